@@ -1,0 +1,100 @@
+"""The words of a measurement: experiments, phases, units and outcomes, as they stand in samples.csv.
+
+This module and `envbench.samples` are all that crosses to the reports.
+"""
+
+from enum import StrEnum
+
+
+class Experiment(StrEnum):
+    """What was being measured; one command of envbench each."""
+
+    STARTUP = "startup"
+    KERNEL = "kernel"
+    SIZE = "size"
+    MEMORY = "memory"
+    SPEED = "speed"
+    ISOLATION = "isolation"
+    DENSITY = "density"
+    RELEASE = "release"
+    RESIZE = "resize"
+    IDLE = "idle"
+    PORTABILITY = "portability"
+    WSL = "wsl"
+
+
+class Phase(StrEnum):
+    """A stretch of one start, or a total over several; all values are durations in nanoseconds on the host's clock.
+
+    The stretches follow each other in this order; a rung that has no such stretch writes no row for it.
+    The totals overlap the stretches and are measured, never summed.
+    """
+
+    CREATE = "create"
+    """Request to the engine until the instance exists."""
+    ATTACH = "attach"
+    """Existing instance until its output is attached (Podman runs the OCI create in here)."""
+    START = "start"
+    """Start request until the engine's call returns."""
+    VMM = "vmm"
+    """Start request until the VMM opened the serial line."""
+    FIRMWARE = "firmware"
+    """VMM up until the kernel (or boot loader) said its first word."""
+    KERNEL = "kernel"
+    """Kernel's first word until the first process of the guest ran, by the guest's own boot clock where no host mark exists."""
+    USERSPACE = "userspace"
+    """First process of the guest until the ready line."""
+    READY = "ready"
+    """Total: request to the engine until the first byte of the ready line was seen on the host. The headline."""
+    STOP = "stop"
+    """Stop request until the payload has ended."""
+    REMOVE = "remove"
+    """Remove request until nothing of the instance is left."""
+    CYCLE = "cycle"
+    """Total: request to the engine until the instance is gone again."""
+    OBSERVER_LAG = "observer_lag"
+    """Ready line written (same clock, read by the payload) until its first byte was seen: the method's error bar."""
+    HOST_CPU = "host_cpu"
+    """CPU time charged on the host from request to ready, all processes of the instance and its engine."""
+    HARNESS_CPU = "harness_cpu"
+    """CPU time of the harness itself over the whole start."""
+
+
+STRETCHES = (
+    Phase.CREATE,
+    Phase.ATTACH,
+    Phase.START,
+    Phase.VMM,
+    Phase.FIRMWARE,
+    Phase.KERNEL,
+    Phase.USERSPACE,
+    Phase.STOP,
+    Phase.REMOVE,
+)
+"""The phases that follow each other; what is left of `Phase` are totals and attributes."""
+
+
+class Outcome(StrEnum):
+    """How the start behind a row ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+
+
+class Unit(StrEnum):
+    """Units of the value column."""
+
+    NS = "ns"
+    BYTES = "bytes"
+    COUNT = "count"
+    RATIO = "ratio"
+    BOOL = "bool"
+    """1 or 0: an observation that is or is not so; `detail` says what was seen."""
+    PER_S = "per_s"
+    """Operations (or bytes) in a second; higher is faster."""
+
+
+NOISE_PREFIX = "noise."
+"""Phases that start so are stamps of the machine's state just before a start: noise.load1 (ratio to CPUs), noise.psi_cpu,
+noise.psi_io, noise.psi_memory, noise.steal (ratios), noise.throttled (count), noise.swap (count)."""

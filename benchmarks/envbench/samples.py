@@ -1,0 +1,144 @@
+"""Rows of samples.csv: one per measured value, appended as it happens, read back exactly as written.
+
+Contract 3 of the design. Missing is an empty field, never 0; a start that failed is a row too.
+"""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from envbench.phases import Experiment, Outcome, Unit
+
+SCHEMA = "envbench-samples/1"
+
+
+class SamplesError(ValueError):
+    """A samples.csv that cannot be read: says the file, the line and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured value.
+
+    `variant` is a sorted list of key=value joined by ";" of all that may not be pooled, e.g. "accel=tcg;machine=q35";
+    "" where the rung has only one way. `phase` is a `Phase`, or the experiment's own metric name (lower case, dots).
+    `order` counts starts over the whole run; `iteration` counts within one (experiment, backend, variant, profile), warm-ups
+    included. `value` is None where the measurement failed. `monotonic_ns` is when the value was known, on the host's clock.
+    """
+
+    run_id: str
+    order: int
+    experiment: Experiment
+    backend: str
+    variant: str
+    profile: str
+    warmup: bool
+    iteration: int
+    phase: str
+    value: float | int | None
+    unit: Unit
+    outcome: Outcome
+    detail: str
+    monotonic_ns: int
+
+
+COLUMNS = ("schema", *(field.name for field in fields(Sample)))
+
+
+def variant_text(keys: Mapping[str, str]) -> str:
+    """Return the variant column for these keys: sorted key=value joined by ";" ("" for none)."""
+    return ";".join(f"{key}={keys[key]}" for key in sorted(keys))
+
+
+def variant_keys(text: str) -> dict[str, str]:
+    """Return the keys of a variant column; the inverse of `variant_text`."""
+    return dict(part.partition("=")[::2] for part in text.split(";") if part)
+
+
+class SampleWriter:
+    """Appends rows to a samples.csv; each `append` is flushed to the disk before it returns.
+
+    Raises OSError (a full disk, a removed folder) from `append`; rows written before that stay whole.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8", newline="")
+        self._csv = csv.writer(self._file, lineterminator="\n")
+        if self._file.tell() == 0:
+            self._csv.writerow(COLUMNS)
+            self._file.flush()
+
+    def append(self, *samples: Sample) -> None:
+        """Write these rows and flush them to the disk."""
+        for sample in samples:
+            row = asdict(sample)
+            row["warmup"] = int(sample.warmup)
+            self._csv.writerow([SCHEMA, *("" if value is None else value for value in row.values())])
+        self._file.flush()
+        os.fdatasync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def read_samples(path: Path) -> Iterator[Sample]:
+    """Yield the rows of a samples.csv in file order.
+
+    A last line without its newline (a run that was killed while writing) is left out. Raises SamplesError where any other row
+    does not fit the contract, OSError where the file cannot be read.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        whole = (line for line in file if line.endswith("\n"))
+        try:
+            rows = csv.DictReader(whole)
+            if tuple(rows.fieldnames or ()) != COLUMNS:
+                raise SamplesError(f"{path}: line 1: not the columns of {SCHEMA}")
+            for row in rows:
+                yield _sample(row, path, rows.line_num)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise SamplesError(f"{path}: {error}") from error
+
+
+def _sample(row: dict[str, str], path: Path, line: int) -> Sample:
+    try:
+        if row["schema"] != SCHEMA:
+            raise SamplesError(f"{path}: line {line}: schema {row['schema']!r} is not {SCHEMA}")
+        text = row["value"]
+        return Sample(
+            run_id=row["run_id"],
+            order=int(row["order"]),
+            experiment=Experiment(row["experiment"]),
+            backend=row["backend"],
+            variant=row["variant"],
+            profile=row["profile"],
+            warmup=bool(int(row["warmup"])),
+            iteration=int(row["iteration"]),
+            phase=row["phase"],
+            value=None if text == "" else _number(text),
+            unit=Unit(row["unit"]),
+            outcome=Outcome(row["outcome"]),
+            detail=row["detail"],
+            monotonic_ns=int(row["monotonic_ns"]),
+        )
+    except SamplesError:
+        raise
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SamplesError(f"{path}: line {line}: {error}") from error
+
+
+def _number(text: str) -> float | int:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)

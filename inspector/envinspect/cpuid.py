@@ -1,0 +1,96 @@
+"""The one door to the CPU: executes CPUID on x86, says absent on any other architecture.
+
+Python has no CPUID; the instruction is run from a page of our own (mmap, then a ctypes call). Where the system forbids executable
+anonymous pages (SELinux execmem, PaX), the kernel's cpuid device is tried, and else the answer is denied.
+Calling convention and register order: Intel SDM vol. 2A, CPUID; System V AMD64 ABI.
+"""
+
+import platform
+import sys
+from typing import NamedTuple, Protocol
+
+from envinspect.model import ABSENT, Denied, Found, Reading
+
+
+class Registers(NamedTuple):
+    """What one CPUID leaf returned."""
+
+    eax: int
+    ebx: int
+    ecx: int
+    edx: int
+
+    def ascii(self) -> str:
+        """The twelve bytes of EBX, ECX, EDX as latin-1 text: a hypervisor's or vendor's signature (EBX first)."""
+        return b"".join(word.to_bytes(4, "little") for word in self[1:]).decode("latin-1")
+
+
+class Cpuid(Protocol):
+    """Where CPUID leaves come from."""
+
+    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
+        """Return the registers of one leaf."""
+        ...
+
+
+class NoCpuid:
+    """An architecture without CPUID."""
+
+    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:  # noqa: ARG002
+        """Return absent."""
+        return ABSENT
+
+
+class RecordedCpuid:
+    """Leaves from a capture; one that was not recorded is denied, never asked of the live CPU."""
+
+    def __init__(self, leaves: dict[tuple[int, int], Registers]) -> None:
+        self._leaves = leaves
+
+    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
+        """Return a recorded leaf."""
+        found = self._leaves.get((leaf, subleaf))
+        return Denied("not-recorded") if found is None else Found(found)
+
+
+# Arguments: rdi -> uint32[4] in which eax and ecx go in and all four come out.
+_X86_64 = bytes.fromhex("53" "8b07" "8b4f08" "0fa2" "8907" "895f04" "894f08" "89570c" "5b" "c3")
+
+
+class LiveCpuid:
+    """The CPU this process runs on (x86-64, Linux, macOS)."""
+
+    def __init__(self) -> None:
+        self._call: object | None = None
+        self._error = ""
+
+    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
+        """Execute CPUID once; denied where no page may be executed."""
+        if self._call is None and not self._error:
+            self._load()
+        if self._error:
+            return Denied(self._error)
+        self._words[:] = [leaf, 0, subleaf, 0]
+        self._call(self._words)  # type: ignore[operator]  # a ctypes function: untyped by nature
+        return Found(Registers(*self._words))
+
+    def _load(self) -> None:
+        import ctypes  # noqa: PLC0415 - only x86 pays for it
+        import mmap  # noqa: PLC0415
+
+        try:
+            page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        except (OSError, ValueError):
+            self._error = "EACCES"
+            return
+        page.write(_X86_64)
+        self._page = page
+        self._words = (ctypes.c_uint32 * 4)()
+        address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+        self._call = ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_uint32))(address)
+
+
+def live_cpuid() -> Cpuid:
+    """Return the door to this machine's CPU."""
+    machine = platform.machine() if sys.platform == "win32" else __import__("os").uname().machine
+    return LiveCpuid() if machine in {"x86_64", "AMD64"} and sys.platform != "win32" else NoCpuid()

@@ -1,0 +1,99 @@
+"""What the probes may ask: each question goes to the machine (or the capture) once and is remembered.
+
+What was remembered is what a capture writes, so the list of captured files cannot drift from the list of read ones.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from envinspect.cpuid import Cpuid, Registers
+from envinspect.model import ABSENT, Found, Reading
+from envinspect.root import Root, Stat
+
+V = TypeVar("V")
+
+
+class Uname(NamedTuple):
+    """uname(2), as far as it is known; "" is unknown."""
+
+    sysname: str = ""
+    release: str = ""
+    version: str = ""
+    machine: str = ""
+
+
+class Facts:
+    """The one thing a probe is given.
+
+    `files`, `links`, `listings`, `stats`, `variables` and `leaves` hold every answer so far, by question; capture writes them.
+    """
+
+    def __init__(
+        self, root: Root, cpuid: Cpuid, *, uname: Uname, euid: int | None, environ: Callable[[str], Reading[str]]
+    ) -> None:
+        self.root = root
+        self.uname = uname
+        self.euid = euid
+        self.files: dict[str, Reading[bytes]] = {}
+        self.links: dict[str, Reading[str]] = {}
+        self.listings: dict[str, Reading[tuple[str, ...]]] = {}
+        self.stats: dict[str, Reading[Stat]] = {}
+        self.variables: dict[str, Reading[str]] = {}
+        self.leaves: dict[tuple[int, int], Reading[Registers]] = {}
+        self._cpuid = cpuid
+        self._environ = environ
+
+    def bytes(self, path: str) -> Reading[bytes]:
+        """Return a file's bytes."""
+        return _once(self.files, path, self.root.read)
+
+    def text(self, path: str) -> Reading[str]:
+        """Return a file as text, NUL and white space trimmed at both ends; bytes that are not UTF-8 become U+FFFD."""
+        found = self.bytes(path)
+        if not isinstance(found, Found):
+            return found
+        return Found(found.value.decode("utf-8", "replace").strip(" \t\r\n\0"))
+
+    def link(self, path: str) -> Reading[str]:
+        """Return a symbolic link's text."""
+        return _once(self.links, path, self.root.link)
+
+    def listing(self, path: str) -> Reading[tuple[str, ...]]:
+        """Return a folder's names, sorted."""
+        return _once(self.listings, path, self.root.listing)
+
+    def stat(self, path: str) -> Reading[Stat]:
+        """Return the identity of what is at a path."""
+        return _once(self.stats, path, self.root.stat)
+
+    def exists(self, path: str) -> bool:
+        """Say whether something is seen at a path; False for denied as well, so use it for hints only."""
+        return isinstance(self.stat(path), Found)
+
+    def environ(self, name: str) -> Reading[str]:
+        """Return this process's own environment variable."""
+        return _once(self.variables, name, self._environ)
+
+    def cpuid(self, leaf: int, subleaf: int = 0) -> Reading[Registers]:
+        """Return eax, ebx, ecx, edx of a CPUID leaf; absent where the architecture has none."""
+        return _once(self.leaves, (leaf, subleaf), lambda key: self._cpuid.leaf(*key))
+
+    def str_or(self, path: str, default: str = "") -> str:
+        """Return a file's text, `default` where it is absent or denied; for places where the difference is told elsewhere."""
+        found = self.text(path)
+        return found.value if isinstance(found, Found) else default
+
+
+K = TypeVar("K")
+
+
+def _once(known: dict[K, Reading[V]], key: K, ask: Callable[[K], Reading[V]]) -> Reading[V]:
+    answer = known.get(key)
+    if answer is None:
+        answer = known[key] = ask(key)
+    return answer
+
+
+def no_environ(_name: str) -> Reading[str]:
+    """Answer for a system whose environment is not at hand."""
+    return ABSENT
