@@ -1,18 +1,22 @@
-"""What a rung must be able to do: say whether it can run here, make its artefacts, start an instance, end it without a trace.
+"""What a rung must be able to do: say if it can run here, make its artefacts, start an instance, end it without trace.
 
-A rung says nothing about time: it calls `mark` and the sampler stamps. All that takes engine time before the measured start
-(importing an image, building an initramfs, defining a bundle) happens in `prepare` and is never timed.
+A rung says nothing about time: it calls `mark` and the sampler stamps. All that takes engine time before the measured
+start (importing an image, building an initramfs, defining a bundle) happens in `prepare` and is never timed.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from envbench.plan import Settings
+    from envbench.reaper import Journal
 
 
 class Mark(StrEnum):
-    """Moments that a rung (or the readiness reader) reports; the sampler stamps each with the host's clock on arrival."""
+    """Moments that a rung (or the readiness reader) reports; the sampler stamps each on arrival with the host's clock."""
 
     REQUESTED = "requested"
     CREATED = "created"
@@ -60,7 +64,8 @@ class Workload:
     read_only: bool = False
     init: bool = False
     keep_running: bool = False
-    """False: the payload ends by itself after its ready line has been acknowledged or stop is asked; True: it idles until stopped."""
+    """False: the payload ends by itself after its ready line has been acknowledged or stop is asked; True: it idles
+    until stopped."""
 
 
 class Instance(Protocol):
@@ -100,7 +105,7 @@ class Instance(Protocol):
         ...
 
     def destroy(self) -> None:
-        """End and remove it by force. Safe to call twice, at any moment and after any failure; raises nothing expected."""
+        """End and remove it by force. Safe to call twice, at any moment, after any failure; raises nothing expected."""
         ...
 
 
@@ -110,12 +115,14 @@ class Backend(Protocol):
     name: ClassVar[str]
     is_vm: ClassVar[bool]
 
+    def __init__(self, settings: "Settings", journal: "Journal") -> None: ...
+
     def check(self) -> Usable | Unusable:
         """Find out whether this rung can run here, without leaving anything behind."""
         ...
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
-        """Return the variants that this run asks of it, as keys of `variant_text`; ({},) where there is just one way."""
+        """Return the variants this run asks of it, as keys of `variant_text`; ({},) where there is just one way."""
         ...
 
     def prepare(self, variant: Mapping[str, str]) -> None:

@@ -1,0 +1,122 @@
+"""What a run was asked to do: how often, in which order (`Plan`), and with what (`Settings`, given to every rung)."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+LABEL = "envbench.run"
+"""Label, annotation and metadata key under which everything that is made carries the run's id."""
+
+RUN_ENVIRONMENT = "ENVBENCH_RUN_ID"
+"""Environment variable that every process started for a run carries, so that the reaper can tell whose it is."""
+
+DEFAULT_RUNS = 20
+DEFAULT_WARMUP = 2
+QUICK_RUNS = 6
+"""The smallest number of runs for which the exact 95 % interval of a median exists: 1 - 2 * 0.5**6 = 96.9 %."""
+QUICK_WARMUP = 1
+QUICK_BUDGET_S = 15.0
+DEFAULT_BUDGET_S = 600.0
+DEFAULT_DEADLINE_S = 120.0
+DEFAULT_PRECISION_RATIO = 0.05
+
+
+def new_run_id() -> str:
+    """Return a fresh run id: 12 lower-case hex digits, short enough for the 108 bytes of a socket's path (unix(7))."""
+    return secrets.token_hex(6)
+
+
+def new_nonce() -> str:
+    """Return a fresh nonce for one ready line: 16 hex digits that neither a kernel nor a firmware can say by chance."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the rungs need to know. Made once a run; None and () mean "not asked: the rung's own default".
+
+    `work_dir` is the run's private folder (mode 0700, its name carries the run's id); whatever a rung puts into it is
+    removed with it. `cache_dir` outlives runs (built trees, guest kernels, disks) and is never reaped.
+    """
+
+    run_id: str
+    work_dir: Path
+    cache_dir: Path
+    profile: str = "minimal"
+    image: str | None = None
+    """An image the engine already has, in place of the payload tree; nothing is ever pulled."""
+    ready_pattern: str | None = None
+    """Text whose first sight on the output means ready, where the user's own image or disk has no ready line of
+    ours."""
+    kernel: Path | None = None
+    initrd: Path | None = None
+    append: str = ""
+    """Words added to the guest kernel's command line."""
+    disk: Path | None = None
+    memory_bytes: int | None = None
+    """Containers: the limit (None: no limit). VMs: the guest's memory (None: the rung's default)."""
+    cpus: float | None = None
+    networks: tuple[str, ...] = ("none",)
+    """One variant each: "none" or "bridge"."""
+    read_only: bool = False
+    init: bool = False
+    runtimes: tuple[str, ...] = ()
+    """OCI runtimes that engines are asked to use, one variant each; () is every runtime an engine lists and can run."""
+    accelerators: tuple[str, ...] = ()
+    """"kvm", "tcg": one variant each; () is KVM where the canary proves it, else TCG, with its name beside every
+    figure."""
+    machines: tuple[str, ...] = ()
+    """QEMU machine types, one variant each; () is the VM rung's default."""
+    libvirt_uris: tuple[str, ...] = ()
+    allow_remote: bool = False
+    """False: an engine that is not on this machine is refused; its times would include a network."""
+    deadline_s: float = DEFAULT_DEADLINE_S
+    """Longest wait for one ready line, and for one stop or removal."""
+    quick: bool = False
+    """True: the rungs keep to their most telling variant (one machine type, one runtime)."""
+    offline: bool = True
+    """True: nothing is fetched while a run is on; a missing guest kernel makes a rung unusable, with the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often, in which order and until when."""
+
+    backends: tuple[str, ...] = ()
+    """Names asked for; () is every rung that is usable here."""
+    runs: int = DEFAULT_RUNS
+    """Measured starts wanted of each rung and variant; with `precision_ratio` the smallest number of them."""
+    warmup: int = DEFAULT_WARMUP
+    budget_s: float = DEFAULT_BUDGET_S
+    """Wall time that all starts together may take; the run never begins a start that is likely to pass it."""
+    precision_ratio: float | None = None
+    """Go on until the half width of each rung's median interval is within this share of the median; None: `runs` and
+    no more."""
+    seed: int = 0
+    quick: bool = False
+    cold: bool = False
+    """Drop the page cache before each start, as a variant of its own (needs root)."""
+    parallel: int = 1
+    """Starts at the same time; a variant of its own where above 1."""
+    pin: bool = False
+    """Pin the harness to one CPU and leave the others to what is measured."""
+    quiet_machine: bool = False
+    """Wait for a calm machine before each round."""
+    fail_if: tuple[str, ...] = ()
+    baseline: str | None = None
+    max_regression_ratio: float | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the plan as run.json shows it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One thing to time: a backend, one of its variants and a payload profile. What may not be pooled differs here."""
+
+    backend: str
+    variant: Mapping[str, str] = field(default_factory=dict)
+    profile: str = "minimal"
