@@ -1,0 +1,124 @@
+# The one entry for people and CI alike. `make help` lists the targets.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+SOURCES := inspector/envinspect benchmarks/envbench reports/envreport tests
+# The newest Python that will do; Debian 12 has 3.11.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+
+##@ Use it
+
+.PHONY: bench
+bench: setup ## set everything up, say where this machine runs, time containers against VMs, write the report
+	@$(BIN)/envinspect
+	@echo
+	@$(BIN)/envbench startup $(ARGS)
+
+.PHONY: test
+test: setup ## set everything up and pass all tests, those on real engines included
+	@$(MAKE) --no-print-directory check e2e
+
+.PHONY: setup
+setup: python provision venv kernel
+
+.PHONY: provision
+provision: ## install engines, QEMU and libvirt from the distribution's packages and start their daemons
+	@PYTHON=$(PYTHON) benchmarks/provision.sh
+
+.PHONY: stop
+stop: ## stop the daemons that provisioning started
+	@benchmarks/provision.sh stop
+
+.PHONY: python
+python:
+	@if [ -z "$(PYTHON)" ]; then benchmarks/python.sh; fi
+
+.PHONY: kernel
+kernel: venv ## download and unpack (never install) a guest kernel into the user's cache
+	@$(BIN)/python -m envbench.payload.kernel fetch || echo "kernel: none could be had; VM rungs need --kernel" >&2
+
+.PHONY: venv
+venv: $(VENV)/.installed ## install the project and its development tools into .venv
+
+$(VENV)/.installed: pyproject.toml | python
+	@python=$$($(MAKE) --no-print-directory -s which-python) && test -n "$$python" || { echo "no Python 3.11 or newer with venv: apt-get install python3 python3-venv" >&2; exit 1; }; \
+	test -x $(BIN)/python || "$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "venv: installing the project and its tools into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --editable '.[bench,parquet]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[libvirt]' 2>/dev/null || echo "venv: libvirt-python could not be built (needs libvirt-dev, pkg-config, gcc): the libvirt rung stays off" >&2
+	@touch $@
+
+.PHONY: which-python
+which-python:
+	@echo $(PYTHON)
+
+##@ Develop
+
+.PHONY: check
+check: venv format-check lint types contracts test-fast ## the fast subset: no root, no engine, under a minute
+
+.PHONY: format
+format: venv ## format the code
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+
+.PHONY: format-check
+format-check: venv
+	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "not formatted: make format" >&2; exit 1; }
+
+.PHONY: lint
+lint: venv ## ruff over everything
+	@$(BIN)/ruff check --quiet $(SOURCES)
+
+.PHONY: types
+types: venv ## mypy, strict
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: contracts
+contracts: venv ## who may import whom
+	@$(BIN)/lint-imports --no-logo 2>/dev/null | tail -n 3
+
+.PHONY: test-fast
+test-fast: venv ## unit tests, captured systems, properties, golden outputs
+	@$(PYTEST) -q -n auto $(ARGS)
+
+.PHONY: e2e
+e2e: venv ## everything that needs a real engine, on the real engines
+	@tests/e2e/provision.sh
+	@$(PYTEST) -q --engines tests/e2e $(ARGS)
+
+.PHONY: perf
+perf: venv ## speed against the peers, as ratios in the same run
+	@$(BIN)/python tests/perf/compare_peers.py $(ARGS)
+
+.PHONY: fuzz
+fuzz: venv ## coverage-guided fuzzing of the parsers and of captures
+	@$(BIN)/python tests/fuzz/run.py $(ARGS)
+
+.PHONY: update-gold
+update-gold: venv ## rewrite the golden outputs; look at the difference before committing it
+	@$(PYTEST) -q tests/reports tests/inspector --update-gold
+
+.PHONY: docs
+docs: venv ## rewrite the generated parts of docs/
+	@$(BIN)/python -m tests.meta.generate
+
+.PHONY: zipapp
+zipapp: venv ## one file that runs with a bare Python: dist/envinspect.pyz
+	@$(BIN)/python inspector/zipapp_build.py
+
+.PHONY: build
+build: venv ## the wheel
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+.PHONY: clean
+clean: ## remove what was built here; caches of kernels and images stay
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,209 @@
+#!/bin/sh
+# Sets up what the benchmarks and the tests need from the system: packages, then daemons. Idempotent; says one line each.
+#
+#   benchmarks/provision.sh            install what is missing, start what does not run
+#   benchmarks/provision.sh stop       stop the daemons that an earlier call started, and only those
+#
+# Nothing here is fatal but a missing Python: a part that cannot be had is named, with the remedy, and the rest goes on.
+# Reads PROVISION_SKIP (words: packages daemons) and PYTHON.
+# shellcheck disable=SC2317  # the tests given to `install` and `daemon` are called through eval
+set -u
+
+state_dir=${XDG_STATE_HOME:-$HOME/.local/state}/envbench
+started=$state_dir/daemons-started
+failed=0
+
+say() { printf 'provision: %s\n' "$*"; }
+missing() { failed=$((failed + 1)); printf 'provision: %s: MISSING: %s\n' "$1" "$2" >&2; }
+skips() { case " ${PROVISION_SKIP:-} " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+
+# Daemons and engines live in sbin, which is not on every user's PATH.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH DEBIAN_FRONTEND=noninteractive
+
+# --- who may do what ------------------------------------------------------------------------------------------------
+
+if [ "$(id -u)" -eq 0 ]; then
+  as_root=""
+elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+  as_root="sudo -n"
+elif command -v sudo >/dev/null 2>&1 && [ -t 0 ] && sudo -v; then
+  as_root="sudo"
+else
+  as_root="none"
+fi
+
+can_install() { [ "$as_root" != none ] && command -v apt-get >/dev/null 2>&1; }
+
+why_not() {
+  if ! command -v apt-get >/dev/null 2>&1; then
+    echo "this is not Debian or Ubuntu (no apt-get); install it with the system's own package tool"
+  else
+    echo "not root and no sudo; ask an administrator for: apt-get install $*"
+  fi
+}
+
+# --- packages -------------------------------------------------------------------------------------------------------
+
+lists_fresh=no
+refresh_lists() {
+  [ $lists_fresh = yes ] && return 0
+  lists_fresh=yes
+  $as_root apt-get update -qq >/dev/null 2>&1 || say "package lists: could not be refreshed, going on with the old ones"
+}
+
+# install WHAT TEST PACKAGE...: unless TEST holds, install the packages and test again.
+install() {
+  what=$1 holds=$2
+  shift 2
+  if eval "$holds" >/dev/null 2>&1; then
+    say "$what: already there"
+    return 0
+  fi
+  if ! can_install; then
+    missing "$what" "$(why_not "$@")"
+    return 1
+  fi
+  refresh_lists
+  log=$(mktemp)
+  if $as_root apt-get install -y --no-install-recommends "$@" >"$log" 2>&1 && eval "$holds" >/dev/null 2>&1; then
+    say "$what: installed ($*)"
+    rm -f "$log"
+    return 0
+  fi
+  missing "$what" "apt-get install $* failed: $(grep -m1 '^E:' "$log" || tail -n 1 "$log")"
+  rm -f "$log"
+  return 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+qemu_package() {
+  case $(uname -m) in
+    x86_64) echo "qemu-system-x86" ;;
+    aarch64) echo "qemu-system-arm qemu-efi-aarch64" ;;
+    s390x | ppc64le) echo "qemu-system-misc" ;;
+    *) echo "qemu-system" ;;
+  esac
+}
+
+packages() {
+  install "certificates" "test -e /etc/ssl/certs/ca-certificates.crt" ca-certificates
+  install "Docker engine" "has dockerd" docker.io
+  install "runc" "has runc" runc
+  install "crun" "has crun" crun
+  # shellcheck disable=SC2046  # one word a package
+  install "QEMU" "has qemu-system-$(uname -m)" $(qemu_package) qemu-utils
+  install "libvirt daemon" "has libvirtd && has virsh" libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
+  install "libvirt headers" "has pkg-config && pkg-config --exists libvirt && has gcc" libvirt-dev pkg-config gcc libc6-dev
+  install "Python headers" "ls /usr/include/python3*/Python.h || ${PYTHON:-python3} -c 'import sysconfig, pathlib; assert pathlib.Path(sysconfig.get_path(\"include\"), \"Python.h\").exists()'" python3-dev
+  install "static busybox" "busybox_is_static" busybox-static
+}
+
+busybox_is_static() { has busybox && ! LC_ALL=C ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'; }
+
+# --- daemons --------------------------------------------------------------------------------------------------------
+
+systemd_runs() { [ -d /run/systemd/system ]; }
+
+# wait_for SECONDS TEST
+wait_for() {
+  left=$(($1 * 5))
+  while [ $left -gt 0 ]; do
+    eval "$2" >/dev/null 2>&1 && return 0
+    sleep 0.2
+    left=$((left - 1))
+  done
+  return 1
+}
+
+# daemon NAME UNIT ANSWERS: unless ANSWERS holds, start NAME (by its unit under systemd) and remember that we did.
+daemon() {
+  name=$1 unit=$2 answers=$3
+  if ! has "$name"; then
+    return 1
+  fi
+  if eval "$answers" >/dev/null 2>&1; then
+    say "$name: already running"
+    return 0
+  fi
+  if [ "$as_root" = none ]; then
+    missing "$name" "not running, and starting it needs root (try: sudo systemctl start $unit)"
+    return 1
+  fi
+  mkdir -p "$state_dir"
+  if systemd_runs; then
+    $as_root systemctl start "$unit" >/dev/null 2>&1 && echo "unit $unit" >>"$started"
+  else
+    log=$state_dir/$name.log
+    # Its own session, so that it outlives the terminal; not our lock file descriptors.
+    $as_root setsid "$name" >"$log" 2>&1 </dev/null &
+    pid=$!
+    # Under sudo the process to stop is the child of sudo, not sudo: name and start time say which it was.
+    echo "pid $pid $name" >>"$started"
+  fi
+  if wait_for 30 "$answers"; then
+    say "$name: started (stop it with: benchmarks/provision.sh stop)"
+    return 0
+  fi
+  missing "$name" "was started but does not answer: $(tail -n 1 "${log:-/dev/null}" 2>/dev/null)"
+  return 1
+}
+
+# Asked over its socket: the client is a package of its own on some releases.
+docker_answers() {
+  $(plain_root) "${PYTHON:-python3}" -c '
+import socket
+asked = socket.socket(socket.AF_UNIX)
+asked.settimeout(5)
+asked.connect("/var/run/docker.sock")
+asked.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+assert b" 200 " in asked.recv(4096)'
+}
+libvirt_answers() { $(plain_root) virsh -c qemu:///system version; }
+virtlogd_answers() { [ -S /run/libvirt/virtlogd-sock ] && pgrep -x virtlogd; }
+plain_root() { [ "$as_root" = none ] || echo "$as_root"; }
+
+daemons() {
+  daemon dockerd docker.service docker_answers
+  daemon virtlogd virtlogd.socket virtlogd_answers
+  daemon libvirtd libvirtd.service libvirt_answers
+  if [ "$(id -u)" -ne 0 ]; then
+    [ ! -S /var/run/docker.sock ] || [ -w /var/run/docker.sock ] ||
+      say "Docker's socket is not writable for you: run 'sudo usermod -aG docker $(id -un)' and log in again"
+    [ ! -e /dev/kvm ] || [ -w /dev/kvm ] ||
+      say "/dev/kvm is not writable for you: run 'sudo usermod -aG kvm $(id -un)' and log in again"
+  fi
+}
+
+stop() {
+  [ -s "$started" ] || { say "no daemon was started from here"; return 0; }
+  while read -r how what name; do
+    case $how in
+      unit) $as_root systemctl stop "$what" && say "$what: stopped" ;;
+      pid)
+        # The recorded process or its only child (sudo's), and only if it still is that daemon.
+        for pid in $what $(pgrep -P "$what" 2>/dev/null); do
+          if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$name" ]; then
+            $as_root kill "$pid" && say "$name: stopped"
+            wait_for 20 "! test -e /proc/$pid"
+          fi
+        done
+        ;;
+    esac
+  done <<EOF
+$(sed -n '1!G;h;$p' "$started")
+EOF
+  rm -f "$started"
+}
+
+case ${1:-all} in
+  all)
+    skips packages || packages
+    skips daemons || daemons
+    [ $failed -eq 0 ] || say "$failed part(s) missing, going on without: 'envbench doctor' lists what each rung needs"
+    ;;
+  stop) stop ;;
+  *) echo "usage: benchmarks/provision.sh [all|stop]" >&2; exit 2 ;;
+esac
+exit 0
