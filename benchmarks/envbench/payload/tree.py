@@ -5,7 +5,8 @@ runs /init, which runs the same argv. The first thing printed is always the read
 
     ENVBENCH-READY <nonce> realtime_ns=<CLOCK_REALTIME, to the microsecond> uptime_s=<seconds since the kernel booted>
 
-where a value that cannot be read is empty; `ENVBENCH-FACT key=value` lines. A command is followed by `ENVBENCH-EXIT <nonce> status=<n>`.
+where a value that cannot be read is empty. On request `ENVBENCH-FACT key=value` lines follow; a command's output is
+followed by `ENVBENCH-EXIT <nonce> status=<n>`.
 """
 
 import hashlib
@@ -52,6 +53,8 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+# Before the ready line: process 1 of a container ignores a SIGTERM that it has no handler for, and then takes 10 s to stop.
+[ "$idle" ] && trap 'kill $! 2>/dev/null; exit 0' TERM INT
 { read -r uptime _ </proc/uptime; } 2>/dev/null
 # ash reads the clock by itself (microseconds); its `date` knows no %N.
 realtime=$EPOCHREALTIME
@@ -74,10 +77,9 @@ if [ $# -gt 0 ]; then
   echo "ENVBENCH-EXIT $nonce status=$?"
 fi
 if [ "$idle" ]; then
-  trap 'exit 0' TERM INT
   # A child in `wait`: as process 1 a plain sleep would never see SIGTERM, and a loop would cost CPU.
   while :; do
-    /bin/busybox sleep 86400 &
+    "${ENVBENCH_BUSYBOX:-/bin/busybox}" sleep 86400 &
     wait $!
   done
 fi
@@ -213,7 +215,7 @@ def _write_minimal(target: Path, busybox: BusyBox) -> None:
 
 
 def _settle(target: Path) -> None:
-    """Give every entry the same mode and date: the builder's umask and clock must not show in the digest or an image."""
+    """Give every entry the same mode and date: the builder's umask and clock must not show in the digest."""
     programs = {target / "bin/busybox", target / "envbench/ready", target / "init"}
     for found in sorted(target.rglob("*"), reverse=True):
         if not found.is_symlink():
