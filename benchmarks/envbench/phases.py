@@ -43,7 +43,7 @@ class Phase(StrEnum):
     FIRMWARE = "firmware"
     """VMM up until the kernel (or boot loader) said its first word."""
     KERNEL = "kernel"
-    """Kernel's first word until the guest's first process ran, by the guest's own boot clock where no host mark exists."""
+    """Kernel's first word until the guest's first process ran, by the guest's boot clock where no host mark exists."""
     USERSPACE = "userspace"
     """First process of the guest until the ready line."""
     READY = "ready"
