@@ -20,6 +20,7 @@ from pathlib import Path
 from envbench.backends.protocol import Workload
 from envbench.errors import BackendError
 from envbench.payload.busybox import BusyBox, find_busybox
+from envbench.plan import Settings
 
 READY = "/envbench/ready"
 START = "/envbench/start"
@@ -164,6 +165,14 @@ def build_tree(target: Path, profile: str = "minimal") -> PayloadTree:
     except OSError as error:
         raise BackendError(f"cannot write the payload tree: {error}") from error
     return describe_tree(target, profile, busybox)
+
+
+def tree_of_run(settings: Settings) -> PayloadTree:
+    """Return the run's one tree, built on the first call; every rung starts from it. Raises BackendError."""
+    path = settings.work_dir / "tree"
+    if path.exists():
+        return describe_tree(path, settings.profile, find_busybox())
+    return build_tree(path, settings.profile)
 
 
 def describe_tree(path: Path, profile: str, busybox: BusyBox) -> PayloadTree:
