@@ -1,0 +1,81 @@
+"""What the project says of itself holds: links lead somewhere, targets exist, the wheel holds what it should, examples are valid."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
+MAKE_TARGETS = set(re.findall(r"^([a-z0-9-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_relative_links_lead_somewhere(document):
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+    broken = [t for t in targets if "://" not in t and not t.startswith("mailto:") and not (document.parent / t).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_make_targets_that_are_named_exist(document):
+    named = set(re.findall(r"`make ([a-z0-9-]+)", document.read_text(encoding="utf-8")))
+    named |= set(re.findall(r"^    make ([a-z0-9-]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= MAKE_TARGETS
+
+
+def test_every_make_target_with_help_is_listed():
+    listed = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    helped = re.findall(r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert helped
+    assert [target for target in helped if f"  {target} " not in listed] == []
+
+
+def test_ci_runs_the_command_that_the_readme_gives():
+    assert "make test" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert "make test" in (REPOSITORY / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_wheel_holds_exactly_the_three_packages(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"envinspect", "envbench", "envreport"}
+    assert all(f"{package}/py.typed" in names for package in ("envinspect", "envbench", "envreport"))
+    assert any(name.endswith(".jinja") or name.endswith(".html.j2") or "templates" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("schema", "example"),
+    [
+        ("vendor.github-workflows", "examples/github-actions/envbench.yml"),
+        ("vendor.gitlab-ci", "examples/gitlab-ci/.gitlab-ci.yml"),
+    ],
+)
+def test_ci_examples_are_valid(schema, example):
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(REPOSITORY / example)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_both_commands_give_help_and_refuse_a_wrong_option():
+    for command in ("envinspect", "envbench"):
+        helped = subprocess.run([sys.executable, "-m", command, "--help"], capture_output=True, text=True, check=False)
+        assert (helped.returncode, "Usage" in helped.stdout) == (0, True)
+        wrong = subprocess.run([sys.executable, "-m", command, "--no-such"], capture_output=True, text=True, check=False)
+        assert wrong.returncode == 2
+        assert wrong.stdout == ""
+        assert "Traceback" not in wrong.stderr
