@@ -1,0 +1,215 @@
+"""The catalogue's rows for all that sits inside the machine: WSL, containers, sandboxes, emulation, chroot, their hosts, orchestrators and engines."""
+
+from envinspect.model import Kind
+from envinspect.signatures.entry import Entry
+
+_OTHER = "container-other"
+"""What systemd-detect-virt prints for a container that it has no name for."""
+
+
+def _container(
+    container_id: str,
+    name: str,
+    reference: str,
+    systemd: str = _OTHER,
+    virt_what: str = "",
+    refines: str = "container",
+    note: str = "",
+) -> Entry:
+    return Entry(Kind.CONTAINER, container_id, name, None, reference, systemd, virt_what, refines, note)
+
+
+def _sandbox(sandbox_id: str, name: str, reference: str, systemd: str = "", refines: str = "", note: str = "") -> Entry:
+    return Entry(Kind.SANDBOX, sandbox_id, name, None, reference, systemd, "", refines, note)
+
+
+def _mark(kind: Kind, mark_id: str, name: str, reference: str, refines: str = "", note: str = "") -> Entry:
+    return Entry(kind, mark_id, name, None, reference, "", "", refines, note)
+
+
+_CONTAINERS = (
+    _container("container", "Linux container", "https://man7.org/linux/man-pages/man7/namespaces.7.html", refines=""),
+    _container("docker", "Docker container", "https://docs.docker.com/engine/", "docker", "docker"),
+    _container("podman", "Podman container", "https://docs.podman.io/en/latest/", "podman", "podman"),
+    _container("containerd", "containerd container", "https://github.com/containerd/containerd/blob/main/docs/ops.md"),
+    _container("cri-o", "CRI-O container", "https://cri-o.io/"),
+    _container("lxc", "LXC container", "https://linuxcontainers.org/lxc/", "lxc", "lxc"),
+    _container("lxd", "LXD container", "https://documentation.ubuntu.com/lxd/", "lxc", "lxc", "lxc"),
+    _container("incus", "Incus container", "https://linuxcontainers.org/incus/", "lxc", "lxc", "lxc"),
+    _container(
+        "systemd-nspawn",
+        "systemd-nspawn container",
+        "https://www.freedesktop.org/software/systemd/man/latest/systemd-nspawn.html",
+        "systemd-nspawn",
+    ),
+    _container("openvz", "OpenVZ container", "https://wiki.openvz.org/", "openvz", "openvz"),
+    _container("virtuozzo", "Virtuozzo container", "https://docs.virtuozzo.com/", "openvz", "openvz", "openvz"),
+    _container("linux-vserver", "Linux-VServer guest", "http://linux-vserver.org/", "", "linux_vserver-guest"),
+    _container("rkt", "rkt pod", "https://github.com/rkt/rkt", "rkt"),
+    _container("pouch", "PouchContainer container", "https://github.com/AliyunContainerService/pouch", "pouch"),
+    _container("garden", "Cloud Foundry Garden container", "https://github.com/cloudfoundry/garden-runc-release"),
+    _container("apptainer", "Apptainer (Singularity) container", "https://apptainer.org/docs/user/latest/", ""),
+    _container("charliecloud", "Charliecloud container", "https://hpc.github.io/charliecloud/", ""),
+    _container("buildah", "Buildah build step", "https://github.com/containers/buildah", "podman", "podman"),
+    _container("buildkit", "BuildKit build step", "https://github.com/moby/buildkit"),
+    _container("gvisor", "gVisor container", "https://gvisor.dev/docs/"),
+    _container(
+        "kata",
+        "Kata container",
+        "https://katacontainers.io/docs/",
+        note="runs in a virtual machine of its own, which is a layer too",
+    ),
+    _container("sysbox", "Sysbox container", "https://github.com/nestybox/sysbox"),
+    _container("lxc-libvirt", "libvirt-lxc container", "https://libvirt.org/drvlxc.html", "lxc-libvirt"),
+    _container(
+        "illumos-lx",
+        "illumos LX zone",
+        "https://www.omnios.org/info/lxzones.html",
+        virt_what="illumos-lx",
+        note="Linux system calls served by the illumos kernel",
+    ),
+    _container("toolbox", "Toolbox container", "https://containertoolbx.org/", "podman", "podman", "podman"),
+)
+
+_WSL = (
+    Entry(
+        Kind.WSL,
+        "wsl1",
+        "Windows Subsystem for Linux 1",
+        None,
+        "https://learn.microsoft.com/en-us/windows/wsl/compare-versions",
+        "wsl",
+        note="no virtual machine: the Windows kernel serves Linux system calls",
+    ),
+    Entry(
+        Kind.WSL,
+        "wsl2",
+        "Windows Subsystem for Linux 2",
+        None,
+        "https://learn.microsoft.com/en-us/windows/wsl/compare-versions",
+        "wsl",
+        note="a distribution in a lightweight Hyper-V virtual machine with a Linux kernel of its own",
+    ),
+)
+
+_SANDBOXES = (
+    _sandbox("bubblewrap", "Bubblewrap sandbox", "https://github.com/containers/bubblewrap", _OTHER),
+    _sandbox(
+        "flatpak",
+        "Flatpak sandbox",
+        "https://docs.flatpak.org/en/latest/sandbox-permissions.html",
+        _OTHER,
+        "bubblewrap",
+    ),
+    _sandbox("snap", "Snap confinement", "https://snapcraft.io/docs/snap-confinement"),
+    _sandbox("firejail", "Firejail sandbox", "https://firejail.wordpress.com/", _OTHER),
+    _sandbox(
+        "proot",
+        "PRoot",
+        "https://proot-me.github.io/",
+        "proot",
+        note="ptrace rewrites paths: no namespace, no privilege, no isolation from a process that knows",
+    ),
+)
+
+_EMULATION = (
+    _mark(Kind.EMULATION, "qemu-user", "QEMU user-mode emulation", "https://www.qemu.org/docs/master/user/main.html"),
+    _mark(
+        Kind.EMULATION,
+        "rosetta",
+        "Rosetta translation",
+        "https://developer.apple.com/documentation/virtualization/running-intel-binaries-in-linux-vms-with-rosetta",
+    ),
+    Entry(
+        Kind.EMULATION,
+        "lx86",
+        "PowerVM Lx86 translation",
+        None,
+        "https://en.wikipedia.org/wiki/PowerVM_Lx86",
+        "",
+        "powervm_lx86",
+    ),
+)
+
+_CHROOT = (_mark(Kind.CHROOT, "chroot", "chroot", "https://man7.org/linux/man-pages/man2/chroot.2.html"),)
+
+_ROLES = (
+    _mark(Kind.ROLE, "docker-host", "Docker host", "https://docs.docker.com/engine/daemon/"),
+    _mark(Kind.ROLE, "podman-host", "Podman host", "https://docs.podman.io/en/latest/"),
+    _mark(Kind.ROLE, "lxd-host", "LXD or Incus host", "https://documentation.ubuntu.com/lxd/"),
+    Entry(Kind.ROLE, "openvz-host", "OpenVZ host", None, "https://wiki.openvz.org/", "none"),
+    _mark(Kind.ROLE, "linux-vserver-host", "Linux-VServer host", "http://linux-vserver.org/"),
+    _mark(Kind.ROLE, "wsl-host", "WSL host", "https://learn.microsoft.com/en-us/windows/wsl/"),
+)
+
+_ORCHESTRATORS = (
+    _mark(Kind.ORCHESTRATOR, "kubernetes", "Kubernetes", "https://kubernetes.io/docs/concepts/workloads/pods/"),
+    _mark(Kind.ORCHESTRATOR, "aws-ecs", "Amazon ECS", "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/"),
+    _mark(
+        Kind.ORCHESTRATOR,
+        "aws-fargate",
+        "AWS Fargate",
+        "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate.html",
+        "aws-ecs",
+    ),
+    _mark(
+        Kind.ORCHESTRATOR,
+        "aws-lambda",
+        "AWS Lambda",
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
+    ),
+    _mark(Kind.ORCHESTRATOR, "docker-swarm", "Docker Swarm", "https://docs.docker.com/engine/swarm/"),
+    _mark(
+        Kind.ORCHESTRATOR,
+        "nomad",
+        "HashiCorp Nomad",
+        "https://developer.hashicorp.com/nomad/docs/reference/runtime-environment-settings",
+    ),
+    _mark(Kind.ORCHESTRATOR, "cloud-run", "Google Cloud Run", "https://cloud.google.com/run/docs/container-contract"),
+    _mark(
+        Kind.ORCHESTRATOR,
+        "azure-app-service",
+        "Azure App Service",
+        "https://learn.microsoft.com/en-us/azure/app-service/reference-app-settings",
+    ),
+    _mark(Kind.ORCHESTRATOR, "heroku", "Heroku", "https://devcenter.heroku.com/articles/dynos"),
+    _mark(Kind.ORCHESTRATOR, "fly", "Fly.io", "https://fly.io/docs/machines/runtime-environment/"),
+    _mark(
+        Kind.ORCHESTRATOR,
+        "github-actions",
+        "GitHub Actions",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/variables",
+    ),
+    _mark(Kind.ORCHESTRATOR, "gitlab-ci", "GitLab CI/CD", "https://docs.gitlab.com/ci/variables/predefined_variables/"),
+    _mark(
+        Kind.ORCHESTRATOR,
+        "codespaces",
+        "GitHub Codespaces",
+        "https://docs.github.com/en/codespaces/developing-in-a-codespace/default-environment-variables-for-your-codespace",
+    ),
+)
+
+_ENGINES = (
+    _mark(Kind.ENGINE, "docker-desktop", "Docker Desktop", "https://docs.docker.com/desktop/"),
+    _mark(Kind.ENGINE, "colima", "Colima", "https://github.com/abiosoft/colima", "lima"),
+    _mark(Kind.ENGINE, "lima", "Lima", "https://lima-vm.io/docs/"),
+    _mark(Kind.ENGINE, "orbstack", "OrbStack", "https://docs.orbstack.dev/"),
+    _mark(Kind.ENGINE, "rancher-desktop", "Rancher Desktop", "https://docs.rancherdesktop.io/"),
+    _mark(
+        Kind.ENGINE,
+        "podman-machine",
+        "Podman machine",
+        "https://docs.podman.io/en/latest/markdown/podman-machine.1.html",
+    ),
+)
+
+INNER: tuple[Entry, ...] = (
+    *_WSL,
+    *_CONTAINERS,
+    *_SANDBOXES,
+    *_EMULATION,
+    *_CHROOT,
+    *_ROLES,
+    *_ORCHESTRATORS,
+    *_ENGINES,
+)
