@@ -1,4 +1,4 @@
-"""The catalogue's rows for all that sits inside the machine: WSL, containers, sandboxes, emulation, chroot, their hosts, orchestrators and engines."""
+"""The catalogue's rows for what sits inside the machine: WSL, containers, sandboxes, emulation, hosts of these, orchestrators."""
 
 from envinspect.model import Kind
 from envinspect.signatures.entry import Entry
