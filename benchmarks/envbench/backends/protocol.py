@@ -136,6 +136,13 @@ class Backend(Protocol):
         """
         ...
 
+    def engine_processes(self) -> tuple[int, ...]:
+        """Return host process ids of the daemons that do this rung's work (dockerd, containerd); () where there is none.
+
+        They outlive the instances; the sampler charges a start with the CPU time they spend meanwhile.
+        """
+        ...
+
     def close(self) -> None:
         """Remove the artefacts that `prepare` made and close connections. Safe to call twice."""
         ...
