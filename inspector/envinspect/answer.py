@@ -1,0 +1,134 @@
+"""Puts a stack into words and into JSON (contract 2)."""
+
+from typing import Any
+
+from envinspect import __version__
+from envinspect.model import Evidence, Kind, Layer, Mark, Stack, Strength
+
+SCHEMA = "envinspect/1"
+
+_ACCELERATORS = {"kvm": "KVM", "tcg": "TCG", "xen": "Xen", "hvf": "HVF", "nvmm": "NVMM", "haxm": "HAXM", "whpx": "WHPX"}
+_SPELLING = {
+    "openstack": "OpenStack",
+    "kubevirt": "KubeVirt",
+    "ovirt": "oVirt",
+    "rhv": "RHV",
+    "nutanix-ahv": "Nutanix AHV",
+    "proxmox": "Proxmox",
+    "lxd-vm": "LXD",
+    "vagrant": "Vagrant",
+    "sev": "SEV",
+    "sev-es": "SEV-ES",
+    "sev-snp": "SEV-SNP",
+    "tdx": "TDX",
+    "protvirt": "Secure Execution",
+    "cca": "CCA",
+    "azure-hcl": "Azure confidential VM",
+    "hvm": "HVM",
+    "pv": "PV",
+    "pvh": "PVH",
+    "esxi": "ESXi",
+    "workstation": "Workstation",
+    "fusion": "Fusion",
+}
+
+
+def summarise(stack: Stack) -> str:
+    """Return one plain sentence without a full stop, innermost layer first."""
+    phrases = [_phrase(layer) for layer in reversed(stack.layers)]
+    if not any(layer.kind in {Kind.VM, Kind.WSL} for layer in stack.layers):
+        phrases.append("bare metal" if stack.determined else "a machine of a kind that could not be determined")
+    if phrases == ["a machine of a kind that could not be determined"]:
+        phrases = ["not determined: too little of the machine could be read"]
+    places = [*phrases[:1], *(_with_article(phrase) for phrase in phrases[1:])]
+    sentence = places[0] + "".join((" on " if place == "bare metal" else " in ") + place for place in places[1:])
+    if stack.cloud:
+        sentence += f" on {stack.cloud.name}"
+    if stack.roles:
+        sentence += f" ({', '.join(role.name for role in stack.roles)})"
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _with_article(phrase: str) -> str:
+    if phrase.startswith(("a ", "an ", "bare metal", "WSL")):
+        return phrase
+    sounds_like_vowel = phrase[:1].lower() in "aeio" or phrase.startswith(("LXC", "LXD", "s-Par"))
+    return f"{'an' if sounds_like_vowel else 'a'} {phrase}"
+
+
+def _phrase(layer: Layer) -> str:
+    noun = {
+        Kind.VM: "virtual machine",
+        Kind.WSL: "",
+        Kind.CONTAINER: "container",
+        Kind.SANDBOX: "sandbox",
+        Kind.EMULATION: "emulation",
+        Kind.CHROOT: "",
+    }.get(layer.kind, "")
+    name = layer.name
+    if layer.kind is Kind.VM and "partition" in name:
+        noun = ""
+    if noun and name.lower().endswith(noun):
+        noun = ""
+    extras = [
+        *(
+            (_ACCELERATORS.get(layer.details["accelerator"], layer.details["accelerator"]),)
+            if "accelerator" in layer.details
+            else ()
+        ),
+        *(
+            _SPELLING.get(layer.details[key], layer.details[key])
+            for key in ("product", "mode", "platform", "confidential")
+            if key in layer.details
+        ),
+    ]
+    return " ".join(word for word in (name, noun) if word) + (f" ({', '.join(extras)})" if extras else "")
+
+
+def answer_as_json(stack: Stack) -> dict[str, Any]:
+    """Return contract 2's object without its host and resources blocks; evidence is referred to by its place in the list."""
+    places = {piece: place for place, piece in enumerate(stack.evidence)}
+    return {
+        "schema": SCHEMA,
+        "tool_version": __version__,
+        "summary": summarise(stack),
+        "determined": stack.determined,
+        "bare_metal": stack.bare_metal,
+        "layers": [_layer(layer, places) for layer in stack.layers],
+        "roles": [_mark(role, places) for role in stack.roles],
+        "cloud": _mark(stack.cloud, places) if stack.cloud else None,
+        "orchestrator": _mark(stack.orchestrator, places) if stack.orchestrator else None,
+        "engine": _mark(stack.engine, places) if stack.engine else None,
+        "evidence": [
+            {
+                "kind": piece.kind.word,
+                "layer": piece.id,
+                "strength": piece.strength.name.lower(),
+                "source": piece.source,
+                "observed": piece.observed,
+                "reference": piece.reference,
+            }
+            for piece in stack.evidence
+        ],
+        "overruled": [
+            {"layer": item.evidence.id, "evidence": places[item.evidence], "rule": item.rule, "because": item.because}
+            for item in stack.overruled
+        ],
+        "unknown": [item._asdict() for item in stack.unknown],
+    }
+
+
+def _layer(layer: Layer, places: dict[Evidence, int]) -> dict[str, Any]:
+    return {
+        "kind": layer.kind.word,
+        "id": layer.id,
+        "name": layer.name,
+        "hypervisor_type": layer.hypervisor_type,
+        "confidence": Strength(layer.confidence).name.lower(),
+        "details": dict(layer.details),
+        "evidence": [places[piece] for piece in layer.evidence],
+    }
+
+
+def _mark(mark: Mark, places: dict[Evidence, int]) -> dict[str, Any]:
+    return {"id": mark.id, "name": mark.name, "evidence": [places[piece] for piece in mark.evidence]}

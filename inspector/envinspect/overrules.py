@@ -1,0 +1,46 @@
+"""Where evidence clashes: a table of named rules, each saying which evidence loses, why, and where that is documented.
+
+A rule sees all evidence that no earlier rule has overruled and names the losers; it never adds anything. The order of the table matters,
+the order of the evidence does not.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from envinspect.model import Evidence, Kind, Strength
+
+Losers = Iterable[Evidence]
+
+
+class Rule(NamedTuple):
+    """One reason not to believe evidence."""
+
+    name: str
+    losers: Callable[["View"], Losers]
+    because: str
+    reference: str
+
+
+class View:
+    """All evidence still believed, with the questions that rules ask."""
+
+    def __init__(self, evidence: tuple[Evidence, ...]) -> None:
+        self.evidence = evidence
+
+    def of(self, kind: Kind, *ids: str) -> tuple[Evidence, ...]:
+        """Return the evidence of a kind, for the given ids (all where none is given)."""
+        return tuple(piece for piece in self.evidence if piece.kind is kind and (not ids or piece.id in ids))
+
+    def holds(self, kind: Kind, *ids: str, least: Strength = Strength.STRONG) -> bool:
+        """Say whether there is evidence of at least a strength for one of the ids."""
+        return any(piece.strength >= least for piece in self.of(kind, *ids))
+
+
+def from_cpuid(piece: Evidence) -> bool:
+    """Say whether the CPU itself was asked."""
+    return piece.source.startswith("CPUID ")
+
+
+def from_firmware_strings(piece: Evidence) -> bool:
+    """Say whether it is an SMBIOS string, which any VMM can be told to set at will."""
+    return "/dmi/" in piece.source

@@ -1,0 +1,41 @@
+"""x86: asks the CPU itself. The hypervisor bit first, then every signature in the hypervisor range."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE, SIGNATURES
+
+FIRST_LEAF = 0x4000_0000
+LAST_LEAF = 0x4000_FF00
+STEP = 0x100
+
+
+def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield one piece of evidence per hypervisor signature."""
+    features = facts.cpuid(1)
+    if isinstance(features, Denied):
+        yield Unknown(
+            "CPUID 0x00000001", features.error, "whether the CPU says that it runs under a hypervisor, and which"
+        )
+    if not isinstance(features, Found) or not features.value.ecx >> 31 & 1:
+        return
+    yield Evidence(Kind.VM, "vm", Strength.STRONG, "CPUID 0x00000001", "ECX bit 31 set", HYPERVISOR_BIT_REFERENCE)
+    for leaf in range(FIRST_LEAF, LAST_LEAF + 1, STEP):
+        reading = facts.cpuid(leaf)
+        if not isinstance(reading, Found):
+            continue
+        text = reading.value.ascii()
+        row = SIGNATURES.get(text)
+        if row is not None:
+            yield Evidence(
+                Kind.VM,
+                row.id,
+                row.strength,
+                f"CPUID 0x{leaf:08X}",
+                text.rstrip("\0"),
+                row.reference,
+                details=row.details,
+            )
+        elif leaf > FIRST_LEAF:
+            break

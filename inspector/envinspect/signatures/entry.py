@@ -1,0 +1,24 @@
+"""The row of the catalogue: one thing that an answer may name."""
+
+from typing import NamedTuple
+
+from envinspect.model import Kind
+
+
+class Entry(NamedTuple):
+    """One id, what it is, and what the peers call it.
+
+    `refines` names the more general id that this one makes more precise ("" for none): evidence for the general id also supports this one.
+    `systemd` and `virt_what` are the words those tools would print, "" where they have none.
+    `note` holds what is debated, in a sentence.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    hypervisor_type: int | None
+    reference: str
+    systemd: str = ""
+    virt_what: str = ""
+    refines: str = ""
+    note: str = ""
