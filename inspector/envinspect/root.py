@@ -57,7 +57,7 @@ def refused(error: OSError) -> Reading[bytes]:
     return Denied(errorcode.get(error.errno or 0, "EIO"))
 
 
-def _read_descriptor(descriptor: int) -> bytes:
+def read_descriptor(descriptor: int) -> bytes:
     """Read up to the limit; proc files come in pieces, so one short read is not the end."""
     pieces: list[bytes] = []
     left = READ_LIMIT_BYTES
@@ -84,7 +84,7 @@ class LiveRoot:
         try:
             if not stat_bits.S_ISREG(os.fstat(descriptor).st_mode):
                 return Denied("ENOTSUP")
-            return Found(_read_descriptor(descriptor))
+            return Found(read_descriptor(descriptor))
         except OSError as error:
             return refused(error)
         finally:
