@@ -26,8 +26,9 @@ class Sample:
 
     `variant` is a sorted list of key=value joined by ";" of all that may not be pooled, e.g. "accel=tcg;machine=q35";
     "" where the rung has only one way. `phase` is a `Phase`, or the experiment's own metric name (lower case, dots).
-    `order` counts starts over the whole run; `iteration` counts within one (experiment, backend, variant, profile), warm-ups
-    included. `value` is None where the measurement failed. `monotonic_ns` is when the value was known, on the host's clock.
+    `order` counts starts over the whole run; `iteration` counts within one (experiment, backend, variant, profile),
+    warm-ups included. `value` is None where the measurement failed. `monotonic_ns` is when the value was known, on
+    the host's clock.
     """
 
     run_id: str
@@ -88,15 +89,17 @@ class SampleWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
 def read_samples(path: Path) -> Iterator[Sample]:
     """Yield the rows of a samples.csv in file order.
 
-    A last line without its newline (a run that was killed while writing) is left out. Raises SamplesError where any other row
-    does not fit the contract, OSError where the file cannot be read.
+    A last line without its newline (a run that was killed while writing) is left out. Raises SamplesError where any
+    other row does not fit the contract, OSError where the file cannot be read.
     """
     with path.open(encoding="utf-8", newline="") as file:
         whole = (line for line in file if line.endswith("\n"))

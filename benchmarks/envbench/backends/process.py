@@ -1,4 +1,4 @@
-"""The lowest rung: the payload as a plain process of this machine, fork and exec of the tree's own BusyBox, nothing around it."""
+"""The lowest rung: the payload as a plain process of this machine, fork and exec of the tree's own BusyBox."""
 
 import contextlib
 import os
@@ -66,7 +66,7 @@ class ProcessInstance:
         if not self._child.wait(deadline_ns):
             raise BackendError(f"process {self._child.pid} has not ended after SIGTERM")
 
-    def remove(self, deadline_ns: int) -> None:  # noqa: ARG002 -- ending it has removed it
+    def remove(self, deadline_ns: int) -> None:
         """Close the pipe: nothing else is left of a process that has been waited for."""
         self.destroy()
 
@@ -90,6 +90,7 @@ class ProcessBackend:
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings = settings
         self._journal = journal
+        self._tree = settings.work_dir / "tree"
         self._count = 0
 
     def check(self) -> Usable | Unusable:
@@ -104,13 +105,13 @@ class ProcessBackend:
         """Return the one way there is."""
         return ({},)
 
-    def prepare(self, variant: Mapping[str, str]) -> None:  # noqa: ARG002 -- one way only
+    def prepare(self, variant: Mapping[str, str]) -> None:
         """Build the run's tree."""
-        tree_of_run(self._settings)
+        self._tree = tree_of_run(self._settings).path
 
-    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> ProcessInstance:  # noqa: ARG002
+    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> ProcessInstance:
         """Spawn the payload; the spawn returns once the program has been executed."""
-        tree = tree_of_run(self._settings).path
+        tree = self._tree
         busybox = tree / "bin/busybox"
         ready, *words = argv_for(workload)
         if "--" in words:
@@ -146,5 +147,3 @@ def _in_tree(tree: Path, name: str) -> Path:
         if inside.is_symlink() or inside.exists():
             return inside
     return Path(name)
-
-

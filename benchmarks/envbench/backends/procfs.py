@@ -1,4 +1,4 @@
-"""What rungs ask of /proc about processes (proc(5)): parents, children, cgroups, names. A process that is gone is None."""
+"""What rungs ask of /proc about processes (proc(5)): parents, children, cgroups, names. None: gone."""
 
 import os
 from pathlib import Path

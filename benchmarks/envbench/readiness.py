@@ -1,0 +1,177 @@
+"""Finds the ready line in what an instance says: raw bytes in, moments and the payload's own words out.
+
+The line may come in pieces, after floods of other output, or never; memory stays bounded whatever the payload says.
+"""
+
+import errno
+import math
+import os
+import select
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from envbench.backends.protocol import Instance
+from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from envbench.errors import BackendError, StartTimeoutError
+
+READY_WORD = b"ENVBENCH-READY"
+FACT_WORD = b"ENVBENCH-FACT "
+LAST_FACT = "end"
+"""The fact after which no more come."""
+
+CHUNK_BYTES = 65536
+TAIL_BYTES = 4096
+LINE_BYTES = 4096
+"""Lines of ours are short; a longer one is somebody else's, and its rest is skipped."""
+FACTS_MAX = 256
+
+
+def marker_for(nonce: str, pattern: str | None = None) -> bytes:
+    """Return the bytes whose first one means ready: our line with its nonce, or the user's own pattern."""
+    return pattern.encode() if pattern else READY_WORD + b" " + nonce.encode()
+
+
+@dataclass(slots=True)
+class OutputReader:
+    """Eats chunks of output; tells when the marker's first byte was seen, and collects the payload's facts.
+
+    `ready_ns` is the clock's value that came with the chunk in which the marker begins, None until the whole marker is
+    there. `ready_values` are the key=value words of the ready line, `facts` those of the lines after it.
+    """
+
+    marker: bytes
+    ready_ns: int | None = None
+    ready_values: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    seen_bytes: int = 0
+    _tail: bytes = b""
+    _held: bytes = b""
+    _held_times: list[tuple[int, int]] = field(default_factory=list)
+    """(bytes, clock) of the chunks that `_held` came in, oldest first."""
+    _line: bytes = b""
+
+    def feed(self, chunk: bytes, at_ns: int) -> None:
+        """Take the next bytes, which were read at `at_ns`."""
+        self.seen_bytes += len(chunk)
+        self._tail = (self._tail + chunk)[-TAIL_BYTES:]
+        if self.ready_ns is None:
+            self._search(chunk, at_ns)
+        else:
+            self._read_lines(chunk)
+
+    @property
+    def line_complete(self) -> bool:
+        """Whether the ready line has been read to its end (a pattern of the user's own has no values: always)."""
+        return self.ready_ns is not None and (bool(self.ready_values) or not self.marker.startswith(READY_WORD))
+
+    @property
+    def facts_complete(self) -> bool:
+        """Whether the payload has said all its facts."""
+        return LAST_FACT in self.facts or len(self.facts) >= FACTS_MAX
+
+    def tail(self) -> str:
+        """Return the last bytes seen, as text for a person."""
+        return self._tail.decode("utf-8", errors="replace")
+
+    def _search(self, chunk: bytes, at_ns: int) -> None:
+        held = self._held + chunk
+        times = [*self._held_times, (len(chunk), at_ns)]
+        at = held.find(self.marker)
+        if at >= 0:
+            self.ready_ns = _time_at(times, at)
+            self._held = b""
+            self._held_times = []
+            self._read_lines(held[at:])
+            return
+        keep = min(len(self.marker) - 1, len(held))
+        self._held = held[len(held) - keep :] if keep else b""
+        self._held_times = _last_times(times, keep)
+
+    def _read_lines(self, chunk: bytes) -> None:
+        *lines, rest = (self._line + chunk).split(b"\n")
+        self._line = rest[:LINE_BYTES]
+        for line in lines:
+            self._read_line(line.rstrip(b"\r"))
+
+    def _read_line(self, line: bytes) -> None:
+        text = line.decode("utf-8", errors="replace")
+        if line.startswith(READY_WORD):
+            words = (word.partition("=") for word in text.split()[2:])
+            self.ready_values.update({key: value for key, separator, value in words if separator})
+        elif line.startswith(FACT_WORD) and len(self.facts) < FACTS_MAX:
+            key, _, value = text[len(FACT_WORD) :].partition("=")
+            self.facts[key] = value
+
+
+def _time_at(times: list[tuple[int, int]], offset: int) -> int:
+    for length, at_ns in times:
+        if offset < length:
+            return at_ns
+        offset -= length
+    return times[-1][1]
+
+
+def _last_times(times: list[tuple[int, int]], keep: int) -> list[tuple[int, int]]:
+    kept: list[tuple[int, int]] = []
+    for length, at_ns in reversed(times):
+        if keep <= 0:
+            break
+        kept.append((min(length, keep), at_ns))
+        keep -= length
+    return kept[::-1]
+
+
+def read_until(
+    instance: Instance, reader: OutputReader, is_done: Callable[[OutputReader], bool], deadline_ns: int, wanted: str
+) -> None:
+    """Feed the reader from the instance's output until `is_done`; sleeps in poll(2) meanwhile, never spins.
+
+    `deadline_ns` is a moment of the clock. `wanted` names in error messages what was waited for. Raises
+    StartTimeoutError after the deadline and BackendError where the output ends before.
+    """
+    descriptor = instance.output_fileno()
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    begun_ns = monotonic_ns()
+    while not is_done(reader):
+        left_ns = deadline_ns - monotonic_ns()
+        if left_ns <= 0:
+            waited_s = (monotonic_ns() - begun_ns) / NS_PER_S
+            raise StartTimeoutError(f"no {wanted} within {waited_s:.1f} s; {_last_words(instance, reader)}")
+        if not poller.poll(math.ceil(left_ns / NS_PER_MS)):
+            continue
+        chunk = _read(descriptor)
+        at_ns = monotonic_ns()
+        if chunk is None:
+            continue
+        if not chunk:
+            raise BackendError(f"it ended before {wanted}; {_last_words(instance, reader)}")
+        reader.feed(instance.decode(chunk), at_ns)
+
+
+def wait_ready(instance: Instance, reader: OutputReader, deadline_ns: int) -> int:
+    """Read until the ready line has been seen and return the moment of its first byte. Raises as `read_until`."""
+    read_until(instance, reader, lambda so_far: so_far.ready_ns is not None, deadline_ns, "ready line")
+    if reader.ready_ns is None:
+        raise BackendError("the output ended without a ready line")
+    return reader.ready_ns
+
+
+def _read(descriptor: int) -> bytes | None:
+    """Return the next bytes, b"" at the end, None where there is nothing to read yet."""
+    try:
+        return os.read(descriptor, CHUNK_BYTES)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        # A pseudo-terminal whose other side is closed says EIO, and a socket may be reset: both are the end.
+        if error.errno in (errno.EIO, errno.ECONNRESET):
+            return b""
+        raise BackendError(f"its output cannot be read: {error.strerror}") from error
+
+
+def _last_words(instance: Instance, reader: OutputReader) -> str:
+    said = (reader.tail() or instance.console_tail()).strip()
+    if not said:
+        return "it said nothing"
+    return f"its last words: {' | '.join(said.splitlines()[-3:])[-400:]}"
