@@ -1,4 +1,4 @@
-"""The catalogue's rows for what sits inside the machine: WSL, containers, sandboxes, emulation, hosts of these, orchestrators."""
+"""Catalogue rows for what sits inside the machine: WSL, containers, sandboxes, emulation, hosts, orchestrators."""
 
 from envinspect.model import Kind
 from envinspect.signatures.entry import Entry
