@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from envbench.samples import variant_text
+
 LABEL = "envbench.run"
 """Label, annotation and metadata key under which everything that is made carries the run's id."""
 
@@ -115,8 +117,34 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One thing to time: a backend, one of its variants and a payload profile. What may not be pooled differs here."""
+    """One thing to time: a backend, one of its variants and a payload profile. What may not be pooled differs here.
+
+    `conditions` are variant keys that the harness sees to and no backend knows: cache=cold, parallel=4.
+    """
 
     backend: str
     variant: Mapping[str, str] = field(default_factory=dict)
     profile: str = "minimal"
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def variant_text(self) -> str:
+        """Return the variant column of this rung's rows."""
+        return variant_text({**self.variant, **self.conditions})
+
+    def __str__(self) -> str:
+        return f"{self.backend} ({self.variant_text})" if self.variant_text else self.backend
+
+
+def container_variants(settings: Settings, runtimes: tuple[str, ...] = ()) -> tuple[Mapping[str, str], ...]:
+    """Return a container rung's variants: each network with each of these runtimes, with the limits asked for."""
+    limits = {
+        "memory": "" if settings.memory_bytes is None else str(settings.memory_bytes),
+        "cpus": "" if settings.cpus is None else f"{settings.cpus:g}",
+        "readonly": "yes" if settings.read_only else "",
+        "init": "yes" if settings.init else "",
+        "image": settings.image or "",
+    }
+    fixed = {key: value for key, value in limits.items() if value}
+    ways = [{"runtime": runtime} for runtime in runtimes] or [{}]
+    return tuple({**fixed, **way, "network": network} for network in settings.networks for way in ways)

@@ -18,7 +18,7 @@ from envbench.noise import NoiseWatch
 from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Phase, Unit
 from envbench.plan import Rung, Settings, new_nonce
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
-from envbench.samples import Sample, SampleWriter, variant_text
+from envbench.samples import Sample, SampleWriter
 
 STOP_DEADLINE_S = 30.0
 
@@ -59,11 +59,11 @@ def phases_of(marks: Mapping[Mark, int]) -> dict[Phase, int]:
     """Return the durations between these moments, in nanoseconds; a stretch with an end missing is left out."""
     found: dict[Phase, int] = {}
 
-    def stretch(phase: Phase, begin: Mark | None, end: Mark) -> None:
+    def stretch(phase: Phase, begin: Mark, end: Mark) -> None:
         if begin in marks and end in marks and marks[end] >= marks[begin]:
             found[phase] = marks[end] - marks[begin]
 
-    start_requested = next((mark for mark in _BEFORE_START if mark in marks), None)
+    start_requested = next((mark for mark in _BEFORE_START if mark in marks), Mark.REQUESTED)
     stretch(Phase.CREATE, Mark.REQUESTED, Mark.CREATED)
     stretch(Phase.ATTACH, Mark.CREATED, Mark.ATTACHED)
     stretch(Phase.START, start_requested, Mark.STARTED)
@@ -157,7 +157,7 @@ class Sampler:
             order=ticket.order,
             experiment=ticket.experiment,
             backend=ticket.rung.backend,
-            variant=variant_text(ticket.rung.variant),
+            variant=ticket.rung.variant_text,
             profile=ticket.rung.profile,
             warmup=ticket.warmup,
             iteration=ticket.iteration,

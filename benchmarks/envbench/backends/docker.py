@@ -1,0 +1,160 @@
+"""Docker: the engine at DOCKER_HOST or its local socket, never the context of the command line (perhaps elsewhere)."""
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from envbench.backends.engine_api import EngineBackend, engine_errors, reap_by_api
+from envbench.backends.images import payload_tar
+from envbench.backends.procfs import pids_named
+from envbench.backends.protocol import Unusable, Usable
+from envbench.errors import BackendError
+from envbench.payload.tree import tree_of_run
+from envbench.plan import Settings, container_variants
+from envbench.reaper import Entry, Journal
+
+if TYPE_CHECKING:
+    from docker.api.client import APIClient
+
+SYSTEM_SOCKET = Path("/var/run/docker.sock")
+START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"
+SHIM_PREFIX = "io.containerd."
+"""Names an engine lists for its own ways to call a runtime that it lists under its plain name too."""
+
+
+def default_endpoint() -> str:
+    """Return DOCKER_HOST, else the system's socket, else a rootless engine's, where that is all there is."""
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        return host
+    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")) / "docker.sock"
+    return f"unix://{rootless if rootless.exists() and not SYSTEM_SOCKET.exists() else SYSTEM_SOCKET}"
+
+
+def api_client(endpoint: str, timeout_s: float) -> "APIClient":
+    """Return a client whose API version is negotiated with the engine. Raises BackendError where it cannot connect."""
+    from docker.api.client import APIClient
+
+    with engine_errors(f"engine at {endpoint}"):
+        return APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
+
+
+def socket_problem(endpoint: str) -> Unusable | None:
+    """Return why a local socket cannot be used, None where it can (or is none)."""
+    path = endpoint.removeprefix("unix://")
+    if path == endpoint:
+        return None
+    try:
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            return Unusable(f"{path} is no socket", START_REMEDY)
+    except OSError as error:
+        reason = "not there" if error.errno == errno.ENOENT else str(error.strerror)
+        return Unusable(f"no engine at {path}: {reason}", START_REMEDY)
+    if not os.access(path, os.R_OK | os.W_OK):
+        return Unusable(
+            f"no permission on {path}",
+            "run as root, or join the socket's group: sudo usermod -aG docker $USER, log in again",
+        )
+    return None
+
+
+class DockerBackend(EngineBackend):
+    """Docker Engine, each OCI runtime it lists a variant of its own."""
+
+    name: ClassVar[str] = "docker"
+    is_vm: ClassVar[bool] = False
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        super().__init__(settings, journal)
+        self._runtimes: tuple[str, ...] = ()
+
+    def endpoint(self) -> str:
+        """Return the engine's address."""
+        return default_endpoint()
+
+    def connect(self) -> "APIClient":
+        """Connect to the engine. Raises BackendError."""
+        return api_client(self.endpoint(), self.settings.deadline_s)
+
+    def check(self) -> Usable | Unusable:
+        """Find out whether an engine of this machine answers."""
+        if find_spec("docker") is None:
+            return Unusable("the Docker SDK is not installed", "pip install 'envinspect[bench]'")
+        return self._reachable() or self._answers()
+
+    def _reachable(self) -> Unusable | None:
+        endpoint = self.endpoint()
+        if not endpoint.startswith("unix://") and not self.settings.allow_remote:
+            return Unusable(
+                f"{endpoint} may be another machine; its network would be timed", "unset DOCKER_HOST, or --allow-remote"
+            )
+        return socket_problem(endpoint)
+
+    def _answers(self) -> Usable | Unusable:
+        import docker
+
+        endpoint = self.endpoint()
+        try:
+            with engine_errors(f"engine at {endpoint}"):
+                version, info = self.api.version(), self.api.info()
+        except BackendError as error:
+            return Unusable(str(error), START_REMEDY)
+        if info.get("OSType") != "linux":
+            return Unusable(f"the engine runs {info.get('OSType')} containers", "switch it to Linux containers")
+        self._runtimes = runtimes_of(info)
+        unknown = set(self.settings.runtimes) - set(self._runtimes)
+        if unknown:
+            return Unusable(
+                f"the engine has no runtime {', '.join(sorted(unknown))}", f"it lists: {', '.join(self._runtimes)}"
+            )
+        return Usable(
+            {
+                "endpoint": endpoint,
+                "sdk": docker.__version__,
+                "api": self.api.api_version,
+                "version": version["Version"],
+                **{part["Name"].lower(): part["Version"] for part in version.get("Components", ())},
+                "engine_id": info.get("ID", ""),
+                "storage_driver": info.get("Driver", ""),
+                "cgroup_driver": info.get("CgroupDriver", ""),
+                "kernel": info.get("KernelVersion", ""),
+                "operating_system": info.get("OperatingSystem", ""),
+                "security": ", ".join(info.get("SecurityOptions") or ()),
+                "default_runtime": info.get("DefaultRuntime", ""),
+            }
+        )
+
+    def variants(self) -> tuple[Mapping[str, str], ...]:
+        """Return each runtime asked for (default: all that are listed; quick: the default one) with each network."""
+        asked = self.settings.runtimes or (self._runtimes[:1] if self.settings.quick else self._runtimes)
+        return container_variants(self.settings, asked)
+
+    def prepare(self, variant: Mapping[str, str]) -> None:
+        """Import the tree as an image, once."""
+        tree = tree_of_run(self.settings)
+        if self._image is not None:
+            return
+        if self.settings.image is not None:
+            self.require_image(self.settings.image)
+        else:
+            self.import_payload(payload_tar(tree.path))
+
+    def engine_processes(self) -> tuple[int, ...]:
+        """Return dockerd and containerd."""
+        return pids_named("dockerd", "containerd")
+
+
+def runtimes_of(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the runtimes that an engine's info lists, its default first, its own shim names for them left out."""
+    listed = [name for name in info.get("Runtimes") or {} if not name.startswith(SHIM_PREFIX)]
+    default = info.get("DefaultRuntime", "runc")
+    return tuple(sorted(listed, key=lambda name: (name != default, name)))
+
+
+def reap(entry: Entry, run_id: str) -> bool:
+    """Remove a journalled container or image of a dead run. Raises BackendError where the engine cannot be reached."""
+    return reap_by_api(api_client(entry.facts["endpoint"], 30), entry, run_id)
