@@ -1,0 +1,232 @@
+"""Claims on kernels, hypervisors and what is emulated."""
+
+from envbench.phases import Experiment, Unit
+
+from envreport.claims.model import Claim, Theme
+from envreport.claims.rules import C, Observation, Threshold, V, all_of, observe
+from envreport.claims.special import FirstOf, Given, HostLayer
+from envreport.claims.verdict import Quantifier, Relation, Verdict
+from envreport.rungs import Side
+
+K = Experiment.KERNEL
+WSL_REMEDY = "Run the same command inside a WSL distribution on a Windows machine."
+DESKTOP_REMEDY = "Run on a machine whose Docker engine is Docker Desktop."
+WINDOWS_IMAGE_REMEDY = "`envbench kernel --backend docker` loads an image that is marked os=windows and tries to start it."
+OCI_CONFIG = "https://github.com/opencontainers/image-spec/blob/main/config.md"
+WSL_VERSIONS = "https://learn.microsoft.com/windows/wsl/compare-versions"
+DESKTOP = "https://docs.docker.com/desktop/features/wsl/"
+HYPER_V = "https://learn.microsoft.com/virtualization/hyper-v-on-windows/reference/hyper-v-architecture"
+BINFMT = "https://docs.kernel.org/admin-guide/binfmt-misc.html"
+QEMU_USER = "https://www.qemu.org/docs/master/user/main.html"
+NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
+WINDOWS_CONTAINERS = "https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility"
+REFUSED = Observation(K, "windows_image_refused", C)
+
+CLAIMS = (
+    Claim(
+        id="kernel-shared",
+        theme=Theme.ARCHITECTURE,
+        wording="A container uses the host's kernel",
+        stands_in=("D0", "D2", "D3", "D4"),
+        rule=observe(K, C, boot_id_equals_host=True, kernel_equals_host=True, visible_on_host=True),
+        reference="https://docs.kernel.org/admin-guide/sysctl/kernel.html (random/boot_id: one value a boot)",
+        scope="Ordinary containers of the engines and runtimes listed. gVisor and Kata put a kernel of their own in between and are shown apart.",
+    ),
+    Claim(
+        id="kernel-own",
+        theme=Theme.ARCHITECTURE,
+        wording="A VM brings and boots its own kernel",
+        stands_in=("D0", "D2", "D3", "D4"),
+        rule=observe(K, V, boot_id_equals_host=False, uptime_starts_at_zero=True),
+        reference="https://docs.kernel.org/admin-guide/sysctl/kernel.html (random/boot_id: one value a boot)",
+        scope="The guests of this run, under the accelerator named; which accelerator runs them does not change whose kernel it is.",
+    ),
+    Claim(
+        id="wsl1-kernel",
+        theme=Theme.ARCHITECTURE,
+        wording="WSL runs Linux programs on the Windows kernel, with no kernel of its own",
+        stands_in=("D0",),
+        rule=FirstOf(
+            (
+                Observation(Experiment.WSL, "own_kernel", (Side.WSL,), expected=False),
+                HostLayer(("wsl1",), ("wsl2",), "the inspector finds WSL 1 (holds) or WSL 2 (fails)"),
+            )
+        ),
+        reference=WSL_VERSIONS,
+        scope="The WSL version this distribution runs under: true for WSL 1, false for WSL 2, whose Linux kernel runs in a utility VM.",
+        reading="D0 describes WSL 1. WSL 2, the default since 2020, is a lightweight VM with a Linux kernel of its own.",
+        remedy=WSL_REMEDY,
+    ),
+    Claim(
+        id="distro-mix",
+        theme=Theme.ARCHITECTURE,
+        wording="Containers of different distributions run on one host kernel",
+        stands_in=("D2", "D3"),
+        rule=Observation(K, "two_userlands_one_kernel", C),
+        reference=NAMESPACES,
+        scope="The two userlands of this run; a program that needs a newer kernel than the host's is not covered.",
+        partner="distro-kernel",
+    ),
+    Claim(
+        id="distro-kernel",
+        theme=Theme.ARCHITECTURE,
+        wording="All distributions run the same kernel",
+        stands_in=("D2",),
+        rule=Observation(K, "all_kernels_equal", ()),
+        reference="https://www.kernel.org/releases.html",
+        scope="The kernel releases side by side in this run. Same project, different versions and patches.",
+        reading="D3 corrects D2: distributions ship different versions of one project's kernel. In containers, the host's release is all there is.",
+        partner="distro-mix",
+        disagreement="D2 says that the kernel remains the same; D3 says that distributions do not all use the same kernel version.",
+    ),
+    Claim(
+        id="vm-any-os",
+        theme=Theme.ARCHITECTURE,
+        wording="A VM can run any OS on any host OS",
+        stands_in=("D2",),
+        rule=observe(K, V, guest_not_linux_ready=True, guest_other_arch_ready=True),
+        reference="https://www.qemu.org/docs/master/system/targets.html",
+        scope="One guest that is not Linux and one of another CPU architecture, as examples. Licences and missing drivers may still forbid an OS.",
+    ),
+    Claim(
+        id="container-os-bound",
+        theme=Theme.ARCHITECTURE,
+        wording="A container image built for another OS kernel (Windows) does not run on a Linux host",
+        stands_in=("D2", "D3"),
+        rule=REFUSED,
+        reference=OCI_CONFIG,
+        scope="This engine and an image whose configuration says os=windows; the engine's own words are the evidence.",
+        remedy=WINDOWS_IMAGE_REMEDY,
+        partner="emulation-os",
+    ),
+    Claim(
+        id="emulation-arch",
+        theme=Theme.ARCHITECTURE,
+        wording="Images of another CPU architecture run through QEMU and binfmt_misc, less efficiently than native ones",
+        stands_in=("D3",),
+        rule=all_of(
+            Observation(K, "binfmt_registered", ()),
+            Observation(K, "foreign_arch_runs", C),
+            Threshold(K, "foreign_arch_slowdown", C, Relation.MORE, 1.0, Unit.RATIO),
+        ),
+        reference=BINFMT,
+        scope="The foreign architecture and the program of this run; the slow-down differs between programs.",
+        remedy="Install qemu-user-static, and binfmt-support where binfmt_misc is not mounted.",
+    ),
+    Claim(
+        id="emulation-os",
+        theme=Theme.ARCHITECTURE,
+        wording="The same emulation also runs Windows containers on Linux",
+        stands_in=("D3",),
+        rule=Observation(K, "windows_image_refused", C, expected=False),
+        reference=QEMU_USER,
+        scope="This engine, with whatever emulators are registered.",
+        reading="User-mode QEMU translates CPU instructions and Linux system calls; it has no Windows system calls to offer.",
+        remedy=WINDOWS_IMAGE_REMEDY,
+        partner="container-os-bound",
+        disagreement="D3 itself says elsewhere that Windows containers run only on Windows hosts.",
+        fallback=Verdict.DOCUMENTARY,
+    ),
+    Claim(
+        id="desktop-vm",
+        theme=Theme.ARCHITECTURE,
+        wording="Docker Desktop runs Linux containers in a Linux VM on Windows, macOS and Linux",
+        stands_in=("D3",),
+        rule=Given(
+            Observation(K, "engine_is_desktop", (), quantifier=Quantifier.SOME),
+            Observation(K, "engine_kernel_equals_client", (), expected=False),
+        ),
+        reference=DESKTOP,
+        scope="The engine this client talks to.",
+        remedy=DESKTOP_REMEDY,
+    ),
+    Claim(
+        id="desktop-no-hypervisor",
+        theme=Theme.ARCHITECTURE,
+        wording="On WSL 2 Docker needs no separate hypervisor",
+        stands_in=("D3",),
+        rule=Observation(Experiment.WSL, "hyper_v", (Side.WSL,), expected=False),
+        reference=HYPER_V,
+        scope="The machine of this run, inside WSL 2.",
+        reading="No other hypervisor has to be installed, but WSL 2 itself is a guest of Hyper-V: there is a hypervisor, and it is needed.",
+        remedy=WSL_REMEDY,
+        fallback=Verdict.DOCUMENTARY,
+    ),
+    Claim(
+        id="desktop-hosted",
+        theme=Theme.ARCHITECTURE,
+        wording='Docker Desktop\'s VM is "hosted" (type 2), not bare metal',
+        stands_in=("D3",),
+        rule=Given(
+            FirstOf(
+                (
+                    Observation(K, "engine_is_desktop", (), quantifier=Quantifier.SOME),
+                    HostLayer(("wsl2",), (), "the inspector finds WSL 2"),
+                )
+            ),
+            HostLayer(("2",), ("1",), "type of the hypervisor that the inspector finds under the engine", hypervisor_types=True),
+        ),
+        reference=HYPER_V,
+        scope="The hypervisor found around this engine.",
+        reading="On Windows it runs on Hyper-V, a type 1 hypervisor, as D1 lists it; on macOS on Apple's framework, on Linux on KVM.",
+        partner="hypervisor-types",
+        disagreement="D3 calls Docker Desktop's VM hosted; D1 lists Hyper-V, which carries it on Windows, as bare metal.",
+        remedy=DESKTOP_REMEDY,
+        fallback=Verdict.DOCUMENTARY,
+    ),
+    Claim(
+        id="hypervisor-types",
+        theme=Theme.ARCHITECTURE,
+        wording="Type 1: KVM, Hyper-V, vSphere. Type 2: VMware Workstation and Fusion, VirtualBox, Parallels, QEMU, UTM",
+        stands_in=("D1",),
+        rule=None,
+        reference="Goldberg, Architectural Principles for Virtual Computer Systems (1973); https://docs.kernel.org/virt/kvm/",
+        scope="A taxonomy; the environment section names what was found here and its type.",
+        reading="Common usage agrees, with one snag: KVM makes the Linux kernel a hypervisor and QEMU is its user-space half, so a QEMU guest on KVM is "
+        "both. QEMU alone (TCG) is an emulator, which Goldberg's types do not cover.",
+    ),
+    Claim(
+        id="hypervisor-terms",
+        theme=Theme.ARCHITECTURE,
+        wording='Type 1 hypervisors are "process VMs", type 2 are "system VMs"',
+        stands_in=("D1",),
+        rule=None,
+        reference="Smith and Nair, The Architecture of Virtual Machines, IEEE Computer 38(5), 2005, doi:10.1109/MC.2005.173",
+        scope="A definition.",
+        reading="Not so in the literature: both types host system VMs. A process VM carries a single program: a language runtime such as the JVM, or user-mode QEMU.",
+    ),
+    Claim(
+        id="hypervisor-needed",
+        theme=Theme.ARCHITECTURE,
+        wording="VMs need a hypervisor in place first, containers do not",
+        stands_in=("D1",),
+        rule=all_of(
+            observe(K, C, hypervisor_process=False, needs_kvm_device=False),
+            observe(K, V, hypervisor_process=True),
+        ),
+        reference="https://docs.kernel.org/virt/kvm/api.html",
+        scope="The processes of the instances of this run on this host. The host may itself be a guest: see the environment section.",
+    ),
+    Claim(
+        id="hardware-emulated",
+        theme=Theme.ARCHITECTURE,
+        wording="A VM is given emulated hardware, a container sees the host's",
+        stands_in=("D1", "D4"),
+        rule=all_of(observe(K, C, hardware_equals_host=True), observe(K, V, hardware_equals_host=False)),
+        reference="https://www.qemu.org/docs/master/system/device-emulation.html",
+        scope="CPU model, devices and firmware identity as read inside. With KVM the CPU itself is the host's, the rest is the VMM's.",
+    ),
+    Claim(
+        id="windows-containers",
+        theme=Theme.MANAGEMENT,
+        wording="Windows containers run only on Windows hosts",
+        stands_in=("D3",),
+        rule=REFUSED,
+        reference=WINDOWS_CONTAINERS,
+        scope="That this Linux engine refuses one; that all Windows hosts accept it is not measured.",
+        reading="A Windows container shares a Windows kernel, and its version must fit the host's.",
+        remedy=WINDOWS_IMAGE_REMEDY,
+        partner="emulation-os",
+        fallback=Verdict.DOCUMENTARY,
+    ),
+)

@@ -1,0 +1,121 @@
+"""Claims on what an instance costs its host in memory and CPU, and on giving it back."""
+
+from envbench.phases import Experiment, Phase
+
+from envreport.claims.architecture import WSL_REMEDY, WSL_VERSIONS
+from envreport.claims.model import Claim, Theme
+from envreport.claims.rules import C, Exact, ExactRatio, H, Observation, Ratio, V, W, all_of
+from envreport.claims.special import Anyhow, Slopes
+from envreport.claims.verdict import Quantifier, Relation, TcgBias
+
+M, WSL = Experiment.MEMORY, Experiment.WSL
+DIRECTION = "Equal cost is a ratio of 1; the direction is what the documents claim."
+SMAPS = "https://docs.kernel.org/filesystems/proc.html (smaps_rollup: Pss)"
+SOME = Quantifier.SOME
+
+CLAIMS = (
+    Claim(
+        id="memory-overhead",
+        theme=Theme.COST,
+        wording="A container has less memory overhead than a VM",
+        stands_in=("D0", "D1", "D3", "D4"),
+        rule=Ratio(M, "total", V, C),
+        reference=SMAPS,
+        scope="One idle instance with the same payload: all its host processes and its cgroup's charge. What the engine's daemon shares among all is apart.",
+    ),
+    Claim(
+        id="memory-app-only",
+        theme=Theme.COST,
+        wording="A container adds only the memory its app needs",
+        stands_in=("D1",),
+        rule=Ratio(
+            M, "total", C, H, Relation.LESS, 1.05, bias=TcgBias.NONE, under_metric="payload_bare",
+        ),
+        reference="5 % is the margin within which this report calls two figures the same.",
+        scope="A small payload: the fixed cost of shim and runtime weighs most there. The overhead in bytes stands in the memory section.",
+    ),
+    Claim(
+        id="memory-minimum",
+        theme=Theme.COST,
+        wording="A container needs less of a machine to run at all",
+        stands_in=("D1",),
+        rule=ExactRatio(M, "minimum_ready", V, C, resolution=1 / 16),
+        reference="The search stops within 1/16 of the true minimum, and so much is added to either side.",
+        scope="Memory only: the smallest container limit and the smallest guest with which the same payload still gets ready.",
+    ),
+    Claim(
+        id="cpu-overhead",
+        theme=Theme.COST,
+        wording="A VM costs more CPU",
+        stands_in=("D0", "D3"),
+        rule=all_of(
+            Ratio(Experiment.STARTUP, Phase.HOST_CPU, V, C),
+            Ratio(Experiment.IDLE, "cpu_ns_per_min", V, C),
+        ),
+        reference=DIRECTION,
+        scope="CPU time charged on the host per start, and per minute of doing nothing; CPU-bound work is under speed.",
+    ),
+    Claim(
+        id="idle-cost",
+        theme=Theme.COST,
+        wording="A running VM consumes resources regardless of use",
+        stands_in=("D1",),
+        rule=all_of(
+            Ratio(Experiment.IDLE, "cpu_ns_per_min", V, C),
+            Ratio(Experiment.IDLE, "idle_memory", V, C),
+        ),
+        reference="Against an idle container with the same payload: what the VM takes above it is due to being a VM.",
+        scope="An idle window of this run; a guest with services, or with a balloon that gives memory back, differs.",
+    ),
+    Claim(
+        id="release-clean",
+        theme=Theme.COST,
+        wording="A stopped container returns all its resources",
+        stands_in=("D1",),
+        rule=Exact(Experiment.RELEASE, "leaked.total", C, Relation.LESS, 1),
+        reference="One thing left behind is not all.",
+        scope="Countable things on the host after removal: processes, cgroups, mounts, links, namespaces, loop devices, engine objects. Volumes and images "
+        "are kept on purpose and are not counted.",
+    ),
+    Claim(
+        id="hot-resize",
+        theme=Theme.COST,
+        wording="Resources can be given and taken while it runs",
+        stands_in=("D1",),
+        rule=all_of(
+            *(
+                Observation(Experiment.RESIZE, metric, sides, quantifier=SOME)
+                for sides in (C, V)
+                for metric in ("memory_grown", "memory_shrunk", "cpu_changed")
+            )
+        ),
+        reference="https://libvirt.org/formatdomain.html (memory balloon, vCPU hot-plug); docs.docker.com/reference/cli/docker/container/update",
+        scope='"In some cases", says D1: one rung of each kind that can do it is enough. What was refused, and by whom, is listed.',
+    ),
+    Claim(
+        id="density",
+        theme=Theme.COST,
+        wording="One host runs many VMs, each with a whole OS copy; containers share",
+        stands_in=("D2", "D4"),
+        rule=Anyhow(
+            all_of(Exact(Experiment.DENSITY, "instances", V, Relation.MORE, 1), Slopes()),
+            (Exact(Experiment.DENSITY, "instances", C, Relation.MORE, 1),),
+        ),
+        reference="Theil-Sen slope with its 95 % interval (Sen 1968, doi:10.1080/01621459.1968.10480934)",
+        scope="Instances of the same small payload, up to the number that was run; page sharing between guests (KSM) is as the host has it.",
+    ),
+    Claim(
+        id="wsl-light",
+        theme=Theme.COST,
+        wording="WSL is lighter than a VM and heavier than a container",
+        stands_in=("D0",),
+        rule=all_of(
+            Ratio(WSL, "distribution_start", W, V, Relation.LESS, bias=TcgBias.TOWARDS, under_metric=Phase.READY, under_experiment=Experiment.STARTUP),
+            Ratio(WSL, "distribution_start", W, C, Relation.MORE, bias=TcgBias.NONE, under_metric=Phase.READY, under_experiment=Experiment.STARTUP),
+        ),
+        reference=WSL_VERSIONS,
+        scope="Start of a distribution against the other rungs inside the same WSL; memory stands beside it.",
+        reading="WSL 2 is itself a lightweight VM, so it can be compared only with another VM.",
+        remedy=WSL_REMEDY,
+    ),
+)

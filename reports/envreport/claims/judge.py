@@ -1,0 +1,161 @@
+"""One claim against one run: the rule's outcome in, a judgement with figure, reason, conditions and remedy out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from envbench.phases import Unit
+from envbench.samples import variant_keys
+
+from envreport import units
+from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome
+from envreport.claims.verdict import VERDICTS, Answer, Verdict, needed_samples
+from envreport.conditions import run_conditions
+from envreport.results import Results
+
+SHOWN_FINDINGS = 3
+MANY_SAMPLES = 10_000
+
+
+def judge(claim: Claim, results: Results) -> Judgement:
+    """Return the verdict on a claim, with everything a reader needs to check it."""
+    if claim.rule is None:
+        return Judgement(claim, Verdict.DOCUMENTARY, False, "", claim.reading, (), ())
+    outcome = claim.rule.judge(results)
+    if outcome.weighed is None:
+        return _unanswered(claim, outcome, results)
+    verdict = VERDICTS[outcome.weighed.answer]
+    return Judgement(
+        claim=claim,
+        verdict=verdict,
+        tcg_only=outcome.weighed.tcg_only,
+        figure=headline(outcome.findings, outcome.weighed.answer),
+        why=_why(claim, outcome, verdict),
+        conditions=tuple(conditions_of(outcome.findings, results)),
+        findings=outcome.findings,
+    )
+
+
+def _unanswered(claim: Claim, outcome: Outcome, results: Results) -> Judgement:
+    reason, remedy = explain_missing(outcome.missing or (claim.rule.needs() if claim.rule else ()), results)
+    verdict = claim.fallback
+    why = claim.reading if verdict is Verdict.DOCUMENTARY else reason
+    found = outcome.findings
+    return Judgement(
+        claim=claim,
+        verdict=verdict,
+        tcg_only=False,
+        figure="",
+        why=why,
+        conditions=tuple(conditions_of(found, results)) if found else (),
+        findings=found,
+        reason=reason,
+        remedy=claim.remedy or remedy,
+    )
+
+
+def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
+    """Return why a claim could not be tested and what to do: the skipped rung's own words where there is one."""
+    ran = {key.experiment for key in results.series}
+    reasons, remedies = [], []
+    for need in needs:
+        if need.experiment is None:
+            reasons.append(f"not found here: {need.rungs}")
+            continue
+        if need.experiment not in ran:
+            reasons.append(f"the {need.experiment} experiment was not part of this run")
+            remedies.append(f"envbench {need.experiment}")
+            continue
+        reasons.append(f"no {need.metric} was measured for {need.rungs}")
+        remedies.extend(_skipped(results, need.rungs))
+    remedy = "; ".join(dict.fromkeys(remedies)) or "See `envbench doctor` for what is missing on this machine."
+    return "; ".join(dict.fromkeys(reasons)), remedy
+
+
+def _skipped(results: Results, words: str) -> Iterator[str]:
+    from envreport.claims.rules import side_words  # noqa: PLC0415  (rules import nothing from here)
+    from envreport.rungs import side_of  # noqa: PLC0415
+
+    for each in results.get("backends", "skipped", default=[]):
+        if isinstance(each, Mapping) and side_words((side_of(str(each.get("name")), ""),)) in words:
+            yield f"{each.get('name')}: {each.get('reason', 'skipped')} ({each.get('remedy') or 'no remedy known'})"
+
+
+def headline(findings: Sequence[Finding], answer: Answer) -> str:
+    """Return the figures that carry the verdict, the most telling first; how many more there are is said."""
+    telling = [each for each in findings if each.answer is answer and not each.note.startswith("shown,")]
+    chosen = telling or list(findings)
+    shown = [f"{each.about}: {each.figure}" for each in chosen[:SHOWN_FINDINGS]]
+    more = len(chosen) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
+def _why(claim: Claim, outcome: Outcome, verdict: Verdict) -> str:
+    rule = claim.rule.describe() if claim.rule else ""
+    tcg_only = outcome.weighed is not None and outcome.weighed.tcg_only
+    emulated = any(each.accelerator == "tcg" for each in outcome.findings)
+    parts = []
+    match verdict:
+        case Verdict.SUPPORTED if tcg_only:
+            parts.append(f"Holds for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM.")
+        case Verdict.CONTRADICTED if tcg_only:
+            parts.append(f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM.")
+        case Verdict.SUPPORTED:
+            parts.append(f"Holds with the whole interval on its side: {rule}.")
+        case Verdict.CONTRADICTED if emulated and claim.rule is not None and claim.rule.bias.suspect is Answer.HOLDS:
+            parts.append(f"Fails even for emulated guests (TCG), the slower kind, and so for KVM too: {rule}.")
+        case Verdict.CONTRADICTED:
+            parts.append(f"Does not hold: {rule}.")
+        case _:
+            parts.append(_open_reason(outcome.findings, rule))
+    if claim.disagreement:
+        parts.append(f"The documents disagree: {claim.disagreement}")
+    return " ".join(parts)
+
+
+def _open_reason(findings: Sequence[Finding], rule: str) -> str:
+    holds = [each.about for each in findings if each.answer is Answer.HOLDS]
+    fails = [each.about for each in findings if each.answer is Answer.FAILS]
+    if holds and fails:
+        return f"It depends ({rule}): holds for {_few(holds)}; does not for {_few(fails)}."
+    open_ones = [each for each in findings if each.answer is Answer.OPEN and not each.note.startswith("shown,")]
+    cost = next((text for each in open_ones if (text := _cost(each))), "")
+    note = next((f" ({each.note})" for each in open_ones if each.note), "")
+    return f"The data do not settle it{note}: {rule}.{cost}"
+
+
+def _few(names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    return ", ".join(unique[:SHOWN_FINDINGS]) + (f" and {len(unique) - SHOWN_FINDINGS} more" if len(unique) > SHOWN_FINDINGS else "")
+
+
+def _cost(finding: Finding) -> str:
+    """Say what more samples would cost, where a number would help."""
+    if finding.estimate is None or finding.bound is None:
+        return ""
+    needed = needed_samples(finding.estimate, finding.bound)
+    if needed is None:
+        return " More values are needed for an interval." if finding.estimate.interval is None else ""
+    if needed > MANY_SAMPLES:
+        return f" More than {MANY_SAMPLES} values would be needed: the figure is too close to the bound to tell."
+    time = f", about {units.quantity(needed * finding.estimate.value, Unit.NS)} of starts" if finding.unit is Unit.NS else ""
+    return f" About {needed} values in place of {finding.estimate.n} would settle it if the figure stays{time}."
+
+
+def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[str]:
+    """Yield the conditions a verdict holds under: accelerator, nesting, noise, profile, cache, failed starts."""
+    accelerators = {each.accelerator for each in findings if each.accelerator is not None}
+    keys = [key for each in findings for key in each.keys]
+    words = {"tcg": "software emulation (TCG), says nothing about KVM's speed", "kvm": "hardware virtualisation (KVM)", "": "accelerator not recorded"}
+    yield from (words.get(name, name) for name in sorted(accelerators))
+    yield from run_conditions(results)
+    profiles = sorted({key.profile for key in keys if key.profile})
+    if profiles:
+        yield f"payload: {', '.join(profiles)}"
+    variants = [variant_keys(key.variant) for key in keys]
+    for name in ("cache", "network", "storage"):
+        values = sorted({each[name] for each in variants if name in each})
+        if values:
+            yield f"{name}: {', '.join(values)}"
+    failed = {(key.experiment, key.rung) for key in keys}
+    count = sum(results.failed(*each) for each in failed)
+    if count:
+        yield f"{count} of {sum(results.starts.get(each, 0) for each in failed)} starts failed"

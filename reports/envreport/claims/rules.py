@@ -1,0 +1,351 @@
+"""The few ways in which claims are judged: each rule draws findings from the rows of a run and says how they answer."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from envbench.phases import Experiment, Unit
+
+from envreport import stats, units
+from envreport.claims.model import Finding, Need, Outcome, Rule
+from envreport.claims.verdict import (
+    Answer,
+    Quantifier,
+    Relation,
+    TcgBias,
+    both,
+    compare,
+    compare_exact,
+    weigh,
+)
+from envreport.results import Results, Series
+from envreport.rungs import FLOOR_PROFILE, Side, accelerator
+from envreport.stats import Estimate, Interval
+
+MIN_SAMPLES = 6
+"""The least number for which the exact interval of a median exists; below it no figure decides."""
+C, V, H, W = (Side.CONTAINER,), (Side.VM,), (Side.HOST,), (Side.WSL,)
+RELATION_WORDS = {Relation.MORE: "more than", Relation.LESS: "less than"}
+
+
+def find(results: Results, experiment: Experiment, metric: str, sides: tuple[Side, ...]) -> list[Series]:
+    """Return the series a claim on these kinds of rungs is judged by; the floor guest has no operating system and is no VM here."""
+    return [each for each in results.find(experiment, metric, *sides) if each.key.profile != FLOOR_PROFILE]
+
+
+def accelerator_of(results: Results, *series: Series) -> str | None:
+    """Return the accelerator behind a figure: None without a VM, "" where it is not known, "tcg" if any part is emulated."""
+    found = [accelerator(each.key.variant) or "" for each in series if results.side(each.key) is Side.VM]
+    if not found:
+        return None
+    return next((name for name in ("tcg", "") if name in found), found[0])
+
+
+def side_words(sides: tuple[Side, ...]) -> str:
+    """Return kinds of rungs as words for a table."""
+    return " or ".join({Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "host process"}.get(side, str(side)) for side in sides) or "host"
+
+
+def conclude(findings: Sequence[Finding], quantifier: Quantifier, bias: TcgBias, needs: tuple[Need, ...]) -> Outcome:
+    """Weigh findings; none at all means that the needs are missing."""
+    if not findings:
+        return Outcome(None, (), needs)
+    return Outcome(weigh([(each.answer, each.accelerator) for each in findings], quantifier, bias), tuple(findings))
+
+
+def short(finding: Finding, smallest: int) -> Finding:
+    """Leave a finding open if it rests on fewer values than a verdict needs."""
+    if finding.n >= smallest or finding.answer is Answer.OPEN:
+        return finding
+    return replace(finding, answer=Answer.OPEN, note=f"a verdict needs at least {smallest} values")
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A quantile of one metric against a bound. Failed starts count as endless on the upper limit and not at all on the lower."""
+
+    experiment: Experiment
+    metric: str
+    sides: tuple[Side, ...]
+    relation: Relation
+    bound: float
+    unit: Unit = Unit.NS
+    quantile: float = 0.5
+    quantifier: Quantifier = Quantifier.AGREE
+    bias: TcgBias = TcgBias.NONE
+    smallest: int = MIN_SAMPLES
+    also: tuple[tuple[str, float], ...] = ()
+    """Further bounds that are reported, not judged: (words, bound)."""
+
+    def describe(self) -> str:
+        """Return statistic and bound in words."""
+        name = "median" if self.quantile == 0.5 else f"p{self.quantile * 100:g}"
+        return f"{name} of {self.metric} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (Need(self.experiment, self.metric, side_words(self.sides)),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare each rung's quantile with the bound."""
+        found = [self._finding(results, each) for each in find(results, self.experiment, self.metric, self.sides)]
+        return conclude(found, self.quantifier, self.bias, self.needs())
+
+    def _finding(self, results: Results, series: Series) -> Finding:
+        estimate = quantile_with_failures(series.values, results.failed(self.experiment, series.key.rung), self.quantile)
+        notes = [f"{words}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for words, bound in self.also]
+        if estimate.method is stats.Method.LOG_NORMAL:
+            notes.append("limits assume log-normal times: n is too small for exact ones")
+        finding = Finding(
+            answer=compare(estimate.interval, self.relation, self.bound),
+            about=series.key.label,
+            figure=units.estimate_text(estimate, self.unit, self.bound),
+            n=estimate.n,
+            accelerator=accelerator_of(results, series),
+            note="; ".join(notes),
+            keys=(series.key,),
+            estimate=estimate,
+            unit=self.unit,
+            bound=self.bound,
+        )
+        return short(finding, self.smallest)
+
+
+def _yes_no(answer: Answer) -> str:
+    return {Answer.HOLDS: "yes", Answer.FAILS: "no", Answer.OPEN: "open"}[answer]
+
+
+def quantile_with_failures(values: Sequence[float], failed: int, p: float) -> Estimate:
+    """Return a quantile whose upper limit counts failed starts as endless: who never got ready was not fast."""
+    plain = stats.quantile(values, p, extrapolate=p != 0.5)
+    if plain is None:
+        raise ValueError("a quantile of nothing")
+    if not failed or plain.interval is None:
+        return plain
+    worse = stats.quantile([*values, *[float("inf")] * failed], p, extrapolate=False)
+    high = worse.interval.high if worse and worse.interval else float("inf")
+    return replace(plain, interval=Interval(plain.interval.low, max(high, plain.interval.high), plain.interval.coverage))
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The ratio of medians of one metric between two kinds of rungs, over every pair with the same payload profile."""
+
+    experiment: Experiment
+    metric: str
+    over: tuple[Side, ...]
+    under: tuple[Side, ...]
+    relation: Relation = Relation.MORE
+    bound: float = 1.0
+    quantifier: Quantifier = Quantifier.AGREE
+    bias: TcgBias = TcgBias.TOWARDS
+    smallest: int = 1
+    """The bootstrap or the rank interval sets the limit; below it there is no interval."""
+    under_metric: str = ""
+    under_experiment: Experiment | None = None
+
+    def describe(self) -> str:
+        """Return statistic and bound in words."""
+        return (
+            f"median {self.metric} of {side_words(self.over)} over {self.under_metric or 'that'} of {side_words(self.under)}"
+            f" {self.relation} {self.bound:g}"
+        )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        under = Need(self.under_experiment or self.experiment, self.under_metric or self.metric, side_words(self.under))
+        return (Need(self.experiment, self.metric, side_words(self.over)), under)
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare every pair."""
+        tops = find(results, self.experiment, self.metric, self.over)
+        bottoms = find(results, self.under_experiment or self.experiment, self.under_metric or self.metric, self.under)
+        found = [self._finding(results, top, bottom) for top, bottom in pairs(tops, bottoms)]
+        missing = tuple(need for need, have in zip(self.needs(), (tops, bottoms), strict=True) if not have)
+        return conclude(found, self.quantifier, self.bias, missing or self.needs())
+
+    def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
+        about = f"{top.key.label} over {bottom.key.label}"
+        if top.key.phase != bottom.key.phase or len({top.key.label, bottom.key.label}) == 1:
+            about = f"{top.key.label} {top.key.phase} over {bottom.key.label} {bottom.key.phase}"
+        keys, accel = (top.key, bottom.key), accelerator_of(results, top, bottom)
+        if not any(bottom.values):
+            floor = stats.median(top.values)
+            answer = compare(floor.interval if floor else None, self.relation, 0.0)
+            text = f"{units.estimate_text(floor, top.unit)} against 0"
+            return Finding(answer, about, text, len(top.values), accel, keys=keys)
+        paired = top.key.experiment == bottom.key.experiment
+        estimate = stats.ratio(top.rounds, bottom.rounds, paired=paired)
+        if estimate is None:
+            return Finding(Answer.OPEN, about, units.MISSING, 0, accel, "the median to divide by is 0", keys)
+        answer = compare(estimate.interval, self.relation, self.bound)
+        text = units.estimate_text(estimate, Unit.RATIO, self.bound)
+        finding = Finding(answer, about, text, estimate.n, accel, "", keys, estimate, Unit.RATIO, self.bound)
+        return short(finding, self.smallest)
+
+
+def pairs(tops: Iterable[Series], bottoms: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
+    """Yield every pair that ran the same payload; a side without a profile goes with any."""
+    for top in tops:
+        for bottom in bottoms:
+            if top.key.profile == bottom.key.profile or not top.key.profile or not bottom.key.profile:
+                yield top, bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something that is so or not so, seen in every instance looked at; one that disagrees with the others leaves it open."""
+
+    experiment: Experiment
+    metric: str
+    sides: tuple[Side, ...]
+    expected: bool = True
+    quantifier: Quantifier = Quantifier.ALL
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return what must be seen."""
+        return f"{self.metric} is {'true' if self.expected else 'false'} ({side_words(self.sides)})"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been observed."""
+        return (Need(self.experiment, self.metric, side_words(self.sides)),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Hold each rung's observations against what the claim says."""
+        found = [self._finding(results, each) for each in find(results, self.experiment, self.metric, self.sides)]
+        return conclude(found, self.quantifier, self.bias, self.needs())
+
+    def _finding(self, results: Results, series: Series) -> Finding:
+        seen = {bool(value) for value in series.values}
+        answer = Answer.OPEN
+        if len(seen) == 1:
+            answer = Answer.HOLDS if self.expected in seen else Answer.FAILS
+        text = f"{self.metric}: {' and '.join('yes' if value else 'no' for value in sorted(seen, reverse=True))}"
+        note = "; ".join(series.details[:3])
+        return Finding(
+            answer, series.key.label, text, len(series.values), accelerator_of(results, series), note, (series.key,)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A size or count without sampling error against a bound; every value must stand on the same side."""
+
+    experiment: Experiment
+    metric: str
+    sides: tuple[Side, ...]
+    relation: Relation
+    bound: float
+    unit: Unit = Unit.COUNT
+    quantifier: Quantifier = Quantifier.ALL
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return metric and bound in words."""
+        return f"every {self.metric} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (Need(self.experiment, self.metric, side_words(self.sides)),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare every value with the bound."""
+        found = []
+        for each in find(results, self.experiment, self.metric, self.sides):
+            text = f"{each.key.phase}: {_range(each.values, self.unit, self.bound)}"
+            answer = compare_exact(each.values, self.relation, self.bound)
+            note = "; ".join(each.details[:3])
+            found.append(
+                Finding(answer, each.key.label, text, len(each.values), accelerator_of(results, each), note, (each.key,))
+            )
+        return conclude(found, self.quantifier, self.bias, self.needs())
+
+
+def _range(values: Sequence[float], unit: Unit, bound: float | None = None) -> str:
+    low, high = min(values), max(values)
+    if low == high:
+        return units.quantity(low, unit, bound)
+    return f"{units.quantity(low, unit, bound)} to {units.quantity(high, unit, bound)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExactRatio:
+    """A size or count of one kind of rung over that of another. `resolution` is the relative step in which it was found."""
+
+    experiment: Experiment
+    metric: str
+    over: tuple[Side, ...]
+    under: tuple[Side, ...]
+    relation: Relation = Relation.MORE
+    resolution: float = 0.0
+    quantifier: Quantifier = Quantifier.AGREE
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return what is compared."""
+        return f"{self.metric} of {side_words(self.over)} is {RELATION_WORDS[self.relation]} that of {side_words(self.under)}"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(self.experiment, self.metric, side_words(sides)) for sides in (self.over, self.under))
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare the ranges of every pair, each widened by the resolution."""
+        tops, bottoms = (find(results, self.experiment, self.metric, sides) for sides in (self.over, self.under))
+        found = [self._finding(results, top, bottom) for top, bottom in pairs(tops, bottoms)]
+        missing = tuple(need for need, have in zip(self.needs(), (tops, bottoms), strict=True) if not have)
+        return conclude(found, self.quantifier, self.bias, missing or self.needs())
+
+    def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
+        low, high = min(top.values) * (1 - self.resolution), max(top.values) * (1 + self.resolution)
+        floor, ceiling = min(bottom.values) * (1 - self.resolution), max(bottom.values) * (1 + self.resolution)
+        answer = Answer.OPEN
+        if low > ceiling:
+            answer = Answer.HOLDS if self.relation is Relation.MORE else Answer.FAILS
+        elif high < floor:
+            answer = Answer.HOLDS if self.relation is Relation.LESS else Answer.FAILS
+        elif low == high == floor == ceiling:
+            answer = Answer.FAILS
+        text = f"{self.metric}: {_range(top.values, top.unit)} against {_range(bottom.values, bottom.unit)}"
+        about = f"{top.key.label} over {bottom.key.label}"
+        number = min(len(top.values), len(bottom.values))
+        return Finding(answer, about, text, number, accelerator_of(results, top, bottom), "", (top.key, bottom.key))
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Several rules that must all hold."""
+
+    parts: tuple[Rule, ...]
+
+    @property
+    def bias(self) -> TcgBias:
+        """The bias of the parts, if any has one."""
+        return next((part.bias for part in self.parts if part.bias is not TcgBias.NONE), TcgBias.NONE)
+
+    def describe(self) -> str:
+        """Return all parts in words."""
+        return "; and ".join(part.describe() for part in self.parts)
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the needs of all parts."""
+        return tuple(dict.fromkeys(need for part in self.parts for need in part.needs()))
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge every part; a missing one leaves no answer unless another fails."""
+        outcomes = [part.judge(results) for part in self.parts]
+        return Outcome(
+            both([outcome.weighed for outcome in outcomes]),
+            tuple(finding for outcome in outcomes for finding in outcome.findings),
+            tuple(dict.fromkeys(need for outcome in outcomes for need in outcome.missing)),
+        )
+
+
+def all_of(*parts: Rule) -> AllOf:
+    """Return a rule that holds if all of these do."""
+    return AllOf(parts)
+
+
+def observe(experiment: Experiment, sides: tuple[Side, ...], **expected: bool) -> AllOf:
+    """Return a rule on several observations of the same rungs; "__" in a name stands for the dot of a family."""
+    return AllOf(tuple(Observation(experiment, name.replace("__", "."), sides, value) for name, value in expected.items()))

@@ -1,0 +1,427 @@
+"""Rules that only one or two claims need: equivalence over many metrics, shares, slopes, and what the inspector saw."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median as middle
+
+from envbench.phases import Experiment, Phase, Unit
+from envbench.samples import variant_keys, variant_text
+
+from envreport import rungs, stats, units
+from envreport.claims.model import Finding, Need, Outcome, Rule
+from envreport.claims.rules import C, H, V, accelerator_of, conclude, find, pairs, side_words
+from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, Weighed, compare
+from envreport.results import Results, RungKey, Series
+from envreport.rungs import Side
+from envreport.stats import Equivalence, Estimate
+
+EQUIVALENCE_MARGIN = 0.05
+SPEED_METRICS: Mapping[str, bool] = {
+    "cpu_int": True,
+    "cpu_float": True,
+    "cpu_crypto": True,
+    "memory_bandwidth": True,
+    "memory_latency": False,
+    "syscall": True,
+    "context_switch": True,
+    "process_create": True,
+    "disk_seq_read": True,
+    "disk_rand_read": True,
+    "disk_fsync": True,
+    "net_loopback": True,
+}
+"""Metric → whether higher is faster."""
+MAJORITY = 0.5
+KERNEL_ITEMS = ("item.kernel", "item.initramfs", "item.modules", "item.boot")
+
+
+def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | None:
+    """Return how long the subject takes as a multiple of the reference: above 1 is slower, whichever way the metric counts."""
+    if SPEED_METRICS.get(metric, True):
+        return stats.ratio(reference.rounds, subject.rounds)
+    return stats.ratio(subject.rounds, reference.rounds)
+
+
+def speed_findings(results: Results, over: tuple[Side, ...], under: tuple[Side, ...]) -> Iterator[tuple[Estimate, Finding]]:
+    """Yield the slow-down of every speed metric, with an open finding that a rule completes."""
+    for metric in SPEED_METRICS:
+        subjects, references = (find(results, Experiment.SPEED, metric, sides) for sides in (over, under))
+        for subject, reference in pairs(subjects, references):
+            ratio = speed_ratio(metric, subject, reference)
+            if ratio is not None:
+                about = f"{metric}: time of {subject.key.label} over {reference.key.label}"
+                accel = accelerator_of(results, subject, reference)
+                text = units.estimate_text(ratio, Unit.RATIO, 1.0)
+                keys = (subject.key, reference.key)
+                yield ratio, Finding(Answer.OPEN, about, text, ratio.n, accel, "", keys, ratio, Unit.RATIO, 1.0)
+
+
+def _with(finding: Finding, answer: Answer, note: str = "") -> Finding:
+    return Finding(
+        answer, finding.about, finding.figure, finding.n, finding.accelerator, note, finding.keys, finding.estimate, finding.unit, finding.bound
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NativeSpeed:
+    """Containers against the host, metric by metric, within 1 ± margin; `native` False asks the opposite of the same figures."""
+
+    native: bool
+    margin: float = EQUIVALENCE_MARGIN
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        test = f"95 % interval of the slow-down against the host within 1 ± {self.margin:g} for every speed metric"
+        return test if self.native else f"not so: for some metric the interval lies wholly above {1 + self.margin:g} ({test} contradicts it)"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(Experiment.SPEED, "speed metrics", side_words(sides)) for sides in (C, H))
+
+    def judge(self, results: Results) -> Outcome:
+        """One metric that is slower beyond the margin decides; being the same takes all of them."""
+        found = [self._finding(ratio, finding) for ratio, finding in speed_findings(results, C, H)]
+        return conclude(found, Quantifier.ALL if self.native else Quantifier.SOME, self.bias, self.needs())
+
+    def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
+        same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
+        match stats.equivalence(ratio, self.margin):
+            case Equivalence.SAME:
+                return _with(finding, same, "the same within the margin")
+            case Equivalence.DIFFERENT if ratio.value > 1:
+                return _with(finding, slower, "slower beyond the margin")
+            case Equivalence.DIFFERENT:
+                return _with(finding, Answer.OPEN, "faster than the host: not explained, decides nothing")
+            case Equivalence.UNDECIDED:
+                return _with(finding, Answer.OPEN, "the interval reaches over the margin")
+
+
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """One kind of rung against another, metric by metric: slower holds where the slow-down's interval lies above 1."""
+
+    over: tuple[Side, ...]
+    under: tuple[Side, ...]
+    bias: TcgBias = TcgBias.TOWARDS
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"slow-down of {side_words(self.over)} against {side_words(self.under)} > 1 for every speed metric"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(Experiment.SPEED, "speed metrics", side_words(sides)) for sides in (self.over, self.under))
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare metric by metric; metrics that disagree leave it open."""
+        found = [
+            _with(finding, compare(ratio.interval, Relation.MORE, 1.0))
+            for ratio, finding in speed_findings(results, self.over, self.under)
+        ]
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+
+@dataclass(frozen=True, slots=True)
+class KernelShare:
+    """Firmware's and kernel's share of each VM start: "because it boots a kernel" holds if that is more than half."""
+
+    bias: TcgBias = TcgBias.TOWARDS
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return "median share of firmware and kernel in each start of a VM > 50 %"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (Need(Experiment.STARTUP, Phase.KERNEL, "VM"), Need(Experiment.STARTUP, Phase.READY, "VM"))
+
+    def judge(self, results: Results) -> Outcome:
+        """Divide start by start, so that the share has an interval of its own."""
+        found = []
+        for ready in find(results, Experiment.STARTUP, Phase.READY, V):
+            shares = kernel_shares(results, ready)
+            estimate = stats.median(shares)
+            if estimate is None:
+                continue
+            interval = estimate.interval
+            limits = f"[{units.percent(interval.low)}, {units.percent(interval.high)}]" if interval else "no interval"
+            text = f"{units.percent(estimate.value)} {limits}, n = {estimate.n}"
+            answer = compare(interval, Relation.MORE, MAJORITY)
+            accel = accelerator_of(results, ready)
+            found.append(Finding(answer, ready.key.label, text, len(shares), accel, "", (ready.key,), estimate, Unit.RATIO, MAJORITY))
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+
+def kernel_shares(results: Results, ready: Series) -> list[float]:
+    """Return (firmware + kernel) / ready of every start that has a kernel stretch; a missing firmware stretch is part of neither."""
+    stretches: dict[int, dict[Phase, float]] = defaultdict(dict)
+    for phase in (Phase.FIRMWARE, Phase.KERNEL):
+        series = results.series.get(ready.key._replace(phase=phase))
+        for row in series.good if series else ():
+            stretches[row.order][phase] = float(row.value or 0)
+    totals = {row.order: float(row.value or 0) for row in ready.good}
+    return [
+        sum(stretches[order].values()) / total
+        for order, total in totals.items()
+        if total > 0 and Phase.KERNEL in stretches.get(order, {})
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SizeShare:
+    """What kernel, initramfs, modules and boot files make of the difference between a VM's artefact and a container's."""
+
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return "container has no kernel, and kernel + initramfs + modules + boot files are > 50 % of what the VM's artefact adds"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (
+            Need(Experiment.SIZE, "disk", "VM"),
+            Need(Experiment.SIZE, "disk", "container"),
+            Need(Experiment.SIZE, "item.kernel", "VM"),
+        )
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare every pair with the same payload."""
+        found = [
+            finding
+            for vm, container in pairs(find(results, Experiment.SIZE, "disk", V), find(results, Experiment.SIZE, "disk", C))
+            if (finding := self._finding(results, vm, container)) is not None
+        ]
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+    def _finding(self, results: Results, vm: Series, container: Series) -> Finding | None:
+        parts = {name: _single(results, vm, name) for name in KERNEL_ITEMS}
+        if parts["item.kernel"] is None:
+            return None
+        about, added = f"{vm.key.label} against {container.key.label}", middle(vm.values) - middle(container.values)
+        accel, keys = accelerator_of(results, vm, container), (vm.key, container.key)
+        inside = _single(results, container, "item.kernel") or 0
+        if added <= 0:
+            return Finding(Answer.FAILS, about, "the VM's artefact is no larger", 1, accel, "", keys)
+        kernel = sum(value or 0 for value in parts.values())
+        text = f"{units.quantity(kernel, Unit.BYTES)} of {units.quantity(added, Unit.BYTES)} more ({units.percent(kernel / added)})"
+        holds = kernel / added > MAJORITY and inside == 0
+        note = "" if inside == 0 else "the container image holds a kernel too"
+        return Finding(Answer.HOLDS if holds else Answer.FAILS, about, text, 1, accel, note, keys)
+
+
+def _single(results: Results, like: Series, metric: str) -> float | None:
+    series = results.series.get(like.key._replace(phase=metric))
+    return middle(series.values) if series and series.values else None
+
+
+def density_slopes(results: Results, metric: str) -> dict[RungKey, tuple[Estimate, tuple[Series, ...]]]:
+    """Return for each rung the slope of a metric over the number of instances, from all steps of one mode together."""
+    steps: dict[RungKey, list[Series]] = defaultdict(list)
+    for series in results.find(Experiment.DENSITY, metric, usual=False):
+        keys = variant_keys(series.key.variant)
+        if keys.get("n", "").isdigit():
+            rest = variant_text({name: value for name, value in keys.items() if name != "n"})
+            steps[RungKey(series.key.backend, rest, series.key.profile)].append(series)
+    found = {}
+    for rung, parts in steps.items():
+        points = [(float(variant_keys(part.key.variant)["n"]), value) for part in parts for value in part.values]
+        estimate = stats.slope([x for x, _ in points], [y for _, y in points])
+        if estimate is not None:
+            found[rung] = (estimate, tuple(parts))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """Memory of each further instance: a VM's must be more than a container's, interval against interval."""
+
+    bias: TcgBias = TcgBias.TOWARDS
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return "slope of memory over the number of instances: the VM's interval lies above the container's"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(Experiment.DENSITY, "memory_n", side_words(sides)) for sides in (V, C))
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare every VM with every container that was started in the same mode."""
+        slopes = density_slopes(results, "memory_n")
+        found = []
+        for vm, (steep, parts) in slopes.items():
+            for container, (flat, others) in slopes.items():
+                same = vm.profile == container.profile and _mode(vm) == _mode(container)
+                if same and results.side(vm) is Side.VM and results.side(container) is Side.CONTAINER:
+                    text = f"{units.estimate_text(steep, Unit.BYTES)} against {units.estimate_text(flat, Unit.BYTES)} for each further one"
+                    about = f"{_rung_label(vm)} against {_rung_label(container)}"
+                    keys = tuple(part.key for part in (*parts, *others))
+                    accel = rungs.accelerator(vm.variant) or ""
+                    found.append(Finding(_above(steep, flat), about, text, min(steep.n, flat.n), accel, "", keys))
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+
+def _mode(rung: RungKey) -> str:
+    return variant_keys(rung.variant).get("mode", "")
+
+
+def _rung_label(rung: RungKey) -> str:
+    return rungs.label(*rung)
+
+
+def _above(upper: Estimate, lower: Estimate) -> Answer:
+    if upper.interval is None or lower.interval is None:
+        return Answer.OPEN
+    if upper.interval.low > lower.interval.high:
+        return Answer.HOLDS
+    return Answer.FAILS if upper.interval.high < lower.interval.low else Answer.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class HostLayer:
+    """What the inspector found around this machine: one set of layer ids holds, the other fails, none says nothing."""
+
+    holds: tuple[str, ...]
+    fails: tuple[str, ...]
+    words: str
+    hypervisor_types: bool = False
+    """Compare each VM layer's hypervisor type with the ids "1" and "2" in place of layer ids."""
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return self.words
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must be there."""
+        return (Need(None, self.words, " or ".join((*self.holds, *self.fails))),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Look through the layers that run.json carries."""
+        found = []
+        for layer in results.get("host", "layers", default=[]):
+            if not isinstance(layer, Mapping):
+                continue
+            mark = str(layer.get("hypervisor_type") if self.hypervisor_types else layer.get("id"))
+            name = str(layer.get("name") or layer.get("id"))
+            if mark in self.holds or mark in self.fails:
+                text = f"{name}, hypervisor type {mark}" if self.hypervisor_types else f"{name}, found by envinspect"
+                answer = Answer.HOLDS if mark in self.holds else Answer.FAILS
+                found.append(Finding(answer, "this machine", text, 1, note=f"confidence: {layer.get('confidence', 'not told')}"))
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A rule that has a meaning only where a condition holds; otherwise it has no answer."""
+
+    condition: Rule
+    rule: Rule
+
+    @property
+    def bias(self) -> TcgBias:
+        """The rule's own bias."""
+        return self.rule.bias
+
+    def describe(self) -> str:
+        """Return condition and rule in words."""
+        return f"where {self.condition.describe()}: {self.rule.describe()}"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the needs of both."""
+        return tuple(dict.fromkeys((*self.condition.needs(), *self.rule.needs())))
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge the rule only if the condition is seen to hold."""
+        condition = self.condition.judge(results)
+        if condition.weighed is None or condition.weighed.answer is not Answer.HOLDS:
+            return Outcome(None, condition.findings, self.condition.needs())
+        return self.rule.judge(results)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOf:
+    """The first of several rules that has an answer: a measurement before what the inspector says."""
+
+    parts: tuple[Rule, ...]
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return all parts in words."""
+        return "; else ".join(part.describe() for part in self.parts)
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the needs of all parts."""
+        return tuple(dict.fromkeys(need for part in self.parts for need in part.needs()))
+
+    def judge(self, results: Results) -> Outcome:
+        """Return the first answer there is."""
+        outcomes = [part.judge(results) for part in self.parts]
+        return next((each for each in outcomes if each.weighed is not None), outcomes[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Anyhow:
+    """A rule that shows the findings of others beside its own without being swayed by them."""
+
+    rule: Rule
+    beside: tuple[Rule, ...]
+
+    @property
+    def bias(self) -> TcgBias:
+        """The rule's own bias."""
+        return self.rule.bias
+
+    def describe(self) -> str:
+        """Return the rule in words; what stands beside it decides nothing."""
+        return self.rule.describe()
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the rule's needs."""
+        return self.rule.needs()
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge the rule and add the other findings as open ones."""
+        own = self.rule.judge(results)
+        extra = tuple(
+            _with(finding, Answer.OPEN, f"shown, decides nothing{': ' + finding.note if finding.note else ''}")
+            for rule in self.beside
+            for finding in rule.judge(results).findings
+        )
+        return Outcome(own.weighed, (*own.findings, *extra), own.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Things that were found support; nothing found says nothing, for they may be elsewhere."""
+
+    experiment: Experiment
+    metrics: tuple[str, ...]
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"{' and '.join(self.metrics)} are each at least 1"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been looked for."""
+        return tuple(Need(self.experiment, metric, "host") for metric in self.metrics)
+
+    def judge(self, results: Results) -> Outcome:
+        """Hold each count against 0."""
+        found = []
+        for metric in self.metrics:
+            for series in results.find(self.experiment, metric):
+                seen = max(series.values)
+                answer = Answer.HOLDS if seen > 0 else Answer.OPEN
+                text = f"{metric}: {units.quantity(seen, series.unit)}"
+                found.append(Finding(answer, series.key.label, text, 1, None, "; ".join(series.details[:3]), (series.key,)))
+        held = {finding.keys[0].phase for finding in found if finding.answer is Answer.HOLDS}
+        if not held.issuperset(self.metrics):
+            return Outcome(None, tuple(found), self.needs())
+        return Outcome(Weighed(Answer.HOLDS), tuple(found))
+
+

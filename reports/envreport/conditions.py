@@ -1,0 +1,37 @@
+"""The conditions under which every figure of a run stands: nested, noisy, storage driver; never left out of a verdict."""
+
+from collections.abc import Iterator, Mapping
+
+from envreport.results import Results
+from envreport.stability import is_noisy, noise_warnings
+
+
+def host_layers(results: Results) -> list[Mapping[str, object]]:
+    """Return the layers around the machine that measured, outermost first; [] on bare metal and where it is not known."""
+    layers = results.get("host", "layers", default=[])
+    return [layer for layer in layers if isinstance(layer, Mapping)]
+
+
+def is_nested(results: Results) -> bool:
+    """Return whether the machine that measured is itself a virtual machine."""
+    return any(layer.get("kind") in {"vm", "wsl"} for layer in host_layers(results))
+
+
+def run_conditions(results: Results) -> Iterator[str]:
+    """Yield what applies to every figure of the run."""
+    names = [str(layer.get("name") or layer.get("id")) for layer in host_layers(results)]
+    if is_nested(results):
+        yield f"nested: this machine is itself a guest ({' › '.join(names)})"
+    elif names:
+        yield f"measured inside {' › '.join(names)}"
+    if is_noisy(tuple(noise_warnings(results.noise))):
+        yield "noisy machine"
+    drivers = {
+        str(facts[key])
+        for each in results.get("backends", "used", default=[])
+        if isinstance(each, Mapping) and isinstance(facts := each.get("facts"), Mapping)
+        for key in ("storage_driver", "storage")
+        if facts.get(key)
+    }
+    if drivers:
+        yield f"storage driver: {', '.join(sorted(drivers))}"

@@ -1,0 +1,211 @@
+"""A results folder as the reports see it: samples.csv and run.json in, series of values and facts out.
+
+Both are read as they are: every key of run.json may be missing, and a missing value never becomes 0.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Unit
+from envbench.samples import Sample, read_samples
+
+from envreport import rungs
+from envreport.rungs import Side
+
+SAMPLES_FILE = "samples.csv"
+RUN_FILE = "run.json"
+RUN_SCHEMA = "envbench-run/1"
+
+
+class ResultsError(ValueError):
+    """A results folder that cannot be used: says which file, what is wrong and what to try."""
+
+
+class RungKey(NamedTuple):
+    """What may be pooled: one way of starting one thing."""
+
+    backend: str
+    variant: str
+    profile: str
+
+
+class SeriesKey(NamedTuple):
+    """One measured quantity of one rung in one experiment."""
+
+    experiment: Experiment
+    backend: str
+    variant: str
+    profile: str
+    phase: str
+
+    @property
+    def rung(self) -> RungKey:
+        """The rung it belongs to."""
+        return RungKey(self.backend, self.variant, self.profile)
+
+    @property
+    def label(self) -> str:
+        """The rung in words."""
+        return rungs.label(self.backend, self.variant, self.profile)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The rows of one key in file order. `values` and `rounds` hold what was measured, without warm-ups and failures."""
+
+    key: SeriesKey
+    unit: Unit
+    rows: tuple[Sample, ...]
+
+    @cached_property
+    def good(self) -> tuple[Sample, ...]:
+        """Rows that count: not a warm-up, the start was fine, the value is there."""
+        return tuple(row for row in self.rows if not row.warmup and row.outcome is Outcome.OK and row.value is not None)
+
+    @cached_property
+    def values(self) -> tuple[float, ...]:
+        """Measured values in order."""
+        return tuple(float(row.value) for row in self.good if row.value is not None)
+
+    @cached_property
+    def rounds(self) -> dict[int, list[float]]:
+        """Values by round of the interleaved schedule."""
+        found: dict[int, list[float]] = defaultdict(list)
+        for row in self.good:
+            found[row.iteration].append(float(row.value if row.value is not None else "nan"))
+        return dict(found)
+
+    @property
+    def warmups(self) -> int:
+        """How many warm-up rows were set aside."""
+        return sum(row.warmup for row in self.rows)
+
+    @cached_property
+    def details(self) -> tuple[str, ...]:
+        """What was seen, each text once, in order of appearance."""
+        return tuple(dict.fromkeys(row.detail for row in self.rows if row.detail))
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run. `meta` is run.json as parsed ({} if it is missing); `notes` say what had to be done without."""
+
+    folder: Path
+    meta: Mapping[str, Any]
+    series: Mapping[SeriesKey, Series]
+    failures: Mapping[tuple[Experiment, RungKey], tuple[Sample, ...]]
+    starts: Mapping[tuple[Experiment, RungKey], int]
+    noise: Mapping[str, tuple[Sample, ...]]
+    row_count: int
+    samples_sha256: str
+    notes: tuple[str, ...] = field(default=())
+
+    def get(self, *path: str, default: Any = None) -> Any:
+        """Return a value of run.json by its path, `default` where any key on the way is missing."""
+        found: Any = self.meta
+        for name in path:
+            if not isinstance(found, Mapping) or name not in found:
+                return default
+            found = found[name]
+        return default if found is None else found
+
+    @cached_property
+    def vm_names(self) -> frozenset[str]:
+        """Rungs that run.json calls VMs."""
+        used = self.get("backends", "used", default=[])
+        return frozenset(str(each.get("name")) for each in used if isinstance(each, Mapping) and each.get("is_vm"))
+
+    def side(self, key: RungKey | SeriesKey) -> Side:
+        """Return the kind of a rung."""
+        return rungs.side_of(key.backend, key.variant, is_vm=key.backend in self.vm_names)
+
+    def find(self, experiment: Experiment, phase: str, *sides: Side, usual: bool = True) -> list[Series]:
+        """Return the series of a quantity on these kinds of rungs (all kinds if none is named) that hold a value.
+
+        `usual` leaves out cold-cache and parallel starts, which do not stand for a rung.
+        """
+        return [
+            series
+            for key, series in self.series.items()
+            if key.experiment == experiment
+            and key.phase == phase
+            and (not sides or self.side(key) in sides)
+            and (not usual or rungs.is_usual(key.variant))
+            and series.values
+        ]
+
+    def failed(self, experiment: Experiment, rung: RungKey) -> int:
+        """Return how many starts of this rung failed or timed out, warm-ups not counted."""
+        return len(self.failures.get((experiment, rung), ()))
+
+
+def load(folder: Path) -> Results:
+    """Read a results folder.
+
+    Raises ResultsError where there is no samples.csv or run.json is no JSON object, SamplesError where a row does not fit.
+    """
+    samples = folder / SAMPLES_FILE
+    if not samples.is_file():
+        raise ResultsError(f"{folder}: no {SAMPLES_FILE} here; give a folder that an envbench run wrote")
+    meta, notes = _read_meta(folder / RUN_FILE)
+    digest = hashlib.sha256(samples.read_bytes()).hexdigest()
+    return collect(read_samples(samples), meta, folder=folder, notes=notes, samples_sha256=digest)
+
+
+def _read_meta(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    if not path.is_file():
+        return {}, (f"{RUN_FILE} is missing: conditions, seed and host are unknown",)
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path}: not JSON ({error}); move it away to report from {SAMPLES_FILE} alone") from error
+    if not isinstance(meta, dict):
+        raise ResultsError(f"{path}: not a JSON object; move it away to report from {SAMPLES_FILE} alone")
+    schema = meta.get("schema", RUN_SCHEMA)
+    notes = () if schema == RUN_SCHEMA else (f"{RUN_FILE} has schema {schema!r}, this tool knows {RUN_SCHEMA}",)
+    return meta, notes
+
+
+def collect(
+    samples: Iterable[Sample],
+    meta: Mapping[str, Any],
+    *,
+    folder: Path = Path(),
+    notes: tuple[str, ...] = (),
+    samples_sha256: str = "",
+) -> Results:
+    """Group rows into series, failed starts and noise stamps; rungs are ordered from the least around a process to the most."""
+    grouped: dict[SeriesKey, list[Sample]] = defaultdict(list)
+    noise: dict[str, list[Sample]] = defaultdict(list)
+    failed: dict[tuple[Experiment, RungKey], dict[int, Sample]] = defaultdict(dict)
+    starts: dict[tuple[Experiment, RungKey], set[int]] = defaultdict(set)
+    count = 0
+    for sample in samples:
+        count += 1
+        if sample.phase.startswith(NOISE_PREFIX):
+            noise[sample.phase].append(sample)
+            continue
+        rung = RungKey(sample.backend, sample.variant, sample.profile)
+        if not sample.warmup:
+            starts[sample.experiment, rung].add(sample.order)
+            if sample.outcome is not Outcome.OK:
+                failed[sample.experiment, rung].setdefault(sample.order, sample)
+        grouped[SeriesKey(sample.experiment, *rung, sample.phase)].append(sample)
+    ordered = sorted(grouped, key=lambda key: (list(Experiment).index(key.experiment), rungs.sort_key(*key.rung), key.phase))
+    return Results(
+        folder=folder,
+        meta=meta,
+        series={key: Series(key, grouped[key][0].unit, tuple(grouped[key])) for key in ordered},
+        failures={key: tuple(rows[order] for order in sorted(rows)) for key, rows in failed.items()},
+        starts={key: len(orders) for key, orders in starts.items()},
+        noise={name: tuple(noise[name]) for name in sorted(noise)},
+        row_count=count,
+        samples_sha256=samples_sha256,
+        notes=notes,
+    )

@@ -1,0 +1,84 @@
+"""What kind of thing a rung is, and what it is called in a table: names and variant keys in, words out."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from envbench.samples import variant_keys
+
+
+class Side(StrEnum):
+    """The kinds of rungs that claims are about."""
+
+    HOST = "host"
+    """The payload as a plain process: the floor."""
+    NAMESPACES = "namespaces"
+    CONTAINER = "container"
+    """An ordinary container: shares the host's kernel."""
+    SANDBOX = "sandbox"
+    """A container with a kernel of its own in between (gVisor, Kata); claims on containers are not judged by it."""
+    VM = "vm"
+    WSL = "wsl"
+
+
+SIDES: Mapping[str, Side] = {
+    "process": Side.HOST,
+    "namespaces": Side.NAMESPACES,
+    "runc": Side.CONTAINER,
+    "crun": Side.CONTAINER,
+    "gvisor": Side.SANDBOX,
+    "docker": Side.CONTAINER,
+    "podman": Side.CONTAINER,
+    "containerd": Side.CONTAINER,
+    "qemu": Side.VM,
+    "libvirt": Side.VM,
+    "wsl": Side.WSL,
+}
+ORDER = tuple(SIDES)
+SANDBOX_RUNTIMES = ("runsc", "gvisor", "kata")
+FLOOR_PROFILE = "floor"
+"""A boot sector that says ready: hypervisor and firmware without an operating system; never judged as a VM."""
+WORDS = {"kvm": "KVM", "tcg": "TCG", "firmware": "firmware", "bridge": "bridge network"}
+QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "direct")}
+"""Defaults that every rung shares and that no label needs to repeat."""
+SPECIAL_KEYS = ("parallel", "count")
+
+
+def side_of(backend: str, variant: str, *, is_vm: bool | None = None) -> Side:
+    """Return the kind of a rung; `is_vm` (from run.json) speaks for rungs that this table does not know."""
+    keys = variant_keys(variant)
+    if any(name in keys.get("runtime", "") for name in SANDBOX_RUNTIMES):
+        return Side.SANDBOX
+    known = SIDES.get(backend)
+    if known is not None:
+        return known
+    return Side.VM if is_vm or "accel" in keys else Side.CONTAINER
+
+
+def accelerator(variant: str) -> str | None:
+    """Return "kvm", "tcg", … for a VM variant; None where the variant names none."""
+    return variant_keys(variant).get("accel")
+
+
+def is_usual(variant: str) -> bool:
+    """Return whether starts of this variant stand for the rung: warm cache, one at a time."""
+    keys = variant_keys(variant)
+    return keys.get("cache") != "cold" and keys.get("parallel", "1") == "1"
+
+
+def label(backend: str, variant: str, profile: str, *, show_profile: bool = True) -> str:
+    """Return the rung as it is written in tables and charts, e.g. "qemu (TCG, q35) · distro"."""
+    keys = variant_keys(variant)
+    words = []
+    for key in sorted(keys, key=lambda key: (key != "accel", key)):
+        value = keys[key]
+        if (key, value) in QUIET_VALUES or (key == "parallel" and value == "1"):
+            continue
+        bare = key in {"accel", "machine", "runtime", "network", "boot"}
+        words.append(WORDS.get(value, value) if bare else f"{key} {value}")
+    name = f"{backend} ({', '.join(words)})" if words else backend
+    return f"{name} · {profile}" if profile and show_profile else name
+
+
+def sort_key(backend: str, variant: str, profile: str) -> tuple[int, str, str, str]:
+    """Order rungs from the least around a process to the most."""
+    return (ORDER.index(backend) if backend in ORDER else len(ORDER), backend, profile, variant)

@@ -1,0 +1,272 @@
+"""Figures with their uncertainty: plain numbers in, estimates with intervals out; too little data gives None, never a guess.
+
+Methods and what they assume are told in docs/method.md. Order statistics need no assumption on the distribution, which is
+why they head every table: start times are skewed and have outliers, and intervals of a mean then miss far too often.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+BOOTSTRAP_SEED = 20_220_523
+"""Fixed and printed, so that anyone gets the same interval from the same rows."""
+MIN_INTERVAL_SAMPLES = 6
+"""The exact interval of the median needs six values: 1 - 2 * 0.5**6 = 96.9 %, five give 93.75 %."""
+MIN_LOG_NORMAL_SAMPLES = 5
+CHUNK_CELLS = 4_000_000
+
+
+class Method(StrEnum):
+    """How an interval was made."""
+
+    ORDER_STATISTIC = "order statistics (exact)"
+    LOG_NORMAL = "log-normal tolerance limit"
+    BOOTSTRAP = "percentile bootstrap by round"
+    RANK_SUM = "rank-sum interval of pairwise ratios (exact)"
+    THEIL_SEN = "Theil-Sen"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Two limits in the unit of the figure and the probability with which such an interval holds the true figure."""
+
+    low: float
+    high: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One figure; `interval` is None where the data are too few for one. `n` counts values (rounds, for a ratio)."""
+
+    value: float
+    interval: Interval | None
+    n: int
+    method: Method
+
+
+def median(values: Sequence[float]) -> Estimate | None:
+    """Return the median with its exact order-statistic interval; None for no values (binomial, Conover 1999 §3.2)."""
+    return quantile(values, 0.5, extrapolate=False)
+
+
+def quantile(values: Sequence[float], p: float, *, extrapolate: bool = True) -> Estimate | None:
+    """Return the p-quantile (type 7, as numpy) with an interval; None for no values.
+
+    Where n is too small for an exact interval (p95 needs 72 values) and `extrapolate` is on, the limits are log-normal tolerance
+    limits, widened to the observed extreme; they need positive values, and `method` says that they were used.
+    """
+    if not values:
+        return None
+    ordered = np.sort(np.asarray(values, dtype=float))
+    value = _type7(ordered, p)
+    n = len(ordered)
+    ranks = order_ranks(n, p)
+    if ranks is not None and n >= MIN_INTERVAL_SAMPLES:
+        low, high, coverage = ranks
+        interval = Interval(float(ordered[low - 1]), float(ordered[high - 1]), coverage)
+        return Estimate(value, interval, n, Method.ORDER_STATISTIC)
+    if extrapolate and n >= MIN_LOG_NORMAL_SAMPLES and ordered[0] > 0 and math.isfinite(ordered[-1]):
+        return Estimate(value, _log_normal_limits(ordered, p, value), n, Method.LOG_NORMAL)
+    return Estimate(value, None, n, Method.NONE)
+
+
+def _type7(ordered: NDArray[np.float64], p: float) -> float:
+    position = p * (len(ordered) - 1)
+    below = math.floor(position)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    if low == high:  # also infinities, that numpy's interpolation turns into nan
+        return low
+    return low + (high - low) * (position - below)
+
+
+def order_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, int, float] | None:
+    """Return (low rank, high rank, achieved coverage), ranks from 1, of the interval of the p-quantile; None if n is too small."""
+    tail = (1 - confidence) / 2
+    binomial = stats.binom(n, p)
+    low = int(binomial.ppf(tail))
+    while low > 0 and binomial.cdf(low - 1) > tail:
+        low -= 1
+    high = int(binomial.ppf(1 - tail)) + 1
+    while high <= n and binomial.sf(high - 1) > tail:
+        high += 1
+    if low < 1 or high > n:
+        return None
+    return low, high, float(binomial.cdf(high - 1) - binomial.cdf(low - 1))
+
+
+def _log_normal_limits(ordered: NDArray[np.float64], p: float, value: float) -> Interval:
+    """Return tolerance limits of the logarithms by the non-central t (Hahn & Meeker 1991 §4.4), no tighter than what was seen."""
+    n = len(ordered)
+    logs = np.log(ordered)
+    centre, spread = float(np.mean(logs)), float(np.std(logs, ddof=1))
+    if spread == 0:
+        return Interval(value, value, CONFIDENCE)
+    shift = float(stats.norm.ppf(p)) * math.sqrt(n)
+    low_factor, high_factor = stats.nct.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], n - 1, shift) / math.sqrt(n)
+    low, high = math.exp(centre + low_factor * spread), math.exp(centre + high_factor * spread)
+    if p > 0.5:
+        high = max(high, float(ordered[-1]))
+    if p < 0.5:
+        low = min(low, float(ordered[0]))
+    return Interval(min(low, value), max(high, value), CONFIDENCE)
+
+
+Blocks = Mapping[int, Sequence[float]]
+"""Values by round: what was measured close together is resampled together."""
+
+
+def ratio_of_medians(numerator: Blocks, denominator: Blocks, *, paired: bool = True) -> Estimate | None:
+    """Return median(numerator) / median(denominator) with a percentile-bootstrap interval; None if a side is empty or a median is 0.
+
+    `paired`: both sides come from one interleaved schedule and rounds are drawn together; otherwise each side draws its own.
+    """
+    top, bottom = _flat(numerator), _flat(denominator)
+    if not top or not bottom:
+        return None
+    divisor = float(np.median(bottom))
+    if divisor == 0:
+        return None
+    value = float(np.median(top)) / divisor
+    shared = sorted(set(numerator) | set(denominator)) if paired else None
+    rounds = min(len(numerator), len(denominator))
+    if rounds < MIN_INTERVAL_SAMPLES:
+        return Estimate(value, None, rounds, Method.NONE)
+    random = np.random.default_rng(BOOTSTRAP_SEED)
+    drawn = _resampled_ratios(_matrix(numerator, shared), _matrix(denominator, shared), random, paired=paired)
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) < RESAMPLES / 2:
+        return Estimate(value, None, rounds, Method.NONE)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Estimate(value, Interval(float(low), float(high), CONFIDENCE), rounds, Method.BOOTSTRAP)
+
+
+def ratio(numerator: Blocks, denominator: Blocks, *, paired: bool = True) -> Estimate | None:
+    """Return the ratio of medians with the bootstrap's interval, or with the rank-sum one where rounds are too few to resample.
+
+    The second is exact from four values a side (5 and 3, 14 and 2), if both sides differ by a factor only (Lehmann 1963);
+    fewer give no interval. None where a side is empty or the median to divide by is 0.
+    """
+    estimate = ratio_of_medians(numerator, denominator, paired=paired)
+    if estimate is None or estimate.interval is not None:
+        return estimate
+    top, bottom = _flat(numerator), _flat(denominator)
+    interval = _rank_sum_interval(top, bottom)
+    if interval is None:
+        return estimate
+    held = Interval(min(interval.low, estimate.value), max(interval.high, estimate.value), interval.coverage)
+    return Estimate(estimate.value, held, min(len(top), len(bottom)), Method.RANK_SUM)
+
+
+def _rank_sum_interval(top: Sequence[float], bottom: Sequence[float]) -> Interval | None:
+    """Return the interval of pairwise ratios between the ranks at which the Mann-Whitney statistic leaves 2.5 % a side."""
+    if min(*top, *bottom) <= 0:
+        return None
+    counts = _mann_whitney_counts(len(top), len(bottom))
+    total, limit = sum(counts), (1 - CONFIDENCE) / 2
+    cut, below = 0, 0
+    while cut < len(counts) and (below + counts[cut]) / total <= limit:
+        below += counts[cut]
+        cut += 1
+    if cut == 0:
+        return None
+    ratios = sorted(a / b for a in top for b in bottom)
+    return Interval(ratios[cut - 1], ratios[-cut], 1 - 2 * below / total)
+
+
+def _mann_whitney_counts(m: int, n: int) -> list[int]:
+    """Return how many of the C(m+n, m) orders give each value 0..mn of the Mann-Whitney statistic."""
+    counts = [[1]] * (n + 1)
+    for size in range(1, m + 1):
+        line = [[1]]
+        for other in range(1, n + 1):
+            with_top, with_bottom = counts[other], line[other - 1]
+            merged = [0] * (size * other + 1)
+            for value, count in enumerate(with_top):
+                merged[value + other] += count
+            for value, count in enumerate(with_bottom):
+                merged[value] += count
+            line.append(merged)
+        counts = line
+    return counts[n]
+
+
+def _flat(blocks: Blocks) -> list[float]:
+    return [value for values in blocks.values() for value in values]
+
+
+def _matrix(blocks: Blocks, rounds: Sequence[int] | None) -> NDArray[np.float64]:
+    """One line a round, padded with nan."""
+    lines = [blocks.get(each, ()) for each in (sorted(blocks) if rounds is None else rounds)]
+    matrix = np.full((len(lines), max(1, *(len(line) for line in lines))), np.nan)
+    for index, line in enumerate(lines):
+        matrix[index, : len(line)] = line
+    return matrix
+
+
+def _resampled_ratios(
+    top: NDArray[np.float64], bottom: NDArray[np.float64], random: np.random.Generator, *, paired: bool
+) -> NDArray[np.float64]:
+    chunk = max(1, min(RESAMPLES, CHUNK_CELLS // (top.size + bottom.size)))
+    ratios: list[NDArray[np.float64]] = []
+    for start in range(0, RESAMPLES, chunk):
+        size = min(chunk, RESAMPLES - start)
+        upper = random.integers(0, len(top), (size, len(top)))
+        lower = upper if paired else random.integers(0, len(bottom), (size, len(bottom)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios.append(_row_medians(top[upper].reshape(size, -1)) / _row_medians(bottom[lower].reshape(size, -1)))
+    return np.concatenate(ratios)
+
+
+def _row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Medians of the lines without their nan (numpy's nanmedian loops over lines in Python)."""
+    if not np.isnan(rows).any():
+        plain: NDArray[np.float64] = np.median(rows, axis=1)
+        return plain
+    ordered = np.sort(rows, axis=1)  # nan sorts last
+    counts = np.count_nonzero(~np.isnan(ordered), axis=1)
+    lines = np.arange(len(ordered))
+    low, high = ordered[lines, np.maximum(counts - 1, 0) // 2], ordered[lines, np.minimum(counts // 2, ordered.shape[1] - 1)]
+    return np.where(counts > 0, (low + high) / 2, np.nan)
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> Estimate | None:
+    """Return the Theil-Sen slope of y over x with its interval (Sen 1968); None unless three points at two places of x exist."""
+    if len(x) < 3 or len(set(x)) < 2:
+        return None
+    found = stats.theilslopes(np.asarray(y, dtype=float), np.asarray(x, dtype=float), CONFIDENCE)
+    low, high = float(found.low_slope), float(found.high_slope)
+    interval = Interval(low, high, CONFIDENCE) if len(x) >= MIN_INTERVAL_SAMPLES and math.isfinite(low + high) else None
+    return Estimate(float(found.slope), interval, len(x), Method.THEIL_SEN)
+
+
+class Equivalence(StrEnum):
+    """What an interval says about "as good as the same"."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    UNDECIDED = "undecided"
+
+
+def equivalence(ratio: Estimate | None, margin: float) -> Equivalence:
+    """Return whether a ratio is within 1 ± `margin`: same if its interval lies inside, different if it lies wholly outside.
+
+    Inclusion of the 95 % interval is two one-sided tests at 2.5 % each (Schuirmann 1987); no interval decides nothing.
+    """
+    if ratio is None or ratio.interval is None:
+        return Equivalence.UNDECIDED
+    low, high = 1 - margin, 1 + margin
+    if low < ratio.interval.low and ratio.interval.high < high:
+        return Equivalence.SAME
+    if ratio.interval.low > high or ratio.interval.high < low:
+        return Equivalence.DIFFERENT
+    return Equivalence.UNDECIDED

@@ -1,0 +1,93 @@
+"""Numbers as people read them: units of their size, three digits, and never rounded across a bound.
+
+The raw rows stay integers in nanoseconds and bytes; this is for reading only.
+"""
+
+import math
+
+from envbench.phases import Unit
+
+from envreport.stats import Estimate, Interval
+
+MISSING = "\N{EM DASH}"
+DIGITS = 3
+MAX_DIGITS = 17
+DURATIONS = (("min", 60e9), ("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
+SIZES = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0))
+RATES = (("G/s", 1e9), ("M/s", 1e6), ("k/s", 1e3), ("/s", 1.0))
+MINUTES_FROM_NS = 600e9
+"""Below ten minutes people compare seconds more easily."""
+
+
+def scale_for(value: float, unit: Unit | str) -> tuple[str, float]:
+    """Return the name and size of the unit in which a number of this magnitude reads best."""
+    size = abs(value)
+    match unit:
+        case Unit.NS:
+            table = DURATIONS if size >= MINUTES_FROM_NS else DURATIONS[1:]
+        case Unit.BYTES:
+            table = SIZES
+        case Unit.PER_S:
+            table = RATES
+        case _:
+            return "", 1.0
+    return next(((name, factor) for name, factor in table if size >= factor), table[-1])
+
+
+def quantity(value: float | None, unit: Unit | str, bound: float | None = None) -> str:
+    """Return a number with its unit, e.g. "263 ms"; a dash where it is missing.
+
+    `bound` is in the same unit: digits are added until the rounded number stands on the same side of it.
+    """
+    if value is None:
+        return MISSING
+    if unit == Unit.BOOL:
+        return "yes" if value else "no"
+    name, factor = scale_for(value, unit)
+    if math.isinf(value):
+        return "no limit" if value > 0 else "no lower limit"
+    text = _digits(value / factor, None if bound is None else bound / factor)
+    prefix = "×" if unit == Unit.RATIO else ""
+    space = "" if not name or name.startswith(("/", "k/", "M/", "G/")) else " "
+    return f"{prefix}{text}{space}{name}"
+
+
+def _digits(number: float, bound: float | None) -> str:
+    text = _round(number, DIGITS)
+    if bound is None or number == bound:
+        return text
+    for digits in range(DIGITS, MAX_DIGITS + 1):
+        text = _round(number, digits)
+        if (float(text.replace("\u202f", "")) > bound) == (number > bound) and float(text.replace("\u202f", "")) != bound:
+            return text
+    return repr(number)
+
+
+def _round(number: float, digits: int) -> str:
+    """Return plain decimals with this many significant digits; whole numbers keep all theirs, grouped by thin spaces."""
+    if number == 0 or not math.isfinite(number):
+        return f"{number:g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(number))))
+    text = f"{number:,.{decimals}f}".replace(",", "\u202f")
+    if float(number).is_integer() and decimals:
+        text = text.rstrip("0").rstrip(".")
+    return text
+
+
+def interval_text(interval: Interval | None, unit: Unit | str, bound: float | None = None) -> str:
+    """Return "[250 ms, 280 ms]"; "no interval" where there is none."""
+    if interval is None:
+        return "no interval"
+    return f"[{quantity(interval.low, unit, bound)}, {quantity(interval.high, unit, bound)}]"
+
+
+def estimate_text(estimate: Estimate | None, unit: Unit | str, bound: float | None = None) -> str:
+    """Return "263 ms [250 ms, 280 ms], n = 20"; a dash where nothing was measured."""
+    if estimate is None:
+        return MISSING
+    return f"{quantity(estimate.value, unit, bound)} {interval_text(estimate.interval, unit, bound)}, n = {estimate.n}"
+
+
+def percent(ratio: float) -> str:
+    """Return a share as a percentage, e.g. "45 %"; small shares keep a digit that is not 0."""
+    return f"{_round(ratio * 100, 2)}\u00a0%"
