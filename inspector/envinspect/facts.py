@@ -4,7 +4,7 @@ What was remembered is what a capture writes, so the list of captured files cann
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from envinspect.cpuid import Cpuid, Registers
 from envinspect.model import ABSENT, Found, Reading
@@ -42,6 +42,7 @@ class Facts:
         self.leaves: dict[tuple[int, int], Reading[Registers]] = {}
         self._cpuid = cpuid
         self._environ = environ
+        self._derived: dict[object, Any] = {}
 
     def bytes(self, path: str) -> Reading[bytes]:
         """Return a file's bytes."""
@@ -77,6 +78,13 @@ class Facts:
     def cpuid(self, leaf: int, subleaf: int = 0) -> Reading[Registers]:
         """Return eax, ebx, ecx, edx of a CPUID leaf; absent where the architecture has none."""
         return _once(self.leaves, (leaf, subleaf), lambda key: self._cpuid.leaf(*key))
+
+    def derived(self, make: Callable[["Facts"], V]) -> V:
+        """Return `make(self)`, worked out once: for what several probes need, such as the parsed mount table."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        answer: V = self._derived[make]
+        return answer
 
     def str_or(self, path: str, default: str = "") -> str:
         """Return a file's text, `default` where it is absent or denied; for places where the difference is told elsewhere."""
