@@ -6,6 +6,7 @@ for the first byte of output can come before the call returns.
 """
 
 import contextlib
+import hashlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -266,8 +267,11 @@ class EngineBackend:
         remove_container(self.api, identity)
 
     def import_payload(self, layer: bytes) -> str:
-        """Import the payload's tar as an image that carries the run's id; return its name."""
-        repository, tag = "envbench-payload", self.settings.run_id
+        """Import the payload's tar as an image that carries the run's id; return its name.
+
+        Two trees of one run (the payload, and the payload with tools) get two names.
+        """
+        repository, tag = f"envbench-payload-{hashlib.sha256(layer).hexdigest()[:12]}", self.settings.run_id
         image = f"{repository}:{tag}"
         self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, endpoint=self.endpoint())
         with engine_errors("importing the payload image"):
@@ -289,9 +293,9 @@ class EngineBackend:
 
     def close(self) -> None:
         """Remove the imported image and close the client."""
-        if self._api is not None and self._image_number:
+        if self._api is not None and self._image is not None and self._image_number:
             with contextlib.suppress(BackendError):
-                remove_image(self._api, f"envbench-payload:{self.settings.run_id}")
+                remove_image(self._api, self._image)
                 self.journal.forget(self._image_number)
             self._image_number = 0
         if self._api is not None:
