@@ -1,0 +1,38 @@
+"""One file an experiment; this table is the registry: name → where its `run` is, in the order in which `all` takes them.
+
+Every `run(bench)` measures on the rungs it is given, writes rows through the bench, notes what it could not do with reason
+and remedy, and leaves the machine as it was.
+"""
+
+from importlib import import_module
+from typing import Protocol, cast
+
+from envbench.experiments.bench import Bench
+
+EXPERIMENTS: dict[str, str] = {
+    "kernel": "envbench.experiments.kernel:run",
+    "size": "envbench.experiments.size:run",
+    "memory": "envbench.experiments.memory:run",
+    "idle": "envbench.experiments.idle:run",
+    "isolation": "envbench.experiments.isolation:run",
+    "release": "envbench.experiments.release:run",
+    "resize": "envbench.experiments.resize:run",
+    "density": "envbench.experiments.density:run",
+    "portability": "envbench.experiments.portability:run",
+    "speed": "envbench.experiments.speed:run",
+    "wsl": "envbench.experiments.wsl:run",
+}
+
+
+class Run(Protocol):
+    """What the `run` of an experiment's module is."""
+
+    def __call__(self, bench: Bench) -> None:
+        """Measure and write rows. Raises EnvbenchError where nothing of it could be done."""
+        ...
+
+
+def load(name: str) -> Run:
+    """Return the `run` of one experiment. Raises KeyError for a name that is not in `EXPERIMENTS`."""
+    module, _, attribute = EXPERIMENTS[name].partition(":")
+    return cast("Run", getattr(import_module(module), attribute))

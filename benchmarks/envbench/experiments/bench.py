@@ -1,0 +1,112 @@
+"""What an experiment works with: the rungs of the run, a place for rows, and a note of all that could not be done."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from envbench.backends.protocol import Backend
+from envbench.errors import EnvbenchError, InterruptedRunError
+from envbench.phases import HOST, Experiment, Outcome, metric
+from envbench.plan import Rung, Settings
+from envbench.reaper import Journal
+from envbench.sampler import Sampler, Ticket, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A rung that can be started: its backend has been checked and its artefacts made."""
+
+    backend: Backend
+    rung: Rung
+
+    @property
+    def name(self) -> str:
+        """The rung's name for people, e.g. "qemu accel=tcg"."""
+        return " ".join((self.rung.backend, *(f"{key}={value}" for key, value in sorted(self.rung.variant.items()))))
+
+    @property
+    def is_vm(self) -> bool:
+        """Whether it starts a kernel of its own."""
+        return self.backend.is_vm
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """What was not measured: why, in one line, and what a person can do about it."""
+
+    experiment: Experiment
+    what: str
+    reason: str
+    remedy: str
+
+
+@dataclass
+class Bench:
+    """One run of experiments. `rungs` are in the order of the registry; `journal` knows all that was made."""
+
+    settings: Settings
+    journal: Journal
+    sampler: Sampler
+    rungs: Sequence[Prepared]
+    quick: bool = False
+    max_instances: int = 8
+    seed: int = 0
+    say: Callable[[str], None] = print
+    skips: list[Skip] = field(default_factory=list)
+    order: int = 0
+
+    def record(
+        self,
+        name: str,
+        value: float | None,
+        rung: Rung | None = None,
+        *,
+        iteration: int = 0,
+        detail: str = "",
+        warmup: bool = False,
+    ) -> None:
+        """Append one row of this metric; None for `rung` is the machine as a whole, None for `value` a failure.
+
+        Raises KeyError for a metric that `phases.METRICS` does not name.
+        """
+        meaning = metric(name)
+        rung = rung or Rung(HOST, {}, self.settings.profile)
+        ticket = Ticket(rung, self.order, iteration, warmup, meaning.experiment)
+        outcome = Outcome.FAILED if value is None else Outcome.OK
+        number = int(value) if isinstance(value, bool) else value
+        detail = " ".join(detail.split())[:500]
+        self.sampler.record(self.sampler.sample(ticket, name, number, meaning.unit, outcome=outcome, detail=detail))
+
+    def skip(self, experiment: Experiment, what: str, reason: str, remedy: str) -> None:
+        """Note what cannot be measured here; the reports show it beside the claims that needed it."""
+        self.skips.append(Skip(experiment, what, reason, remedy))
+        self.say(f"{experiment}: {what} left out: {reason}; {remedy}")
+
+    @contextmanager
+    def attempt(self, experiment: Experiment, what: str, remedy: str = "run again with --verbose") -> Iterator[None]:
+        """Turn an expected failure of one part of an experiment into a note, so that the other parts go on."""
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except (EnvbenchError, OSError, ValueError) as error:
+            self.skip(experiment, what, one_line(error), remedy)
+
+    def containers(self) -> tuple[Prepared, ...]:
+        """Return the rungs that are containers: neither the bare process nor a machine."""
+        return tuple(one for one in self.rungs if not one.is_vm and one.rung.backend not in ("process", "wsl"))
+
+    def vms(self) -> tuple[Prepared, ...]:
+        """Return the rungs that boot a kernel of their own."""
+        return tuple(one for one in self.rungs if one.is_vm)
+
+    def bare(self) -> Prepared | None:
+        """Return the rung that runs the payload as a plain process, None where it is not part of this run."""
+        return next((one for one in self.rungs if one.rung.backend == "process"), None)
+
+    def shuffled(self, rungs: Sequence[Prepared], round_number: int) -> list[Prepared]:
+        """Return these rungs in the order of this round, which the seed decides."""
+        order = list(rungs)
+        random.Random(f"{self.seed}:{round_number}").shuffle(order)  # noqa: S311 -- an order of measurement
+        return order

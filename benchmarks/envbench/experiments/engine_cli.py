@@ -1,0 +1,41 @@
+"""The engines' own command lines, for what their users do by hand: load, save, stats, update."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from envbench.backends.child import run_command
+from envbench.errors import BackendError
+from envbench.experiments.bench import Prepared
+
+PROGRAMS = {"docker": "docker", "podman": "podman"}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCli:
+    """An engine's program on this machine."""
+
+    program: str
+
+    def run(self, run_id: str, *words: str | Path, deadline_s: float = 60.0) -> str:
+        """Return what a command prints. Raises BackendError with the engine's own words where it fails."""
+        return run_command((self.program, *words), run_id, f"{self.program} {words[0]}", deadline_s)
+
+    def attempt(self, run_id: str, *words: str | Path) -> tuple[bool, str]:
+        """Return whether a command worked, and its words either way."""
+        try:
+            return True, self.run(run_id, *words).strip()
+        except BackendError as error:
+            return False, str(error)
+
+
+def engine_cli(prepared: Prepared) -> EngineCli | None:
+    """Return the command line of this rung's engine, None where it has none (or it is not installed)."""
+    program = PROGRAMS.get(prepared.rung.backend)
+    return EngineCli(program) if program and shutil.which(program) else None
+
+
+def inspect(cli: EngineCli, run_id: str, kind: Sequence[str], name: str, template: str) -> str:
+    """Return one value of `inspect`, by Go template. Raises BackendError."""
+    return cli.run(run_id, *kind, "inspect", "--format", template, name).strip()

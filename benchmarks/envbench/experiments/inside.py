@@ -1,0 +1,170 @@
+"""Runs a command inside an instance of any rung and reads what it says, line by line.
+
+Consoles of machines mix the kernel's words with the payload's: what a script reports are lines `@key=value`.
+"""
+
+import math
+import os
+import select
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from envbench.backends.protocol import Instance, Mark, Workload
+from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from envbench.errors import BackendError, StartTimeoutError
+from envbench.experiments.bench import Bench, Prepared
+from envbench.plan import new_nonce
+
+READY_WORD = "ENVBENCH-READY"
+EXIT_WORD = "ENVBENCH-EXIT"
+REPORT_SIGN = "@"
+STOP_DEADLINE_S = 30.0
+
+
+@dataclass(slots=True)
+class Running:
+    """A started instance. `lines` are the whole lines it has said so far; the moments are the host clock's."""
+
+    instance: Instance
+    nonce: str
+    requested_ns: int
+    ready_ns: int = 0
+    ended: bool = False
+    lines: list[str] = field(default_factory=list)
+    _rest: bytes = b""
+
+    @property
+    def start_ns(self) -> int:
+        """Request until the ready line."""
+        return self.ready_ns - self.requested_ns
+
+    def read_until(self, is_last: Callable[[str], bool], deadline_s: float, wanted: str) -> bool:
+        """Read lines up to one for which `is_last`; return whether it came before the output ended.
+
+        Raises StartTimeoutError after the deadline.
+        """
+        seen = 0
+        deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
+        poller = select.poll()
+        poller.register(self.instance.output_fileno(), select.POLLIN)
+        while True:
+            while seen < len(self.lines):
+                seen += 1
+                if is_last(self.lines[seen - 1]):
+                    return True
+            if self.ended:
+                return False
+            left_ns = deadline_ns - monotonic_ns()
+            if left_ns <= 0:
+                raise StartTimeoutError(f"no {wanted} within {deadline_s:g} s; last words: {self.last_words()}")
+            if poller.poll(math.ceil(left_ns / NS_PER_MS)):
+                self._read()
+
+    def reports(self, after: int = 0) -> dict[str, list[str]]:
+        """Return what the payload reported, by key, in order; `after` leaves out that many lines."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for line in self.lines[after:]:
+            if line.startswith(REPORT_SIGN):
+                key, separator, value = line[1:].partition("=")
+                if separator:
+                    found[key].append(value)
+        return dict(found)
+
+    def last_words(self) -> str:
+        """Return the last lines as one, for an error message."""
+        said = [line for line in self.lines[-4:] if line.strip()]
+        return " | ".join(said)[-300:] or self.instance.console_tail()[-300:] or "none"
+
+    def _read(self) -> None:
+        try:
+            chunk = os.read(self.instance.output_fileno(), 65536)
+        except BlockingIOError:
+            return
+        except OSError:  # A closed pseudo-terminal says EIO, a reset socket ECONNRESET: the end.
+            chunk = b""
+        if not chunk:
+            self.ended = True
+            chunk = b"\n" if self._rest else b""
+        *lines, self._rest = (self._rest + (self.instance.decode(chunk) if not self.ended else chunk)).split(b"\n")
+        self.lines += [line.decode("utf-8", errors="replace").rstrip("\r") for line in lines]
+
+
+@contextmanager
+def running(
+    bench: Bench,
+    prepared: Prepared,
+    argv: Sequence[str] = ("/envbench/ready",),
+    *,
+    keep_running: bool = True,
+    deadline_s: float | None = None,
+    **limits: float | str | bool,
+) -> Iterator[Running]:
+    """Start one instance, wait until it is ready, and end and remove it when the block is left.
+
+    `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the rung refuses,
+    StartTimeoutError where the ready line does not come.
+    """
+    workload = Workload(nonce=new_nonce(), argv=tuple(argv), keep_running=keep_running, **limits)  # type: ignore[arg-type]
+    bench.order += 1
+    requested: dict[Mark, int] = {}
+    begun_ns = monotonic_ns()
+    instance = prepared.backend.start(workload, prepared.rung.variant, lambda mark: _note(requested, mark))
+    try:
+        run = Running(instance, workload.nonce, requested.get(Mark.REQUESTED, begun_ns))
+        await_ready(run, deadline_s or bench.settings.deadline_s)
+        yield run
+        instance.stop(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
+        instance.remove(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
+    finally:
+        instance.destroy()
+
+
+def await_ready(run: Running, deadline_s: float) -> None:
+    """Read until the ready line and note when it came. Raises StartTimeoutError, or BackendError at the end of output."""
+    marker = f"{READY_WORD} {run.nonce}"
+    if not run.read_until(lambda line: marker in line, deadline_s, "ready line"):
+        raise BackendError(f"it ended before its ready line; last words: {run.last_words()}")
+    run.ready_ns = monotonic_ns()
+
+
+def ask(
+    bench: Bench,
+    prepared: Prepared,
+    script: str,
+    *,
+    deadline_s: float | None = None,
+    **limits: float | str | bool,
+) -> dict[str, list[str]]:
+    """Run a shell script inside a fresh instance and return what it reported; "exit" holds its exit status.
+
+    Raises BackendError where it cannot be started, StartTimeoutError where it does not end in time.
+    """
+    with running(bench, prepared, shell(script), keep_running=False, deadline_s=deadline_s, **limits) as run:
+        return finish(run, deadline_s or bench.settings.deadline_s)
+
+
+def finish(run: Running, deadline_s: float) -> dict[str, list[str]]:
+    """Read until the command has ended and return what it reported, with its exit status under "exit"."""
+    marker = f"{EXIT_WORD} {run.nonce}"
+    ended = run.read_until(lambda line: marker in line, deadline_s, "end of its command")
+    found = run.reports()
+    if ended:
+        found["exit"] = [next(line for line in run.lines if marker in line).rpartition("status=")[2]]
+    return found
+
+
+def shell(script: str) -> tuple[str, ...]:
+    """Return the argv that runs this script with the payload's own shell."""
+    return ("/bin/sh", "-c", script)
+
+
+def first(reports: Mapping[str, Sequence[str]], key: str) -> str | None:
+    """Return the first value reported under a key, None where it was not reported or is empty."""
+    values = reports.get(key)
+    return values[0].strip() or None if values else None
+
+
+def _note(moments: dict[Mark, int], mark: Mark) -> None:
+    moments.setdefault(mark, monotonic_ns())
