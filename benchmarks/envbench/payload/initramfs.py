@@ -1,7 +1,8 @@
 """Writes trees as initramfs archives: the "newc" cpio format of the kernel's driver-api/early-userspace/buffer-format.
 
-Deterministic: entries in the tree's order, owner root, date 0. The kernel unpacks archives that follow each other, each at
-an offset that is a multiple of four, so what differs between two starts (nonce, argv) is a small archive behind the tree's.
+Deterministic: entries in the tree's order, owner root, date 0. The kernel unpacks archives that follow each other, each
+at an offset that is a multiple of four, so what differs between two starts (nonce, argv) is a small archive behind the
+tree's.
 """
 
 import gzip
@@ -34,7 +35,7 @@ def start_segment(argv: Sequence[str], *, stay: bool) -> bytes:
 
 
 def write_initramfs(target: Path, *archives: bytes, compress: bool = False) -> None:
-    """Write these archives one behind the other; compressed for transport, plain for starts (unpacking costs guest time)."""
+    """Write these archives one behind the other; compressed for transport, plain for starts (unpacking costs time)."""
     data = b"".join(archives)
     target.write_bytes(gzip.compress(data, mtime=0) if compress else data)
 

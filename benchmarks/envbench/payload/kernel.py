@@ -1,7 +1,7 @@
 """Finds, or fetches into the user's cache, the kernel that guests boot; nothing is ever installed.
 
-`python -m envbench.payload.kernel fetch` downloads the distribution's cloud kernel package and unpacks it. A start takes,
-in this order: the user's own kernel, the cache, a readable kernel of this machine.
+`python -m envbench.payload.kernel fetch` downloads the distribution's cloud kernel package and unpacks it. A start
+takes, in this order: the user's own kernel, the cache, a readable kernel of this machine.
 """
 
 import hashlib

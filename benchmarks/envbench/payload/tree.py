@@ -29,6 +29,8 @@ START = "/envbench/start"
 READY_WORD = b"ENVBENCH-READY"
 FACT_WORD = "ENVBENCH-FACT"
 EXIT_WORD = "ENVBENCH-EXIT"
+INIT_WORD = b"ENVBENCH-INIT"
+"""What /init of a machine says before anything else: its userspace is up."""
 
 APPLETS = (
     "awk", "cat", "chroot", "cp", "date", "dd", "df", "echo", "env", "false", "free", "grep", "head", "hostname", "id",
@@ -54,7 +56,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-# Before the ready line: process 1 of a container ignores a SIGTERM that it has no handler for, and then takes 10 s to stop.
+# Before the ready line: process 1 of a container ignores a SIGTERM without a handler, and takes 10 s to stop then.
 [ "$idle" ] && trap 'kill $! 2>/dev/null; exit 0' TERM INT
 { read -r uptime _ </proc/uptime; } 2>/dev/null
 # ash reads the clock by itself (microseconds); its `date` knows no %N.
@@ -90,6 +92,7 @@ exit 0
 INIT_SCRIPT = """\
 #!/bin/busybox sh
 # First process of a machine: run the payload on the console, then power off or wait for the word "stop".
+echo ENVBENCH-INIT
 /bin/busybox mount -t proc proc /proc
 stay=
 if [ -r /envbench/start ]; then
@@ -112,10 +115,12 @@ case " $* " in
   # Only these need more than /proc; the plain ready line does not wait for mounts it never reads.
   *" facts "* | *" -- "*) mounts ;;
 esac
-"$@"
-while [ "$stay" ] && read -r word; do
-  [ "$word" = stop ] && break
-done
+if [ "$stay" ]; then
+  "$@" &
+  while read -r word && [ "$word" != stop ]; do :; done
+else
+  "$@"
+fi
 # Machines without ACPI cannot power off: a reset ends them too, for the VMM runs with -no-reboot.
 /bin/busybox poweroff -f
 /bin/busybox reboot -f

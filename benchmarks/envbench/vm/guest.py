@@ -1,0 +1,83 @@
+"""A guest as data, and the QEMU command line that is made of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from envbench.vm.emulator import Emulator, Firmware
+
+MIB = 1 << 20
+DEFAULT_MEMORY_BYTES = 256 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk of a guest. `scratch` throws away what the guest writes, so that each start begins with the same bytes."""
+
+    path: Path
+    format: str = "raw"
+    scratch: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One machine to start. Without a kernel its firmware boots the first disk."""
+
+    name: str
+    machine: str
+    accelerator: str
+    serial: Path
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+    cpus: int = 1
+    kernel: Path | None = None
+    initrd: Path | None = None
+    append: str = ""
+    disks: tuple[Disk, ...] = ()
+    uefi: Firmware | None = None
+    """UEFI in place of the machine type's own firmware; its variable store is this guest's own copy."""
+
+
+def disk_format(path: Path) -> str:
+    """Return "qcow2" where the file begins like one (QEMU, docs/interop/qcow2.txt), else "raw"."""
+    with path.open("rb") as file:
+        return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+
+
+def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
+    """Return the command line that starts this guest: nothing but what it needs, its serial line on a unix socket."""
+    argv = [
+        str(emulator.path),
+        *("-name", f"guest={_escape(guest.name)}"),
+        *("-machine", f"{guest.machine},accel={guest.accelerator}"),
+        *("-m", f"{guest.memory_bytes // 1024}k"),
+        *("-smp", str(guest.cpus)),
+        *("-nodefaults", "-no-user-config", "-no-reboot"),
+        *("-display", "none"),
+        *("-chardev", f"socket,id=serial0,path={_escape(guest.serial)}"),
+        *("-serial", "chardev:serial0"),
+    ]
+    if cpu := cpu_model(guest.machine, guest.accelerator):
+        argv += ["-cpu", cpu]
+    if guest.uefi:
+        argv += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(guest.uefi.code)}"]
+        argv += ["-drive", f"if=pflash,unit=1,format=raw,file={_escape(guest.uefi.variables)}"]
+    if guest.kernel:
+        argv += ["-kernel", str(guest.kernel), "-append", guest.append]
+        argv += ["-initrd", str(guest.initrd)] if guest.initrd else []
+    bus = "device" if guest.machine.startswith("microvm") else "pci"
+    for number, disk in enumerate(guest.disks):
+        snapshot = "on" if disk.scratch else "off"
+        drive = f"if=none,id=disk{number},format={disk.format},snapshot={snapshot},file={_escape(disk.path)}"
+        argv += ["-drive", drive, "-device", f"virtio-blk-{bus},drive=disk{number}"]
+    return argv
+
+
+def cpu_model(machine: str, accelerator: str) -> str:
+    """Return the -cpu word: the host's own under KVM; "" where QEMU's default will do (Arm's is a 32-bit one)."""
+    if accelerator == "kvm":
+        return "host"
+    return "max" if machine.startswith("virt") else ""
+
+
+def _escape(value: object) -> str:
+    """Return a value as QEMU's option lists want it: a comma doubled (qemu(1))."""
+    return str(value).replace(",", ",,")

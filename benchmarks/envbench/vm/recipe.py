@@ -1,0 +1,155 @@
+"""Turns what a run asked for into guests: artefacts that all starts share, and the few bytes that differ in each."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from envbench.backends.protocol import Workload
+from envbench.errors import BackendError
+from envbench.payload.busybox import find_busybox
+from envbench.payload.floor import floor_disk
+from envbench.payload.initramfs import cpio, start_segment, write_initramfs
+from envbench.payload.kernel import GuestKernel, find_kernel
+from envbench.payload.tree import argv_for, entries, tree_of_run
+from envbench.plan import Settings
+from envbench.vm.emulator import Architecture, Firmware, find_uefi
+from envbench.vm.guest import DEFAULT_MEMORY_BYTES, Disk, Guest, disk_format
+
+BOOTS = ("kernel", "disk", "floor")
+"""How a machine is started: kernel and initramfs handed over by the VMM, firmware from a disk, or the floor guest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What every start of one variant has in common; `guest` adds what differs."""
+
+    settings: Settings
+    variant: Mapping[str, str]
+    architecture: Architecture
+    kernel: GuestKernel | None = None
+    archive: bytes = b""
+    """The payload tree as an uncompressed initramfs; b"" where another initrd or a disk is booted."""
+    initrd: Path | None = None
+    disk: Disk | None = None
+    append: str = ""
+    uefi: Firmware | None = None
+    own_guest: bool = True
+    """Whether the guest runs our payload, and so can be asked over its serial line to stop."""
+
+    def guest(self, folder: Path, name: str, workload: Workload) -> Guest:
+        """Write this start's own files into `folder` and return its guest. Raises OSError where that fails."""
+        initrd, disks = self.initrd, (self.disk,) if self.disk else ()
+        stay = workload.keep_running
+        # /init itself waits for the word to stop; the ready script need not idle as well.
+        argv = argv_for(replace(workload, keep_running=False))
+        if self.archive:
+            initrd = folder / "initrd"
+            write_initramfs(initrd, self.archive, start_segment(argv, stay=stay))
+        elif self.variant["boot"] == "floor":
+            (folder / "floor.img").write_bytes(floor_disk(workload.nonce, stay=stay))
+            disks = (Disk(folder / "floor.img"),)
+        append = f"{self.append} envbench.nonce={workload.nonce}" if self.kernel and not self.archive else self.append
+        return Guest(
+            name=name,
+            machine=self.variant["machine"],
+            accelerator=self.variant["accel"],
+            serial=folder / "serial",
+            memory_bytes=workload.memory_bytes or self.settings.memory_bytes or DEFAULT_MEMORY_BYTES,
+            cpus=max(1, round(workload.cpus or self.settings.cpus or 1)),
+            kernel=self.kernel.path if self.kernel else None,
+            initrd=initrd,
+            append=append,
+            disks=disks,
+            uefi=self._own_variables(folder),
+        )
+
+    def _own_variables(self, folder: Path) -> Firmware | None:
+        if self.uefi is None:
+            return None
+        return replace(self.uefi, variables=Path(shutil.copy(self.uefi.variables, folder / "uefi-variables")))
+
+
+def make_recipe(settings: Settings, variant: Mapping[str, str], arch: Architecture) -> Recipe:
+    """Return the recipe of a variant (keys accel, boot, machine and, where asked, firmware).
+
+    Raises BackendError where something it needs is missing, with the remedy.
+    """
+    recipe = Recipe(settings, variant, arch, uefi=_uefi(variant, arch))
+    match variant["boot"]:
+        case "floor":
+            return replace(recipe, own_guest=False)
+        case "disk":
+            return _from_disk(recipe)
+        case _:
+            return _from_kernel(recipe)
+
+
+def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architecture) -> None:
+    """Raise BackendError, with the remedy, where this variant cannot be made here; makes nothing."""
+    _uefi(variant, arch)
+    if variant["boot"] == "kernel":
+        find_kernel(settings.cache_dir, settings.kernel)
+        find_busybox()
+    elif variant["boot"] == "disk":
+        _from_disk(Recipe(settings, variant, arch))
+        if settings.ready_pattern is None:
+            raise BackendError("your own disk has no ready line of ours; try: --ready-pattern TEXT")
+
+
+def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architecture) -> tuple[dict[str, str], ...]:
+    """Return what is to be timed on these accelerators: machine types and ways of booting, as asked or by default.
+
+    A boot that a machine type does not have (microvm knows neither BIOS disks nor UEFI flash) is left out.
+    """
+    boots = ("disk",) if settings.disk else ("kernel",)
+    return tuple(
+        {"accel": accelerator, "boot": boot, "machine": machine}
+        for accelerator in accelerators
+        for machine in settings.machines or arch.machines[:1]
+        for boot in boots
+        if not (machine.startswith("microvm") and boot != "kernel")
+    )
+
+
+def kernel_words(arch: Architecture, *, chatty_start: bool) -> str:
+    """Return the kernel's command line: a quiet console that still says when the kernel begins and why it ends.
+
+    "debug" makes x86's setup code, the very first of the kernel's code to run, say one line; "quiet" behind it silences
+    the rest (the last of the two counts). On a panic the machine ends at once, as -no-reboot makes of a reset.
+    """
+    start = f"debug quiet {arch.early}" if chatty_start else "quiet"
+    return f"console={arch.console} {start} panic=-1".replace("  ", " ")
+
+
+def _from_kernel(recipe: Recipe) -> Recipe:
+    settings, arch = recipe.settings, recipe.architecture
+    kernel = find_kernel(settings.cache_dir, settings.kernel)
+    own_guest = settings.initrd is None
+    append = f"{kernel_words(arch, chatty_start=own_guest)} {settings.append}".strip()
+    if settings.initrd is not None:
+        if not os.access(settings.initrd, os.R_OK):
+            raise BackendError(f"--initrd {settings.initrd}: not readable; try: a readable file")
+        return replace(recipe, kernel=kernel, initrd=settings.initrd, append=append, own_guest=False)
+    archive = cpio(entries(tree_of_run(settings).path))
+    return replace(recipe, kernel=kernel, archive=archive, append=append)
+
+
+def _from_disk(recipe: Recipe) -> Recipe:
+    disk = recipe.settings.disk
+    if disk is None:
+        raise BackendError("no disk to boot from; try: --disk FILE with --ready-pattern TEXT")
+    try:
+        return replace(recipe, disk=Disk(disk, disk_format(disk)), own_guest=False)
+    except OSError as error:
+        raise BackendError(f"--disk {disk}: {error.strerror}; try: a readable raw or qcow2 disk") from error
+
+
+def _uefi(variant: Mapping[str, str], arch: Architecture) -> Firmware | None:
+    if variant.get("firmware") != "uefi":
+        return None
+    found = find_uefi(arch.firmware_arch)
+    if found is None:
+        raise BackendError("no UEFI firmware for virtual machines; try: apt install ovmf (Arm: qemu-efi-aarch64)")
+    return found
