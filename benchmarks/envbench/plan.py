@@ -71,6 +71,12 @@ class Settings:
     figure."""
     machines: tuple[str, ...] = ()
     """QEMU machine types, one variant each; () is the VM rung's default."""
+    boots: tuple[str, ...] = ()
+    """How VMs are started, one variant each: "kernel" (handed over by the VMM), "disk" (through firmware and boot
+    loader), "floor" (a boot sector that says ready: VMM and firmware alone); () is "kernel", with a disk of the user's
+    own "disk"."""
+    firmwares: tuple[str, ...] = ()
+    """"bios", "uefi": one variant each; () is the machine type's own firmware."""
     libvirt_uris: tuple[str, ...] = ()
     allow_remote: bool = False
     """False: an engine that is not on this machine is refused; its times would include a network."""
