@@ -1,6 +1,7 @@
 """Reads a captured system's files out of a folder or a .tar.gz: in memory, within fixed bounds, and never outside it.
 
-A capture is untrusted input. Nothing is unpacked to disk; what is no plain file, no folder and no link inside is refused.
+A capture is untrusted input. Nothing is unpacked to disk; only plain files, folders and links that stay
+inside are taken.
 """
 
 import os
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envinspect.errors import CaptureError, UsageError
 from envinspect.root import LINKS_LIMIT, READ_LIMIT_BYTES
+from envinspect.terminal import printable as shown
 
 if TYPE_CHECKING:
     from gzip import GzipFile
@@ -89,15 +91,6 @@ def read_tree(path: str) -> Tree:
         _unpack(tree, path)
     _check_links(tree, path)
     return tree
-
-
-def shown(text: str, limit: int = 200) -> str:
-    """Return a name from outside so that it can be printed: control characters escaped, shortened."""
-    safe = "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for character in text
-    )
-    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
 def _add(tree: Tree, where: str, name: str, entry: Entry) -> None:

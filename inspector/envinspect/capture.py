@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TypeVar
 
-from envinspect.archive import ROOT, shown
+from envinspect.archive import ROOT
 from envinspect.captured import SCHEMA
 from envinspect.errors import CaptureError
 from envinspect.facts import Facts
 from envinspect.model import Denied, Found, Reading
 from envinspect.redaction import Redaction
+from envinspect.terminal import printable as shown
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 K = TypeVar("K")

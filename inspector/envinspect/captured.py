@@ -6,12 +6,13 @@ What the capture's writer never asked is "not-recorded"; what it asked and did n
 import json
 from typing import TypeVar
 
-from envinspect.archive import ROOT, Entry, Tree, read_tree, shown
+from envinspect.archive import ROOT, Entry, Tree, read_tree
 from envinspect.cpuid import RecordedCpuid, Registers
 from envinspect.errors import CaptureError
 from envinspect.facts import Facts, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
 from envinspect.root import Stat
+from envinspect.terminal import printable as shown
 
 SCHEMA = "envinspect-capture/1"
 _WORD = 1 << 32

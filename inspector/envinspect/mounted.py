@@ -8,12 +8,12 @@ import os
 import stat as stat_bits
 from errno import EACCES, ELOOP, EPERM, errorcode
 
-from envinspect.archive import shown
 from envinspect.cpuid import RecordedCpuid
 from envinspect.errors import UsageError
 from envinspect.facts import Facts, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Absent, Denied, Found, Reading
 from envinspect.root import LINKS_LIMIT, LISTING_LIMIT, Stat, read_descriptor, refused
+from envinspect.terminal import printable as shown
 
 _SELF = ("/proc/self", "/proc/thread-self")
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else os.O_RDONLY
@@ -96,7 +96,7 @@ class MountedRoot:
             while pending:
                 part = pending.pop()
                 if part == "..":
-                    _rise(held, len(held) - 1)
+                    _rise(held, max(1, len(held) - 1))
                     continue
                 mode = os.stat(part, dir_fd=held[-1], follow_symlinks=False).st_mode
                 if stat_bits.S_ISLNK(mode) and (pending or follow_last):

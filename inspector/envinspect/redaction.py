@@ -1,7 +1,7 @@
 """Takes out of a capture what names one machine or one person, and keeps what tells environments apart.
 
-Pure: bytes in, bytes out. Serial numbers, UUIDs, MAC addresses, host and user names and secrets go; their shape stays where
-a signature rests on it (`ec2` in a UUID, `VMware-` before a serial number, the vendor half of a MAC address).
+Pure: bytes in, bytes out. Serial numbers, UUIDs, MAC addresses, host and user names and secrets go; their shape stays
+where a signature rests on it (`ec2` in a UUID, `VMware-` before a serial number, the vendor half of a MAC address).
 """
 
 import re

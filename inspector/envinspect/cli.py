@@ -1,0 +1,286 @@
+"""The command line: which question was asked, of which system, and in which form the answer goes out.
+
+`run` is the only place where an error becomes a line on stderr and an exit code (contract 2).
+"""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from envinspect import __version__
+from envinspect.errors import EnvinspectError, UsageError
+from envinspect.facts import Facts
+from envinspect.inspection import inspect, live_facts
+from envinspect.render import DROP_IN, Rendered, render
+from envinspect.terminal import encodable, palette_for, printable
+
+EPILOG = (
+    "Exit codes: 0 answered, 1 unexpected error, 2 bad arguments or capture, 3 not determined, 4 --is not met. "
+    "The drop-in formats use those of the tool they stand in for."
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; every failure is one line on stderr, with a traceback only for --debug."""
+    debug = "--debug" in arguments
+    try:
+        code = command.main(arguments, prog_name="envinspect", standalone_mode=False)
+    except EnvinspectError as error:
+        if debug:
+            raise
+        return _complain(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _complain(error.format_message(), 2)
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "envinspect"
+        return _complain(f"{' '.join(error.format_message().split())} Try: {where} --help", 2)
+    except click.Abort:
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        return _complain(f"unexpected {type(error).__name__}: {error}; see it whole with --debug", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    sys.stderr.write(encodable(f"envinspect: {printable(message, 500)}\n", sys.stderr))
+    return code
+
+
+def _show(rendered: Rendered) -> int:
+    sys.stdout.write(encodable(rendered.text, sys.stdout))
+    return rendered.exit_code
+
+
+class _Target:
+    """The system that is asked about: this machine, a capture or a mounted root."""
+
+    def __init__(self, capture: str | None, root: str | None) -> None:
+        if capture is not None and root is not None:
+            raise UsageError("--from and --root both name a system to inspect: give one")
+        self._capture = capture
+        self._root = root
+
+    def facts(self) -> Facts:
+        """Return the questions to it."""
+        if self._capture is not None:
+            from envinspect.captured import read_capture
+
+            return read_capture(self._capture)
+        if self._root is not None:
+            from envinspect.mounted import mounted_facts
+
+            return mounted_facts(self._root)
+        return live_facts()
+
+
+def _of_a_system(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which system is meant, which the bare call and its sub-commands share."""
+    options = (
+        click.option(
+            "--from", "capture", metavar="IN", help="Inspect a capture (folder or .tar.gz), not this machine."
+        ),
+        click.option("--root", metavar="DIR", help="Inspect the root filesystem below DIR, not this machine."),
+        click.option("--debug", is_flag=True, help="Show the traceback of an error."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, "--version", message="%(prog)s %(version)s")
+@click.option("--json", "form", flag_value="json", help="The whole answer as JSON (schema: envinspect/1).")
+@click.option("--brief", "form", flag_value="brief", help="One line.")
+@click.option(
+    "--explain", "form", flag_value="explain", help="All evidence with references, and all that was not believed."
+)
+@click.option("--format", "drop_in", type=click.Choice(DROP_IN), help="Output and exit code of another tool.")
+@click.option("--why-not", metavar="NAME", help="What would have shown NAME, and what was found instead.")
+@click.option(
+    "--is",
+    "names",
+    multiple=True,
+    metavar="NAME[,NAME…]",
+    help="Print nothing; exit 0 if this is NAME, else 4: vm, container, wsl, bare-metal, sandbox, cloud, an id. "
+    "A comma means or; the option repeated means and.",
+)
+@_of_a_system
+@click.pass_context
+def command(
+    context: click.Context,
+    form: str | None,
+    drop_in: str | None,
+    why_not: str | None,
+    names: tuple[str, ...],
+    capture: str | None,
+    root: str | None,
+    debug: bool,  # noqa: ARG001 - read by `run`
+) -> int:
+    """Say where this code runs (machine, VM, WSL, container, sandbox), and why it believes so."""
+    target = _Target(capture, root)
+    context.obj = target
+    if context.invoked_subcommand is not None:
+        if form or drop_in or why_not or names:
+            raise UsageError(f"{context.invoked_subcommand} takes no answer options; give them without a sub-command")
+        return 0
+    if sum((form is not None, drop_in is not None, why_not is not None, bool(names))) > 1:
+        raise UsageError("--json, --brief, --explain, --format, --why-not and --is ask for different answers: give one")
+    if names:
+        return _is(target, names)
+    if why_not is not None:
+        from envinspect import why_not as explained
+        from envinspect.names import known
+
+        known(why_not)
+        return _show(explained.why_not(why_not, inspect(target.facts()), palette_for(sys.stdout)))
+    return _show(render(form or drop_in or "text", inspect(target.facts()), palette_for(sys.stdout)))
+
+
+def _is(target: _Target, names: tuple[str, ...]) -> int:
+    from envinspect.names import holds, known
+
+    wanted = [[known(name.strip()) for name in group.split(",")] for group in names]
+    stack = inspect(target.facts()).stack
+    if all(any(holds(stack, name) for name in group) for group in wanted):
+        return 0
+    if not stack.determined:
+        return _complain("too little could be read to say; see `envinspect --explain`", 3)
+    return 4
+
+
+def _merged(context: click.Context, capture: str | None, root: str | None) -> _Target:
+    """Return the target that a sub-command's own options name, else the one named before it."""
+    if capture is None and root is None:
+        outer: _Target = context.obj
+        return outer
+    return _Target(capture, root)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_command(as_json: bool) -> int:
+    """Print every name an answer may hold, with kind, hypervisor type and the peers' names."""
+    from envinspect.listing import catalogue_json, catalogue_text
+
+    return _show(Rendered(catalogue_json() if as_json else catalogue_text(), 0))
+
+
+@command.command("signatures")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def signatures_command(as_json: bool) -> int:
+    """Print every signature: what is looked for, what it speaks for, how strongly, and who says so."""
+    from envinspect.listing import signatures_json, signatures_text
+
+    return _show(Rendered(signatures_json() if as_json else signatures_text(), 0))
+
+
+@command.command("resources")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_of_a_system
+@click.pass_context
+def resources_command(
+    context: click.Context,
+    as_json: bool,
+    capture: str | None,
+    root: str | None,
+    debug: bool,  # noqa: ARG001
+) -> int:
+    """Say how much CPU, memory, files and disk this code may really use, and why."""
+    from envinspect.resources import resources_block
+    from envinspect.render.blocks import block_json, resources_text
+
+    block = resources_block(_merged(context, capture, root).facts())
+    return _show(Rendered(block_json(block) if as_json else resources_text(block, palette_for(sys.stdout)), 0))
+
+
+@command.command("isolation")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_of_a_system
+@click.pass_context
+def isolation_command(
+    context: click.Context,
+    as_json: bool,
+    capture: str | None,
+    root: str | None,
+    debug: bool,  # noqa: ARG001
+) -> int:
+    """Say what separates this process from the host: namespaces, capabilities, seccomp, masked paths, devices."""
+    from envinspect.isolation import isolation_block
+    from envinspect.render.blocks import block_json, isolation_text
+
+    block = isolation_block(_merged(context, capture, root).facts())
+    return _show(Rendered(block_json(block) if as_json else isolation_text(block, palette_for(sys.stdout)), 0))
+
+
+@command.command("capabilities")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_of_a_system
+@click.pass_context
+def capabilities_command(
+    context: click.Context,
+    as_json: bool,
+    capture: str | None,
+    root: str | None,
+    debug: bool,  # noqa: ARG001
+) -> int:
+    """Say whether containers, VMs, nested VMs, foreign binaries and perf counters work here; if not, why and what to do."""
+    from envinspect.capabilities import capabilities_block
+    from envinspect.render.blocks import block_json, capabilities_text
+
+    block = capabilities_block(_merged(context, capture, root).facts())
+    return _show(Rendered(block_json(block) if as_json else capabilities_text(block, palette_for(sys.stdout)), 0))
+
+
+@command.command("capture")
+@click.argument("out")
+@click.option("--no-redact", is_flag=True, help="Keep serial numbers, UUIDs, MAC addresses, host and user names.")
+@_of_a_system
+@click.pass_context
+def capture_command(
+    context: click.Context,
+    out: str,
+    no_redact: bool,
+    capture: str | None,
+    root: str | None,
+    debug: bool,  # noqa: ARG001
+) -> int:
+    """Write everything an inspection of this system reads to OUT, a new folder or .tar.gz, for --from."""
+    from envinspect.capture import write_capture
+    from envinspect.recording import ask_everything, names_of_this_host
+    from envinspect.redaction import Redaction
+
+    facts = _merged(context, capture, root).facts()
+    ask_everything(facts)
+    write_capture(
+        facts,
+        out,
+        tool=f"envinspect {__version__}",
+        captured_at=datetime.now(UTC),
+        redaction=None if no_redact else Redaction(names_of_this_host(facts)),
+    )
+    kept = "nothing was redacted" if no_redact else "serial numbers, UUIDs, MAC addresses and names are redacted"
+    sys.stderr.write(encodable(f"{printable(out)}: written; {kept}, look through it before you share it\n", sys.stderr))
+    return 0
+
+
+@command.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> int:
+    """Print the completion script for a shell, e.g. `eval "$(envinspect completion bash)"`."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise UsageError(f"no completion for {shell}")
+    return _show(Rendered(found(command, {}, "envinspect", "_ENVINSPECT_COMPLETE").source(), 0))

@@ -1,0 +1,29 @@
+"""Asks everything that any answer or report about a system needs, so that its capture can answer all of them."""
+
+from envinspect.capabilities import capabilities_block
+from envinspect.facts import Facts
+from envinspect.host import host_block
+from envinspect.inspection import inspect
+from envinspect.isolation import isolation_block
+from envinspect.model import Found
+from envinspect.resources import resources_block
+
+_NAMES = ("/proc/sys/kernel/hostname", "/etc/hostname")
+
+
+def ask_everything(facts: Facts) -> None:
+    """Fill `facts` with every question that some part of envinspect asks."""
+    inspect(facts)
+    for block in (host_block, resources_block, isolation_block, capabilities_block):
+        block(facts)
+
+
+def names_of_this_host(facts: Facts) -> tuple[str, ...]:
+    """Return the host names to be scrubbed; they are read past `facts`, so that they do not enter the capture."""
+    found: list[str] = []
+    for path in _NAMES:
+        reading = facts.root.read(path)
+        if isinstance(reading, Found):
+            name = reading.value.decode("utf-8", "replace").strip()
+            found += [name, name.partition(".")[0]]
+    return tuple(dict.fromkeys(name for name in found if name))

@@ -1,0 +1,45 @@
+"""The forms an answer can take: FORMATS names one module each, imported only when it is asked for.
+
+To add one: write a module here with `render(answer, palette) -> Rendered` and name it in FORMATS.
+"""
+
+from importlib import import_module
+from typing import NamedTuple, Protocol
+
+from envinspect.inspection import Answer
+from envinspect.terminal import PLAIN, Palette
+
+FORMATS = {
+    "text": "text",
+    "brief": "brief",
+    "json": "json",
+    "explain": "explain",
+    "systemd-detect-virt": "systemd_detect_virt",
+    "virt-what": "virt_what",
+    "ansible": "ansible",
+    "facter": "facter",
+}
+DROP_IN = ("systemd-detect-virt", "virt-what", "ansible", "facter")
+"""Forms that stand in for another tool, with that tool's exit codes."""
+
+
+class Rendered(NamedTuple):
+    """What goes to standard output (ends in a line break, or is empty), and the exit code of contract 2."""
+
+    text: str
+    exit_code: int
+
+
+class _Form(Protocol):
+    def render(self, answer: Answer, palette: Palette) -> Rendered: ...
+
+
+def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
+    """Return the answer in the form `name`, a key of FORMATS."""
+    form: _Form = import_module(f"envinspect.render.{FORMATS[name]}")  # type: ignore[assignment]  # a module is the form
+    return form.render(answer, palette)
+
+
+def answered(answer: Answer) -> int:
+    """Return the exit code of a plain answer: 0, or 3 where too little could be read to tell."""
+    return 0 if answer.stack.determined else 3

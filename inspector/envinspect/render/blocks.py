@@ -1,0 +1,117 @@
+"""The reports of the sub-commands `resources`, `isolation` and `capabilities`, for people and as JSON."""
+
+import json
+from typing import Any
+
+from envinspect.terminal import Palette, printable
+
+Block = dict[str, Any]
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def block_json(block: Block) -> str:
+    """Return a block as JSON, ASCII only."""
+    return json.dumps(block, indent=2) + "\n"
+
+
+def bytes_text(value: int | None) -> str:
+    """Return a size in binary units, "unknown" for None."""
+    if value is None:
+        return "unknown"
+    for size, unit in _UNITS:
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value} B"
+
+
+def _count(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def resources_text(block: Block, palette: Palette) -> str:
+    """Return one line for each resource: what there is, and why."""
+    online = block["cpus_online"]
+    of_online = f" of {online} online" if online is not None else ""
+    huge = block["huge_pages"]
+    rows = [
+        ("CPUs", _count(block["cpus"]) + of_online, block["cpus_because"]),
+        ("  JVM / Go", f"{_count(block['jvm_cpus'])} / {_count(block['go_cpus'])}", "what those runtimes make of it"),
+        ("Memory", bytes_text(block["memory_bytes"]), block["memory_because"]),
+        ("  available", bytes_text(block["memory_available_bytes"]), block["memory_available_because"]),
+        ("Swap", bytes_text(block["swap_bytes"]), block["swap_because"]),
+        ("Processes", _count(block["pids"]), block["pids_because"]),
+        ("  of this user", _count(block["user_processes"]), block["user_processes_because"]),
+        ("Open files", _count(block["open_files"]), block["open_files_because"]),
+        ("Disk", f"{bytes_text(block['disk_available_bytes'])} free", block["disk_because"]),
+        (
+            "Huge pages",
+            _count(huge) + (f" of {bytes_text(block['huge_page_bytes'])}" if huge else ""),
+            block["huge_pages_because"],
+        ),
+    ]
+    lines = [_row(*row, palette) for row in rows]
+    lines += [f"{palette.warn}could not be read{palette.end}  {printable(path)}" for path in block["unreadable"]]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, value: str, because: str, palette: Palette) -> str:
+    return f"{name:<15} {palette.strong}{value:<18}{palette.end} {palette.dim}{printable(because)}{palette.end}"
+
+
+def isolation_text(block: Block, palette: Palette) -> str:
+    """Return what separates this process from the host, group by group."""
+    lines = [f"{palette.strong}Namespaces{palette.end}"]
+    for name, namespace in block["namespaces"].items():
+        word = {True: "the host's", False: "own", None: "cannot be told"}[namespace["initial"]]
+        number = "" if namespace["number"] is None else str(namespace["number"])
+        lines.append(f"  {name:<7} {word:<15} {number:<11} {palette.dim}{printable(namespace['because'])}{palette.end}")
+    effective, bounding = block["capabilities"]["effective"], block["capabilities"]["bounding"]
+    lines += [
+        f"{palette.strong}Limits{palette.end}",
+        f"  capabilities       {_names(effective)}",
+        f"  bounding set       {_names(bounding)}",
+        f"  seccomp            {block['seccomp'] or 'unknown'}",
+        f"  no new privileges  {_word(block['no_new_privileges'])}",
+        f"  security label     {printable(block['lsm']['label'] or 'none')}",
+        f"  user mapping       {_map(block['user']['uid_map'])}",
+        f"  masked paths       {_names(block['masked_paths'])}",
+        f"  read-only paths    {_names(block['read_only_paths'])}",
+        f"  devices            {_names(block['devices']['beyond_default'], 'only the default ones')}",
+        f"{palette.strong}Visible of the host{palette.end}",
+    ]
+    for item in block["host_visible"]:
+        word = f"{palette.warn}yes{palette.end}" if item["visible"] else "no "
+        lines.append(f"  {word} {item['what']:<18} {palette.dim}{item['source']}{palette.end}")
+    return "\n".join(lines) + "\n"
+
+
+def _names(names: list[str] | None, none: str = "none") -> str:
+    """Return up to eight names, and how many more there are."""
+    if names is None:
+        return "unknown"
+    if not names:
+        return none
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return printable(", ".join(names[:8])) + more
+
+
+def _word(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: "unknown"}[value]
+
+
+def _map(ranges: list[dict[str, int]] | None) -> str:
+    if ranges is None:
+        return "unknown"
+    return printable(", ".join(f"{row['inside']}+{row['count']} are {row['outside']}+" for row in ranges) or "none")
+
+
+def capabilities_text(block: Block, palette: Palette) -> str:
+    """Return one line for each ability, and the remedy under it where there is one."""
+    colours = {"yes": palette.good, "no": palette.warn, "unknown": palette.warn}
+    lines: list[str] = []
+    for item in block["capabilities"]:
+        answer = f"{colours[item['answer']]}{item['answer']:<7}{palette.end}"
+        lines.append(f"{answer} {item['what']}: {palette.dim}{printable(item['because'], 400)}{palette.end}")
+        if item["remedy"]:
+            lines.append(f"        remedy: {printable(item['remedy'])}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,14 @@
+"""The answer in one line: the sentence, and the ids of the stack."""
+
+from envinspect.inspection import Answer
+from envinspect.render import Rendered, answered
+from envinspect.terminal import Palette, printable
+
+
+def render(answer: Answer, palette: Palette) -> Rendered:
+    """Return `ids, outermost first: sentence`."""
+    stack = answer.stack
+    ids = "/".join(layer.id for layer in stack.layers)
+    if not ids:
+        ids = "bare-metal" if stack.bare_metal else "unknown"
+    return Rendered(f"{palette.strong}{ids}{palette.end}: {printable(answer.summary, 500)}\n", answered(answer))

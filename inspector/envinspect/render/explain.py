@@ -1,0 +1,60 @@
+"""Everything behind an answer: each layer's evidence with its reference, what was overruled and why, what could not be read."""
+
+from envinspect.inspection import Answer
+from envinspect.model import Evidence, Kind
+from envinspect.render import Rendered, answered
+from envinspect.render.text import overruled_line, tree, unknown_line
+from envinspect.signatures.catalogue import entry_of
+from envinspect.terminal import Palette, printable
+
+
+def render(answer: Answer, palette: Palette) -> Rendered:
+    """Return the long text."""
+    stack = answer.stack
+    lines = [f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}", "", *tree(stack, palette)]
+    marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]
+    for holder in (*stack.layers, *marks):
+        lines += ["", f"{palette.strong}{printable(holder.name, 80)}{palette.end} ({holder.kind.word} {holder.id})"]
+        entry = entry_of(holder.kind, holder.id)
+        lines += [f"  note: {entry.note}"] if entry is not None and entry.note else []
+        lines += _pieces(holder.evidence, palette)
+    if not stack.layers:
+        lines += [
+            "",
+            "No layer was found."
+            if stack.determined
+            else "No layer was found, and too little could be read to rule one out.",
+        ]
+    if stack.overruled:
+        lines += ["", f"{palette.strong}Seen, but not believed{palette.end}"]
+        for item in stack.overruled:
+            lines += [f"  {overruled_line(item, palette)}", *_pieces((item.evidence,), palette, indent="    ")]
+    if stack.unknown:
+        lines += ["", f"{palette.strong}Could not be read{palette.end}"]
+        lines += [f"  {unknown_line(item, palette)}" for item in stack.unknown]
+    lines += ["", _looked_at(answer)]
+    return Rendered("\n".join(lines) + "\n", answered(answer))
+
+
+def _pieces(pieces: tuple[Evidence, ...], palette: Palette, indent: str = "  ") -> list[str]:
+    lines: list[str] = []
+    for piece in pieces:
+        speaks = "" if piece.kind > Kind.CHROOT else f" {palette.dim}→ {piece.id}{palette.end}"
+        lines.append(
+            f"{indent}{piece.strength.name.lower():<6} {printable(piece.source)}: {printable(piece.observed)}{speaks}"
+        )
+        lines.append(f"{indent}       {palette.dim}{printable(piece.reference)}{palette.end}")
+    return lines
+
+
+def _looked_at(answer: Answer) -> str:
+    facts = answer.facts
+    counts = (
+        (len(facts.files), "files"),
+        (len(facts.links), "links"),
+        (len(facts.listings), "folders"),
+        (len(facts.stats), "paths"),
+        (len(facts.leaves), "CPUID leaves"),
+        (len(facts.variables), "environment variables"),
+    )
+    return f"Looked at {', '.join(f'{count} {what}' for count, what in counts if count)}, each once."

@@ -1,0 +1,99 @@
+"""The answer for people: a sentence, the stack as a tree, the strongest evidence, and what was not believed or not readable."""
+
+from collections.abc import Iterator
+
+from envinspect.inspection import Answer
+from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Unknown
+from envinspect.render import Rendered, answered
+from envinspect.terminal import Palette, printable
+
+STRONGEST = 3
+WARNINGS = 3
+_KINDS = {
+    Kind.VM: "virtual machine",
+    Kind.WSL: "Windows Subsystem for Linux",
+    Kind.CONTAINER: "container",
+    Kind.SANDBOX: "sandbox",
+    Kind.EMULATION: "emulation",
+    Kind.CHROOT: "changed root folder",
+}
+
+
+def render(answer: Answer, palette: Palette) -> Rendered:
+    """Return the text of a plain call."""
+    stack = answer.stack
+    lines = [f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}", "", *tree(stack, palette)]
+    lines += _section("Because", [_piece(piece, palette) for piece in strongest(stack)])
+    lines += _section("Seen, but not believed", _some([overruled_line(item, palette) for item in stack.overruled]))
+    lines += _section("Could not be read", _some([unknown_line(item, palette) for item in stack.unknown]))
+    return Rendered("\n".join(lines) + "\n", answered(answer))
+
+
+def tree(stack: Stack, palette: Palette) -> Iterator[str]:
+    """Yield the stack as a tree, outermost first, with what else is true of the machine beside it."""
+    machine = [mark for mark in (stack.cloud, *stack.roles) if mark is not None]
+    machine_word = "machine" if stack.layers or not stack.bare_metal else "bare metal"
+    if not stack.determined:
+        machine_word = "machine (of what kind could not be determined)"
+    yield machine_word + _beside(machine, palette)
+    inside = [mark for mark in (stack.orchestrator, stack.engine) if mark is not None]
+    for depth, layer in enumerate(stack.layers):
+        yield f"{'   ' * depth}└─ {_layer(layer, palette)}"
+    yield f"{'   ' * len(stack.layers)}└─ this process{_beside(inside, palette)}"
+
+
+def _layer(layer: Layer, palette: Palette) -> str:
+    words = [] if _KINDS[layer.kind].lower() in layer.name.lower() else [_KINDS[layer.kind]]
+    if layer.hypervisor_type is not None:
+        words.append(f"type {layer.hypervisor_type} hypervisor")
+    words += [f"{key} {printable(value, 60)}" for key, value in layer.details.items()]
+    words.append(layer.confidence.name.lower())
+    return f"{palette.good}{printable(layer.name, 80)}{palette.end}  {palette.dim}{', '.join(words)}{palette.end}"
+
+
+def _beside(marks: list[Mark], palette: Palette) -> str:
+    if not marks:
+        return ""
+    named = ", ".join(f"{mark.kind.word} {printable(mark.name, 80)}" for mark in marks)
+    return f"  {palette.dim}[{named}]{palette.end}"
+
+
+def strongest(stack: Stack) -> list[Evidence]:
+    """Return the strongest pieces of evidence that were believed: the best of each layer, innermost first, then the next best."""
+    best: list[Evidence] = []
+    rest: list[Evidence] = []
+    marks = [mark for mark in (stack.cloud, stack.orchestrator, stack.engine, *stack.roles) if mark is not None]
+    for holder in (*reversed(stack.layers), *marks):
+        ranked = sorted(holder.evidence, key=lambda piece: -piece.strength)
+        best += ranked[:1]
+        rest += ranked[1:]
+    rest.sort(key=lambda piece: -piece.strength)
+    return (best + rest)[:STRONGEST]
+
+
+def _piece(piece: Evidence, palette: Palette) -> str:
+    strength = f"{piece.strength.name.lower():<6}"
+    return (
+        f"{strength} {printable(piece.source)}: {printable(piece.observed, 100)} {palette.dim}→ {piece.id}{palette.end}"
+    )
+
+
+def overruled_line(item: Overruled, palette: Palette) -> str:
+    """Return one line for evidence that was not believed."""
+    piece = item.evidence
+    because = f"{palette.dim}({piece.id}; {item.rule}){palette.end}"
+    return f"{palette.warn}{printable(piece.source)}{palette.end}: {printable(item.because, 300)} {because}"
+
+
+def unknown_line(item: Unknown, palette: Palette) -> str:
+    """Return one line for what could not be read."""
+    return f"{palette.warn}{printable(item.source)}{palette.end} ({printable(item.error, 60)}): {printable(item.would_tell)}"
+
+
+def _some(lines: list[str]) -> list[str]:
+    more = len(lines) - WARNINGS
+    return lines if more <= 1 else [*lines[:WARNINGS], f"… and {more} more: envinspect --explain"]
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []

@@ -1,0 +1,52 @@
+"""What may reach a terminal: text from outside with its control characters escaped, and colour only where it is wanted."""
+
+import os
+from typing import NamedTuple, TextIO
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Return text from outside so that it can be printed: what is no printable character is escaped; shortened to `limit`."""
+    if not text.isprintable():
+        text = "".join(
+            character
+            if character.isprintable()
+            else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+            for character in text
+        )
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class Palette(NamedTuple):
+    """The escape sequences of each kind of text; all empty without colour."""
+
+    strong: str = ""
+    good: str = ""
+    warn: str = ""
+    dim: str = ""
+    end: str = ""
+
+
+PLAIN = Palette()
+COLOURED = Palette("\033[1m", "\033[32m", "\033[33m", "\033[2m", "\033[0m")
+
+
+def palette_for(stream: TextIO) -> Palette:
+    """Return colours where the stream is a terminal that takes them, and nobody asked for none (https://no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return PLAIN
+    return COLOURED
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """Return text that the stream's encoding can hold: where it knows no box-drawing characters, ASCII stands for them."""
+    encoding = stream.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        for fancy, simple in _ASCII.items():
+            text = text.replace(fancy, simple)
+        return text.encode("ascii", "backslashreplace").decode("ascii")
+    return text
+
+
+_ASCII = {"└─": "`-", "├─": "|-", "│": "|", "…": "...", "·": "-", "→": "->"}
