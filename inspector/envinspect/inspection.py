@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from envinspect.answer import answer_as_json, summarise
 from envinspect.cpuid import live_cpuid
 from envinspect.facts import Facts, Uname
+from envinspect.looked import machine_looked_at
 from envinspect.model import ABSENT, Evidence, Found, Reading, Stack, Unknown
 from envinspect.probes import PROBES
 from envinspect.resolve import resolve
@@ -55,8 +56,3 @@ def inspect(facts: Facts | None = None) -> Answer:
             name = f"probe:{probe.__module__.rpartition('.')[2]}.{probe.__name__}"
             unknown.append(Unknown(name, type(error).__name__, f"this probe failed unexpectedly: {error}"[:200]))
     return Answer(resolve(evidence, unknown, machine_looked_at=machine_looked_at(facts)), facts)
-
-
-def machine_looked_at(facts: Facts) -> bool:
-    """Say whether enough of the machine could be read to call it bare metal when nothing speaks for a VM."""
-    return False

@@ -87,17 +87,16 @@ def _layers(kind: Kind, pieces: list[Evidence], overruled: list[Overruled]) -> l
 
 
 def _winner(kind: Kind, pieces: list[Evidence]) -> str | None:
-    """Return the id that the evidence speaks for: the strongest, then the most specific, then the most often seen."""
+    """Return the id that the evidence speaks for: of those that no other refines, the strongest, then the most often seen."""
     candidates = {piece.id for piece in pieces if piece.strength > Strength.HINT}
-    if not candidates:
-        return None
+    refined = {general for layer_id in candidates for general in lineage(kind, layer_id)[1:]}
 
     def weight(layer_id: str) -> tuple[int, int, int, str]:
         line = lineage(kind, layer_id)
-        supporting = [piece for piece in pieces if piece.id in line]
-        return (max(piece.strength for piece in supporting), len(line), len(supporting), layer_id)
+        own = [piece.strength for piece in pieces if piece.id == layer_id]
+        return (max(piece.strength for piece in pieces if piece.id in line), max(own), len(own), layer_id)
 
-    return max(candidates, key=weight)
+    return max(candidates - refined, key=weight, default=None)
 
 
 def _split(kind: Kind, winner: str, pieces: list[Evidence]) -> tuple[list[Evidence], list[Evidence]]:

@@ -1,0 +1,54 @@
+"""ACPI: who wrote the tables (root may read them), and the device ids (anyone may, in containers too)."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.parse.acpi import oem_ids
+from envinspect.probes.dmi import folder_of
+from envinspect.signatures.acpi import DEVICE_IDS, FIRECRACKER_REFERENCE, OEM_IDS, OEM_TABLE_IDS, VMCLOCK_DEVICE
+
+TABLES = ("/sys/firmware/acpi/tables/FACP", "/sys/firmware/acpi/tables/APIC")
+DEVICES = "/sys/bus/acpi/devices"
+FW_CFG = "/sys/firmware/qemu_fw_cfg"
+FW_CFG_REFERENCE = "https://www.qemu.org/docs/master/specs/fw_cfg.html"
+
+
+def probe_acpi(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield what the tables' OEM ids and the devices' ids speak for."""
+    for path in TABLES:
+        reading = facts.bytes(path)
+        if isinstance(reading, Denied):
+            yield Unknown(path, reading.error, "which VMM wrote the ACPI tables")
+        elif isinstance(reading, Found):
+            oem, table_id = oem_ids(reading.value)
+            # The table id is the more precise of the two: Apple signs real and virtual machines' tables.
+            row = OEM_TABLE_IDS.get(table_id) or OEM_IDS.get(oem)
+            if row:
+                yield Evidence(Kind.VM, row.id, row.strength, path, f"{oem} {table_id}".strip(), row.reference)
+    if facts.exists(FW_CFG):
+        yield Evidence(Kind.VM, "qemu", Strength.STRONG, FW_CFG, "present", FW_CFG_REFERENCE)
+    yield from _devices(facts)
+
+
+def _devices(facts: Facts) -> Iterator[Evidence | Unknown]:
+    reading = facts.listing(DEVICES)
+    if isinstance(reading, Denied):
+        yield Unknown(DEVICES, reading.error, "ACPI devices that only virtual machines have")
+    if not isinstance(reading, Found):
+        return
+    hardware_ids = dict.fromkeys(name.partition(":")[0].upper() for name in reading.value)
+    for hardware_id in hardware_ids:
+        row = DEVICE_IDS.get(hardware_id)
+        if row:
+            yield Evidence(Kind.VM, row.id, row.strength, DEVICES, hardware_id, row.reference)
+    if VMCLOCK_DEVICE in hardware_ids and "VMGENCTR" in hardware_ids and not folder_of(facts):
+        # Nitro and QEMU have the device as well, but both write SMBIOS tables; Firecracker writes none.
+        yield Evidence(
+            Kind.VM,
+            "firecracker",
+            Strength.STRONG,
+            DEVICES,
+            f"{VMCLOCK_DEVICE}, VMGENCTR, no SMBIOS",
+            FIRECRACKER_REFERENCE,
+        )

@@ -1,0 +1,72 @@
+"""Confidential guests: memory encrypted against the hypervisor. Details of the VM's layer, never a layer of their own."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.parse.cpuinfo import fields, flags
+
+AMD_ENCRYPTION = 0x8000_001F
+INTEL_TDX = 0x21
+HYPERV_FEATURES = 0x4000_0003
+HYPERV_ISOLATION = 0x4000_000C
+HYPERV_ISOLATED = 1 << 22
+"""Partition privilege "isolation" (linux: include/hyperv/hvgdk_mini.h, HV_ISOLATION)."""
+SEV_REFERENCE = "https://docs.kernel.org/arch/x86/amd-memory-encryption.html"
+TDX_REFERENCE = "https://docs.kernel.org/arch/x86/tdx.html"
+HYPERV_REFERENCE = "https://docs.kernel.org/virt/hyperv/coco.html"
+
+_FILES = (
+    ("/sys/firmware/uv/prot_virt_guest", "1", "protvirt", "https://docs.kernel.org/virt/kvm/s390/s390-pv.html"),
+    ("/dev/tdx_guest", "", "tdx", TDX_REFERENCE),
+    ("/dev/sev-guest", "", "sev-snp", "https://docs.kernel.org/virt/coco/sev-guest.html"),
+    ("/sys/bus/platform/devices/arm-cca-dev", "", "cca", "https://docs.kernel.org/arch/arm64/arm-cca.html"),
+)
+
+
+def probe_confidential(facts: Facts) -> Iterator[Evidence]:
+    """Yield the technology as a detail of whichever machine the other probes find."""
+    for path, wanted, technology, reference in _FILES:
+        if facts.str_or(path) == wanted if wanted else facts.exists(path):
+            yield _evidence(technology, path, wanted or "present", reference)
+    if "tdx_guest" in flags(fields(facts.str_or("/proc/cpuinfo"))):
+        yield _evidence("tdx", "/proc/cpuinfo", "flag tdx_guest", TDX_REFERENCE)
+    features = facts.cpuid(1)
+    if isinstance(features, Found) and features.value.ecx >> 31 & 1:
+        yield from _cpuid(facts)
+
+
+def _cpuid(facts: Facts) -> Iterator[Evidence]:
+    """Ask the leaves, which mean the guest's own state only under a hypervisor (on the bare CPU: what it supports)."""
+    encryption = facts.cpuid(AMD_ENCRYPTION)
+    if isinstance(encryption, Found) and encryption.value.eax & 2:
+        eax = encryption.value.eax
+        technology = "sev-snp" if eax & 16 else "sev-es" if eax & 8 else "sev"
+        yield _evidence(technology, f"CPUID 0x{AMD_ENCRYPTION:08X}", f"EAX {eax:#x}", SEV_REFERENCE)
+    tdx = facts.cpuid(INTEL_TDX)
+    if isinstance(tdx, Found):
+        # This leaf alone spells its twelve bytes EBX, EDX, ECX.
+        registers = tdx.value
+        if (
+            b"".join(word.to_bytes(4, "little") for word in (registers.ebx, registers.edx, registers.ecx))
+            == b"IntelTDX    "
+        ):
+            yield _evidence("tdx", f"CPUID 0x{INTEL_TDX:08X}", "IntelTDX", TDX_REFERENCE)
+    privileges = facts.cpuid(HYPERV_FEATURES)
+    if not isinstance(privileges, Found) or not privileges.value.ebx & HYPERV_ISOLATED:
+        return
+    isolation = facts.cpuid(HYPERV_ISOLATION)
+    if isinstance(isolation, Found):
+        technology = {1: "azure-hcl", 2: "sev-snp", 3: "tdx"}.get(isolation.value.ebx & 0xF)
+        paravisor = (("paravisor", "azure-hcl"),) if isolation.value.eax & 1 else ()
+        if technology:
+            observed = f"EAX {isolation.value.eax:#x} EBX {isolation.value.ebx:#x}"
+            yield _evidence(technology, f"CPUID 0x{HYPERV_ISOLATION:08X}", observed, HYPERV_REFERENCE, paravisor)
+
+
+def _evidence(
+    technology: str, source: str, observed: str, reference: str, more: tuple[tuple[str, str], ...] = ()
+) -> Evidence:
+    return Evidence(
+        Kind.VM, "vm", Strength.STRONG, source, observed, reference, details=(("confidential", technology), *more)
+    )

@@ -1,0 +1,29 @@
+"""/proc/cpuinfo: the kernel's view of the CPU, readable by anyone and in every container."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.parse.cpuinfo import fields, flags
+from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE
+from envinspect.signatures.cpuinfo import ROWS
+
+CPUINFO = "/proc/cpuinfo"
+
+
+def probe_cpuinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield what the CPU's names and flags speak for."""
+    reading = facts.text(CPUINFO)
+    if isinstance(reading, Denied):
+        yield Unknown(CPUINFO, reading.error, "whether the kernel saw a hypervisor's CPU")
+    if not isinstance(reading, Found):
+        return
+    found = fields(reading.value)
+    if "hypervisor" in flags(found):
+        # VIA's Samuel sets the bit by accident (linux: arch/x86/kernel/cpu/centaur.c leaves it be).
+        strength = Strength.HINT if found.get("vendor_id") == "CentaurHauls" else Strength.STRONG
+        yield Evidence(Kind.VM, "vm", strength, CPUINFO, "flag hypervisor", HYPERVISOR_BIT_REFERENCE)
+    for row in ROWS:
+        value = found.get(row.field, "")
+        if value.startswith(row.start) and not (row.id == "powervm" and "emulated by qemu" in value):
+            yield Evidence(Kind.VM, row.id, row.strength, CPUINFO, value[:80], row.reference, row.depth, row.details)

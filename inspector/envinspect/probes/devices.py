@@ -1,0 +1,56 @@
+"""Devices: PCI ids, virtio serial port names and Hyper-V's bus; readable by anyone and not hidden in containers."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.signatures.pci import DEVICES, HINT_PORTS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
+
+PCI = "/proc/bus/pci/devices"
+PCI_LINES_LIMIT = 4096
+PORTS = "/sys/class/virtio-ports"
+VIRTIO_BUS = "/sys/bus/virtio/devices"
+VMBUS = "/sys/bus/vmbus/devices"
+VMBUS_REFERENCE = "https://docs.kernel.org/virt/hyperv/vmbus.html"
+
+
+def pci_ids(facts: Facts) -> tuple[str, ...]:
+    """Return vendor and device of each PCI device as eight hexadecimal digits, each once; empty where there is no PCI."""
+    lines = facts.str_or(PCI).splitlines()[:PCI_LINES_LIMIT]
+    words = (line.split(None, 2) for line in lines)
+    return tuple(dict.fromkeys(fields[1].lower() for fields in words if len(fields) > 1 and len(fields[1]) == 8))
+
+
+def probe_devices(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield what devices that only VMMs build speak for."""
+    reading = facts.text(PCI)
+    if isinstance(reading, Denied):
+        yield Unknown(PCI, reading.error, "PCI devices that only virtual machines have")
+    ids = pci_ids(facts)
+    for number in ids:
+        row = DEVICES.get(number)
+        if row:
+            yield Evidence(row.kind, row.id, row.strength, PCI, f"{number[:4]}:{number[4:]} {row.name}", row.reference)
+    virtio = [number for number in ids if number.startswith(VIRTIO_VENDOR)]
+    if virtio:
+        yield Evidence(Kind.VM, "vm", Strength.HINT, PCI, f"{len(virtio)} kinds of virtio devices", VIRTIO_REFERENCE)
+    elif _names(facts, VIRTIO_BUS):
+        yield Evidence(Kind.VM, "vm", Strength.HINT, VIRTIO_BUS, "virtio devices", VIRTIO_REFERENCE)
+    if _names(facts, VMBUS):
+        yield Evidence(Kind.VM, "hyper-v", Strength.STRONG, VMBUS, "VMBus devices", VMBUS_REFERENCE)
+    yield from _ports(facts)
+
+
+def _names(facts: Facts, folder: str) -> tuple[str, ...]:
+    reading = facts.listing(folder)
+    return reading.value if isinstance(reading, Found) else ()
+
+
+def _ports(facts: Facts) -> Iterator[Evidence]:
+    for port in _names(facts, PORTS)[:64]:
+        path = f"{PORTS}/{port}/name"
+        name = facts.str_or(path)
+        if name in VIRTIO_PORTS:
+            vm_id, reference, details = VIRTIO_PORTS[name]
+            strength = Strength.HINT if name in HINT_PORTS else Strength.STRONG
+            yield Evidence(Kind.VM, vm_id, strength, path, name, reference, details=details)

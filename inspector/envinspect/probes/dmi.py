@@ -1,0 +1,119 @@
+"""SMBIOS: the strings that firmware or VMM put there, as the kernel's dmi-id files show them, and the virtual-machine bit of the BIOS structure."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.parse.dmi import is_ec2_uuid, matches, vm_bit
+from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
+from envinspect.signatures.dmi import ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
+
+FOLDERS = ("/sys/class/dmi/id", "/sys/devices/virtual/dmi/id")
+FIELDS = (
+    "sys_vendor",
+    "product_name",
+    "product_version",
+    "product_family",
+    "bios_vendor",
+    "bios_version",
+    "board_vendor",
+    "board_name",
+    "board_asset_tag",
+    "chassis_vendor",
+    "chassis_asset_tag",
+)
+ROOT_ONLY_FIELDS = ("product_serial", "product_uuid")
+BIOS_STRUCTURE = "/sys/firmware/dmi/entries/0-0/raw"
+
+_TELLS = "the hypervisor's or the maker's name in the firmware's tables"
+# Virtual PC shows the same maker and product as Hyper-V; its versions are these (imVirt), and it sets no hypervisor bit (virt-what).
+_VIRTUAL_PC_VERSIONS = ("vs2005r2", "vpc", "5.0")
+
+
+def folder_of(facts: Facts) -> str:
+    """Return where the dmi-id files are, "" where there are none."""
+    for folder in FOLDERS:
+        if isinstance(facts.listing(folder), Found):
+            return folder
+    return ""
+
+
+def strings(facts: Facts) -> dict[str, str]:
+    """Return the fields that could be read, as they are written there; empty ones too."""
+    folder = folder_of(facts)
+    found: dict[str, str] = {}
+    if folder:
+        for field in FIELDS + ROOT_ONLY_FIELDS:
+            reading = facts.text(f"{folder}/{field}")
+            if isinstance(reading, Found):
+                found[field] = reading.value
+    return found
+
+
+def probe_dmi(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield one piece of evidence per row whose conditions hold."""
+    folder = folder_of(facts)
+    if not folder:
+        refusal = facts.listing(FOLDERS[0])
+        if isinstance(refusal, Denied):
+            yield Unknown(FOLDERS[0], refusal.error, _TELLS)
+        return
+    texts = strings(facts)
+    for field in FIELDS + ROOT_ONLY_FIELDS:
+        reading = facts.text(f"{folder}/{field}")
+        if isinstance(reading, Denied):
+            yield Unknown(f"{folder}/{field}", reading.error, _TELLS)
+    fields = {field: text.casefold() for field, text in texts.items()}
+    for row in ROWS:
+        if matches(row, fields):
+            yield _evidence(row, folder, texts, _id_of(row, fields, facts))
+    for row in CLOUD_ROWS:
+        if matches(row, fields):
+            yield _evidence(row, folder, texts, row.id)
+    yield from _ec2_uuid(folder, texts, fields)
+    yield from _vm_bit(facts)
+
+
+def _evidence(row: DmiRow, folder: str, texts: dict[str, str], evidence_id: str) -> Evidence:
+    first = row.when[0][0]
+    observed = "; ".join(dict.fromkeys(texts[field][:80] for field, _, _ in row.when))
+    return Evidence(
+        row.kind, evidence_id, row.strength, f"{folder}/{first}", observed, row.reference, details=row.details
+    )
+
+
+def _id_of(row: DmiRow, fields: dict[str, str], facts: Facts) -> str:
+    """Tell Virtual PC from Hyper-V, whose maker and product are the same."""
+    if row.id != "hyper-v" or row.when[0][0] != "sys_vendor":
+        return row.id
+    if fields.get("product_version", "").startswith(_VIRTUAL_PC_VERSIONS):
+        return "virtualpc"
+    features = facts.cpuid(1)
+    return "virtualpc" if isinstance(features, Found) and not features.value.ecx >> 31 & 1 else row.id
+
+
+def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Iterator[Evidence]:
+    """One UUID in two thousand begins so by chance: it counts only where no other maker's name stands beside it."""
+    uuid = texts.get("product_uuid", "")
+    if not is_ec2_uuid(uuid):
+        return
+    serial = fields.get("product_serial", "")
+    unnamed = fields.get("sys_vendor", "") in {"", "xen", "amazon ec2"}
+    strength = Strength.STRONG if serial == uuid.casefold() or (unnamed and not serial) else Strength.HINT
+    yield Evidence(Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2_UUID_REFERENCE)
+
+
+def _vm_bit(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Firmware of some real machines sets the bit by mistake, and most VMMs do not set it: a hint."""
+    reading = facts.bytes(BIOS_STRUCTURE)
+    if isinstance(reading, Denied):
+        yield Unknown(BIOS_STRUCTURE, reading.error, "the BIOS's virtual-machine bit, a hint only")
+    elif isinstance(reading, Found) and vm_bit(reading.value):
+        yield Evidence(
+            Kind.VM,
+            "vm",
+            Strength.HINT,
+            BIOS_STRUCTURE,
+            "BIOS characteristics: virtual machine",
+            SMBIOS_VM_BIT_REFERENCE,
+        )

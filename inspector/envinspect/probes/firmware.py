@@ -1,0 +1,73 @@
+"""Firmware of machines other than PCs: the device tree (arm, riscv, POWER), s390's sysinfo, POWER's partition file."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.parse.sysinfo import levels
+from envinspect.signatures.devicetree import COMPATIBLE, HYPERVISOR, MODEL
+
+TREE = "/proc/device-tree"
+SYSINFO = "/proc/sysinfo"
+LPARCFG = "/proc/ppc64/lparcfg"
+SYSINFO_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/s390/kernel/sysinfo.c"
+PAPR_REFERENCE = "https://files.openpower.foundation/s/ZmtZyCGiJ2oJHim"
+FW_CFG_REFERENCE = "https://www.qemu.org/docs/master/specs/fw_cfg.html"
+LPARCFG_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/powerpc/platforms/pseries/lparcfg.c"
+
+
+def probe_devicetree(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield what the device tree's names speak for."""
+    tree = facts.listing(TREE)
+    if isinstance(tree, Denied) and tree.error != "not-recorded":
+        yield Unknown(TREE, tree.error, "the machine's and the hypervisor's names in the device tree")
+    for path, rows in (
+        (f"{TREE}/hypervisor/compatible", HYPERVISOR),
+        (f"{TREE}/compatible", COMPATIBLE),
+        (f"{TREE}/model", MODEL),
+    ):
+        names = facts.str_or(path).split("\0")
+        for name in names:
+            for start, row in rows.items():
+                if name.startswith(start):
+                    yield Evidence(Kind.VM, row.id, row.strength, path, name, row.reference)
+    names_here = tree.value if isinstance(tree, Found) else ()
+    for name in names_here:
+        if name.startswith("fw-cfg"):
+            yield Evidence(Kind.VM, "qemu", Strength.STRONG, f"{TREE}/{name}", "present", FW_CFG_REFERENCE)
+    partition = facts.text(f"{TREE}/ibm,partition-name")
+    if (
+        isinstance(partition, Found)
+        and facts.exists(f"{TREE}/hmc-managed?")
+        and not facts.exists(f"{TREE}/chosen/qemu,graphic-width")
+    ):
+        source = f"{TREE}/ibm,partition-name"
+        yield Evidence(Kind.VM, "powervm", Strength.PROOF, source, partition.value[:80], PAPR_REFERENCE)
+
+
+def probe_sysinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield one layer per level that s390 names, the partition outermost."""
+    reading = facts.text(SYSINFO)
+    if isinstance(reading, Denied):
+        yield Unknown(SYSINFO, reading.error, "partition, z/VM and KVM levels of an IBM Z machine")
+    elif isinstance(reading, Found):
+        for depth, level in enumerate(levels(reading.value)):
+            details = (("accelerator", "kvm"),) if level.id == "kvm" else ()
+            yield Evidence(
+                Kind.VM, level.id, Strength.PROOF, SYSINFO, level.observed, SYSINFO_REFERENCE, depth, details
+            )
+
+
+def probe_lparcfg(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield what POWER's partition file says: PowerVM's partition, or QEMU's machine."""
+    text = facts.str_or(LPARCFG)
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key == "system_type" and "emulated by qemu" in value:
+            yield Evidence(Kind.VM, "qemu", Strength.PROOF, LPARCFG, value[:80], LPARCFG_REFERENCE)
+            return
+    modes = [line.partition("=")[2].strip() for line in text.splitlines() if line.startswith("shared_processor_mode=")]
+    if modes:
+        details = (("processors", "shared" if modes[0] == "1" else "dedicated"),)
+        observed = f"shared_processor_mode={modes[0][:8]}"
+        yield Evidence(Kind.VM, "powervm", Strength.STRONG, LPARCFG, observed, LPARCFG_REFERENCE, details=details)

@@ -1,0 +1,60 @@
+"""Xen: its own sysfs folder and procfs file, which say guest or control domain, and how the guest is run."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.signatures.cpuid import SIGNATURES
+
+TYPE = "/sys/hypervisor/type"
+UUID = "/sys/hypervisor/uuid"
+GUEST_TYPE = "/sys/hypervisor/guest_type"
+FEATURES = "/sys/hypervisor/properties/features"
+CAPABILITIES = "/proc/xen/capabilities"
+SYSFS_REFERENCE = "https://www.kernel.org/doc/Documentation/ABI/stable/sysfs-hypervisor-xen"
+FEATURES_REFERENCE = "https://xenbits.xen.org/docs/unstable/hypercall/x86_64/include,public,features.h.html"
+DOM0_FEATURE = 1 << 11
+_XEN_SIGNATURE = "XenVMMXenVMM"
+_CPUID_BASE = 0x4000_0000
+
+
+def probe_xen(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield the control domain as a role, any other domain as a layer."""
+    kind_of_hypervisor = facts.text(TYPE)
+    if isinstance(kind_of_hypervisor, Denied):
+        yield Unknown(TYPE, kind_of_hypervisor.error, "whether this is a Xen domain")
+    features = _number(facts.str_or(FEATURES))
+    capabilities = facts.str_or(CAPABILITIES)
+    if features & DOM0_FEATURE:
+        yield Evidence(Kind.ROLE, "xen-dom0", Strength.PROOF, FEATURES, f"{features:08x}", FEATURES_REFERENCE)
+    if "control_d" in capabilities:
+        reference = "https://wiki.xenproject.org/wiki/Dom0"
+        yield Evidence(Kind.ROLE, "xen-dom0", Strength.PROOF, CAPABILITIES, "control_d", reference)
+    uuid = facts.str_or(UUID)
+    if (isinstance(kind_of_hypervisor, Found) and kind_of_hypervisor.value == "xen") or uuid:
+        mode = facts.str_or(GUEST_TYPE).lower()
+        details = (("mode", mode),) if mode in {"pv", "pvh", "hvm"} else ()
+        source, observed = (TYPE, "xen") if isinstance(kind_of_hypervisor, Found) else (UUID, uuid[:8] + "…")
+        depth = 1 if mode == "pv" and _another_owns_cpuid(facts) else 0
+        yield Evidence(Kind.VM, "xen", Strength.PROOF, source, observed, SYSFS_REFERENCE, depth, details)
+    elif facts.exists("/proc/xen"):
+        yield Evidence(Kind.VM, "xen", Strength.STRONG, "/proc/xen", "present", SYSFS_REFERENCE)
+    if uuid.lower().startswith("ec2"):
+        reference = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html"
+        yield Evidence(Kind.CLOUD, "aws", Strength.STRONG, UUID, uuid[:8] + "…", reference)
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0
+
+
+def _another_owns_cpuid(facts: Facts) -> bool:
+    """A PV guest does not own CPUID: another hypervisor's signature there is that of the machine around it."""
+    reading = facts.cpuid(_CPUID_BASE)
+    if not isinstance(reading, Found):
+        return False
+    signature = reading.value.ascii()
+    return signature in SIGNATURES and signature != _XEN_SIGNATURE

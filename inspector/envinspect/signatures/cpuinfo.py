@@ -1,0 +1,63 @@
+"""Names that /proc/cpuinfo shows only inside a virtual machine: (field, how it begins, what it speaks for)."""
+
+from typing import NamedTuple
+
+from envinspect.model import Strength
+
+HINT, STRONG, PROOF = Strength.HINT, Strength.STRONG, Strength.PROOF
+QEMU_CPU = "https://github.com/qemu/qemu/blob/master/target/i386/cpu.c"
+UML = "https://github.com/torvalds/linux/blob/master/arch/um/kernel/um_arch.c"
+PSERIES = "https://github.com/torvalds/linux/blob/master/arch/powerpc/platforms/pseries/setup.c"
+SUN4V = "https://github.com/torvalds/linux/blob/master/arch/sparc/kernel/setup_64.c"
+
+
+class CpuinfoRow(NamedTuple):
+    """A field's value that begins so speaks for the id. `depth` is 1 for what runs inside another machine without hiding it."""
+
+    field: str
+    start: str
+    id: str
+    strength: Strength
+    reference: str
+    depth: int = 0
+    details: tuple[tuple[str, str], ...] = ()
+
+
+ROWS: tuple[CpuinfoRow, ...] = (
+    CpuinfoRow("vendor_id", "User Mode Linux", "uml", PROOF, UML, depth=1),
+    CpuinfoRow("model name", "UML", "uml", PROOF, UML, depth=1),
+    CpuinfoRow("model name", "QEMU Virtual CPU", "qemu", STRONG, QEMU_CPU),
+    CpuinfoRow("model name", "QEMU TCG CPU", "qemu", STRONG, QEMU_CPU, details=(("accelerator", "tcg"),)),
+    CpuinfoRow("model name", "Common KVM processor", "kvm", STRONG, QEMU_CPU),
+    CpuinfoRow("model name", "Common 32-bit KVM processor", "kvm", STRONG, QEMU_CPU),
+    CpuinfoRow(
+        "machine",
+        "CHRP IBM pSeries (emulated by qemu)",
+        "qemu",
+        PROOF,
+        "https://www.qemu.org/docs/master/system/ppc/pseries.html",
+    ),
+    CpuinfoRow(
+        "model",
+        "IBM pSeries (emulated by qemu)",
+        "qemu",
+        PROOF,
+        "https://www.qemu.org/docs/master/system/ppc/pseries.html",
+    ),
+    # Since POWER5 a pSeries platform is always a partition of PowerVM (or QEMU's machine above); bare machines say PowerNV.
+    CpuinfoRow("machine", "CHRP IBM,", "powervm", STRONG, PSERIES),
+    CpuinfoRow("type", "sun4v", "ldoms", STRONG, SUN4V),
+    CpuinfoRow(
+        "hardware",
+        "Dummy Virtual Machine",
+        "vm",
+        STRONG,
+        "https://github.com/torvalds/linux/blob/master/arch/arm/mach-virt/Kconfig",
+    ),
+    CpuinfoRow("cpu model", "lguest", "lguest", STRONG, "https://lwn.net/Articles/218766/"),
+)
+# lguest's own mark was its paravirt name in the kernel log; nothing of it is left in files that can be captured but this.
+
+PHYSICAL_LINES = ("hardware", "platform", "uarch", "system type", "motherboard", "board")
+"""Fields that name a board or its silicon: where one does, and it is not virtual, the machine was looked at."""
+GENERIC_BOARDS = ("dummy virtual machine", "pseries", "generic dt based system", "generic-loongson-machine", "riscv")
