@@ -86,7 +86,10 @@ def _phrase(layer: Layer) -> str:
 
 
 def answer_as_json(stack: Stack) -> dict[str, Any]:
-    """Return contract 2's object without its host and resources blocks; evidence is referred to by its place in the list."""
+    """Return contract 2's object without its host and resources blocks.
+
+    Evidence is referred to by its place in the list.
+    """
     places = {piece: place for place, piece in enumerate(stack.evidence)}
     return {
         "schema": SCHEMA,

@@ -5,8 +5,9 @@ anonymous pages (SELinux execmem, PaX), the kernel's cpuid device is tried, and 
 Calling convention and register order: Intel SDM vol. 2A, CPUID; System V AMD64 ABI.
 """
 
-import platform
+import os
 import sys
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from envinspect.model import ABSENT, Denied, Found, Reading
@@ -54,24 +55,24 @@ class RecordedCpuid:
 
 
 # Arguments: rdi -> uint32[4] in which eax and ecx go in and all four come out.
-_X86_64 = bytes.fromhex("53" "8b07" "8b4f08" "0fa2" "8907" "895f04" "894f08" "89570c" "5b" "c3")
+_X86_64 = bytes.fromhex("538b078b4f080fa28907895f04894f0889570c5bc3")
 
 
 class LiveCpuid:
     """The CPU this process runs on (x86-64, Linux, macOS)."""
 
     def __init__(self) -> None:
-        self._call: object | None = None
+        self._call: Callable[..., object] | None = None
         self._error = ""
 
     def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
         """Execute CPUID once; denied where no page may be executed."""
         if self._call is None and not self._error:
             self._load()
-        if self._error:
+        if self._call is None:
             return Denied(self._error)
         self._words[:] = [leaf, 0, subleaf, 0]
-        self._call(self._words)  # type: ignore[operator]  # a ctypes function: untyped by nature
+        self._call(self._words)
         return Found(Registers(*self._words))
 
     def _load(self) -> None:
@@ -92,5 +93,6 @@ class LiveCpuid:
 
 def live_cpuid() -> Cpuid:
     """Return the door to this machine's CPU."""
-    machine = platform.machine() if sys.platform == "win32" else __import__("os").uname().machine
-    return LiveCpuid() if machine in {"x86_64", "AMD64"} and sys.platform != "win32" else NoCpuid()
+    if sys.platform == "win32" or os.uname().machine not in {"x86_64", "amd64"}:
+        return NoCpuid()
+    return LiveCpuid()

@@ -44,15 +44,22 @@ def _environ(name: str) -> Reading[str]:
 
 
 def inspect(facts: Facts | None = None) -> Answer:
-    """Answer for the running machine, or for a captured or mounted one whose facts are given. Raises nothing for what it finds there."""
+    """Answer for the running machine, or for a captured or mounted one whose facts are given.
+
+    Raises nothing for what it finds there.
+    """
     facts = live_facts() if facts is None else facts
     evidence: list[Evidence] = []
     unknown: list[Unknown] = []
     for probe in PROBES:
         try:
             for item in probe(facts):
-                (evidence if isinstance(item, Evidence) else unknown).append(item)  # type: ignore[attr-defined]
-        except Exception as error:  # noqa: BLE001 - a probe that fails must show as a gap, and not take the others with it
+                if isinstance(item, Evidence):
+                    evidence.append(item)
+                else:
+                    unknown.append(item)
+        # A probe that fails must show as a gap, and not take the others with it.
+        except Exception as error:  # noqa: BLE001
             name = f"probe:{probe.__module__.rpartition('.')[2]}.{probe.__name__}"
             unknown.append(Unknown(name, type(error).__name__, f"this probe failed unexpectedly: {error}"[:200]))
     return Answer(resolve(evidence, unknown, machine_looked_at=machine_looked_at(facts)), facts)

@@ -1,6 +1,7 @@
 """Says whether enough of a machine could be read to call it bare metal when nothing speaks for a virtual one.
 
-One source is enough if it would have named a hypervisor: the CPU's own bit or its flags, firmware that names the maker, a board's name.
+One source is enough if it would have named a hypervisor: the CPU's own bit or its flags, firmware that names the
+maker, a board's name.
 """
 
 from envinspect.facts import Facts

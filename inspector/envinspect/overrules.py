@@ -1,7 +1,7 @@
 """Where evidence clashes: a table of named rules, each saying which evidence loses, why, and where that is documented.
 
-A rule sees all evidence that no earlier rule has overruled and names the losers; it never adds anything. The order of the table matters,
-the order of the evidence does not.
+A rule sees all evidence that no earlier rule has overruled and names the losers; it never adds anything. The order of
+the table matters, the order of the evidence does not.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,6 +1,7 @@
 """Turns evidence into the stack: pure, and blind to the order in which the evidence came.
 
-Nothing disappears: each piece ends up supporting a layer or mark, or is listed as overruled with the rule that overruled it.
+Nothing disappears: each piece ends up supporting a layer or mark, or is listed as overruled with the rule that
+overruled it.
 Hints alone decide nothing; a general id (`kvm`) is absorbed by the one that refines it (`firecracker`).
 """
 
@@ -19,7 +20,10 @@ STRONGER = "stronger-evidence"
 
 
 def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, machine_looked_at: bool) -> Stack:
-    """Return the stack. `machine_looked_at` says whether enough was read to call a machine without any VM evidence bare metal."""
+    """Return the stack.
+
+    `machine_looked_at` says whether enough was read to call a machine without any VM evidence bare metal.
+    """
     pieces = tuple(sorted(set(evidence), key=_order))
     overruled: list[Overruled] = []
     believed = _overrule(pieces, overruled)
@@ -87,7 +91,10 @@ def _layers(kind: Kind, pieces: list[Evidence], overruled: list[Overruled]) -> l
 
 
 def _winner(kind: Kind, pieces: list[Evidence]) -> str | None:
-    """Return the id that the evidence speaks for: of those that no other refines, the strongest, then the most often seen."""
+    """Return the id that the evidence speaks for.
+
+    Of those that no other refines, the strongest, then the most often seen.
+    """
     candidates = {piece.id for piece in pieces if piece.strength > Strength.HINT}
     refined = {general for layer_id in candidates for general in lineage(kind, layer_id)[1:]}
 

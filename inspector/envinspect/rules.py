@@ -1,6 +1,7 @@
 """OVERRULES: the rules of machines, then those of inner layers, in the order in which they are applied.
 
-Add one where two known things clash and one of them is known to be wrong: winner, loser, the reason, and who documents it.
+Add one where two known things clash and one of them is known to be wrong: winner, loser, the reason, and who documents
+it.
 """
 
 from envinspect.model import Kind, Strength
@@ -56,7 +57,7 @@ def _viridian(view: View) -> Losers:
 
 
 def _kvm_interface(view: View) -> Losers:
-    """KVM's signature, where a VMM that imitates it is known by more than SMBIOS, or by SMBIOS with nothing of QEMU beside it."""
+    """KVM's signature, where a VMM that imitates it is known, and nothing of the machine itself is QEMU's."""
     if not view.holds(Kind.VM, *_PARAVIRTUAL_KVM) or _machine_is_qemu(view):
         return ()
     return [piece for piece in view.of(Kind.VM, "kvm") if from_cpuid(piece)]
@@ -104,7 +105,7 @@ MACHINE_RULES: tuple[Rule, ...] = (
     Rule(
         "hyper-v-root",
         _vm_losers_in_root_partition,
-        "This is the root partition: Windows or Linux that owns the machine and hosts Hyper-V's guests, not one of them.",
+        "This is the root partition, which owns the machine and hosts Hyper-V's guests; it is none of them.",
         "https://learn.microsoft.com/en-us/virtualization/hyper-v-on-windows/tlfs/feature-discovery",
     ),
     Rule(
@@ -116,7 +117,7 @@ MACHINE_RULES: tuple[Rule, ...] = (
     Rule(
         "viridian-cloak",
         _viridian,
-        "Xen, KVM and QEMU can show Hyper-V's signature so that Windows guests run faster; their own evidence is here too.",
+        "Xen, KVM and QEMU can show Hyper-V's signature to speed Windows guests up; their own evidence is here.",
         "https://www.qemu.org/docs/master/system/i386/hyperv.html",
     ),
     Rule(

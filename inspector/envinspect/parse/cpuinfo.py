@@ -1,4 +1,7 @@
-"""Reads the first processor's block, and the machine's own lines, of /proc/cpuinfo: `key : value`, whatever the architecture."""
+"""Reads the first processor's block, and the machine's own lines, of /proc/cpuinfo: `key .
+
+Value`, whatever the architecture.
+"""
 
 LINE_LIMIT = 400
 

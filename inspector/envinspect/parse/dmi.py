@@ -9,7 +9,10 @@ _VM_BIT = 1 << 4
 
 
 def matches(row: DmiRow, fields: Mapping[str, str]) -> bool:
-    """Say whether every condition of a row holds. `fields` are stripped and case-folded; a field that was not read is missing."""
+    """Say whether every condition of a row holds.
+
+    `fields` are stripped and case-folded; a field that was not read is missing.
+    """
     return all(field in fields and _holds(fields[field], how, text.casefold()) for field, how, text in row.when)
 
 
@@ -26,7 +29,10 @@ def _holds(value: str, how: str, text: str) -> bool:
 
 
 def vm_bit(type_0: bytes) -> bool | None:
-    """Return what the BIOS structure says of running in a virtual machine; None where it is too short to say (SMBIOS 3.7, 7.1.2.2)."""
+    """Return what the BIOS structure says of running in a virtual machine.
+
+    None where it is too short to say (SMBIOS 3.7, 7.1.2.2).
+    """
     length = type_0[1] if len(type_0) > 1 else 0
     if type_0[:1] != b"\0" or length <= _VM_BIT_OFFSET or len(type_0) <= _VM_BIT_OFFSET:
         return None
@@ -34,6 +40,9 @@ def vm_bit(type_0: bytes) -> bool | None:
 
 
 def is_ec2_uuid(uuid: str) -> bool:
-    """Say whether a UUID begins `ec2`, in the order of the text or, as some firmware has it, with its first field byte-swapped."""
+    """Say whether a UUID begins `ec2`, in the order of the text or, as some firmware has it.
+
+    With its first field byte-swapped.
+    """
     first = uuid.lower().partition("-")[0]
     return first.startswith("ec2") or (len(first) == 8 and first.endswith("ec") and first[4] == "2")

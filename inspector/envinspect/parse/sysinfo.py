@@ -1,4 +1,7 @@
-"""Reads s390's /proc/sysinfo: the machine, its partition, and each guest level above it (linux: arch/s390/kernel/sysinfo.c)."""
+"""Reads s390's /proc/sysinfo: the machine, its partition, and each guest level above it (linux.
+
+Arch/s390/kernel/sysinfo.c).
+"""
 
 from typing import NamedTuple
 
@@ -26,8 +29,10 @@ def levels(text: str) -> tuple[Level, ...]:
         if key.startswith("VM") and key.endswith("Control Program") and key[2:4].isdigit():
             programs[int(key[2:4])] = value
     found = [Level("lpar", partition)] if partition else []
-    for number in sorted(programs, reverse=True):
-        found.append(Level(_control_program(programs[number]), f"VM{number:02d} Control Program: {programs[number]}"))
+    found.extend(
+        Level(_control_program(program), f"VM{number:02d} Control Program: {program}")
+        for number, program in sorted(programs.items(), reverse=True)
+    )
     return tuple(found)
 
 

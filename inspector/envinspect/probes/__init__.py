@@ -1,4 +1,6 @@
-"""The probes: each looks at one source and says what it is evidence for. None decides anything, none touches the machine.
+"""The probes: each looks at one source and says what it is evidence for.
+
+None decides anything, none touches the machine.
 
 To add one: write a generator over `Facts` in a module here and name it in PROBES.
 """

@@ -1,4 +1,7 @@
-"""Confidential guests: memory encrypted against the hypervisor. Details of the VM's layer, never a layer of their own."""
+"""Confidential guests: memory encrypted against the hypervisor.
+
+Details of the VM's layer, never a layer of their own.
+"""
 
 from collections.abc import Iterator
 
@@ -57,11 +60,11 @@ def _cpuid(facts: Facts) -> Iterator[Evidence]:
         return
     isolation = facts.cpuid(HYPERV_ISOLATION)
     if isinstance(isolation, Found):
-        technology = {1: "azure-hcl", 2: "sev-snp", 3: "tdx"}.get(isolation.value.ebx & 0xF)
+        isolated_by = {1: "azure-hcl", 2: "sev-snp", 3: "tdx"}.get(isolation.value.ebx & 0xF)
         paravisor = (("paravisor", "azure-hcl"),) if isolation.value.eax & 1 else ()
-        if technology:
+        if isolated_by:
             observed = f"EAX {isolation.value.eax:#x} EBX {isolation.value.ebx:#x}"
-            yield _evidence(technology, f"CPUID 0x{HYPERV_ISOLATION:08X}", observed, HYPERV_REFERENCE, paravisor)
+            yield _evidence(isolated_by, f"CPUID 0x{HYPERV_ISOLATION:08X}", observed, HYPERV_REFERENCE, paravisor)
 
 
 def _evidence(

@@ -15,7 +15,10 @@ VMBUS_REFERENCE = "https://docs.kernel.org/virt/hyperv/vmbus.html"
 
 
 def pci_ids(facts: Facts) -> tuple[str, ...]:
-    """Return vendor and device of each PCI device as eight hexadecimal digits, each once; empty where there is no PCI."""
+    """Return vendor and device of each PCI device as eight hexadecimal digits, each once.
+
+    Empty where there is no PCI.
+    """
     lines = facts.str_or(PCI).splitlines()[:PCI_LINES_LIMIT]
     words = (line.split(None, 2) for line in lines)
     return tuple(dict.fromkeys(fields[1].lower() for fields in words if len(fields) > 1 and len(fields[1]) == 8))

@@ -1,4 +1,8 @@
-"""SMBIOS: the strings that firmware or VMM put there, as the kernel's dmi-id files show them, and the virtual-machine bit of the BIOS structure."""
+"""SMBIOS.
+
+The strings that firmware or VMM put there, as the kernel's dmi-id files show them, and the virtual-machine bit of the
+BIOS structure.
+"""
 
 from collections.abc import Iterator
 
@@ -26,7 +30,8 @@ ROOT_ONLY_FIELDS = ("product_serial", "product_uuid")
 BIOS_STRUCTURE = "/sys/firmware/dmi/entries/0-0/raw"
 
 _TELLS = "the hypervisor's or the maker's name in the firmware's tables"
-# Virtual PC shows the same maker and product as Hyper-V; its versions are these (imVirt), and it sets no hypervisor bit (virt-what).
+# Virtual PC shows the same maker and product as Hyper-V; its versions are these (imVirt), and it sets no hypervisor bit
+# (virt-what).
 _VIRTUAL_PC_VERSIONS = ("vs2005r2", "vpc", "5.0")
 
 

@@ -1,4 +1,7 @@
-"""What the kernel says of its machine in words: WSL2's own kernel runs in Hyper-V, User-mode Linux has its own architecture."""
+"""What the kernel says of its machine in words.
+
+WSL2's own kernel runs in Hyper-V, User-mode Linux has its own architecture.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,7 @@
-"""What this machine hosts: the Hyper-V root partition, and KVM with guests running. A loaded module or a device node is no host."""
+"""What this machine hosts: the Hyper-V root partition, and KVM with guests running.
+
+A loaded module or a device node is no host.
+"""
 
 from collections.abc import Iterator
 

@@ -52,7 +52,7 @@ def _number(text: str) -> int:
 
 
 def _another_owns_cpuid(facts: Facts) -> bool:
-    """A PV guest does not own CPUID: another hypervisor's signature there is that of the machine around it."""
+    """Say whether CPUID describes the machine around: a PV guest does not own it."""
     reading = facts.cpuid(_CPUID_BASE)
     if not isinstance(reading, Found):
         return False

@@ -1,6 +1,7 @@
 """Whose cloud a machine is in, by SMBIOS strings: virtual machines and whole rented machines alike.
 
-The rules are those by which cloud-init's ds-identify chooses, checked against each provider's own pages where there is one.
+The rules are those by which cloud-init's ds-identify chooses, checked against each provider's own pages where there is
+one.
 Exact where that tool is exact: "e24cloudyday" is no e24cloud, "Not 3DS Outscale VM" no Outscale.
 """
 

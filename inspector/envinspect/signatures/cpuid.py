@@ -1,6 +1,7 @@
 """The twelve bytes that hypervisors answer CPUID 0x40000000 with.
 
-Exact bytes, padding included. Careful projects disagree on three of them; both forms are rows, and the comment says who says which.
+Exact bytes, padding included. Careful projects disagree on three of them; both forms are rows, and the comment says
+who says which.
 """
 
 from typing import NamedTuple
@@ -42,7 +43,8 @@ SIGNATURES: dict[str, Signature] = {
         "xen", PROOF, "https://xenbits.xen.org/docs/unstable/hypercall/x86_64/include,public,arch-x86,cpuid.h.html"
     ),
     "VBoxVBoxVBox": Signature("virtualbox", PROOF, "https://www.virtualbox.org/browser/vbox/trunk/src/VBox/VMM"),
-    # libcpuid has "prl hyperv", VMAware the same between blanks and, as big-endian words, " lrpepyh  vr"; systemd " lrpepyh vr".
+    # libcpuid has "prl hyperv", VMAware the same between blanks and, as big-endian words, " lrpepyh  vr"; systemd "
+    # lrpepyh vr".
     "prl hyperv\0\0": Signature("parallels", PROOF, PARALLELS),
     "prl hyperv  ": Signature("parallels", PROOF, PARALLELS),
     " prl hyperv ": Signature("parallels", PROOF, VMAWARE),

@@ -12,7 +12,10 @@ SUN4V = "https://github.com/torvalds/linux/blob/master/arch/sparc/kernel/setup_6
 
 
 class CpuinfoRow(NamedTuple):
-    """A field's value that begins so speaks for the id. `depth` is 1 for what runs inside another machine without hiding it."""
+    """A field's value that begins so speaks for the id.
+
+    `depth` is 1 for what runs inside another machine without hiding it.
+    """
 
     field: str
     start: str
@@ -44,7 +47,8 @@ ROWS: tuple[CpuinfoRow, ...] = (
         PROOF,
         "https://www.qemu.org/docs/master/system/ppc/pseries.html",
     ),
-    # Since POWER5 a pSeries platform is always a partition of PowerVM (or QEMU's machine above); bare machines say PowerNV.
+    # Since POWER5 a pSeries platform is always a partition of PowerVM (or QEMU's machine above); bare machines say
+    # PowerNV.
     CpuinfoRow("machine", "CHRP IBM,", "powervm", STRONG, PSERIES),
     CpuinfoRow("type", "sun4v", "ldoms", STRONG, SUN4V),
     CpuinfoRow(
@@ -56,7 +60,8 @@ ROWS: tuple[CpuinfoRow, ...] = (
     ),
     CpuinfoRow("cpu model", "lguest", "lguest", STRONG, "https://lwn.net/Articles/218766/"),
 )
-# lguest's own mark was its paravirt name in the kernel log; nothing of it is left in files that can be captured but this.
+# lguest's own mark was its paravirt name in the kernel log; nothing of it is left in files that can be captured but
+# this.
 
 PHYSICAL_LINES = ("hardware", "platform", "uarch", "system type", "motherboard", "board")
 """Fields that name a board or its silicon: where one does, and it is not virtual, the machine was looked at."""

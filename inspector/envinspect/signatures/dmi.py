@@ -1,6 +1,7 @@
 """SMBIOS strings: which combination of fields speaks for which hypervisor, platform or cloud.
 
-A maker's name alone never makes a machine virtual: Microsoft, Oracle, Google, Apple, Red Hat and Amazon all build real ones. Every row of these
+A maker's name alone never makes a machine virtual: Microsoft, Oracle, Google, Apple, Red Hat and Amazon all build real
+ones. Every row of these
 makers asks for a product as well. Any VMM can be told to show any string, so no row is a proof.
 Field names are those of /sys/class/dmi/id (Linux, drivers/firmware/dmi-id.c); the comparison ignores case.
 """

@@ -8,7 +8,8 @@ from envinspect.model import Kind
 class Entry(NamedTuple):
     """One id, what it is, and what the peers call it.
 
-    `refines` names the more general id that this one makes more precise ("" for none): evidence for the general id also supports this one.
+    `refines` names the more general id that this one makes more precise ("" for none): evidence for the general id
+    also supports this one.
     `systemd` and `virt_what` are the words those tools would print, "" where they have none.
     `note` holds what is debated, in a sentence.
     """

@@ -1,6 +1,7 @@
 """Hypervisors, machine roles and clouds: one row per id, with the reference that defines or documents it.
 
-Type 1 runs on the bare machine, type 2 inside a host operating system: Popek and Goldberg (https://doi.org/10.1145/361011.361073), Goldberg's thesis
+Type 1 runs on the bare machine, type 2 inside a host operating system: Popek and Goldberg
+(https://doi.org/10.1145/361011.361073), Goldberg's thesis
 (https://apps.dtic.mil/sti/citations/AD0772809). Where the type is debated the note says so.
 """
 
@@ -9,7 +10,10 @@ from envinspect.signatures.entry import Entry
 
 VM, ROLE, CLOUD = Kind.VM, Kind.ROLE, Kind.CLOUD
 
-_KVM_NOTE = "Debated: KVM turns the Linux kernel itself into the hypervisor (type 1), yet that kernel is also a general host operating system (type 2)."
+_KVM_NOTE = (
+    "Debated: KVM turns the Linux kernel itself into the hypervisor (type 1), "
+    "yet that kernel is also a general host operating system (type 2)."
+)
 _VMM_NOTE = "A user-space VMM on a host kernel (type 2); " + _KVM_NOTE[0].lower() + _KVM_NOTE[1:]
 
 HYPERVISORS: tuple[Entry, ...] = (
@@ -33,7 +37,7 @@ HYPERVISORS: tuple[Entry, ...] = (
         "qemu",
         "qemu",
         "kvm",
-        "An emulator (TCG: type 2) and a VMM for KVM, Xen and other accelerators; with KVM the type is debated: see kvm.",
+        "An emulator (TCG: type 2) and a VMM for KVM, Xen and other accelerators; with KVM it is debated: see kvm.",
     ),
     Entry(
         VM,

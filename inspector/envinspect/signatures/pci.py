@@ -1,6 +1,7 @@
 """PCI devices that only a VMM builds, by vendor and device id. Names: https://pci-ids.ucw.cz/ and each VMM's source.
 
-Left out on purpose: VMware's SVGA and VMXNET3, which QEMU and VirtualBox emulate; virtio (1af4), which some network cards of real machines speak.
+Left out on purpose: VMware's SVGA and VMXNET3, which QEMU and VirtualBox emulate; virtio (1af4), which some network
+cards of real machines speak.
 """
 
 from typing import NamedTuple
@@ -85,5 +86,8 @@ VIRTIO_PORTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "org.qemu.guest_agent.0": ("qemu", "https://www.qemu.org/docs/master/interop/qemu-ga.html", ()),
     "com.redhat.rhevm.vdsm": ("qemu", "https://www.ovirt.org/develop/developer-guide/vdsm/", (("platform", "ovirt"),)),
 }
-"""Names of virtio serial ports: (id, reference, details). Other VMMs offer the guest agent's port too, so that one is a hint."""
+"""Names of virtio serial ports: (id, reference, details).
+
+Other VMMs offer the guest agent's port too, so that one is a hint.
+"""
 HINT_PORTS = frozenset({"org.qemu.guest_agent.0"})
