@@ -12,7 +12,7 @@ def main() -> int:
         code = _plain() if len(sys.argv) == 1 and not _completing() else _with_arguments()
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone (`envinspect | head -1`): not an error, but Python would complain again when it closes stdout.
+        # The reader has gone (`envinspect | head -1`): not an error, but Python would complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Says what this place can do: containers, VMs, nested VMs, foreign binaries, perf counters; each with reason and remedy.
+"""Says what this place can do: containers, VMs, nested VMs, foreign binaries, perf counters; with reason and remedy.
 
 An answer is "yes", "no" or "unknown". A device that opens and a file that is there prove little: where only a trial
 would prove it, the answer is "unknown" and says so.
@@ -102,7 +102,7 @@ def _runtimes(facts: Facts) -> Ability:
 
 
 def _user_namespaces(facts: Facts) -> Ability:
-    """Reference: man 7 user_namespaces; Debian's and Ubuntu's switches."""
+    """Judge the limits of man 7 user_namespaces and Debian's and Ubuntu's switches."""
     what = "rootless containers (user namespaces)"
     limit = facts.text("/proc/sys/user/max_user_namespaces")
     if not isinstance(limit, Found):
@@ -165,7 +165,7 @@ def _emulated(facts: Facts) -> Ability:
 
 
 def _nested(facts: Facts) -> Ability:
-    """Reference: https://docs.kernel.org/virt/kvm/x86/running-nested-guests.html."""
+    """Judge KVM's `nested` parameter: https://docs.kernel.org/virt/kvm/x86/running-nested-guests.html."""
     what = "virtual machines inside virtual machines started here"
     for module in ("kvm_intel", "kvm_amd", "kvm"):
         path = f"/sys/module/{module}/parameters/nested"
@@ -182,7 +182,7 @@ def _nested(facts: Facts) -> Ability:
 
 
 def _foreign(facts: Facts) -> Ability:
-    """Reference: https://docs.kernel.org/admin-guide/binfmt-misc.html."""
+    """Look at the registered handlers: https://docs.kernel.org/admin-guide/binfmt-misc.html."""
     what = "binaries of other architectures (binfmt_misc)"
     folder = "/proc/sys/fs/binfmt_misc"
     listing = facts.listing(folder)
@@ -201,7 +201,7 @@ def _foreign(facts: Facts) -> Ability:
 
 
 def _perf(facts: Facts) -> Ability:
-    """Reference: https://docs.kernel.org/admin-guide/perf-security.html."""
+    """Judge counters and permission: https://docs.kernel.org/admin-guide/perf-security.html."""
     what = "hardware performance counters (perf)"
     level = facts.text("/proc/sys/kernel/perf_event_paranoid")
     if not isinstance(level, Found):

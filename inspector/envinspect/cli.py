@@ -24,7 +24,7 @@ EPILOG = (
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; every failure is one line on stderr, with a traceback only for --debug."""
+    """Run one command line and return its exit code; every failure is one line on stderr, a traceback with --debug."""
     debug = "--debug" in arguments
     try:
         code = command.main(arguments, prog_name="envinspect", standalone_mode=False)
@@ -197,8 +197,8 @@ def resources_command(
     debug: bool,  # noqa: ARG001
 ) -> int:
     """Say how much CPU, memory, files and disk this code may really use, and why."""
-    from envinspect.resources import resources_block
     from envinspect.render.blocks import block_json, resources_text
+    from envinspect.resources import resources_block
 
     block = resources_block(_merged(context, capture, root).facts())
     return _show(Rendered(block_json(block) if as_json else resources_text(block, palette_for(sys.stdout)), 0))
@@ -234,7 +234,7 @@ def capabilities_command(
     root: str | None,
     debug: bool,  # noqa: ARG001
 ) -> int:
-    """Say whether containers, VMs, nested VMs, foreign binaries and perf counters work here; if not, why and what to do."""
+    """Say whether containers, VMs, nested VMs, foreign binaries and perf counters work here; if not, what to do."""
     from envinspect.capabilities import capabilities_block
     from envinspect.render.blocks import block_json, capabilities_text
 

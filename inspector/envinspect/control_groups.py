@@ -84,7 +84,7 @@ class ControlGroups:
         return best
 
     def cpu_quota(self) -> Limit | None:
-        """Return the CPU time per time that the scheduler grants, in CPUs (docs.kernel.org/scheduler/sched-bwc.html)."""
+        """Return the CPU time per time that the scheduler grants, in CPUs (docs.kernel.org/scheduler/sched-bwc)."""
         version, folders = self.levels("cpu")
         if version != 1:
             return self.tightest("cpu", "", "cpu.max", _ratio)
@@ -103,7 +103,7 @@ def _is_v1(mount: Mount, controller: str) -> bool:
 
 
 def _below(path: str, root: str) -> str:
-    """Return a membership's path relative to what its mount shows; "" where the mount begins elsewhere (`/../other`)."""
+    """Return a membership's path relative to what its mount shows; "" where that begins elsewhere (`/../other`)."""
     if root in {"", "/"}:
         return "" if "/../" in f"{path}/" else path
     return path[len(root) :] if path == root or path.startswith(f"{root}/") else ""

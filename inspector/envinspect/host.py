@@ -1,8 +1,8 @@
 """Tells about the machine itself: kernel, distribution, CPU, memory, boot time. Read only when it is printed.
 
 Linux tells all this in files, for captures as for live systems. psutil knows best on systems without /proc, py-cpuinfo
-where the kernel names no CPU; both are imported only there (psutil alone takes longer than the inspection), and both may
-be missing (the single-file build).
+where the kernel names no CPU; both are imported only there (psutil alone takes longer than the inspection), and both
+may be missing (the single-file build).
 """
 
 import platform
@@ -66,7 +66,7 @@ def _cpu_brand(facts: Facts) -> str | None:
 
 
 def _from_psutil() -> tuple[int | None, int | None]:
-    """Return the machine's memory in bytes and its boot time in seconds since 1970, each None where psutil cannot tell."""
+    """Return the machine's memory in bytes and its boot time in seconds since 1970; None where psutil cannot tell."""
     try:
         import psutil  # noqa: PLC0415 - read late, and optional in the single-file build
 

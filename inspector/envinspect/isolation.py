@@ -14,10 +14,11 @@ NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 
 CAPABILITIES = (
     "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-    "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner", "sys_module",
-    "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time",
-    "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog",
-    "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore",
+    "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+    "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+    "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+    "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+    "checkpoint_restore",
 )  # fmt: skip
 """Names by bit: include/uapi/linux/capability.h."""
 
@@ -26,20 +27,21 @@ SECCOMP = {"0": "off", "1": "strict", "2": "filter"}
 # What runtimes mask and make read-only: OCI runtime specification, config-linux.md; the list is that of Docker and
 # containerd (https://github.com/moby/moby/blob/master/oci/defaults.go).
 MASKABLE = (
-    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
-    "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
+    "/sys/firmware",
 )  # fmt: skip
 GUARDED = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys", "/sys/fs/cgroup", "/")
 
 _PLAIN_DEVICES = frozenset({
-    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
-    "urandom", "zero",
+    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
+    "tty", "urandom", "zero",
 })  # fmt: skip
 """What every OCI container has (config-linux.md, "Default Devices"); anything more was let in."""
 
 
 def isolation_block(facts: Facts) -> Block:
-    """Return namespaces, capabilities, seccomp, LSM, masked and read-only paths, id maps, devices, and what shows of the host."""
+    """Return namespaces, capabilities, seccomp, LSM, masked paths, id maps, devices, what shows of the host."""
     status = parse_status(facts.str_or("/proc/self/status"))
     mounts = _mounts(facts)
     return {
@@ -70,7 +72,7 @@ def _namespace(facts: Facts, name: str) -> Block:
     if isinstance(reading, Denied):
         return {"number": None, "initial": None, "because": f"/proc/self/ns/{name}: {reading.error}"}
     number = namespace_number(reading.value) if isinstance(reading, Found) else None
-    if number is None:
+    if number is None or not isinstance(reading, Found):
         return {"number": None, "initial": None, "because": f"this kernel shows no {name} namespace"}
     if number in INITIAL[name]:
         return {"number": number, "initial": True, "because": "the number that the kernel gives to the initial one"}
@@ -83,7 +85,7 @@ def _namespace(facts: Facts, name: str) -> Block:
 
 
 def capability_names(mask: str) -> list[str] | None:
-    """Return the names of a hexadecimal capability mask's bits, `cap_NN` for ones without a name yet; None for no mask."""
+    """Return the names of a hexadecimal capability mask's bits, `cap_NN` for nameless ones; None for no mask."""
     try:
         bits = int(mask, 16) if len(mask) <= 16 else -1
     except ValueError:
@@ -98,7 +100,7 @@ def capability_names(mask: str) -> list[str] | None:
 
 
 def _lsm(facts: Facts) -> Block:
-    """Return the label that a security module put on this process (AppArmor, SELinux, Smack), and the modules there are."""
+    """Return the label that a security module put on this process (AppArmor, SELinux, Smack), and the modules."""
     reading = facts.text("/proc/self/attr/current")
     modules = facts.text("/sys/kernel/security/lsm")
     return {
@@ -115,7 +117,7 @@ def _why(reading: Reading[Any]) -> str:
 
 
 def _id_map(reading: Reading[str]) -> list[Block] | None:
-    """Return a user or group mapping (man 7 user_namespaces): ids from `inside` on are `outside` there, `count` of them."""
+    """Return a user or group mapping (man 7 user_namespaces): `count` ids from `inside` on are those from `outside`."""
     if not isinstance(reading, Found):
         return None
     found: list[Block] = []

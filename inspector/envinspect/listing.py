@@ -1,4 +1,4 @@
-"""Prints what envinspect knows: every name an answer may hold (`list`) and every signature behind them (`signatures`)."""
+"""Prints what envinspect knows: every name an answer may hold (`list`), every signature behind them (`signatures`)."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ _NOT_PATTERN = frozenset({"id", "kind", "strength", "reference", "details", "whe
 class SignatureRow(NamedTuple):
     """One row of a signature table in a form that all tables share. `pattern` is what is looked for, in words.
 
-    `strength` is "" where the probe decides it. `when` holds the conditions of a row that has several: (field, how, text).
+    `strength` is "" where the probe decides it. `when` holds a row's conditions where it has any: (field, how, text).
     """
 
     table: str

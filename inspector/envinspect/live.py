@@ -1,9 +1,9 @@
-"""The one door to what only asking tells: whether an engine's socket answers, and whether a device opens. Live systems only."""
+"""The one door to what only asking tells: whether an engine's socket answers, whether a device opens. Live only."""
 
 import os
 import socket
 
-from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model import ABSENT, Absent, Denied, Found, Reading
 from envinspect.root import refused
 
 TIMEOUT_S = 1.0
@@ -13,7 +13,7 @@ _PING = b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 
 def connects(path: str, *, http: bool) -> Reading[str]:
-    """Return what a unix socket says to `GET /_ping` (Docker's and Podman's API), for others only that it takes the call."""
+    """Return what a unix socket says to `GET /_ping` (Docker's and Podman's API), for others that it takes the call."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(TIMEOUT_S)
@@ -25,7 +25,7 @@ def connects(path: str, *, http: bool) -> Reading[str]:
     except TimeoutError:
         return Denied("ETIMEDOUT")
     except (OSError, AttributeError) as error:
-        return _other(error)
+        return _refused(error)
     status = answer.partition(b"\r\n")[0].decode("latin-1")
     return Found(status) if " 200" in status else Denied(f"answered {status or 'nothing'}")
 
@@ -41,9 +41,9 @@ def kvm_api_version(path: str = "/dev/kvm") -> Reading[int]:
         finally:
             os.close(descriptor)
     except (OSError, ImportError) as error:
-        return _other(error)
+        return _refused(error)
 
 
-def _other(error: Exception) -> Reading[str] | Reading[int]:
+def _refused(error: Exception) -> Absent | Denied:
     refusal = refused(error) if isinstance(error, OSError) else ABSENT
     return ABSENT if isinstance(refusal, Found) else refusal

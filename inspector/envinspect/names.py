@@ -27,7 +27,7 @@ def known(name: str) -> str:
 
 
 def holds(stack: Stack, name: str) -> bool:
-    """Say whether the stack is, or has, what a known name means; a general name holds for all that refine it (kvm, firecracker)."""
+    """Say whether the stack is, or has, what a known name means; a general one (kvm) holds for all that refine it."""
     if name == BARE_METAL:
         return stack.bare_metal
     marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]

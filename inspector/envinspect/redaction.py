@@ -6,6 +6,8 @@ where a signature rests on it (`ec2` in a UUID, `VMware-` before a serial number
 
 import re
 
+from envinspect.listing import signature_rows
+
 KEPT_VARIABLES = frozenset(
     {"container", "container_ttys", "AWS_EXECUTION_ENV", "SYSTEMD_VIRTUALIZATION", "FLATPAK_ID", "TERM"}
 )
@@ -24,13 +26,7 @@ _SERIAL_FILES = re.compile(
     r"/(?:product|board|chassis)_serial$|/serial-number$|/serial$|_asset_tag$|^/etc/machine-id$|/boot_id$"
 )
 _HOST_FILES = frozenset({"/etc/hostname", "/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/etc/hosts"})
-# What a maker puts before the number, and the asset tags by which clouds are told (cloud-init, tools/ds-identify).
-_SERIAL_SHAPE = re.compile(rb"^(VMware-|Parallels-|GoogleCloud-)|(\.brightbox\.com|\.zstack\.io)$")
-_PUBLIC_TAGS = frozenset({
-    b"7783-7084-3265-9085-8269-3286-77", b"OracleCloud.com", b"OpenTelekomCloud", b"SAP CCloud VM", b"HUAWEICLOUD",
-    b"Samsung Cloud Platform VM", b"OpenStack Nova", b"OpenStack Compute", b"No Asset Tag", b"Amazon EC2", b"None", b"",
-    b"Not Specified", b"Default string", b"To Be Filled By O.E.M.",
-})  # fmt: skip
+_FILLERS = frozenset({"", "none", "no asset tag", "not specified", "default string", "to be filled by o.e.m.", "0"})
 _ACPI_HEADER_BYTES = 36
 """System description table header (ACPI 6.5, 5.2.6): signature, OEM ids, creator. A licence key may follow (MSDM)."""
 _ACPI_WHOLE = frozenset({"FACP", "APIC", "WAET"})
@@ -60,7 +56,7 @@ class Redaction:
         if path.startswith("/proc/") and path.endswith("/environ"):
             return self._environ(data)
         if _SERIAL_FILES.search(path):
-            return _serial(data)
+            return _serial(path.rpartition("/")[2], data)
         if path in _HOST_FILES:
             return b"host\n"
         if path.startswith("/sys/firmware/acpi/tables/"):
@@ -95,17 +91,25 @@ class Redaction:
         return separator.join([first, "0000", "0000", "0000", f"{number:012x}"])
 
 
-def _serial(data: bytes) -> bytes:
-    """Blank a serial number or asset tag, letters and digits both, but for what a maker puts before it."""
-    value = data.strip()
-    if value in _PUBLIC_TAGS:
+def _serial(field: str, data: bytes) -> bytes:
+    """Blank a serial number or asset tag but for what a signature rests on: that is the maker's, not the owner's."""
+    value = data.decode("latin-1").strip()
+    if value.lower() in _FILLERS:
         return data
-    shape = _SERIAL_SHAPE.search(value)
-    keep = range(shape.start(), shape.end()) if shape is not None else range(0)
-    return (
-        bytes(byte if place in keep or not chr(byte).isalnum() else ord("0") for place, byte in enumerate(value))
-        + b"\n"
-    )
+    keep = _witness(field, value)
+    blanked = "".join("0" if place not in keep and letter.isalnum() else letter for place, letter in enumerate(value))
+    return f"{blanked}\n".encode("latin-1", "replace")
+
+
+def _witness(field: str, value: str) -> range:
+    """Return which part of an SMBIOS string some signature looks for, empty where none does."""
+    best = range(0)
+    for row in signature_rows():
+        for name, how, text in row.when:
+            at = value.lower().find(text.lower()) if name == field else -1
+            if at >= 0 and not (how == "starts" and at) and not (how == "is" and len(text) != len(value)):
+                best = max(best, range(at, at + len(text)), key=len)
+    return best
 
 
 # Offsets of string numbers that identify one machine, by structure type (SMBIOS 3.7, chapter 7): system, board,

@@ -10,7 +10,6 @@ from typing import Any
 
 from envinspect.control_groups import ControlGroups, Limit, whole
 from envinspect.facts import Facts
-from envinspect.model import Found
 from envinspect.parse.status import parse_status
 
 Block = dict[str, Any]
@@ -98,7 +97,7 @@ def _cpuset_says(groups: ControlGroups, allowed_list: str) -> str:
 
 
 def count_cpus(text: str) -> int | None:
-    """Return how many CPUs a list such as `0-3,8` names (docs.kernel.org/admin-guide/cputopology.html); None if it is none."""
+    """Return how many CPUs a list such as `0-3,8` names (docs.kernel.org/admin-guide/cputopology); None if none."""
     total = 0
     for part in text.strip().split(","):
         first, dash, last = part.partition("-")

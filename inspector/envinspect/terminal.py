@@ -1,11 +1,11 @@
-"""What may reach a terminal: text from outside with its control characters escaped, and colour only where it is wanted."""
+"""What may reach a terminal: text from outside with control characters escaped, colour only where it is wanted."""
 
 import os
 from typing import NamedTuple, TextIO
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Return text from outside so that it can be printed: what is no printable character is escaped; shortened to `limit`."""
+    """Return text from outside so that it can be printed: escaped where it is no printable character, and shortened."""
     if not text.isprintable():
         text = "".join(
             character
@@ -38,7 +38,7 @@ def palette_for(stream: TextIO) -> Palette:
 
 
 def encodable(text: str, stream: TextIO) -> str:
-    """Return text that the stream's encoding can hold: where it knows no box-drawing characters, ASCII stands for them."""
+    """Return text that the stream's encoding can hold; ASCII stands for box-drawing characters that it lacks."""
     encoding = stream.encoding or "ascii"
     try:
         text.encode(encoding)

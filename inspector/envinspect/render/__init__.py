@@ -36,7 +36,7 @@ class _Form(Protocol):
 
 def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
     """Return the answer in the form `name`, a key of FORMATS."""
-    form: _Form = import_module(f"envinspect.render.{FORMATS[name]}")  # type: ignore[assignment]  # a module is the form
+    form: _Form = import_module(f"envinspect.render.{FORMATS[name]}")
     return form.render(answer, palette)
 
 

@@ -10,8 +10,9 @@ from envinspect.terminal import Palette
 
 # The words of lib/ansible/module_utils/facts/virtual/linux.py; "VirtualPC" is its word for Hyper-V too.
 _GUESTS = {
-    "docker": "docker", "podman": "podman", "containerd": "containerd", "lxc": "lxc", "systemd-nspawn": "systemd-nspawn",
-    "openvz": "openvz", "linux-vserver": "linux_vserver", "container": "container", "kvm": "kvm", "xen": "xen",
+    "docker": "docker", "podman": "podman", "containerd": "containerd", "lxc": "lxc",
+    "systemd-nspawn": "systemd-nspawn", "openvz": "openvz",
+    "linux-vserver": "linux_vserver", "container": "container", "kvm": "kvm", "xen": "xen",
     "hyper-v": "VirtualPC", "virtualpc": "VirtualPC", "vmware": "VMware", "virtualbox": "virtualbox",
     "parallels": "parallels", "uml": "uml", "zvm": "ibm_systemz", "lpar": "PR/SM", "lx86": "powervm_lx86",
     "bhyve": "bhyve", "wsl1": "wsl", "wsl2": "wsl",

@@ -25,7 +25,7 @@ def bytes_text(value: int | None) -> str:
 
 
 def _count(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "unknown" if value is None else f"{value:.12g}"
 
 
 def resources_text(block: Block, palette: Palette) -> str:

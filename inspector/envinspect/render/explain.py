@@ -1,7 +1,7 @@
-"""Everything behind an answer: each layer's evidence with its reference, what was overruled and why, what could not be read."""
+"""Everything behind an answer: each layer's evidence with its reference, what was overruled, what was unreadable."""
 
 from envinspect.inspection import Answer
-from envinspect.model import Evidence, Kind
+from envinspect.model import Evidence, Kind, Layer, Mark
 from envinspect.render import Rendered, answered
 from envinspect.render.text import overruled_line, tree, unknown_line
 from envinspect.signatures.catalogue import entry_of
@@ -13,7 +13,8 @@ def render(answer: Answer, palette: Palette) -> Rendered:
     stack = answer.stack
     lines = [f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}", "", *tree(stack, palette)]
     marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]
-    for holder in (*stack.layers, *marks):
+    holders: list[Layer | Mark] = [*stack.layers, *marks]
+    for holder in holders:
         lines += ["", f"{palette.strong}{printable(holder.name, 80)}{palette.end} ({holder.kind.word} {holder.id})"]
         entry = entry_of(holder.kind, holder.id)
         lines += [f"  note: {entry.note}"] if entry is not None and entry.note else []

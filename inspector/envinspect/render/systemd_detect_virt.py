@@ -1,4 +1,4 @@
-"""What `systemd-detect-virt` would print, had it judged right: the innermost technology it has a name for (its man page)."""
+"""What `systemd-detect-virt` would print, had it judged right: the innermost technology it has a name for."""
 
 from envinspect.inspection import Answer
 from envinspect.model import Kind, Layer, Stack

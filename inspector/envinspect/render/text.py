@@ -1,4 +1,4 @@
-"""The answer for people: a sentence, the stack as a tree, the strongest evidence, and what was not believed or not readable."""
+"""The answer for people: a sentence, the stack as a tree, the strongest evidence, and what was not believed."""
 
 from collections.abc import Iterator
 
@@ -59,11 +59,12 @@ def _beside(marks: list[Mark], palette: Palette) -> str:
 
 
 def strongest(stack: Stack) -> list[Evidence]:
-    """Return the strongest pieces of evidence that were believed: the best of each layer, innermost first, then the next best."""
+    """Return the strongest evidence that was believed: the best of each layer, innermost first, then the next best."""
     best: list[Evidence] = []
     rest: list[Evidence] = []
     marks = [mark for mark in (stack.cloud, stack.orchestrator, stack.engine, *stack.roles) if mark is not None]
-    for holder in (*reversed(stack.layers), *marks):
+    holders: list[Layer | Mark] = [*reversed(stack.layers), *marks]
+    for holder in holders:
         ranked = sorted(holder.evidence, key=lambda piece: -piece.strength)
         best += ranked[:1]
         rest += ranked[1:]
@@ -87,7 +88,8 @@ def overruled_line(item: Overruled, palette: Palette) -> str:
 
 def unknown_line(item: Unknown, palette: Palette) -> str:
     """Return one line for what could not be read."""
-    return f"{palette.warn}{printable(item.source)}{palette.end} ({printable(item.error, 60)}): {printable(item.would_tell)}"
+    source = f"{palette.warn}{printable(item.source)}{palette.end}"
+    return f"{source} ({printable(item.error, 60)}): {printable(item.would_tell)}"
 
 
 def _some(lines: list[str]) -> list[str]:
