@@ -13,7 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
@@ -237,6 +237,11 @@ def reap(folder: Path | None = None) -> tuple[Reaped, ...]:
         if not any(result.error for result in results):
             journal.path.unlink(missing_ok=True)
     return tuple(done)
+
+
+def reap_entries(entries: Iterable[Entry], run_id: str) -> tuple[Reaped, ...]:
+    """Remove these things of a run, whoever owns them; for the end of a run, which clears up after itself."""
+    return tuple(_reap_entry(entry, run_id) for entry in sorted(entries, key=_reap_order))
 
 
 def marked_processes(run_id: str) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from envbench.backends.protocol import Backend, Instance, Mark, MarkCallback, Workload
@@ -112,6 +112,8 @@ class Sampler:
         self._writer = writer
         self._noise = noise
         self._lock = threading.Lock()
+        self.on_instance: Callable[[Instance], None] = _ignore
+        """Called with each instance that got ready, between ready and stop."""
 
     def measure(self, backend: Backend, ticket: Ticket, *, alone: bool = True) -> Start:
         """Take one start from request to gone and write its rows; a failure is a row, not an exception.
@@ -197,6 +199,7 @@ class Sampler:
             if cpu is not None:
                 cpu.end(instance)
             _read_rest_of_line(instance, reader)
+            self.on_instance(instance)
             end_instance(instance, mark)
             instance = None
         except InterruptedRunError:
@@ -235,6 +238,10 @@ def _read_rest_of_line(instance: Instance, reader: OutputReader) -> None:
     with contextlib.suppress(BackendError):
         deadline_ns = monotonic_ns() + NS_PER_S // 10
         read_until(instance, reader, lambda so_far: so_far.line_complete, deadline_ns, "end of the ready line")
+
+
+def _ignore(_instance: Instance) -> None:
+    """Take no note."""
 
 
 @contextlib.contextmanager

@@ -1,5 +1,4 @@
-"""Decides which rung starts next: rounds of shuffled rungs from a recorded seed, within a budget, to a wanted
-precision.
+"""Decides which rung starts next: rounds of shuffled rungs from a recorded seed, within a budget, to a precision.
 
 Starts of all rungs are interleaved, for machines drift (on bare metal too), and a block of one rung would take the
 drift for a difference. A slow rung takes part in fewer rounds, spread evenly, so that it neither starves the rest nor
@@ -218,6 +217,9 @@ class Scheduler:
         return shares(fitting, wanted, self._left_ns)
 
     def _next_members(self) -> list[Tally]:
+        going = [one for one in self.tallies if not one.given_up]
+        if any(not one.wall_ns for one in going):
+            return going  # A rung whose cost is unknown cannot be given its share yet.
         granted = self._granted()
         rounds = max(granted.values(), default=0)
         if not rounds:

@@ -1,0 +1,1 @@
+"""One file a sub-command of envbench; `envbench.cli.COMMANDS` names them."""

@@ -1,0 +1,77 @@
+"""The proof of a clean end: what the run was seen to make, and what of that is still there when it is over.
+
+Looks for itself rather than believing the engines: processes by id and start time, cgroups by path, mounts, sockets
+and files by the run's id in their name, containers and domains by asking each engine for what carries the run's
+label.
+"""
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from envbench.backends.protocol import Backend, Instance
+from envbench.errors import EnvbenchError
+from envbench.reaper import marked_processes, mounts_under, process_start_ticks
+
+
+@runtime_checkable
+class Accountable(Protocol):
+    """A backend that can be asked what its engine still holds of a run."""
+
+    def remaining(self) -> tuple[str, ...]:
+        """Return the names of what the engine still has that carries the run's id. Raises EnvbenchError."""
+        ...
+
+
+class Witness:
+    """Notes what instances showed of themselves while they ran; says at the end what is left of it."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._processes: set[tuple[int, int]] = set()
+        self._cgroups: set[Path] = set()
+        self._backends: dict[str, Backend] = {}
+        self._instances = 0
+
+    def watch(self, name: str, backend: Backend) -> None:
+        """Ask this backend too at the end."""
+        self._backends[name] = backend
+
+    def note(self, instance: Instance) -> None:
+        """Note an instance's processes and cgroup while it runs."""
+        self._instances += 1
+        for pid in instance.processes():
+            started = process_start_ticks(pid)
+            if started is not None:
+                self._processes.add((pid, started))
+        cgroup = instance.cgroup()
+        if cgroup is not None:
+            self._cgroups.add(cgroup)
+
+    def checked(self) -> dict[str, int]:
+        """Return how much was looked at."""
+        return {"instances": self._instances, "processes": len(self._processes), "cgroups": len(self._cgroups)}
+
+    def left(self) -> tuple[str, ...]:
+        """Return what is still there, one line each; () is a clean end."""
+        found = [f"process {pid}" for pid, started in sorted(self._processes) if process_start_ticks(pid) == started]
+        found += [f"process {pid} (carries the run's id)" for pid in marked_processes(self._run_id)]
+        found += [f"cgroup {path}" for path in sorted(self._cgroups) if path.exists()]
+        found += [f"mount {path}" for path in mounts_under(Path("/")) if self._run_id in str(path)]
+        found += [f"file {path}" for path in _files_of(self._run_id)]
+        for name, backend in self._backends.items():
+            if isinstance(backend, Accountable):
+                with contextlib.suppress(EnvbenchError):
+                    found += [f"{name} {thing}" for thing in backend.remaining()]
+        return tuple(dict.fromkeys(found))
+
+
+def _files_of(run_id: str) -> list[Path]:
+    """Return files and folders in the places for temporary ones whose name carries the run's id."""
+    places = dict.fromkeys((Path(tempfile.gettempdir()), Path("/run"), Path("/var/tmp"), Path("/dev/shm")))  # noqa: S108
+    found: list[Path] = []
+    for place in places:
+        with contextlib.suppress(OSError):
+            found += place.glob(f"*{run_id}*")
+    return sorted(found)

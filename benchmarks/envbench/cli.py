@@ -1,0 +1,98 @@
+"""The command `envbench`: sub-commands are loaded when asked for, and only here an error becomes an exit code."""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+import click
+
+from envbench import __version__
+from envbench.errors import EnvbenchError, InterruptedRunError
+
+COMMANDS: dict[str, str] = {
+    "startup": "envbench.commands.startup:startup",
+    "doctor": "envbench.commands.doctor:doctor",
+    "clean": "envbench.commands.clean:clean",
+    "selftest": "envbench.commands.selftest:selftest",
+}
+"""Name → where its click command is, in the order of the help."""
+
+BENCH_EXTRA = ("docker", "jinja2", "matplotlib", "pandas", "rich", "scipy")
+"""Modules of the extra `bench`, without which no command of envbench makes sense."""
+
+EXIT_UNEXPECTED = 1
+EXIT_USAGE = 2
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def debug_option(command: _Command) -> _Command:
+    """Add --debug, which `main` reads itself: an error may come before any option has been parsed."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")(command)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a sub-command's module when it is used or described."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's own signature
+        """Return the names in the order of the registry."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a sub-command, None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name]} is no click command")
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="envbench")
+def cli() -> None:
+    """Time containers against virtual machines on this very machine, and judge what is said about them.
+
+    Exit codes: 0 done, 1 unexpected error, 2 bad arguments, 3 no usable backend, 4 some starts failed, 5 a gate failed,
+    6 a gate could not be decided, 130 interrupted (cleaned up, partial results kept).
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code. Errors are one line on stderr, with a traceback only with --debug."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _require_extra()
+        result = cli.main(words, prog_name="envbench", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted")
+        return InterruptedRunError.exit_code
+    except Exception as error:  # noqa: BLE001 -- the one place that turns the unexpected into a line and a code
+        return _failed(error, getattr(error, "exit_code", EXIT_UNEXPECTED), words)
+    return result if isinstance(result, int) else 0
+
+
+def _require_extra() -> None:
+    missing = [name for name in BENCH_EXTRA if find_spec(name) is None]
+    if missing:
+        raise EnvbenchError(f"not installed: {', '.join(missing)}; try: pip install 'envinspect[bench]'")
+
+
+def _failed(error: Exception, exit_code: int, words: Sequence[str]) -> int:
+    if "--debug" in words:
+        traceback.print_exception(error)
+    expected = isinstance(error, EnvbenchError) or hasattr(error, "exit_code")
+    text = str(error) if expected else f"unexpected {type(error).__name__}: {error}; please report it, with --debug"
+    _complain(" ".join(text.split()))
+    return exit_code
+
+
+def _complain(text: str) -> None:
+    click.echo(f"envbench: {text}", err=True)

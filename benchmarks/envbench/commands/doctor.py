@@ -1,0 +1,80 @@
+"""`envbench doctor`: every rung, usable here or why not and what to do about it."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from envbench.backends import BACKENDS, load
+from envbench.backends.protocol import Unusable, Usable
+from envbench.cli import debug_option
+from envbench.errors import EnvbenchError, NoUsableBackendError
+from envbench.payload.kernel import default_cache_dir
+from envbench.plan import Settings, new_run_id
+from envbench.reaper import Journal, Kind
+from envbench.sampler import one_line
+
+
+@click.command()
+@click.option(
+    "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Only this rung (repeatable)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@debug_option
+def doctor(names: tuple[str, ...], as_json: bool) -> None:
+    """Say for every rung whether it can run here; if not, why, and what to do.
+
+    VM rungs boot a canary guest to find out whether KVM is of any use, which takes a few seconds. Exit code 3 if no
+    rung is usable.
+    """
+    run_id = new_run_id()
+    journal = Journal(run_id)
+    work_dir = Path(tempfile.gettempdir()) / f"envbench-{run_id}"
+    number = journal.intend(Kind.FOLDER, str(work_dir))
+    found: dict[str, Usable | Unusable] = {}
+    try:
+        work_dir.mkdir(mode=0o700)
+        settings = Settings(run_id, work_dir, default_cache_dir())
+        for name in names or tuple(BACKENDS):
+            found[name] = examine(name, settings, journal)
+            if not as_json:
+                _show(name, found[name])
+    finally:
+        shutil.rmtree(work_dir, ignore_errors=True)
+        journal.forget(number)
+        journal.close()
+    if as_json:
+        click.echo(json.dumps({name: _as_json(answer) for name, answer in found.items()}, indent=1))
+    if not any(isinstance(answer, Usable) for answer in found.values()):
+        raise NoUsableBackendError("no rung can run here; each one's reason and remedy stand above")
+
+
+def examine(name: str, settings: Settings, journal: Journal) -> Usable | Unusable:
+    """Return what one rung says of itself, and leave nothing behind."""
+    try:
+        backend = load(name)(settings, journal)
+        try:
+            return backend.check()
+        finally:
+            backend.close()
+    except (ImportError, EnvbenchError, OSError) as error:
+        return Unusable(f"cannot be asked: {one_line(error)}", "run again with --debug and report it")
+
+
+def _show(name: str, answer: Usable | Unusable) -> None:
+    if isinstance(answer, Usable):
+        click.secho(f"{name:<11} usable", fg="green", nl=not answer.facts)
+        if answer.facts:
+            click.echo("      " + ", ".join(f"{key} {value}" for key, value in answer.facts.items() if value))
+    else:
+        click.secho(f"{name:<11} not usable  ", fg="yellow", nl=False)
+        click.echo(answer.reason)
+        click.echo(f"{'':<24}try: {answer.remedy}")
+
+
+def _as_json(answer: Usable | Unusable) -> dict[str, object]:
+    if isinstance(answer, Usable):
+        return {"usable": True, "facts": dict(answer.facts)}
+    return {"usable": False, "reason": answer.reason, "remedy": answer.remedy}

@@ -1,0 +1,213 @@
+"""Options that every measuring command shares, and what they become: a Plan and Settings."""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from envbench import plan as plans
+from envbench.backends import BACKENDS
+from envbench.cli import debug_option
+from envbench.payload.kernel import default_cache_dir
+from envbench.plan import Plan, Settings
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"(\d+)([kmg]?)(i?b)?", re.IGNORECASE)
+_RATIO = re.compile(r"(\d+(?:\.\d+)?)(%?)")
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: 64M, 1GiB; K, M and G are powers of 1024, as engines and QEMU read them."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(value.strip())
+        if match is None or not int(match[1]):
+            self.fail(f"{value!r} is no size; try: 256M", param, ctx)
+        return int(match[1]) * _UNITS[match[2].lower()]
+
+
+class Ratio(click.ParamType[float]):
+    """A share: 5% or 0.05."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share as a ratio."""
+        if isinstance(value, float):
+            return value
+        match = _RATIO.fullmatch(value.strip())
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no share; try: 5%", param, ctx)
+        return float(match[1]) / (100 if match[2] else 1)
+
+
+_EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
+
+_GROUPS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--backend",
+        "backends",
+        multiple=True,
+        type=click.Choice(tuple(BACKENDS)),
+        help="Only this rung (repeatable; default: all that are usable).",
+    ),
+    click.option(
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the results (default: results/RUN_ID).",
+    ),
+    click.option(
+        "--quick",
+        is_flag=True,
+        help=f"{plans.QUICK_RUNS} runs, the main variant of each rung, {plans.QUICK_BUDGET_S:g} s.",
+    ),
+    click.option("--seed", type=click.IntRange(0), help="Seed of the order (default: a fresh one, recorded)."),
+    click.option(
+        "--profile",
+        type=click.Choice(("minimal", "distro")),
+        default="minimal",
+        show_default=True,
+        help="Payload: a static BusyBox, or a whole Debian userland.",
+    ),
+    click.option("--image", help="An image the engines already have, in place of the payload's own (never pulled)."),
+    click.option("--kernel", type=_EXISTING_FILE, help="Kernel that guests boot."),
+    click.option("--initrd", type=_EXISTING_FILE, help="Initramfs that guests boot, in place of the payload's."),
+    click.option("--append", default="", help="Words added to the guest kernel's command line."),
+    click.option(
+        "--disk", type=_EXISTING_FILE, help="Disk image (qcow2, raw) that guests boot; needs --ready-pattern."
+    ),
+    click.option("--ready-pattern", help="Text on the output that means ready, for an image or disk of your own."),
+    click.option("--memory", "memory_bytes", type=Size(), help="Memory of guests and limit of containers, e.g. 256M."),
+    click.option("--cpus", type=click.FloatRange(0, min_open=True), help="CPUs of guests and limit of containers."),
+    click.option(
+        "--network",
+        "networks",
+        multiple=True,
+        type=click.Choice(("none", "bridge")),
+        help="Container network (repeatable: one variant each; default: none).",
+    ),
+    click.option(
+        "--runtime",
+        "runtimes",
+        multiple=True,
+        help="OCI runtime that engines use (repeatable; default: all they list).",
+    ),
+    click.option("--read-only", is_flag=True, help="Read-only root in containers."),
+    click.option("--init", is_flag=True, help="Have engines put their init process in front of the payload."),
+    click.option(
+        "--accel",
+        "accelerators",
+        multiple=True,
+        type=click.Choice(("kvm", "tcg")),
+        help="Accelerator of guests (repeatable; default: KVM where a canary guest proves it, else TCG).",
+    ),
+    click.option(
+        "--machine", "machines", multiple=True, help="QEMU machine type: pc, q35, microvm, virt (repeatable)."
+    ),
+    click.option(
+        "--boot",
+        "boots",
+        multiple=True,
+        type=click.Choice(("kernel", "disk", "floor")),
+        help="How guests start (repeatable): a kernel handed over, a disk, or a boot sector that says ready.",
+    ),
+    click.option(
+        "--firmware",
+        "firmwares",
+        multiple=True,
+        type=click.Choice(("bios", "uefi")),
+        help="Firmware of guests (repeatable).",
+    ),
+    click.option("--libvirt-uri", "libvirt_uris", multiple=True, help="libvirt connection (repeatable)."),
+    click.option(
+        "--deadline",
+        "deadline_s",
+        type=click.FloatRange(0.1),
+        default=plans.DEFAULT_DEADLINE_S,
+        show_default=True,
+        help="Longest wait for one start, seconds.",
+    ),
+    click.option("--allow-remote", is_flag=True, help="Use an engine that may be another machine."),
+    click.option("--include-host", is_flag=True, help="Write this machine's name into the results."),
+    click.option("--verbose", "-v", is_flag=True, help="A line for every start."),
+    debug_option,
+)
+
+
+def common_options(command: _Command) -> _Command:
+    """Add the options that every measuring command has."""
+    for option in reversed(_GROUPS):
+        command = option(command)
+    return command
+
+
+def make_settings(run_id: str, work_dir: Path, given: Mapping[str, Any]) -> Settings:
+    """Return the settings that these options ask for. Raises UsageError where they contradict each other."""
+    if given["disk"] is not None and not given["ready_pattern"]:
+        raise click.UsageError("--disk needs --ready-pattern: the text on the serial console that means ready.")
+    return Settings(
+        run_id=run_id,
+        work_dir=work_dir,
+        cache_dir=default_cache_dir(),
+        profile=given["profile"],
+        image=given["image"],
+        ready_pattern=given["ready_pattern"],
+        kernel=given["kernel"],
+        initrd=given["initrd"],
+        append=given["append"],
+        disk=given["disk"],
+        memory_bytes=given["memory_bytes"],
+        cpus=given["cpus"],
+        networks=given["networks"] or ("none",),
+        read_only=given["read_only"],
+        init=given["init"],
+        runtimes=given["runtimes"],
+        accelerators=given["accelerators"],
+        machines=given["machines"],
+        boots=given["boots"],
+        firmwares=given["firmwares"],
+        libvirt_uris=given["libvirt_uris"],
+        allow_remote=given["allow_remote"],
+        deadline_s=given["deadline_s"],
+        quick=given["quick"],
+    )
+
+
+def make_plan(given: Mapping[str, Any]) -> Plan:
+    """Return the plan that these options ask for; options that a command does not have keep their defaults.
+
+    --runs alone fixes the number of starts; without it a run goes on until the intervals are narrow or its budget ends.
+    """
+    quick = given["quick"]
+    runs, precision, budget_s = given.get("runs"), given.get("precision"), given.get("budget_s")
+    adaptive = runs is None and not quick
+    warmup = given.get("warmup")
+    seed = given["seed"]
+    default_budget_s = plans.QUICK_BUDGET_S if quick else plans.DEFAULT_BUDGET_S
+    return Plan(
+        backends=given["backends"],
+        runs=runs or (plans.QUICK_RUNS if quick else plans.DEFAULT_RUNS),
+        warmup=warmup if warmup is not None else (plans.QUICK_WARMUP if quick else plans.DEFAULT_WARMUP),
+        budget_s=budget_s or default_budget_s,
+        precision_ratio=precision or (plans.DEFAULT_PRECISION_RATIO if adaptive else None),
+        seed=secrets.randbelow(1 << 32) if seed is None else seed,
+        quick=quick,
+        cold=given.get("cold", False),
+        parallel=given.get("parallel", 1),
+        pin=given.get("pin", False),
+        quiet_machine=given.get("quiet_machine", False),
+        fail_if=given.get("fail_if", ()),
+        baseline=None if given.get("baseline") is None else os.fspath(given["baseline"]),
+        max_regression_ratio=given.get("max_regression"),
+    )

@@ -1,0 +1,146 @@
+"""`envbench startup`: times every rung from request to ready, and on to gone, in one interleaved schedule."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from envbench import plan as plans
+from envbench.backends import BACKENDS, load
+from envbench.backends.protocol import Unusable
+from envbench.commands.options import Ratio, common_options, make_plan, make_settings
+from envbench.commands.taking import take_run
+from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
+from envbench.experiments import kernel, size
+from envbench.plan import Plan, Rung, new_run_id
+from envbench.progress import Reporter
+from envbench.reaper import Journal
+from envbench.sampler import one_line
+from envbench.scheduler import Scheduler, dry_run
+from envbench.session import Session, make_work_dir
+
+
+@click.command()
+@click.option(
+    "--runs", type=click.IntRange(1), help=f"Measured starts of each rung (default: {plans.DEFAULT_RUNS} or more)."
+)
+@click.option(
+    "--warmup", type=click.IntRange(0), help=f"Warm-up starts of each rung (default: {plans.DEFAULT_WARMUP})."
+)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(0, min_open=True),
+    help=f"Seconds that all starts may take (default: {plans.DEFAULT_BUDGET_S:g}).",
+)
+@click.option(
+    "--precision",
+    type=Ratio(),
+    help="Go on until each median's interval is this narrow, or the budget ends (default without --runs: 5%).",
+)
+@click.option("--cold", is_flag=True, help="Drop the page cache before each start (root); reported apart.")
+@click.option("--parallel", type=click.IntRange(1), default=1, show_default=True, help="Starts at the same time.")
+@click.option("--pin", is_flag=True, help="Keep the harness, and what it starts itself, on one CPU.")
+@click.option("--quiet-machine", is_flag=True, help="Wait for a calm machine before each round.")
+@click.option(
+    "--fail-if", multiple=True, metavar="EXPRESSION", help="Fail if so, e.g. 'docker.ready.p95 > 2s' (repeatable)."
+)
+@click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Results folder of an earlier run.")
+@click.option("--max-regression", type=Ratio(), help="Fail if slower than the baseline by more than this, e.g. 10%.")
+@click.option("--format", "formats", multiple=True, help="Report format (repeatable; default: csv, html, markdown).")
+@click.option("--dry-run", "dry", is_flag=True, help="Print the schedule and measure nothing.")
+@common_options
+def startup(dry: bool, **given: Any) -> None:
+    """Time containers and VMs from the request to the payload's first word, and on until nothing is left of them.
+
+    Every rung runs the same payload; the clock starts before the engine is asked to create anything and stops when the
+    host sees the first byte of the payload's ready line. Rungs take turns in shuffled rounds.
+    """
+    if given["max_regression"] is not None and given["baseline"] is None:
+        raise click.UsageError("--max-regression needs --baseline.")
+    plan = make_plan(given)
+    check_gates(plan)
+    if dry:
+        print_schedule(plan, given)
+    else:
+        take_run(given, plan, measure_startup)
+
+
+def check_gates(plan: Plan) -> None:
+    """Read --fail-if, --baseline and --format before anything is measured. Raises UsageError."""
+    from envbench.commands.gating import read_gates  # noqa: PLC0415 -- imports the reports' expressions
+
+    read_gates(plan)
+
+
+def measure_startup(session: Session, shown: Reporter) -> None:
+    """Take the plan's starts on all rungs, then look once at each rung's kernel and sizes (not timed)."""
+    plan = session.plan
+    rungs = session.rungs()
+    scheduler = Scheduler(
+        plan,
+        rungs,
+        lambda tickets: _taken(session, scheduler, shown, tickets),
+        before_round=session.before_round,
+        unwarmed=_machines(session) if plan.quick else (),
+    )
+    try:
+        scheduler.run()
+    finally:
+        session.record.add_unfinished(scheduler.unfinished())
+    for one in scheduler.unfinished():
+        shown.say(f"{one.rung}: {one.runs} runs, {one.needed} more needed: {one.reason}")
+    bench = session.bench()
+    bench.order = scheduler.order
+    for observe in (kernel.observe, size.run):
+        try:
+            observe(bench)
+        except InterruptedRunError:
+            raise
+        except (EnvbenchError, OSError) as error:
+            shown.say(f"not observed: {one_line(error)}")
+    session.record.data["skips"] = [
+        {"experiment": one.experiment, "what": one.what, "reason": one.reason, "remedy": one.remedy}
+        for one in bench.skips
+    ]
+
+
+def _taken(session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any) -> Any:
+    starts = session.measure(tickets)
+    for start in starts:
+        shown.step(start, scheduler.order, scheduler.left_s())
+    return starts
+
+
+def _machines(session: Session) -> tuple[int, ...]:
+    return tuple(index for index, one in enumerate(session.prepared) if one.is_vm)
+
+
+def print_schedule(plan: Plan, given: Mapping[str, Any]) -> None:
+    """Print which starts a run would take, in order. Raises NoUsableBackendError where no rung can run."""
+    run_id = new_run_id()
+    journal = Journal(run_id)
+    work_dir = make_work_dir(run_id, journal)
+    rungs: list[Rung] = []
+    try:
+        settings = make_settings(run_id, work_dir, given)
+        for name in plan.backends or tuple(BACKENDS):
+            backend = load(name)(settings, journal)
+            answer = backend.check()
+            if isinstance(answer, Unusable):
+                click.echo(f"{name}: left out: {answer.reason}; try: {answer.remedy}", err=True)
+            else:
+                rungs += [Rung(name, variant, settings.profile) for variant in backend.variants()]
+            backend.close()
+    finally:
+        shutil.rmtree(work_dir, ignore_errors=True)
+        for entry in journal.entries():
+            journal.forget(entry.number)
+        journal.close()
+    if not rungs:
+        raise NoUsableBackendError("no rung can run here; try: envbench doctor")
+    click.echo(f"seed {plan.seed}; at most {plan.budget_s:g} s; precision {plan.precision_ratio or 'not asked'}")
+    for number, warmup, rung in dry_run(rungs, plan):
+        click.echo(f"round {number + 1:>3}{' warm-up' if warmup else '':<8} {rung}")
