@@ -137,6 +137,10 @@ class QemuBackend:
             raise
         return QemuInstance(name, machine, folder, recipe.own_guest, self._journal, number)
 
+    def engine_processes(self) -> tuple[int, ...]:
+        """Return nothing: no daemon stands behind a direct QEMU."""
+        return ()
+
     def close(self) -> None:
         """Forget the artefacts; they lie in the run's own folder."""
         self._recipes.clear()
