@@ -1,0 +1,84 @@
+"""envreport judges the rows of an envbench run and shows them; it needs samples.csv and run.json and no engine.
+
+`write_all` makes the files of a results folder again, `console_summary` is what a terminal shows after a run.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envreport.claims import Claim
+    from envreport.document import ReportDocument
+
+DEFAULT_FORMATS = ("csv", "html", "markdown")
+"""What every run writes beside samples.csv and run.json."""
+
+__all__ = ["DEFAULT_FORMATS", "ci_notice", "console_summary", "parse_gate", "report_document", "write_all"]
+
+
+def report_document(folder: Path, *, claims_file: Path | None = None, include_host: bool = False) -> "ReportDocument":
+    """Return the report of a results folder as data.
+
+    Raises ResultsError, SamplesError or ClaimsFileError (all ValueErrors with one line) where an input cannot be used.
+    """
+    from envreport.build import build
+    from envreport.results import load
+
+    extra: Sequence[Claim] = ()
+    if claims_file is not None:
+        from envreport.claims.user import load_claims
+
+        extra = load_claims(claims_file)
+    return build(load(folder), extra_claims=extra, include_host=include_host)
+
+
+def write_all(
+    results_dir: Path,
+    formats: Iterable[str] = DEFAULT_FORMATS,
+    *,
+    claims_file: Path | None = None,
+    include_host: bool = False,
+    output: Path | None = None,
+) -> list[Path]:
+    """Write the files of these formats into `output` (the results folder by default) and return their paths.
+
+    The same rows give the same bytes. Raises ValueError for an unknown format, OSError where a file cannot be written.
+    """
+    from envreport.formats import render
+
+    document = report_document(Path(results_dir), claims_file=claims_file, include_host=include_host)
+    folder = Path(output) if output is not None else Path(results_dir)
+    written = []
+    for name in formats:
+        for file, content in render(name, document).items():
+            path = folder / file
+            path.write_bytes(content)
+            written.append(path)
+    return written
+
+
+def console_summary(results_dir: Path) -> str:
+    """Return what a terminal shows after a run: the answer, the table, the verdicts and where the report is. Plain text."""
+    from envreport.formats.console import summary
+
+    return summary(report_document(Path(results_dir)), Path(results_dir))
+
+
+def ci_notice(results_dir: Path, environ: "Mapping[str, str]") -> str:
+    """Tell the CI about a run: append Markdown to its job summary file where it offers one, return annotations for its log.
+
+    "" where no CI is noticed. Raises OSError where the summary file cannot be written.
+    """
+    from envreport.formats.github import notice
+
+    return notice(report_document(Path(results_dir)), environ)
+
+
+def parse_gate(expression: str) -> object:
+    """Return the gate of a --fail-if expression; see `envreport.gates`. Raises ValueError with one line."""
+    from envreport.gates import parse_gate as parse
+
+    return parse(expression)

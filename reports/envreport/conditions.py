@@ -1,6 +1,7 @@
 """The conditions under which every figure of a run stands: nested, noisy, storage driver; never left out of a verdict."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from envreport.results import Results
 from envreport.stability import is_noisy, noise_warnings
@@ -17,8 +18,13 @@ def is_nested(results: Results) -> bool:
     return any(layer.get("kind") in {"vm", "wsl"} for layer in host_layers(results))
 
 
-def run_conditions(results: Results) -> Iterator[str]:
-    """Yield what applies to every figure of the run."""
+@lru_cache(maxsize=4)
+def run_conditions(results: Results) -> tuple[str, ...]:
+    """Return what applies to every figure of the run."""
+    return tuple(_conditions(results))
+
+
+def _conditions(results: Results) -> Iterator[str]:
     names = [str(layer.get("name") or layer.get("id")) for layer in host_layers(results)]
     if is_nested(results):
         yield f"nested: this machine is itself a guest ({' › '.join(names)})"

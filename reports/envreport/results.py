@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Unit
 from envbench.samples import Sample, read_samples
-
 from envreport import rungs
 from envreport.rungs import Side
 
@@ -92,7 +91,7 @@ class Series:
         return tuple(dict.fromkeys(row.detail for row in self.rows if row.detail))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """One run. `meta` is run.json as parsed ({} if it is missing); `notes` say what had to be done without."""
 
@@ -197,7 +196,9 @@ def collect(
             if sample.outcome is not Outcome.OK:
                 failed[sample.experiment, rung].setdefault(sample.order, sample)
         grouped[SeriesKey(sample.experiment, *rung, sample.phase)].append(sample)
-    ordered = sorted(grouped, key=lambda key: (list(Experiment).index(key.experiment), rungs.sort_key(*key.rung), key.phase))
+    ordered = sorted(
+        grouped, key=lambda key: (list(Experiment).index(key.experiment), rungs.sort_key(*key.rung), key.phase)
+    )
     return Results(
         folder=folder,
         meta=meta,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from envbench.phases import Experiment, Phase
-from envbench.samples import Sample
 from scipy import stats
 
+from envbench.phases import Experiment, Phase
+from envbench.samples import Sample
 from envreport.results import Results, Series
 from envreport.units import percent, quantity
 
@@ -105,14 +105,21 @@ def _bimodal(data: "np.ndarray[Any, np.dtype[np.float64]]") -> bool:
     if not len(gaps) or gaps.max() <= 0:
         return False
     cut = smallest + int(np.argmax(gaps))
-    spreads = [float(np.median(np.abs(half - np.median(half)))) * MAD_TO_SIGMA for half in (ordered[:cut], ordered[cut:])]
+    spreads = [
+        float(np.median(np.abs(half - np.median(half)))) * MAD_TO_SIGMA for half in (ordered[:cut], ordered[cut:])
+    ]
     return bool(float(gaps.max()) > MODE_SEPARATION * max(*spreads, 1e-12))
 
 
 def screen(series: Series, name: str) -> Iterator[Warning_]:
     """Yield what a reader must know about the steadiness of one series."""
     found = diagnose(series.values)
-    if found.drift_rho is not None and found.drift_p is not None and found.drift_p < DRIFT_P and abs(found.drift_rho) >= DRIFT_RHO:
+    if (
+        found.drift_rho is not None
+        and found.drift_p is not None
+        and found.drift_p < DRIFT_P
+        and abs(found.drift_rho) >= DRIFT_RHO
+    ):
         way = "slower" if found.drift_rho > 0 else "faster"
         yield Warning_(
             "drift",
@@ -161,11 +168,19 @@ class NoiseLimit:
 
 
 NOISE_LIMITS: Mapping[str, NoiseLimit] = {
-    "noise.load1": NoiseLimit(0.7, "load average per CPU", "Stop other work, or use --quiet-machine to wait for calm.", share=False),
+    "noise.load1": NoiseLimit(
+        0.7, "load average per CPU", "Stop other work, or use --quiet-machine to wait for calm.", share=False
+    ),
     "noise.psi_cpu": NoiseLimit(0.10, "time that work waited for a CPU", "Stop other work, or use --quiet-machine."),
-    "noise.psi_io": NoiseLimit(0.10, "time that work waited for storage", "Stop what reads or writes the disk, then repeat."),
-    "noise.psi_memory": NoiseLimit(0.01, "time that work waited for memory", "Free memory; swapping makes every start slower."),
-    "noise.steal": NoiseLimit(0.02, "CPU time the hypervisor gave to others", "Other tenants are busy: repeat, or use a quieter host."),
+    "noise.psi_io": NoiseLimit(
+        0.10, "time that work waited for storage", "Stop what reads or writes the disk, then repeat."
+    ),
+    "noise.psi_memory": NoiseLimit(
+        0.01, "time that work waited for memory", "Free memory; swapping makes every start slower."
+    ),
+    "noise.steal": NoiseLimit(
+        0.02, "CPU time the hypervisor gave to others", "Other tenants are busy: repeat, or use a quieter host."
+    ),
     "noise.throttled": NoiseLimit(0, "throttling events", "Let the CPU cool down, or lift the CPU quota.", share=False),
     "noise.swap": NoiseLimit(0, "pages swapped", "Free memory; swapping makes every start slower.", share=False),
 }
@@ -191,7 +206,9 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
     for note in results.notes:
         yield Warning_("incomplete", note, "Keep run.json beside samples.csv.")
     for each in _records(results.get("warnings", default=[])):
-        yield Warning_(_text(each, "code", "warning"), _text(each, "message", "a warning without a message"), _text(each, "advice"))
+        yield Warning_(
+            _text(each, "code", "warning"), _text(each, "message", "a warning without a message"), _text(each, "advice")
+        )
     for each in _records(results.get("unfinished", default=[])):
         name = " ".join(part for part in (_text(each, "backend"), _text(each, "variant")) if part)
         yield Warning_(

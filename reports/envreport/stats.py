@@ -235,7 +235,10 @@ def _row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     ordered = np.sort(rows, axis=1)  # nan sorts last
     counts = np.count_nonzero(~np.isnan(ordered), axis=1)
     lines = np.arange(len(ordered))
-    low, high = ordered[lines, np.maximum(counts - 1, 0) // 2], ordered[lines, np.minimum(counts // 2, ordered.shape[1] - 1)]
+    low, high = (
+        ordered[lines, np.maximum(counts - 1, 0) // 2],
+        ordered[lines, np.minimum(counts // 2, ordered.shape[1] - 1)],
+    )
     return np.where(counts > 0, (low + high) / 2, np.nan)
 
 

@@ -6,7 +6,6 @@ The raw rows stay integers in nanoseconds and bytes; this is for reading only.
 import math
 
 from envbench.phases import Unit
-
 from envreport.stats import Estimate, Interval
 
 MISSING = "\N{EM DASH}"
@@ -58,7 +57,9 @@ def _digits(number: float, bound: float | None) -> str:
         return text
     for digits in range(DIGITS, MAX_DIGITS + 1):
         text = _round(number, digits)
-        if (float(text.replace("\u202f", "")) > bound) == (number > bound) and float(text.replace("\u202f", "")) != bound:
+        if (float(text.replace("\u202f", "")) > bound) == (number > bound) and float(
+            text.replace("\u202f", "")
+        ) != bound:
             return text
     return repr(number)
 
@@ -90,4 +91,4 @@ def estimate_text(estimate: Estimate | None, unit: Unit | str, bound: float | No
 
 def percent(ratio: float) -> str:
     """Return a share as a percentage, e.g. "45 %"; small shares keep a digit that is not 0."""
-    return f"{_round(ratio * 100, 2)}\u00a0%"
+    return f"{_round(ratio * 100, 2)} %"

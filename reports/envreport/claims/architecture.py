@@ -1,7 +1,6 @@
 """Claims on kernels, hypervisors and what is emulated."""
 
 from envbench.phases import Experiment, Unit
-
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Observation, Threshold, V, all_of, observe
 from envreport.claims.special import FirstOf, Given, HostLayer
@@ -11,7 +10,9 @@ from envreport.rungs import Side
 K = Experiment.KERNEL
 WSL_REMEDY = "Run the same command inside a WSL distribution on a Windows machine."
 DESKTOP_REMEDY = "Run on a machine whose Docker engine is Docker Desktop."
-WINDOWS_IMAGE_REMEDY = "`envbench kernel --backend docker` loads an image that is marked os=windows and tries to start it."
+WINDOWS_IMAGE_REMEDY = (
+    "`envbench kernel --backend docker` loads an image that is marked os=windows and tries to start it."
+)
 OCI_CONFIG = "https://github.com/opencontainers/image-spec/blob/main/config.md"
 WSL_VERSIONS = "https://learn.microsoft.com/windows/wsl/compare-versions"
 DESKTOP = "https://docs.docker.com/desktop/features/wsl/"
@@ -19,7 +20,9 @@ HYPER_V = "https://learn.microsoft.com/virtualization/hyper-v-on-windows/referen
 BINFMT = "https://docs.kernel.org/admin-guide/binfmt-misc.html"
 QEMU_USER = "https://www.qemu.org/docs/master/user/main.html"
 NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
-WINDOWS_CONTAINERS = "https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility"
+WINDOWS_CONTAINERS = (
+    "https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility"
+)
 REFUSED = Observation(K, "windows_image_refused", C)
 
 CLAIMS = (
@@ -164,7 +167,12 @@ CLAIMS = (
                     HostLayer(("wsl2",), (), "the inspector finds WSL 2"),
                 )
             ),
-            HostLayer(("2",), ("1",), "type of the hypervisor that the inspector finds under the engine", hypervisor_types=True),
+            HostLayer(
+                ("2",),
+                ("1",),
+                "type of the hypervisor that the inspector finds under the engine",
+                hypervisor_types=True,
+            ),
         ),
         reference=HYPER_V,
         scope="The hypervisor found around this engine.",

@@ -1,7 +1,6 @@
 """Claims on what an instance costs its host in memory and CPU, and on giving it back."""
 
 from envbench.phases import Experiment, Phase
-
 from envreport.claims.architecture import WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact, ExactRatio, H, Observation, Ratio, V, W, all_of
@@ -29,7 +28,14 @@ CLAIMS = (
         wording="A container adds only the memory its app needs",
         stands_in=("D1",),
         rule=Ratio(
-            M, "total", C, H, Relation.LESS, 1.05, bias=TcgBias.NONE, under_metric="payload_bare",
+            M,
+            "total",
+            C,
+            H,
+            Relation.LESS,
+            1.05,
+            bias=TcgBias.NONE,
+            under_metric="payload_bare",
         ),
         reference="5 % is the margin within which this report calls two figures the same.",
         scope="A small payload: the fixed cost of shim and runtime weighs most there. The overhead in bytes stands in the memory section.",
@@ -110,8 +116,26 @@ CLAIMS = (
         wording="WSL is lighter than a VM and heavier than a container",
         stands_in=("D0",),
         rule=all_of(
-            Ratio(WSL, "distribution_start", W, V, Relation.LESS, bias=TcgBias.TOWARDS, under_metric=Phase.READY, under_experiment=Experiment.STARTUP),
-            Ratio(WSL, "distribution_start", W, C, Relation.MORE, bias=TcgBias.NONE, under_metric=Phase.READY, under_experiment=Experiment.STARTUP),
+            Ratio(
+                WSL,
+                "distribution_start",
+                W,
+                V,
+                Relation.LESS,
+                bias=TcgBias.TOWARDS,
+                under_metric=Phase.READY,
+                under_experiment=Experiment.STARTUP,
+            ),
+            Ratio(
+                WSL,
+                "distribution_start",
+                W,
+                C,
+                Relation.MORE,
+                bias=TcgBias.NONE,
+                under_metric=Phase.READY,
+                under_experiment=Experiment.STARTUP,
+            ),
         ),
         reference=WSL_VERSIONS,
         scope="Start of a distribution against the other rungs inside the same WSL; memory stands beside it.",

@@ -1,7 +1,6 @@
 """Claims on what an instance can see and do outside itself."""
 
 from envbench.phases import Experiment
-
 from envreport.claims.architecture import NAMESPACES, WSL_REMEDY
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact, ExactRatio, V, W, all_of, observe
@@ -29,7 +28,12 @@ CLAIMS = (
         wording="Containers are hidden from each other",
         stands_in=("D1",),
         rule=Anyhow(
-            all_of(*(Exact(I, f"mutual.{what}_seen", C, Relation.LESS, 1) for what in ("processes", "names", "mounts", "memory", "files"))),
+            all_of(
+                *(
+                    Exact(I, f"mutual.{what}_seen", C, Relation.LESS, 1)
+                    for what in ("processes", "names", "mounts", "memory", "files")
+                )
+            ),
             (Exact(I, "mutual.indirect", C, Relation.LESS, 1),),
         ),
         reference=NAMESPACES,

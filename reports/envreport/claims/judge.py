@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from envbench.phases import Unit
 from envbench.samples import variant_keys
-
 from envreport import units
 from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome
 from envreport.claims.verdict import VERDICTS, Answer, Verdict, needed_samples
@@ -95,9 +94,13 @@ def _why(claim: Claim, outcome: Outcome, verdict: Verdict) -> str:
     parts = []
     match verdict:
         case Verdict.SUPPORTED if tcg_only:
-            parts.append(f"Holds for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM.")
+            parts.append(
+                f"Holds for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM."
+            )
         case Verdict.CONTRADICTED if tcg_only:
-            parts.append(f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM.")
+            parts.append(
+                f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM."
+            )
         case Verdict.SUPPORTED:
             parts.append(f"Holds with the whole interval on its side: {rule}.")
         case Verdict.CONTRADICTED if emulated and claim.rule is not None and claim.rule.bias.suspect is Answer.HOLDS:
@@ -124,7 +127,9 @@ def _open_reason(findings: Sequence[Finding], rule: str) -> str:
 
 def _few(names: Sequence[str]) -> str:
     unique = list(dict.fromkeys(names))
-    return ", ".join(unique[:SHOWN_FINDINGS]) + (f" and {len(unique) - SHOWN_FINDINGS} more" if len(unique) > SHOWN_FINDINGS else "")
+    return ", ".join(unique[:SHOWN_FINDINGS]) + (
+        f" and {len(unique) - SHOWN_FINDINGS} more" if len(unique) > SHOWN_FINDINGS else ""
+    )
 
 
 def _cost(finding: Finding) -> str:
@@ -136,7 +141,11 @@ def _cost(finding: Finding) -> str:
         return " More values are needed for an interval." if finding.estimate.interval is None else ""
     if needed > MANY_SAMPLES:
         return f" More than {MANY_SAMPLES} values would be needed: the figure is too close to the bound to tell."
-    time = f", about {units.quantity(needed * finding.estimate.value, Unit.NS)} of starts" if finding.unit is Unit.NS else ""
+    time = (
+        f", about {units.quantity(needed * finding.estimate.value, Unit.NS)} of starts"
+        if finding.unit is Unit.NS
+        else ""
+    )
     return f" About {needed} values in place of {finding.estimate.n} would settle it if the figure stays{time}."
 
 
@@ -144,7 +153,11 @@ def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[str
     """Yield the conditions a verdict holds under: accelerator, nesting, noise, profile, cache, failed starts."""
     accelerators = {each.accelerator for each in findings if each.accelerator is not None}
     keys = [key for each in findings for key in each.keys]
-    words = {"tcg": "software emulation (TCG), says nothing about KVM's speed", "kvm": "hardware virtualisation (KVM)", "": "accelerator not recorded"}
+    words = {
+        "tcg": "software emulation (TCG), says nothing about KVM's speed",
+        "kvm": "hardware virtualisation (KVM)",
+        "": "accelerator not recorded",
+    }
     yield from (words.get(name, name) for name in sorted(accelerators))
     yield from run_conditions(results)
     profiles = sorted({key.profile for key in keys if key.profile})

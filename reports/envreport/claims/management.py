@@ -1,7 +1,6 @@
 """Claims on carrying, storing and managing."""
 
 from envbench.phases import Experiment
-
 from envreport.claims.architecture import WSL_REMEDY
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W, all_of, observe

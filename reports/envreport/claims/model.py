@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import Protocol
 
 from envbench.phases import Experiment, Unit
-
 from envreport.claims.verdict import Answer, TcgBias, Verdict, Weighed
 from envreport.results import Results, SeriesKey
 from envreport.stats import Estimate

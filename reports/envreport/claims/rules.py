@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from envbench.phases import Experiment, Unit
-
 from envreport import stats, units
 from envreport.claims.model import Finding, Need, Outcome, Rule
 from envreport.claims.verdict import (
@@ -42,7 +41,10 @@ def accelerator_of(results: Results, *series: Series) -> str | None:
 
 def side_words(sides: tuple[Side, ...]) -> str:
     """Return kinds of rungs as words for a table."""
-    return " or ".join({Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "host process"}.get(side, str(side)) for side in sides) or "host"
+    return (
+        " or ".join({Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "host process"}.get(side, str(side)) for side in sides)
+        or "host"
+    )
 
 
 def conclude(findings: Sequence[Finding], quantifier: Quantifier, bias: TcgBias, needs: tuple[Need, ...]) -> Outcome:
@@ -91,7 +93,9 @@ class Threshold:
         return conclude(found, self.quantifier, self.bias, self.needs())
 
     def _finding(self, results: Results, series: Series) -> Finding:
-        estimate = quantile_with_failures(series.values, results.failed(self.experiment, series.key.rung), self.quantile)
+        estimate = quantile_with_failures(
+            series.values, results.failed(self.experiment, series.key.rung), self.quantile
+        )
         notes = [f"{words}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for words, bound in self.also]
         if estimate.method is stats.Method.LOG_NORMAL:
             notes.append("limits assume log-normal times: n is too small for exact ones")
@@ -123,7 +127,9 @@ def quantile_with_failures(values: Sequence[float], failed: int, p: float) -> Es
         return plain
     worse = stats.quantile([*values, *[float("inf")] * failed], p, extrapolate=False)
     high = worse.interval.high if worse and worse.interval else float("inf")
-    return replace(plain, interval=Interval(plain.interval.low, max(high, plain.interval.high), plain.interval.coverage))
+    return replace(
+        plain, interval=Interval(plain.interval.low, max(high, plain.interval.high), plain.interval.coverage)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +262,9 @@ class Exact:
             answer = compare_exact(each.values, self.relation, self.bound)
             note = "; ".join(each.details[:3])
             found.append(
-                Finding(answer, each.key.label, text, len(each.values), accelerator_of(results, each), note, (each.key,))
+                Finding(
+                    answer, each.key.label, text, len(each.values), accelerator_of(results, each), note, (each.key,)
+                )
             )
         return conclude(found, self.quantifier, self.bias, self.needs())
 
@@ -348,4 +356,6 @@ def all_of(*parts: Rule) -> AllOf:
 
 def observe(experiment: Experiment, sides: tuple[Side, ...], **expected: bool) -> AllOf:
     """Return a rule on several observations of the same rungs; "__" in a name stands for the dot of a family."""
-    return AllOf(tuple(Observation(experiment, name.replace("__", "."), sides, value) for name, value in expected.items()))
+    return AllOf(
+        tuple(Observation(experiment, name.replace("__", "."), sides, value) for name, value in expected.items())
+    )

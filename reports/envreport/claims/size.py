@@ -1,7 +1,6 @@
 """Claims on how large the artefacts are, and why."""
 
 from envbench.phases import Experiment, Unit
-
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact, V, all_of
 from envreport.claims.special import Anyhow, SizeShare
@@ -44,7 +43,10 @@ CLAIMS = (
                     for item in ("kernel", "modules", "init", "package_manager")
                 )
             ),
-            (Exact(Z, "item.libraries", C, Relation.MORE, -1, Unit.BYTES), Exact(Z, "item.app", C, Relation.MORE, -1, Unit.BYTES)),
+            (
+                Exact(Z, "item.libraries", C, Relation.MORE, -1, Unit.BYTES),
+                Exact(Z, "item.app", C, Relation.MORE, -1, Unit.BYTES),
+            ),
         ),
         reference="https://github.com/opencontainers/image-spec/blob/main/spec.md (an image is a root filesystem; it says nothing of what is in it)",
         scope="The images of this run: what an image holds is its maker's choice. An image with a package manager or an init holds parts of an OS.",

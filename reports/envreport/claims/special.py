@@ -7,7 +7,6 @@ from statistics import median as middle
 
 from envbench.phases import Experiment, Phase, Unit
 from envbench.samples import variant_keys, variant_text
-
 from envreport import rungs, stats, units
 from envreport.claims.model import Finding, Need, Outcome, Rule
 from envreport.claims.rules import C, H, V, accelerator_of, conclude, find, pairs, side_words
@@ -43,7 +42,9 @@ def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | N
     return stats.ratio(subject.rounds, reference.rounds)
 
 
-def speed_findings(results: Results, over: tuple[Side, ...], under: tuple[Side, ...]) -> Iterator[tuple[Estimate, Finding]]:
+def speed_findings(
+    results: Results, over: tuple[Side, ...], under: tuple[Side, ...]
+) -> Iterator[tuple[Estimate, Finding]]:
     """Yield the slow-down of every speed metric, with an open finding that a rule completes."""
     for metric in SPEED_METRICS:
         subjects, references = (find(results, Experiment.SPEED, metric, sides) for sides in (over, under))
@@ -74,7 +75,11 @@ class NativeSpeed:
     def describe(self) -> str:
         """Return the test in words."""
         test = f"95 % interval of the slow-down against the host within 1 ± {self.margin:g} for every speed metric"
-        return test if self.native else f"not so: for some metric the interval lies wholly above {1 + self.margin:g} ({test} contradicts it)"
+        return (
+            test
+            if self.native
+            else f"not so: for some metric the interval lies wholly above {1 + self.margin:g} ({test} contradicts it)"
+        )
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -150,7 +155,11 @@ class KernelShare:
             text = f"{units.percent(estimate.value)} {limits}, n = {estimate.n}"
             answer = compare(interval, Relation.MORE, MAJORITY)
             accel = accelerator_of(results, ready)
-            found.append(Finding(answer, ready.key.label, text, len(shares), accel, "", (ready.key,), estimate, Unit.RATIO, MAJORITY))
+            found.append(
+                Finding(
+                    answer, ready.key.label, text, len(shares), accel, "", (ready.key,), estimate, Unit.RATIO, MAJORITY
+                )
+            )
         return conclude(found, Quantifier.AGREE, self.bias, self.needs())
 
 
@@ -191,7 +200,9 @@ class SizeShare:
         """Compare every pair with the same payload."""
         found = [
             finding
-            for vm, container in pairs(find(results, Experiment.SIZE, "disk", V), find(results, Experiment.SIZE, "disk", C))
+            for vm, container in pairs(
+                find(results, Experiment.SIZE, "disk", V), find(results, Experiment.SIZE, "disk", C)
+            )
             if (finding := self._finding(results, vm, container)) is not None
         ]
         return conclude(found, Quantifier.AGREE, self.bias, self.needs())
@@ -310,7 +321,9 @@ class HostLayer:
             if mark in self.holds or mark in self.fails:
                 text = f"{name}, hypervisor type {mark}" if self.hypervisor_types else f"{name}, found by envinspect"
                 answer = Answer.HOLDS if mark in self.holds else Answer.FAILS
-                found.append(Finding(answer, "this machine", text, 1, note=f"confidence: {layer.get('confidence', 'not told')}"))
+                found.append(
+                    Finding(answer, "this machine", text, 1, note=f"confidence: {layer.get('confidence', 'not told')}")
+                )
         return conclude(found, Quantifier.AGREE, self.bias, self.needs())
 
 
@@ -418,10 +431,10 @@ class Seen:
                 seen = max(series.values)
                 answer = Answer.HOLDS if seen > 0 else Answer.OPEN
                 text = f"{metric}: {units.quantity(seen, series.unit)}"
-                found.append(Finding(answer, series.key.label, text, 1, None, "; ".join(series.details[:3]), (series.key,)))
+                found.append(
+                    Finding(answer, series.key.label, text, 1, None, "; ".join(series.details[:3]), (series.key,))
+                )
         held = {finding.keys[0].phase for finding in found if finding.answer is Answer.HOLDS}
         if not held.issuperset(self.metrics):
             return Outcome(None, tuple(found), self.needs())
         return Outcome(Weighed(Answer.HOLDS), tuple(found))
-
-

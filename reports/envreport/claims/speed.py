@@ -1,7 +1,6 @@
 """Claims on how fast work runs once an instance is up."""
 
 from envbench.phases import Experiment
-
 from envreport.claims.architecture import WSL_REMEDY
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Ratio, V, W

@@ -1,7 +1,6 @@
 """Claims on start-up: how long, how much longer, and why."""
 
 from envbench.phases import Experiment, Phase
-
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Ratio, Threshold, V
 from envreport.claims.special import KernelShare

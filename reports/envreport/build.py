@@ -1,0 +1,286 @@
+"""A run's results in, the report as data out: the one place that puts figures, verdicts and words together."""
+
+import platform
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
+
+from envreport import stats, units
+from envreport.claims import Claim, judge_all
+from envreport.claims.rules import accelerator_of
+from envreport.conditions import host_layers, run_conditions
+from envreport.document import Cell, Fact, Layer, RawData, ReportDocument, Table
+from envreport.results import SAMPLES_FILE, Results, Series
+from envreport.rungs import FLOOR_PROFILE, Side
+from envreport.sections import build_sections, count, number, text
+from envreport.stability import NOISE_LIMITS, all_warnings, diagnose
+from envreport.summary import summarise
+
+EMBED_LIMIT_BYTES = 12_000_000
+"""Rows above this are not carried inside the report (they are packed, about ten to one)."""
+PREFERRED = ("docker", "podman", "containerd", "runc", "crun", "libvirt", "qemu")
+HIDDEN = "(left out; --include-host shows it)"
+
+
+def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
+    """Return the report of one run. Host name, user name and paths are left out unless `include_host`."""
+    answer, notes = answer_of(results)
+    return ReportDocument(
+        title="What a container and a VM cost here",
+        run_id=str(results.get("run_id", default="")),
+        started_at=str(results.get("started_at", default="")),
+        tool_version=str(results.get("tool_version", default="")),
+        answer=answer,
+        answer_notes=notes,
+        conditions=run_conditions(results),
+        judgements=judge_all(results, extra_claims),
+        sections=build_sections(results),
+        environment_sentence=str(results.get("host", "summary", default="What this machine is was not recorded.")),
+        layers=tuple(_layers(results)),
+        environment_tables=tuple(_environment_tables(results)),
+        warnings=all_warnings(results),
+        noise=tuple(_noise_tables(results)),
+        method=_method(results),
+        reproduce=tuple(_reproduce(results, include_host=include_host)),
+        summary=summarise(results),
+        raw=_raw(results),
+        outcome=str(results.get("outcome", default="")),
+        failures=tuple(_failures(results)),
+    )
+
+
+def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
+    """Return the question answered in one sentence, and notes that must be read with it."""
+    containers = results.find(Experiment.STARTUP, Phase.READY, Side.CONTAINER)
+    machines = [each for each in results.find(Experiment.STARTUP, Phase.READY, Side.VM) if each.key.profile != FLOOR_PROFILE]
+    container = _representative(containers)
+    machine = _representative([each for each in machines if container is None or each.key.profile == container.key.profile] or machines)
+    notes = list(run_conditions(results))
+    if container is None or machine is None:
+        one = container or machine or _representative(results.find(Experiment.STARTUP, Phase.READY))
+        if one is None:
+            return "No start was measured in this run.", tuple(notes)
+        lacking = "VM" if container else "container"
+        return f"Here {_takes(one)}; no {lacking} was measured beside it.", tuple(notes)
+    emulated = accelerator_of(results, machine) == "tcg"
+    ratio = stats.ratio(machine.rounds, container.rounds)
+    sentence = f"Here {_takes(container)}, {_takes(machine, emulated=emulated)}"
+    if ratio and ratio.interval:
+        low, high = (units.quantity(limit, Unit.RATIO, 1.0) for limit in (ratio.interval.low, ratio.interval.high))
+        sentence += f": {low} to {high} the container's time"
+    if emulated:
+        notes.insert(0, "The VM ran under software emulation (TCG): this says nothing about a VM on KVM.")
+    return sentence + ".", tuple(notes)
+
+
+def _takes(series: Series, *, emulated: bool = False) -> str:
+    middle = stats.median(series.values)
+    kind = "an emulated VM" if emulated else series.key.label.split(" ")[0]
+    name = f"{kind} ({series.key.label})" if emulated else series.key.label
+    if middle is None:
+        return f"{name} was not timed"
+    limits = f" {units.interval_text(middle.interval, series.unit)}" if middle.interval else ""
+    return f"{name} is ready after {units.quantity(middle.value, series.unit)}{limits}"
+
+
+def _representative(series: Sequence[Series]) -> Series | None:
+    """Return the series most people mean: a full engine before a bare runtime, KVM before TCG, the minimal payload."""
+    ranked = sorted(
+        series,
+        key=lambda each: (
+            "accel=tcg" in each.key.variant,
+            each.key.profile not in {"minimal", ""},
+            PREFERRED.index(each.key.backend) if each.key.backend in PREFERRED else len(PREFERRED),
+            each.key.variant,
+        ),
+    )
+    return ranked[0] if ranked else None
+
+
+def _layers(results: Results) -> Iterator[Layer]:
+    evidence = results.get("host", "evidence", default=[])
+    for layer in host_layers(results):
+        details = layer.get("details")
+        words = ", ".join(f"{key}: {value}" for key, value in details.items()) if isinstance(details, Mapping) else ""
+        hypervisor = layer.get("hypervisor_type")
+        if hypervisor:
+            words = ", ".join(part for part in (f"type {hypervisor} hypervisor", words) if part)
+        numbers = layer.get("evidence")
+        chosen = [evidence[each] for each in numbers if isinstance(each, int) and 0 <= each < len(evidence)] if isinstance(numbers, list) else []
+        yield Layer(
+            str(layer.get("kind", "")),
+            str(layer.get("name") or layer.get("id") or "unnamed"),
+            words,
+            tuple(_evidence_text(each) for each in chosen if isinstance(each, Mapping)),
+        )
+
+
+def _evidence_text(piece: Mapping[str, Any]) -> str:
+    return f"{piece.get('strength', 'evidence')}: {piece.get('source', '?')} says {piece.get('observed', '')!r}"
+
+
+def _environment_tables(results: Results) -> Iterator[Table]:
+    host = results.get("host", "host", default={})
+    if isinstance(host, Mapping) and host:
+        rows = tuple(_flat_rows({key: value for key, value in host.items() if key not in {"hostname", "name", "user"}}))
+        yield Table("machine", "This machine", ("what", "value"), rows)
+    for name, caption in (("overruled", "Signs that were overruled"), ("unknown", "What could not be read")):
+        found = [each for each in results.get("host", name, default=[]) if isinstance(each, Mapping)]
+        if found:
+            columns = tuple(dict.fromkeys(key for each in found for key in each))
+            cells = tuple(tuple(text(each.get(key, "")) for key in columns) for each in found)
+            yield Table(name, caption, columns, cells)
+    used, skipped = _rung_rows(results)
+    if used or skipped:
+        yield Table("rungs", "Ways of starting that were used or skipped", ("rung", "used", "facts, or why not", "remedy"), (*used, *skipped))
+    kvm = results.get("accelerator", "kvm", default=None)
+    if isinstance(kvm, Mapping):
+        yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), tuple(_flat_rows(kvm)))
+
+
+def _rung_rows(results: Results) -> tuple[list[tuple[Cell, ...]], list[tuple[Cell, ...]]]:
+    used, skipped = [], []
+    for each in results.get("backends", "used", default=[]):
+        if isinstance(each, Mapping):
+            facts = each.get("facts")
+            words = ", ".join(f"{key} {value}" for key, value in facts.items() if not _is_path(value)) if isinstance(facts, Mapping) else ""
+            used.append((text(each.get("name", "?")), text("yes"), text(words), text("")))
+    for each in results.get("backends", "skipped", default=[]):
+        if isinstance(each, Mapping):
+            skipped.append((text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", ""))))
+    return used, skipped
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and "/" in value and PurePath(value.split("://")[-1]).is_absolute()
+
+
+def _flat_rows(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[Cell, ...]]:
+    for key, value in record.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flat_rows(value, f"{name}: ")
+        elif str(key).endswith("_bytes") and isinstance(value, int | float) and not isinstance(value, bool):
+            yield text(name.removesuffix(" bytes")), number(value, Unit.BYTES)
+        elif str(key).endswith("_s") and isinstance(value, int | float) and not isinstance(value, bool):
+            yield text(name.removesuffix(" s")), number(value * 1e9, Unit.NS)
+        elif isinstance(value, list):
+            yield text(name), text(", ".join(str(each) for each in value))
+        elif value is not None:
+            yield text(name), text({True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value)
+
+
+def _noise_tables(results: Results) -> Iterator[Table]:
+    rows = []
+    for name, samples in results.noise.items():
+        values = [float(row.value) for row in samples if row.value is not None]
+        if values:
+            rule = NOISE_LIMITS.get(name)
+            middle = stats.median(values)
+            rows.append(
+                (
+                    text(rule.what if rule else name.removeprefix(NOISE_PREFIX)),
+                    Cell(f"{middle.value:.3g}" if middle else units.MISSING, middle.value if middle else None),
+                    Cell(f"{max(values):.3g}", max(values)),
+                    Cell(f"{rule.limit:g}" if rule else units.MISSING),
+                    count(len(values)),
+                )
+            )
+    if rows:
+        yield Table("noise", "State of the machine just before each start", ("what", "median", "highest", "limit", "stamps"), tuple(rows), (1, 2, 3, 4))
+    found = []
+    for series in results.find(Experiment.STARTUP, Phase.READY, usual=False):
+        seen = diagnose(series.values)
+        cells = (seen.drift_rho, seen.lag1, seen.first_ratio)
+        found.append(
+            (
+                text(series.key.label),
+                *(Cell(units.MISSING if each is None else f"{each:+.2f}" if index < 2 else f"{each:.2f}", each) for index, each in enumerate(cells)),
+                count(len(seen.outliers)),
+                text(units.MISSING if seen.bimodal is None else "yes" if seen.bimodal else "no"),
+            )
+        )
+    if found:
+        head = ("rung", "drift (Spearman)", "lag-1 correlation", "first start over median", "outliers (kept)", "two groups")
+        yield Table("stability", "How steady the starts were", head, tuple(found), (1, 2, 3, 4))
+
+
+def _method(results: Results) -> tuple[Fact, ...]:
+    lags = results.find(Experiment.STARTUP, Phase.OBSERVER_LAG)
+    all_lags = [value for each in lags for value in each.values]
+    middle = stats.median(all_lags)
+    lag = "not measured in this run"
+    if middle:
+        lag = f"{units.estimate_text(middle, Unit.NS)}; at most {units.quantity(max(all_lags), Unit.NS)}. Measured where payload and observer share a clock; for VMs a lower limit."
+    return (
+        Fact("From", "the request to the engine, before anything is created (an engine may do its work in create, attach or start)"),
+        Fact("To", "the first byte of the payload's ready line, with a nonce, read on this machine"),
+        Fact("Clock", "one monotonic clock, on this machine, for every rung; nothing inside a guest is trusted for time"),
+        Fact("Observer lag", lag),
+        Fact("Order", "rounds, each with every rung in shuffled order; warm-ups are kept as rows and never counted"),
+        Fact("Medians", "with the exact order-statistic interval of at least 95 %; it needs six values, and no interval is shown for fewer"),
+        Fact("p95", "exact interval where there are values enough (72); else limits that assume log-normal times, and say so"),
+        Fact(
+            "Ratios",
+            f"of medians, percentile bootstrap by round, {stats.RESAMPLES} resamples, seed {stats.BOOTSTRAP_SEED}; rank-sum interval for fewer than six rounds",
+        ),
+        Fact("Verdicts", "an interval that touches the bound is inconclusive; missing data never answer; emulation (TCG) never speaks for KVM"),
+        Fact("Failed starts", "are rows, are counted, and are endless starts for any upper limit that a verdict uses"),
+    )
+
+
+PATH = re.compile(r"(?<![\w/.:-])(?:file://)?(?:/|~/)[^\s'\",;:)]+")
+
+
+def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
+    command = results.get("command", default=[])
+    if isinstance(command, list) and command:
+        shown = [str(part) for part in command]
+        yield Fact("Command", shlex.join(shown if include_host else [_without_path(part) for part in shown]))
+    for name, key in (("Seed", "seed"), ("Run", "run_id"), ("Started", "started_at"), ("Ended", "ended_at"), ("envbench", "tool_version")):
+        value = results.get(key)
+        if value is not None:
+            yield Fact(name, str(value))
+    for group in ("engines", "libraries", "payload"):
+        record = results.get(group, default={})
+        if isinstance(record, Mapping):
+            for name, value in _facts_of(record, group):
+                if include_host or not _is_path(value):
+                    yield Fact(name, value)
+    if include_host:
+        yield Fact("Host name", str(results.get("host", "host", "hostname", default=platform.node())))
+        yield Fact("Folder", str(results.folder))
+    yield Fact(f"{SAMPLES_FILE} (SHA-256)", results.samples_sha256 or "not read from a file")
+    yield Fact("Every figure again", "envbench recompute FOLDER")
+
+
+def _without_path(part: str) -> str:
+    head, _, tail = part.partition("=") if part.startswith("--") else ("", "", part)
+    shown = "…/" + PurePath(tail).name if "/" in tail and PurePath(tail).is_absolute() else tail
+    return f"{head}={shown}" if head else shown
+
+
+def _facts_of(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _facts_of(value, f"{prefix}: {key}")
+        elif value is not None and not isinstance(value, list):
+            yield f"{prefix}: {key}", str(value)
+
+
+def _raw(results: Results) -> RawData:
+    path = results.folder / SAMPLES_FILE
+    content = path.read_bytes() if path.is_file() and path.stat().st_size <= EMBED_LIMIT_BYTES else None
+    return RawData(SAMPLES_FILE, results.row_count, results.samples_sha256, content)
+
+
+def _failures(results: Results) -> Iterator[tuple[str, str, int, int]]:
+    from envreport.rungs import label  # noqa: PLC0415  (one use)
+
+    for (experiment, rung), rows in results.failures.items():
+        reason = next((row.detail for row in rows if row.detail), "no reason recorded")
+        yield f"{experiment}: {label(*rung)}", reason, len(rows), results.starts.get((experiment, rung), len(rows))

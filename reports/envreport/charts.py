@@ -1,0 +1,315 @@
+"""Charts as inline SVG: a `Chart` in, markup out whose colours are CSS variables and whose text stays text.
+
+matplotlib draws; afterwards every inline style becomes a class, so that a page with a strict content-security policy can carry
+it, and every stand-in colour becomes a variable, so that dark mode works. The same chart gives the same bytes.
+"""
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from envreport import units
+from envreport.document import Chart, Mark
+from envreport.rungs import Side
+
+WIDTH_IN = 7.6
+ROW_IN = 0.36
+FRAME_IN = 0.95
+RASTER_FROM = 4_000
+"""From this many dots on they are drawn as one picture, or the page would grow by 60 bytes for each."""
+INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
+SIDE_COLOURS: Mapping[Side, str] = {
+    Side.HOST: "#110001",
+    Side.NAMESPACES: "#110002",
+    Side.CONTAINER: "#110003",
+    Side.SANDBOX: "#110004",
+    Side.VM: "#110005",
+    Side.WSL: "#110006",
+}
+SIDE_MARKERS: Mapping[Side, str] = {
+    Side.HOST: "D",
+    Side.NAMESPACES: "v",
+    Side.CONTAINER: "o",
+    Side.SANDBOX: "P",
+    Side.VM: "s",
+    Side.WSL: "^",
+}
+PART_COLOURS = tuple(f"#1200{index:02x}" for index in range(1, 10))
+HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++", "oooo", "||||")
+LINE_STYLES = ("-", "--", "-.", ":")
+VARIABLES: Mapping[str, str] = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--card",
+    **{colour: f"--side-{side}" for side, colour in SIDE_COLOURS.items()},
+    **{colour: f"--part-{index + 1}" for index, colour in enumerate(PART_COLOURS)},
+}
+STYLE: Mapping[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "envreport",
+    "text.parse_math": False,
+    "font.size": 9.5,
+    "font.family": "DejaVu Sans",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "hatch.linewidth": 0.6,
+    "hatch.color": PAPER,
+    "legend.frameon": False,
+}
+NAME_LIMIT = 44
+
+
+def draw(chart: Chart) -> tuple[str, dict[str, str]]:
+    """Return the chart as an <svg> element and the CSS rules of its classes (class → declarations)."""
+    with mpl.rc_context(dict(STYLE)), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # glyphs missing in the layout font: the browser has them
+        figure = DRAWERS[chart.kind](chart)
+        buffer = io.StringIO()
+        figure.savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.08
+        )
+    return clean(buffer.getvalue(), chart.id, chart.title, chart.description)
+
+
+def _figure(rows: int, *, height: float | None = None) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(WIDTH_IN, height or FRAME_IN + ROW_IN * max(2, rows)))
+    return figure, figure.add_subplot()
+
+
+def _name(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= NAME_LIMIT else line[: NAME_LIMIT - 1] + "…"
+
+
+def _value_axis(axes: Any, chart: Chart, *, log: bool, which: str = "x") -> None:
+    axis = getattr(axes, f"{which}axis")
+    if log:
+        getattr(axes, f"set_{which}scale")("log")
+        axis.set_major_locator(LogLocator(base=10, numticks=8))
+        low, high = getattr(axes, f"get_{which}lim")()
+        if high / max(low, 1e-12) < 50:
+            axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=12))
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: units.quantity(value, chart.unit)))
+    getattr(axes, f"set_{which}label")(chart.axis)
+    axes.grid(visible=True, axis=which, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _rows(axes: Any, chart: Chart) -> None:
+    axes.set_yticks(range(len(chart.marks)), [_name(mark.name) for mark in chart.marks])
+    axes.set_ylim(len(chart.marks) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+
+
+def _positive(chart: Chart) -> bool:
+    values = [value for mark in chart.marks for value in mark.values]
+    return bool(values) and min(values) > 0
+
+
+def _interval(axes: Any, mark: Mark, row: float, colour: str) -> None:
+    """Median as a tall bar, its interval as a line with caps: readable without colour."""
+    if mark.estimate is None:
+        return
+    limits = mark.estimate.interval
+    if limits is not None and math.isfinite(limits.high):
+        axes.plot([limits.low, limits.high], [row, row], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=4)
+        axes.plot([limits.low, limits.high], [row, row], linestyle="", marker="|", markersize=7, color=INK, zorder=4)
+    axes.plot([mark.estimate.value], [row], marker="d", markersize=6, color=colour, markeredgecolor=INK, zorder=5)
+
+
+def _strip(chart: Chart) -> Figure:
+    """Every run a dot, spread over the row by a fixed pattern, with median and interval below."""
+    figure, axes = _figure(len(chart.marks))
+    many = sum(len(mark.values) for mark in chart.marks) > RASTER_FROM
+    for row, mark in enumerate(chart.marks):
+        spread = row - 0.12 + 0.24 * (np.modf(np.arange(len(mark.values)) * 0.618034)[0] - 0.5)
+        axes.plot(
+            mark.values, spread, linestyle="", marker=SIDE_MARKERS[mark.side], markersize=3.6, alpha=0.6,
+            color=SIDE_COLOURS[mark.side], markeredgewidth=0, rasterized=many,
+        )  # fmt: skip
+        _interval(axes, mark, row + 0.24, SIDE_COLOURS[mark.side])
+    _rows(axes, chart)
+    _value_axis(axes, chart, log=_positive(chart))
+    _reference(axes, chart)
+    return figure
+
+
+def _reference(axes: Any, chart: Chart) -> None:
+    if chart.reference is not None:
+        axes.axvline(chart.reference, color=INK, linewidth=1, linestyle="--", zorder=1)
+
+
+def _ecdf(chart: Chart) -> Figure:
+    figure, axes = _figure(0, height=3.4)
+    for index, mark in enumerate(chart.marks):
+        ordered = np.sort(np.asarray(mark.values))
+        share = np.arange(1, len(ordered) + 1) / len(ordered)
+        axes.step(
+            ordered, share, where="post", color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            linewidth=1.5, marker=SIDE_MARKERS[mark.side], markevery=max(1, len(ordered) // 8), markersize=4, label=_name(mark.name),
+            rasterized=len(ordered) > RASTER_FROM,
+        )  # fmt: skip
+    axes.set_ylabel("share of starts that were ready")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    axes.set_ylim(0, 1.03)
+    _value_axis(axes, chart, log=_positive(chart))
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, fontsize=8.5)
+    return figure
+
+
+def _order(chart: Chart) -> Figure:
+    figure, axes = _figure(0, height=3.4)
+    many = sum(len(mark.values) for mark in chart.marks) > RASTER_FROM
+    for index, mark in enumerate(chart.marks):
+        axes.plot(
+            mark.positions, mark.values, color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)], linewidth=0.7,
+            marker=SIDE_MARKERS[mark.side], markersize=3.6, label=_name(mark.name), rasterized=many,
+        )  # fmt: skip
+    axes.set_xlabel("order of starts over the whole run")
+    _value_axis(axes, chart, log=_positive(chart), which="y")
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, fontsize=8.5)
+    return figure
+
+
+def _phases(chart: Chart) -> Figure:
+    """Stacked bars; each part has a colour and a hatch of its own."""
+    figure, axes = _figure(len(chart.marks))
+    names = list(dict.fromkeys(name for mark in chart.marks for name, _ in mark.parts))
+    lefts = [0.0] * len(chart.marks)
+    for index, name in enumerate(names):
+        widths = [dict(mark.parts).get(name, 0.0) for mark in chart.marks]
+        axes.barh(
+            range(len(widths)), widths, left=lefts, height=0.62, color=PART_COLOURS[index % len(PART_COLOURS)],
+            hatch=HATCHES[index % len(HATCHES)], edgecolor=PAPER, linewidth=0.6, label=name,
+        )  # fmt: skip
+        lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
+    _rows(axes, chart)
+    _value_axis(axes, chart, log=False)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(0, -0.55 / max(1, figure.get_figheight() - FRAME_IN)), ncols=5, fontsize=8.5
+    )
+    return figure
+
+
+def _forest(chart: Chart) -> Figure:
+    figure, axes = _figure(len(chart.marks))
+    for row, mark in enumerate(chart.marks):
+        _interval(axes, mark, row, SIDE_COLOURS[mark.side])
+    _rows(axes, chart)
+    values = [mark.estimate.value for mark in chart.marks if mark.estimate]
+    _value_axis(axes, chart, log=bool(values) and min(values) > 0)
+    _reference(axes, chart)
+    return figure
+
+
+def _lines(chart: Chart) -> Figure:
+    figure, axes = _figure(0, height=3.2)
+    for index, mark in enumerate(chart.marks):
+        axes.plot(
+            mark.positions, mark.values, color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            marker=SIDE_MARKERS[mark.side], markersize=5, linewidth=1.3, label=_name(mark.name),
+        )  # fmt: skip
+    axes.set_xlabel("runs, oldest first" if chart.kind == "trend" else "instances running at once")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _value_axis(axes, chart, log=chart.kind == "trend" and _positive(chart), which="y")
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, fontsize=8.5)
+    return figure
+
+
+DRAWERS: Mapping[str, Callable[[Chart], Figure]] = {
+    "strip": _strip,
+    "ecdf": _ecdf,
+    "order": _order,
+    "phases": _phases,
+    "stack": _phases,
+    "forest": _forest,
+    "lines": _lines,
+    "trend": _lines,
+}
+
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+_FONT_SIZE = re.compile(r"[\d.]+px")
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+ElementTree.register_namespace("", SVG)
+ElementTree.register_namespace("xlink", XLINK)
+DROPPED = frozenset({f"{{{SVG}}}metadata", f"{{{SVG}}}style"})
+
+
+def clean(svg: str, prefix: str, title: str, description: str) -> tuple[str, dict[str, str]]:
+    """Return matplotlib's SVG fit for a page: own ids, classes for styles, variables for colours, a title and a description.
+
+    It is parsed, not matched: names from outside stand in its text, and none may pass for markup or style.
+    """
+    root = ElementTree.fromstring(svg)  # noqa: S314  (matplotlib's own output of a moment ago)
+    rules: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in DROPPED]:
+            parent.remove(child)
+    for element in root.iter():
+        _own_ids(element, prefix)
+        style = _declarations(element)
+        if style:
+            name = names.setdefault(style, f"{prefix}-{len(names)}")
+            rules[name] = style
+            element.set("class", name)
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
+    for position, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
+        element.text = text
+        root.insert(position, element)
+    return ElementTree.tostring(root, encoding="unicode"), rules
+
+
+def _own_ids(element: ElementTree.Element, prefix: str) -> None:
+    """Ids are unique in a page, not only in a chart."""
+    for name, value in element.attrib.items():
+        if name == "id":
+            element.set(name, f"{prefix}-{value}")
+        elif name == f"{{{XLINK}}}href" and value.startswith("#"):
+            element.set(name, f"#{prefix}-{value[1:]}")
+        elif "url(#" in value:
+            element.set(name, value.replace("url(#", f"url(#{prefix}-"))
+
+
+def _declarations(element: ElementTree.Element) -> str:
+    """Take the style and the colours off an element and return them as CSS with variables."""
+    found = []
+    for part in element.attrib.pop("style", "").split(";"):
+        name, _, value = (text.strip() for text in part.partition(":"))
+        if name == "font":  # the page's own font, in the chart's size
+            size = _FONT_SIZE.search(value)
+            name, value = "font-size", size[0] if size else "10px"
+        if name and name != "font-family":
+            found.append((name, value))
+    found.extend((name, element.attrib.pop(name)) for name in ("fill", "stroke") if name in element.attrib)
+    return "; ".join(f"{name}: {_COLOUR.sub(_variable, value)}" for name, value in found)
+
+
+def _variable(match: re.Match[str]) -> str:
+    name = VARIABLES.get(match[0])
+    return f"var({name})" if name else match[0]

@@ -1,0 +1,126 @@
+"""The report as data: what every format renders. Nothing here knows HTML, Markdown or CSV, and no format computes a figure."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from envreport.claims.model import Judgement
+from envreport.rungs import Side
+from envreport.stability import Warning_
+from envreport.stats import Estimate
+from envreport.summary import SummaryRow
+
+ChartKind = Literal["strip", "ecdf", "phases", "order", "forest", "stack", "lines", "trend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: the text a person reads, and what it sorts by (None: the text)."""
+
+    text: str
+    sort: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a caption. `numeric` names the positions of columns that are right-aligned."""
+
+    id: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numeric: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One rung (or pair, or item) in a chart. `values` are in the chart's unit, `positions` their x where order matters."""
+
+    name: str
+    side: Side
+    values: tuple[float, ...] = ()
+    positions: tuple[float, ...] = ()
+    estimate: Estimate | None = None
+    parts: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart with its title, a description for those who cannot see it, and the table of what it shows."""
+
+    id: str
+    kind: ChartKind
+    title: str
+    description: str
+    axis: str
+    unit: str
+    marks: tuple[Mark, ...]
+    table: Table
+    reference: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report about one experiment or one subject."""
+
+    id: str
+    title: str
+    lead: str
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+    empty: str = ""
+    """Why there is nothing to show, where that is so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer around the machine that measured, with the evidence for it in words."""
+
+    kind: str
+    name: str
+    details: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and a value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawData:
+    """The rows themselves. `content` is None where they are too large to carry; then they stand beside the report."""
+
+    name: str
+    rows: int
+    sha256: str
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDocument:
+    """All that a report shows, in the order of issue and reading."""
+
+    title: str
+    run_id: str
+    started_at: str
+    tool_version: str
+    answer: str
+    answer_notes: tuple[str, ...]
+    conditions: tuple[str, ...]
+    judgements: tuple[Judgement, ...]
+    sections: tuple[Section, ...]
+    environment_sentence: str
+    layers: tuple[Layer, ...]
+    environment_tables: tuple[Table, ...]
+    warnings: tuple[Warning_, ...]
+    noise: tuple[Table, ...]
+    method: tuple[Fact, ...]
+    reproduce: tuple[Fact, ...]
+    summary: tuple[SummaryRow, ...]
+    raw: RawData
+    outcome: str
+    failures: tuple[tuple[str, str, int, int], ...] = field(default=())
+    """(rung, reason, failed starts, all starts)."""

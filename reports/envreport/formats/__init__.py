@@ -1,0 +1,27 @@
+"""The registry of report formats: name → where its function is. Each takes a ReportDocument and returns file name → content."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from envreport.document import ReportDocument
+
+FORMATS: Mapping[str, str] = {
+    "csv": "envreport.formats.csv:render",
+    "html": "envreport.formats.html:render",
+    "json": "envreport.formats.json:render",
+    "junit": "envreport.formats.junit:render",
+    "markdown": "envreport.formats.markdown:render",
+    "openmetrics": "envreport.formats.openmetrics:render",
+    "github": "envreport.formats.github:render",
+    "parquet": "envreport.formats.parquet:render",
+}
+
+
+def render(name: str, document: ReportDocument) -> dict[str, bytes]:
+    """Return the files of one format. Raises ValueError for a name that is not in `FORMATS`."""
+    where = FORMATS.get(name)
+    if where is None:
+        raise ValueError(f"no format {name!r}; there are: {', '.join(FORMATS)}")
+    module, _, function = where.partition(":")
+    files: Mapping[str, str | bytes] = getattr(import_module(module), function)(document)
+    return {file: content.encode() if isinstance(content, str) else content for file, content in files.items()}

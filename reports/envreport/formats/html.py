@@ -1,0 +1,104 @@
+"""report.html: one file that opens offline, with scripts off, on any screen, in light and dark, and on paper.
+
+Everything from outside passes through Jinja's autoescape. The content-security policy allows just the style and script of this
+file, by their hashes; pictures and the packed rows are data URLs.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from envreport.charts import draw
+from envreport.claims import DOCUMENTS
+from envreport.claims.model import Judgement
+from envreport.claims.verdict import Verdict
+from envreport.document import ReportDocument
+from envreport.formats.json import as_record
+from envreport.formats.markdown import SYMBOLS
+
+RESOURCES = files("envreport.formats") / "templates"
+VERDICT_CLASS: Mapping[Verdict, str] = {
+    Verdict.SUPPORTED: "yes",
+    Verdict.CONTRADICTED: "no",
+    Verdict.INCONCLUSIVE: "open",
+    Verdict.NOT_TESTABLE: "none",
+    Verdict.DOCUMENTARY: "text",
+}
+PACKED_LIMIT_BYTES = 700_000
+"""Rows that are still larger when packed stay beside the report: it must open on a phone."""
+
+
+def render(document: ReportDocument) -> dict[str, str]:
+    """Return the file."""
+    drawn = {chart.id: draw(chart) for section in document.sections for chart in section.charts}
+    rules = "\n".join(f".{name} {{ {style} }}" for _, styles in drawn.values() for name, style in sorted(styles.items()))
+    css = f"\n{_resource('report.css')}\n{rules}\n"
+    script = f"\n{_resource('report.js')}\n"
+    environment = Environment(
+        loader=PackageLoader("envreport.formats"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["verdict_class"] = lambda judgement: VERDICT_CLASS[judgement.verdict]
+    page = environment.get_template("report.html.j2").render(
+        doc=document,
+        themes=_themes(document),
+        tally=_tally(document),
+        symbols=SYMBOLS,
+        documents=DOCUMENTS,
+        charts={chart_id: Markup(svg) for chart_id, (svg, _) in drawn.items()},  # noqa: S704  (made by an XML writer)
+        css=Markup(css),  # noqa: S704  (ours; chart styles hold no text from outside)
+        script=Markup(script),  # noqa: S704  (ours)
+        style_hash=_source_hash(css),
+        script_hash=_source_hash(script),
+        data=Markup(script_json(as_record(document))),  # noqa: S704  (escaped for a script element)
+        rows_url=rows_url(document),
+    )
+    return {"report.html": page}
+
+
+def _resource(name: str) -> str:
+    return (RESOURCES / name).read_text(encoding="utf-8").strip()
+
+
+def _source_hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def script_json(record: object) -> str:
+    """Return JSON that no parser of HTML can be led out of (HTML spec, 4.12.1.3)."""
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for each in "<>&\u2028\u2029":
+        text = text.replace(each, f"\\u{ord(each):04x}")
+    return text
+
+
+def rows_url(document: ReportDocument) -> str:
+    """Return samples.csv, packed, as a data URL; "" where it is not at hand or too large. The same rows give the same bytes."""
+    if document.raw.content is None:
+        return ""
+    packed = gzip.compress(document.raw.content, compresslevel=9, mtime=0)
+    if len(packed) > PACKED_LIMIT_BYTES:
+        return ""
+    return f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
+
+
+def _themes(document: ReportDocument) -> dict[str, list[Judgement]]:
+    themes: dict[str, list[Judgement]] = {}
+    for each in document.judgements:
+        themes.setdefault(str(each.claim.theme), []).append(each)
+    return themes
+
+
+def _tally(document: ReportDocument) -> list[tuple[str, str, int, str]]:
+    counts = Counter(each.verdict for each in document.judgements)
+    emulated = Counter(each.verdict for each in document.judgements if each.tcg_only)
+    return [
+        (VERDICT_CLASS[verdict], str(verdict), counts[verdict], f"{emulated[verdict]} of them under TCG only" if emulated[verdict] else "")
+        for verdict in Verdict
+    ]

@@ -1,0 +1,110 @@
+"""report.md: the report in GitHub's Markdown, also used for a CI's job summary."""
+
+import re
+from collections.abc import Iterator
+
+from envreport.claims.model import Theme
+from envreport.claims.verdict import Verdict
+from envreport.document import ReportDocument, Table
+
+SYMBOLS = {
+    Verdict.SUPPORTED: "✔",
+    Verdict.CONTRADICTED: "✘",
+    Verdict.INCONCLUSIVE: "≈",
+    Verdict.NOT_TESTABLE: "–",
+    Verdict.DOCUMENTARY: "§",
+}
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$!])")
+
+
+def render(document: ReportDocument) -> dict[str, str]:
+    """Return the file."""
+    return {"report.md": "\n".join(lines(document)) + "\n"}
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is: on one line, with nothing that could pass for markup."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def table_lines(table: Table, *, heading: str = "###") -> Iterator[str]:
+    """Yield a table with its caption."""
+    yield f"{heading} {escape(table.caption)}"
+    yield ""
+    yield "| " + " | ".join(escape(column) for column in table.columns) + " |"
+    yield "|" + "|".join(" ---: " if index in table.numeric else " --- " for index in range(len(table.columns))) + "|"
+    for row in table.rows:
+        yield "| " + " | ".join(escape(cell.text) for cell in row) + " |"
+    yield ""
+
+
+def lines(document: ReportDocument) -> Iterator[str]:
+    """Yield the report line by line, in the order of the HTML report."""
+    yield f"# {escape(document.title)}"
+    yield ""
+    yield f"**{escape(document.answer)}**"
+    yield ""
+    yield from (f"- {escape(note)}" for note in document.answer_notes)
+    yield ""
+    yield from verdict_lines(document)
+    for section in document.sections:
+        yield f"## {escape(section.title)}"
+        yield ""
+        yield escape(section.empty or section.lead)
+        yield ""
+        for chart in section.charts:
+            yield from table_lines(chart.table)
+        for table in section.tables:
+            yield from table_lines(table)
+    yield from _environment(document)
+    yield from warning_lines(document)
+    for noise in document.noise:
+        yield from table_lines(noise)
+    for title, facts in (("How it was measured", document.method), ("How to reproduce it", document.reproduce)):
+        yield f"## {title}"
+        yield ""
+        yield from (f"- {escape(fact.name)}: {escape(fact.value)}" for fact in facts)
+        yield ""
+
+
+def verdict_lines(document: ReportDocument) -> Iterator[str]:
+    """Yield every claim with its verdict, by theme."""
+    yield "## Verdicts"
+    yield ""
+    for theme in [*dict.fromkeys(each.claim.theme for each in document.judgements)]:
+        yield f"### {escape(theme.value if isinstance(theme, Theme) else str(theme))}"
+        yield ""
+        yield "| claim | verdict | figure | why and under which conditions |"
+        yield "| --- | --- | --- | --- |"
+        for each in document.judgements:
+            if each.claim.theme is theme:
+                conditions = f" Conditions: {'; '.join(each.conditions)}." if each.conditions else ""
+                remedy = f" To supply it: {each.remedy}" if each.remedy and each.verdict is Verdict.NOT_TESTABLE else ""
+                name = f"{escape(each.claim.wording)} (`{each.claim.id}`)"
+                yield f"| {name} | {SYMBOLS[each.verdict]} {escape(each.label)} | {escape(each.figure)} | {escape(each.why + conditions + remedy)} |"
+        yield ""
+
+
+def warning_lines(document: ReportDocument) -> Iterator[str]:
+    """Yield every warning with its advice."""
+    yield "## Warnings"
+    yield ""
+    if not document.warnings:
+        yield "None."
+    for warning in document.warnings:
+        yield f"- **{escape(warning.code)}**: {escape(warning.message)}. {escape(warning.advice)}"
+    yield ""
+
+
+def _environment(document: ReportDocument) -> Iterator[str]:
+    yield "## Where it was measured"
+    yield ""
+    yield escape(document.environment_sentence)
+    yield ""
+    for layer in document.layers:
+        details = f" ({escape(layer.details)})" if layer.details else ""
+        yield f"- {escape(layer.kind)}: {escape(layer.name)}{details}"
+        yield from (f"  - {escape(piece)}" for piece in layer.evidence)
+    yield ""
+    for table in document.environment_tables:
+        yield from table_lines(table)
