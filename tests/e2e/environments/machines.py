@@ -1,0 +1,136 @@
+"""Virtual machines for the matrix: a guest made of the root tree as an initramfs, booted by QEMU, asked over its serial line."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from envbench.payload.kernel import GuestKernel, default_cache_dir, fetch_kernel
+from environments.case import CannotStartError
+from environments.lab import HERE, INSIDE, Lab
+
+# What a guest of one question does not need of the tree.
+LEFT_OUT = (
+    *("opt/envinspect", "usr/share", "var/lib/dpkg", "var/cache", "usr/lib/apt", "usr/lib/locale", "usr/lib/udev"),
+    *("usr/lib/systemd/system", "usr/lib/*/gconv", "usr/lib/*/perl*", "usr/bin/perl*", "dev/*", "boot", "lib/modules"),
+    *("usr/lib/modules", "usr/lib/python3*/test", "usr/lib/python3*/idlelib", "usr/lib/python3*/pydoc_data"),
+    *("usr/lib/python3*/ensurepip", "usr/lib/python3*/lib2to3", "usr/lib/firmware"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What QEMU is told. `smbios` are `-smbios` values, `flags` further options."""
+
+    machine: str = "pc"
+    cpu: str = "max"
+    smbios: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    firmware: Path | None = None
+    memory_mib: int = 512
+    task: str = "ask"
+    append: str = ""
+    program: str = "qemu-system-x86_64"
+
+
+def kernel(_lab: Lab) -> GuestKernel:
+    """The distribution's cloud kernel, unpacked in the user's cache."""
+    return fetch_kernel(default_cache_dir())
+
+
+def archive(lab: Lab, folder: Path, target: Path, leave_out: Sequence[str] = ()) -> Path:
+    """Write a folder as an uncompressed newc archive: unpacking it costs the guest the least."""
+    pruned = " -o ".join(f"-path './{pattern}'" for pattern in leave_out)
+    pruned = f"\\( {pruned} \\) -prune -o" if pruned else ""
+    script = f"find . -xdev {pruned} -print | cpio --create --format=newc --quiet >{target}"
+    lab.run(["sh", "-c", script], cwd=folder, timeout_s=120)
+    return target
+
+
+def initramfs(lab: Lab, tree: Path, name: str) -> Path:
+    """The tree with /init and the question on top; made once a session."""
+
+    def make() -> Path:
+        base = archive(lab, tree, lab.scratch / f"{name}-base.cpio", LEFT_OUT)
+        top = lab.folder(f"{name}-top")
+        (top / "opt").mkdir()
+        shutil.copytree(tree / INSIDE.lstrip("/"), top / INSIDE.lstrip("/"))
+        shutil.copy(HERE / "guest-init.sh", top / "init")
+        (top / "init").chmod(0o755)
+        over = archive(lab, top, lab.scratch / f"{name}-top.cpio")
+        whole = lab.scratch / f"{name}.cpio"
+        with whole.open("wb") as out:
+            for part in (base, over):
+                with part.open("rb") as data:
+                    shutil.copyfileobj(data, out)
+        base.unlink()
+        return whole
+
+    return lab.shared(f"initramfs-{name}", make)
+
+
+def boot(
+    lab: Lab,
+    machine: Machine,
+    *,
+    timeout_s: float = 150,
+    image: Path | None = None,
+    disk: Sequence[Path] = (),
+    guest_kernel: Path | None = None,
+) -> str:
+    """Boot, wait for the guest to end itself, and return what it said on its serial line."""
+    chosen = image or initramfs(lab, lab.root, "guest")
+    serial = lab.folder("guest") / "serial"
+    console = "ttyAMA0" if "aarch64" in machine.program else "ttyS0"
+    quiet = "quiet loglevel=1 panic=-1 reboot=t"
+    firmware = (
+        ["-drive", f"if=pflash,format=raw,readonly=on,file={machine.firmware}"] if machine.firmware is not None else []
+    )
+    command: list[str | Path] = [
+        machine.program,
+        *("-accel", "tcg", "-machine", machine.machine, "-cpu", machine.cpu, "-m", str(machine.memory_mib)),
+        *("-display", "none", "-monitor", "none", "-no-reboot", "-no-user-config", "-nic", "none"),
+        *("-serial", f"file:{serial}", "-kernel", guest_kernel or kernel(lab).path, "-initrd", chosen),
+        *("-append", f"console={console} {quiet} ask.task={machine.task} {machine.append}"),
+        *firmware,
+        *(word for value in machine.smbios for word in ("-smbios", value)),
+        *(word for path in disk for word in ("-drive", f"file={path},format=raw,if=virtio,readonly=on")),
+        *machine.flags,
+    ]
+    try:
+        lab.run(command, timeout_s=timeout_s)
+    except CannotStartError as error:
+        said = serial.read_text(errors="replace")[-2000:] if serial.exists() else ""
+        raise CannotStartError(f"{error}\nserial: {said}") from None
+    return serial.read_text(errors="replace")
+
+
+def parts(said: str) -> dict[str, str]:
+    """Split what a guest said that was asked in several environments: `## NAME` begins each."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in said.replace("\r", "").split("\n"):
+        if line.startswith("## "):
+            name = line[3:].strip()
+            found[name] = ""
+        elif name:
+            found[name] += line + "\n"
+    return found
+
+
+def transcripts(lab: Lab, task: str) -> dict[str, str]:
+    """Boot the guest of a task that asks in several environments, once a session."""
+    return lab.shared(task, lambda: parts(boot(lab, Machine(task=task, memory_mib=768))))
+
+
+# --- arm64 ------------------------------------------------------------------------------------------------------------
+
+
+def arm64_machine(lab: Lab, machine: str) -> str:
+    """Boot an arm64 guest: kernel and userland are foreign packages, unpacked into a tree."""
+    tree = lab.arm64_root
+    images = sorted(tree.glob("boot/vmlinuz-*"))
+    if not images:
+        raise CannotStartError(f"no arm64 kernel in {tree}; try: tests/e2e/provision.sh")
+    serial_console = Machine(machine=machine, cpu="cortex-a72", memory_mib=768, program="qemu-system-aarch64")
+    return boot(lab, serial_console, timeout_s=250, image=initramfs(lab, tree, "arm64"), guest_kernel=images[-1])

@@ -1,0 +1,116 @@
+"""Real KVM guests: an emulated machine with AMD's SVM boots QEMU with its KVM accelerator inside, and that guest is asked.
+
+Slow, so one outer machine runs all inner ones, one after the other.
+"""
+
+import functools
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from environments.case import CannotStartError, Environment
+from environments.lab import INSIDE, Lab
+from environments.machines import Machine, archive, boot, initramfs, kernel, parts
+
+QEMU = "qemu-system-x86_64"
+KVM = {"qemu": {"accelerator": "kvm"}}
+# The outer machine's deadline; it runs beside the other guests.
+OUTER_S = 560
+
+# Name, -cpu of the inner guest, details that must be known, how.
+INNER: tuple[tuple[str, str, dict[str, dict[str, str]], str], ...] = (
+    ("kvm", "host", KVM, "a KVM guest of QEMU"),
+    ("kvm-hv", "host,hv-relaxed,hv-vapic,hv-time,hv-vpindex", KVM, "a KVM guest with Hyper-V enlightenments"),
+    ("kvm-off", "host,kvm=off", {}, "a KVM guest with kvm=off: no signature but the hypervisor bit"),
+    ("kvm-off-hv", "host,kvm=off,hv-relaxed,hv-time", {}, "a KVM guest that shows only Hyper-V's signature"),
+    (
+        "kvm-vendor-id",
+        "host,hv-relaxed,hv-time,hv-vendor-id=VBoxVBoxVBox",
+        KVM,
+        "a KVM guest that shows VirtualBox's signature first and KVM's second",
+    ),
+    ("kvm-vmware-freq", "host,vmware-cpuid-freq=on", KVM, "a KVM guest with VMware's frequency leaf"),
+)
+
+
+def module_files(lab: Lab, names: Sequence[str]) -> list[Path]:
+    """Return these kernel modules' files and those they need, in the order to load them."""
+    modules = kernel(lab).modules
+    if modules is None:
+        raise CannotStartError("the guest kernel has no modules")
+    by_name = {path.name.partition(".ko")[0].replace("-", "_"): path for path in modules.rglob("*.ko*")}
+    ordered: list[Path] = []
+
+    def add(name: str) -> None:
+        path = by_name.get(name)
+        if path is None or path in ordered:
+            return
+        # The .modinfo section holds NUL-terminated key=value words (include/linux/moduleparam.h).
+        found = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
+        for need in found[1].decode().split(",") if found else ():
+            add(need.replace("-", "_"))
+        ordered.append(path)
+
+    for name in names:
+        add(name)
+    return ordered
+
+
+def _disk(lab: Lab) -> Path:
+    """An ext4 image with QEMU, the kernel and the inner guest's initramfs."""
+    folder = lab.folder("nested")
+    lab.run(["cp", "-a", f"{lab.cache}/nested/.", folder])
+    for name in ("dev", "proc", "sys", "tmp"):
+        (folder / name).mkdir(exist_ok=True)
+    for name in ("bin", "lib", "lib64", "sbin"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(f"usr/{name}")
+    shutil.copy(kernel(lab).path, folder / "vmlinuz")
+    shutil.copy(initramfs(lab, lab.root, "guest"), folder / "initramfs")
+    image = lab.scratch / "nested.ext4"
+    lab.run(["mke2fs", "-q", "-t", "ext4", "-d", folder, image, "900M"], timeout_s=120)
+    shutil.rmtree(folder)
+    return image
+
+
+def _outer(lab: Lab) -> dict[str, str]:
+    top = lab.folder("outer")
+    modules = top / "opt/modules"
+    modules.mkdir(parents=True)
+    for number, path in enumerate(module_files(lab, ("virtio_pci", "virtio_blk", "kvm_amd"))):
+        shutil.copy(path, modules / f"{number:02}-{path.name}")
+    over = top / INSIDE.lstrip("/")
+    over.mkdir(parents=True)
+    (over / "inner").write_text("".join(f"{name} {cpu}\n" for name, cpu, _, _ in INNER))
+    image = lab.scratch / "outer.cpio"
+    with image.open("wb") as out:
+        for part in (initramfs(lab, lab.root, "guest"), archive(lab, top, lab.scratch / "outer-top.cpio")):
+            with part.open("rb") as data:
+                shutil.copyfileobj(data, out)
+    machine = Machine(machine="q35", cpu="EPYC,+svm,+npt", memory_mib=2560, task="guest-nested")
+    return parts(boot(lab, machine, timeout_s=OUTER_S, image=image, disk=[_disk(lab)]))
+
+
+def _inner(name: str, lab: Lab) -> str:
+    said = lab.shared("nested", lambda: _outer(lab))
+    if name not in said:
+        raise CannotStartError(f"the outer guest did not get to {name}: {list(said)}")
+    return said[name]
+
+
+ENVIRONMENTS = tuple(
+    Environment(
+        f"qemu-{name}",
+        (QEMU, "tree:nested", "cpio"),
+        functools.partial(_inner, name),
+        ("qemu",),
+        how,
+        own_kernel=True,
+        details=details,
+        never=frozenset({"hyper-v", "vmware", "virtualbox", "xen"}),
+        slow=True,
+        deadline_s=OUTER_S + 40,
+    )
+    for name, _, details, how in INNER
+)

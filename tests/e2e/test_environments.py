@@ -1,0 +1,113 @@
+"""The matrix: real environments are started and envinspect is asked inside each; the truth stands beside it.
+
+What systemd-detect-virt and virt-what say in the same places is recorded, not asserted: docs/accuracy.md compares.
+"""
+
+import base64
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jsonschema
+import pytest
+from environments import ENVIRONMENTS
+from environments.case import Answer, CannotStartError, Environment, parse
+from environments.matrix import Matrix, lacking
+
+from envinspect.schema import SCHEMA
+
+# What a VMM's own name may be shortened to where only the CPU can be asked: the accelerator under it.
+GENERAL = {"firecracker": "kvm", "qemu": "kvm", "cloud-hypervisor": "kvm", "crosvm": "kvm"}
+
+
+def _params() -> list[object]:
+    rows = sorted(ENVIRONMENTS, key=lambda row: row.slow)
+    return [
+        pytest.param(row, id=row.name, marks=[pytest.mark.engine(row.needs[0] if row.needs else "host"), pytest.mark.timeout(row.deadline_s + 600)])
+        for row in rows
+    ]
+
+
+@pytest.fixture(scope="session")
+def host_layers(matrix: Matrix) -> list[str]:
+    """The host's truth: what ENVINSPECT_E2E_HOST says ("firecracker", "" for bare metal), else the firmware's own words, else ours."""
+    said = os.environ.get("ENVINSPECT_E2E_HOST")
+    if said is not None:
+        return said.split()
+    facp = Path("/sys/firmware/acpi/tables/FACP")
+    # The OEM id is at offset 10 of every table (ACPI 6.5, 5.2.6); Firecracker's is in its src/acpi-tables.
+    if facp.exists() and facp.read_bytes()[10:16] == b"FIRECK":
+        return ["firecracker"]
+    host = next(row for row in ENVIRONMENTS if row.name == "host")
+    return parse(matrix.transcript(host)).layers
+
+
+def judge(row: Environment, layers: Sequence[str], host: Sequence[str]) -> str:
+    """Return what is wrong with an answer's layers, "" where they are the truth."""
+    expected = list(row.layers) if row.own_kernel else [*host, *row.layers]
+    allowed = [set(names.split("|")) for names in expected]
+    if not row.own_kernel and (not row.firmware or row.hides_host):
+        for names in allowed[: len(host)]:
+            names.update(GENERAL[name] for name in list(names) if name in GENERAL)
+    wholes = [allowed]
+    if row.hides_host:
+        wholes.append(allowed[len(host) :])
+    for whole in wholes:
+        if len(layers) == len(whole) and all(layer in names for layer, names in zip(layers, whole, strict=True)):
+            return ""
+    return f"truth is {expected}, the answer is {list(layers)}"
+
+
+@pytest.mark.parametrize("row", _params())
+def test_environment(
+    row: Environment, matrix: Matrix, host_layers: list[str], captures: Path, engine_missing: Callable[[str], None]
+) -> None:
+    lack = lacking(row)
+    if lack:
+        engine_missing(lack)
+    try:
+        answer = parse(matrix.transcript(row))
+    except CannotStartError as error:
+        pytest.fail(f"{row.name} could not be started: {error}", pytrace=False)
+    wrong = judge(row, answer.layers, host_layers)
+    _record(row, matrix, answer, wrong, host_layers)
+    if answer.capture:
+        (captures / f"{row.name}.tar.gz").write_bytes(base64.b64decode(answer.capture))
+    jsonschema.validate(answer.envinspect, SCHEMA)
+    assert not wrong, f"{row.how}: {wrong}\n{answer.envinspect['summary']}"
+    _check_the_rest(row, answer, host_layers)
+
+
+def _check_the_rest(row: Environment, answer: Answer, host: Sequence[str]) -> None:
+    claimed = {layer["id"]: layer.get("details", {}) for layer in answer.envinspect["layers"]}
+    assert not row.never & claimed.keys()
+    for layer, details in row.details.items():
+        assert details.items() <= claimed[layer].items(), (layer, claimed[layer])
+    if row.cloud is not None:
+        assert (answer.envinspect["cloud"] or {}).get("id") == row.cloud
+    if row.orchestrator is not None:
+        assert (answer.envinspect["orchestrator"] or {}).get("id") == row.orchestrator
+    # A stack that was told is an answer; only an empty one may be left undetermined.
+    assert answer.exit_code == (0 if answer.envinspect["determined"] else 3), answer.errors
+    if answer.unprivileged is not None:
+        seen = {layer["id"] for layer in answer.unprivileged["layers"]}
+        true = {name for names in (*host, *row.layers) for name in names.split("|")}
+        general = {GENERAL[name] for name in true if name in GENERAL} | {"vm", "container"}
+        assert seen <= true | general, "without root the answer contradicts the one with root"
+
+
+def _record(row: Environment, matrix: Matrix, answer: Answer, wrong: str, host: Sequence[str]) -> None:
+    matrix.rows.append(
+        {
+            "name": row.name,
+            "how": row.how,
+            "truth": list(row.layers) if row.own_kernel else [*host, *row.layers],
+            "envinspect": answer.layers,
+            "right": not wrong,
+            "systemd_vm": answer.systemd_vm,
+            "systemd_container": answer.systemd_container,
+            "virt_what": list(answer.virt_what),
+            "cloud": (answer.envinspect["cloud"] or {}).get("id"),
+            "details": {layer["id"]: layer.get("details", {}) for layer in answer.envinspect["layers"]},
+        }
+    )
