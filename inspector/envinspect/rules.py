@@ -1,4 +1,4 @@
-"""OVERRULES: the rules of machines, then those of inner layers, in the order in which they are applied.
+"""OVERRULES: the rules of inner layers, then those of machines, in the order in which they are applied.
 
 Add one where two known things clash and one of them is known to be wrong: winner, loser, the reason, and who documents
 it.
@@ -6,6 +6,7 @@ it.
 
 from envinspect.model import Kind, Strength
 from envinspect.overrules import Losers, Rule, View, from_cpuid, from_firmware_strings
+from envinspect.overrules_inner import INNER_RULES
 
 _PARAVIRTUAL_KVM = ("virtualbox", "parallels")
 """VMMs that offer guests KVM's CPUID interface though they are not KVM."""
@@ -146,4 +147,4 @@ MACHINE_RULES: tuple[Rule, ...] = (
     ),
 )
 
-OVERRULES: tuple[Rule, ...] = (*MACHINE_RULES,)
+OVERRULES: tuple[Rule, ...] = (*INNER_RULES, *MACHINE_RULES)

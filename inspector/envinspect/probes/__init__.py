@@ -10,14 +10,25 @@ from collections.abc import Callable, Iterator
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Unknown
 from envinspect.probes.acpi import probe_acpi
+from envinspect.probes.cgroup import probe_cgroup
+from envinspect.probes.chroot import probe_chroot
 from envinspect.probes.confidential import probe_confidential
+from envinspect.probes.containers import probe_containers
 from envinspect.probes.cpuid import probe_cpuid
 from envinspect.probes.cpuinfo import probe_cpuinfo
 from envinspect.probes.devices import probe_devices
 from envinspect.probes.dmi import probe_dmi
+from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.firmware import probe_devicetree, probe_lparcfg, probe_sysinfo
+from envinspect.probes.hosts import probe_hosts
 from envinspect.probes.kernel import probe_kernel
+from envinspect.probes.markers import probe_markers
+from envinspect.probes.mounts import probe_mounts
+from envinspect.probes.namespaces import probe_namespaces
+from envinspect.probes.orchestrators import probe_engines, probe_orchestrators
 from envinspect.probes.roles import probe_roles
+from envinspect.probes.sandboxes import probe_sandboxes
+from envinspect.probes.wsl import probe_wsl
 from envinspect.probes.xen import probe_xen
 
 Probe = Callable[[Facts], Iterator[Evidence | Unknown]]
@@ -35,4 +46,16 @@ PROBES: tuple[Probe, ...] = (
     probe_kernel,
     probe_confidential,
     probe_roles,
+    probe_wsl,
+    probe_containers,
+    probe_sandboxes,
+    probe_emulation,
+    probe_chroot,
+    probe_orchestrators,
+    probe_engines,
+    probe_hosts,
+    probe_cgroup,
+    probe_markers,
+    probe_mounts,
+    probe_namespaces,
 )

@@ -1,0 +1,58 @@
+"""Reads /proc/PID/mountinfo and /proc/mounts (man 5 proc), truncated ones and WSL's unescaped ones too."""
+
+from typing import NamedTuple
+
+
+class Mount(NamedTuple):
+    """One mount: where it is (`target`), what of its file system is shown there (`root`), the file system, its options.
+
+    `root` is "" where the source (/proc/mounts) does not tell it. `options` are the file system's, an overlay's
+    layers among them.
+    """
+
+    root: str
+    target: str
+    fstype: str
+    source: str
+    options: str
+
+    def option(self, name: str) -> str:
+        """Return the value of `name=value`, "" where there is none."""
+        for option in self.options.split(","):
+            key, found, value = option.partition("=")
+            if found and key == name:
+                return value
+        return ""
+
+
+def parse_mountinfo(text: str) -> tuple[Mount, ...]:
+    """Return the mounts in order; lines that are cut short or no mounts at all are left out."""
+    mounts: list[Mount] = []
+    for line in text.split("\n"):
+        before, separator, after = line.partition(" - ")
+        fields = before.split(" ")
+        if not separator or len(fields) < 6 or not fields[0].isdecimal():
+            continue
+        fstype, _, rest = after.partition(" ")
+        source, _, options = rest.partition(" ")
+        mounts.append(Mount(_plain(fields[3]), _plain(fields[4]), fstype, _plain(source), options))
+    return tuple(mounts)
+
+
+def parse_mounts(text: str) -> tuple[Mount, ...]:
+    """Return the mounts of the older format (man 5 fstab), which lacks the root within the file system."""
+    mounts: list[Mount] = []
+    for line in text.split("\n"):
+        fields = line.split(" ")
+        if len(fields) >= 4 and fields[1].startswith("/"):
+            mounts.append(Mount("", _plain(fields[1]), fields[2], _plain(fields[0]), fields[3]))
+    return tuple(mounts)
+
+
+def _plain(field: str) -> str:
+    """Undo the octal escapes for space, tab, newline and backslash."""
+    if "\\" not in field:
+        return field
+    for code, letter in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(code, letter)
+    return field

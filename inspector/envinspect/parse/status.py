@@ -1,0 +1,11 @@
+"""Reads `Key: value` files: /proc/PID/status, /proc/cpuinfo's first processor (man 5 proc)."""
+
+
+def parse_status(text: str) -> dict[str, str]:
+    """Return the values by key, both trimmed; the first of a repeated key counts."""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, found, value = line.partition(":")
+        if found:
+            values.setdefault(key.strip(), value.strip())
+    return values

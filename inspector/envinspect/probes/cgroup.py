@@ -1,0 +1,139 @@
+"""The cgroup path of this process: written by the kernel, named by whoever made the container, outermost first."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Found, Strength, Unknown
+from envinspect.parse.cgroup import Membership, components, is_container_id, is_hex, is_pod, parse_cgroup
+from envinspect.probes.mounts import mount_table
+from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, SCOPES, Folder
+
+_FOLDERS = {row.name: row for row in FOLDERS}
+_KUBERNETES = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"
+_ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html"
+_MOBY = "https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent"
+_NSPAWN = "https://github.com/systemd/systemd/blob/main/src/nspawn/nspawn-cgroup.c"
+
+
+class Level(NamedTuple):
+    """One container along a cgroup path: who named it, how sure that is, and the part of the path that says so."""
+
+    id: str
+    strength: Strength
+    observed: str
+    reference: str
+
+
+class Cgroups(NamedTuple):
+    """The paths of this process, the file they come from, and the containers along the most telling one."""
+
+    source: str
+    paths: tuple[tuple[str, ...], ...]
+    chain: tuple[Level, ...]
+
+
+def cgroups(facts: Facts) -> Cgroups:
+    """Return what the cgroup files say of this process itself.
+
+    PID 1 is asked only where this process's own file is not there: with the host's PID namespace it describes the host.
+    The roots of cgroup mounts come last, because anybody who may mount can bind another cgroup there.
+    """
+    own = facts.text("/proc/self/cgroup")
+    first = facts.text("/proc/1/cgroup") if not isinstance(own, Found) else own
+    source = "/proc/self/cgroup" if isinstance(own, Found) else "/proc/1/cgroup"
+    answer = _read(source, parse_cgroup(first.value) if isinstance(first, Found) else ())
+    if answer.chain:
+        return answer
+    table = facts.derived(mount_table)
+    mounted = tuple(
+        Membership(-1, "", mount.root)
+        for mount in table.mounts
+        if mount.fstype in {"cgroup", "cgroup2"}
+        and mount.root not in {"", "/"}
+        and mount.target.startswith("/sys/fs/cgroup")
+    )
+    return _read(table.source, mounted) if mounted else answer
+
+
+def _read(source: str, memberships: tuple[Membership, ...]) -> Cgroups:
+    paths = tuple(dict.fromkeys(components(membership.path) for membership in memberships))
+    chains = [tuple(levels(path)) for path in paths]
+    return Cgroups(source, paths, max(chains, key=_weight, default=()))
+
+
+def _weight(chain: tuple[Level, ...]) -> tuple[int, int, int]:
+    """Rank a path: the one that names most containers says most; unused v1 controllers stay at the root."""
+    strong = [level for level in chain if level.strength > Strength.HINT]
+    return (len(strong), sum(level.id != "container" for level in strong), len(chain))
+
+
+def levels(path: tuple[str, ...]) -> Iterator[Level]:
+    """Return the containers along one path, outermost first."""
+    previous: Level | None = None
+    for position, part in enumerate(path):
+        level = _level(path, position, part)
+        if level is None:
+            continue
+        if level.id == "container" and previous is not None and previous.id == "container":
+            continue  # a pod below an ECS task: two folders, one container
+        previous = level
+        yield level
+
+
+def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
+    name = part.removesuffix(".scope").removesuffix(".service")
+    if name.startswith(HOST_SCOPES):
+        return None
+    parent = path[position - 1] if position else ""
+    for scope in SCOPES:
+        if name.startswith(scope.prefix) and len(name) > len(scope.prefix):
+            sure = not scope.needs_id or is_container_id(name[len(scope.prefix) :])
+            return Level(scope.id, _strength(sure), part, scope.reference)
+    if name.startswith("machine-") and part.endswith(".scope"):
+        sure = path[position + 1 : position + 2] == ("payload",)
+        return Level("systemd-nspawn", _strength(sure), part, _NSPAWN)
+    folder = _folder(path, position - 1)
+    if folder is not None:
+        sure = not folder.needs_id or is_container_id(name)
+        return Level(folder.id, _strength(sure), f"{parent}/{part}", folder.reference)
+    return _unnamed(path, position, part)
+
+
+def _folder(path: tuple[str, ...], position: int) -> Folder | None:
+    """Return the row of a folder whose next part names a container; `docker/buildkit` is a folder in a folder."""
+    if position < 0 or path[position + 1] in _FOLDERS or path[position + 1].endswith((".service", ".slice")):
+        return None
+    return _FOLDERS.get(path[position])
+
+
+def _unnamed(path: tuple[str, ...], position: int, part: str) -> Level | None:
+    """Tell a container from the shape of the path where no runtime's name stands in it."""
+    parent = path[position - 1] if position else ""
+    if parent and is_pod(parent) and not part.startswith("pod") and not part.endswith((".slice", ".service")):
+        return Level("container", Strength.STRONG, f"{parent}/{part}", _KUBERNETES)
+    if parent == "ecs":
+        return Level("container", Strength.STRONG, "/".join(path[position - 1 :]), _ECS)
+    if position == len(path) - 1 and is_container_id(part) and "ecs" not in path:
+        # containerd's CRI keeps containers in pods, Podman and CRI-O put a prefix before the id: left is Docker with a
+        # --cgroup-parent of one's own.
+        return Level("docker", Strength.STRONG, part, _MOBY)
+    return None
+
+
+def _strength(sure: bool) -> Strength:
+    return Strength.STRONG if sure else Strength.HINT
+
+
+def is_fargate_name(part: str) -> bool:
+    """Say whether a part is `task-number`, as Fargate's platform 1.4 names containers."""
+    task, dash, number = part.rpartition("-")
+    return bool(dash) and is_hex(task, 32) and number.isdecimal()
+
+
+def probe_cgroup(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Say where this process's cgroups could not be read."""
+    found = facts.text("/proc/self/cgroup")
+    if not isinstance(found, Found) and not isinstance(facts.text("/proc/1/cgroup"), Found):
+        error = getattr(found, "error", "absent")
+        yield Unknown("/proc/self/cgroup", error, "which container's cgroup this process is in")

@@ -1,0 +1,200 @@
+"""Containers: what the cgroup path, the mounts, the marker files and the namespaces say together, outermost container first.
+
+The cgroup path and the mounts are made by the engine for this very container and name it. Marker files and variables are only copied into
+it, so they count where nothing real is known, and are shown as contradicted where it is (see `envinspect.overrules_inner`).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Kind, Strength
+from envinspect.probes.cgroup import cgroups
+from envinspect.probes.kernels import kernel_evidence
+from envinspect.probes.markers import Marker, markers
+from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, mount_table, on_whole_disk, storage_chains
+from envinspect.probes.namespaces import isolation, namespaces
+from envinspect.probes.sandboxes import sandbox_evidence
+
+_GENERIC = "container"
+_NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
+
+REFINES: dict[str, frozenset[str]] = {
+    "cri-o": frozenset({"podman"}),
+    "toolbox": frozenset({"podman"}),
+    "buildah": frozenset({"podman"}),
+    "lxd": frozenset({"lxc"}),
+    "incus": frozenset({"lxc"}),
+    "virtuozzo": frozenset({"openvz"}),
+}
+"""Who leaves another's traces beside its own: the key is the truth where both are found for one container."""
+
+KEEPS_ITS_FILES_WITH: dict[str, frozenset[str]] = {
+    "docker": frozenset({"containerd"}),
+    "buildkit": frozenset({"containerd", "docker"}),
+    "garden": frozenset({"containerd"}),
+}
+"""Whose storage an engine may use; a storage's name alone does not make a container the storage's own."""
+
+
+class Trace(NamedTuple):
+    """One trace of one container. `engine` is False for a storage, which several engines share."""
+
+    id: str
+    engine: bool
+    evidence: Evidence
+
+
+Levels = list[list[Trace]]
+"""The traces of each container, outermost first."""
+
+
+def probe_containers(facts: Facts) -> Iterator[Evidence]:
+    """Say which containers this process is in, and how each piece of evidence speaks for one of them."""
+    levels = _levels(facts)
+    own_kernel = facts.derived(kernel_evidence)
+    name: str | None
+    if own_kernel:
+        # These are told by the kernel or its file systems: the engine that started them is a detail.
+        yield from (piece._replace(depth=max(len(levels) - 1, 0)) for piece in own_kernel)
+        name = own_kernel[0].id
+    else:
+        name = _name(levels[-1]) if levels else None
+    depth = max(len(levels) - 1, 0)
+    for number, traces in enumerate(levels):
+        here = name if own_kernel and number == depth else _name(traces)
+        for trace in traces:
+            yield _believed(trace, here or trace.id, number)
+    yield from _marked(facts, name, depth)
+    isolated = facts.derived(isolation)
+    if isolated.strength is not None:
+        yield Evidence(
+            Kind.CONTAINER, _GENERIC, isolated.strength, "/proc/self/ns", isolated.observed[:200], _NAMESPACES, depth
+        )
+
+
+def _believed(trace: Trace, name: str, depth: int) -> Evidence:
+    """Let a storage or a more general trace speak for the container that it belongs to."""
+    return trace.evidence._replace(id=name if _same(trace, name) else trace.id, depth=depth)
+
+
+def _same(trace: Trace, name: str) -> bool:
+    if trace.id in {name, _GENERIC} or trace.id in REFINES.get(name, ()):
+        return True
+    return not trace.engine and trace.id in KEEPS_ITS_FILES_WITH.get(name, ())
+
+
+def _name(traces: list[Trace]) -> str | None:
+    """Return the id that all traces of a container agree on, None where they do not."""
+    name = _GENERIC
+    for trace in traces:
+        if trace.evidence.strength is Strength.HINT or _same(trace, name):
+            continue
+        if name == _GENERIC or name in REFINES.get(trace.id, ()):
+            name = trace.id
+        elif trace.id not in REFINES.get(name, ()):
+            by_storage = KEEPS_ITS_FILES_WITH.get(trace.id, frozenset())
+            if not any(other.id == name and not other.engine for other in traces) or name not in by_storage:
+                return None
+            name = trace.id
+    return name
+
+
+def _levels(facts: Facts) -> Levels:
+    """Line up the chains of the mounts and of the cgroup path: each ends with the innermost container."""
+    levels: Levels = []
+    for chain in _mount_chains(facts):
+        _align(levels, chain)
+    seen = facts.derived(cgroups)
+    path = [
+        Trace(
+            level.id,
+            engine=True,
+            evidence=Evidence(Kind.CONTAINER, level.id, level.strength, seen.source, level.observed, level.reference),
+        )
+        for level in seen.chain
+    ]
+    if path:
+        _align(levels, path)
+    return levels
+
+
+def _align(levels: Levels, chain: list[Trace]) -> None:
+    """Lay a chain over the levels so that its last container meets the innermost level that it can be; else it lies outside all."""
+    meets = next(
+        (position for position in range(len(levels) - 1, -1, -1) if _name([*levels[position], chain[-1]]) is not None),
+        -1,
+    )
+    missing = len(chain) - 1 - meets
+    if missing > 0:
+        levels[:0] = [[] for _ in range(missing)]
+        meets += missing
+    for offset, trace in enumerate(reversed(chain)):
+        levels[meets - offset].append(trace)
+
+
+def _mount_chains(facts: Facts) -> Iterator[list[Trace]]:
+    table = facts.derived(mount_table)
+    chains = []
+    for stored in storage_chains(table):
+        chains.append(
+            [
+                Trace(
+                    row.id, row.engine, evidence_of_mount(mount, table.source, row.id, Strength.STRONG, row.reference)
+                )
+                for row, mount in stored
+            ]
+        )
+    yield from sorted(chains, key=lambda chain: (-len(chain), not chain[-1].engine))
+    named = bool(chains)
+    for row, mount in filesystem_rows(table):
+        if row.id == "lxc" and named:
+            continue  # lxcfs is offered to any engine's containers
+        yield [
+            Trace(
+                row.id,
+                engine=True,
+                evidence=evidence_of_mount(mount, table.source, row.id, Strength.STRONG, row.reference),
+            )
+        ]
+        return
+
+
+def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:
+    """Weigh the marker files and variables against what is known for real."""
+    found = facts.derived(markers)
+    doubt = "" if name not in {None, _GENERIC} else _doubt(facts)
+    chosen = name if name not in {None, _GENERIC} else None
+    for marker in found:
+        piece = marker.evidence._replace(depth=depth)
+        if chosen is None:
+            reason = doubt if not marker.by_manager or doubt == "initial-namespaces" else ""
+            reason = reason or _missing_mount(facts, marker)
+            if not reason and marker.evidence.strength > Strength.HINT:
+                chosen = marker.evidence.id
+        elif piece.id == chosen or piece.id in REFINES.get(chosen, ()):
+            piece, reason = piece._replace(id=chosen), ""
+        elif chosen in REFINES.get(piece.id, ()):
+            reason, chosen = "", piece.id
+        else:
+            reason = "real-evidence"
+        yield piece._replace(details=(("contradicted", reason),)) if reason else piece
+
+
+def _doubt(facts: Facts) -> str:
+    """Return the rule that speaks against a marker file where neither mounts nor cgroup name an engine, "" for none."""
+    if facts.derived(namespaces).on_host:
+        return "initial-namespaces"
+    if on_whole_disk(facts.derived(mount_table).root):
+        return "root-is-a-disk"
+    if any(piece.strength > Strength.HINT for piece in facts.derived(sandbox_evidence)):
+        return "sandbox"
+    return ""
+
+
+def _missing_mount(facts: Facts, marker: Marker) -> str:
+    """Docker and Podman bind files of theirs into every container: a marker without these was left in a file tree."""
+    table = facts.derived(mount_table)
+    if marker.needs_mount and table.root is not None and table.root.root:
+        return "no-engine-mounts"
+    return ""

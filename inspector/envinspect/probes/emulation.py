@@ -1,0 +1,44 @@
+"""Programs of another architecture: QEMU's user mode, Rosetta, Lx86. What such a process reads of the CPU is made up."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Found, Kind, Strength
+
+_QEMU = "https://www.qemu.org/docs/master/user/main.html"
+_QEMU_PROC = "https://gitlab.com/qemu-project/qemu/-/blob/master/linux-user/syscall.c"
+_ROSETTA = "https://developer.apple.com/documentation/virtualization/running-intel-binaries-in-linux-vms-with-rosetta"
+_LX86 = "https://people.redhat.com/~rjones/virt-what/"
+
+_X86 = frozenset({"x86_64", "i386", "i486", "i586", "i686"})
+
+
+def probe_emulation(facts: Facts) -> Iterator[Evidence]:
+    """Compare what the process is told of itself with what the kernel says of its thread and of the CPU."""
+    # QEMU fakes /proc/self/exe and /proc/PID/exe but not /proc/thread-self/exe.
+    thread = facts.link("/proc/thread-self/exe")
+    if isinstance(thread, Found):
+        program = thread.value.removesuffix(" (deleted)").rpartition("/")[2]
+        if program.startswith("qemu-") and not program.startswith("qemu-system-"):
+            yield _evidence("qemu-user", Strength.PROOF, "/proc/thread-self/exe", thread.value, _QEMU_PROC)
+        elif program == "rosetta":
+            yield _evidence("rosetta", Strength.PROOF, "/proc/thread-self/exe", thread.value, _ROSETTA)
+    cpuinfo = facts.str_or("/proc/cpuinfo")[:4096]
+    if "VirtualApple" in cpuinfo:
+        yield _evidence("rosetta", Strength.STRONG, "/proc/cpuinfo", "VirtualApple", _ROSETTA)
+    elif "PowerVM Lx86" in cpuinfo:
+        yield _evidence("lx86", Strength.STRONG, "/proc/cpuinfo", "PowerVM Lx86", _LX86)
+    elif facts.uname.machine and _is_other(facts.uname.machine, cpuinfo):
+        observed = f"uname says {facts.uname.machine}, the CPU is another"
+        yield _evidence("qemu-user", Strength.STRONG, "/proc/cpuinfo", observed, _QEMU)
+
+
+def _evidence(emulator_id: str, strength: Strength, source: str, observed: str, reference: str) -> Evidence:
+    return Evidence(Kind.EMULATION, emulator_id, strength, source, observed[:200], reference)
+
+
+def _is_other(machine: str, cpuinfo: str) -> bool:
+    """Say whether /proc/cpuinfo is of a CPU that cannot run this architecture by itself."""
+    if machine in _X86:
+        return "CPU implementer" in cpuinfo or "isa\t\t: rv" in cpuinfo
+    return "GenuineIntel" in cpuinfo or "AuthenticAMD" in cpuinfo

@@ -1,0 +1,66 @@
+"""What containers this machine hosts, seen from outside of them: their mounts below the engines' folders, OpenVZ's and VServer's kernels."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.parse.status import parse_status
+from envinspect.probes.mounts import mount_table
+from envinspect.probes.namespaces import namespaces
+
+_DOCKER = "https://docs.docker.com/engine/storage/drivers/overlayfs-driver/"
+_PODMAN = "https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md"
+_LXD = "https://documentation.ubuntu.com/lxd/en/latest/explanation/storage/"
+_OPENVZ = "https://wiki.openvz.org/Download/kernel"
+_VSERVER = "http://linux-vserver.org/"
+
+_FOLDERS = (
+    ("/docker/overlay2/", "docker-host", _DOCKER),
+    ("/docker/overlay/", "docker-host", _DOCKER),
+    ("/docker/btrfs/", "docker-host", _DOCKER),
+    ("/docker/zfs/", "docker-host", _DOCKER),
+    ("/docker/devicemapper/", "docker-host", _DOCKER),
+    ("/docker/rootfs/", "docker-host", _DOCKER),
+    ("/docker/containers/", "docker-host", _DOCKER),
+    ("/run/docker/netns", "docker-host", _DOCKER),
+    ("/containers/storage/overlay", "podman-host", _PODMAN),
+    ("/lxd/storage-pools/", "lxd-host", _LXD),
+    ("/lxd/shmounts", "lxd-host", _LXD),
+    ("/lxd/devlxd", "lxd-host", _LXD),
+    ("/lxd/guestapi", "lxd-host", _LXD),
+    ("/incus/storage-pools/", "lxd-host", _LXD),
+    ("/incus/shmounts", "lxd-host", _LXD),
+    ("/incus/guestapi", "lxd-host", _LXD),
+)
+"""Parts of mount points that an engine uses on its host; a container sees none of its own kind."""
+
+_FILES = (
+    ("/run/docker.sock", "docker-host", Strength.HINT, _DOCKER),
+    ("/run/docker/containerd", "docker-host", Strength.STRONG, _DOCKER),
+    ("/run/podman/podman.sock", "podman-host", Strength.HINT, _PODMAN),
+    ("/var/lib/lxd/unix.socket", "lxd-host", Strength.STRONG, _LXD),
+    ("/var/snap/lxd/common/lxd/unix.socket", "lxd-host", Strength.STRONG, _LXD),
+    ("/var/lib/incus/unix.socket", "lxd-host", Strength.STRONG, _LXD),
+)
+"""What an engine's daemon keeps while it runs. Sockets get bound into containers, so the best known ones are hints."""
+
+
+def probe_hosts(facts: Facts) -> Iterator[Evidence]:
+    """Say which engines this machine hosts containers with."""
+    table = facts.derived(mount_table)
+    seen: set[str] = set()
+    for mount in table.mounts:
+        for folder, role_id, reference in _FOLDERS:
+            if role_id not in seen and folder in mount.target:
+                seen.add(role_id)
+                yield Evidence(Kind.ROLE, role_id, Strength.STRONG, table.source, mount.target[:200], reference)
+    on_host = facts.derived(namespaces).on_host
+    for path, role_id, strength, reference in _FILES:
+        if isinstance(facts.stat(path), Found):
+            yield Evidence(Kind.ROLE, role_id, strength if on_host else Strength.HINT, path, "present", reference)
+    if isinstance(facts.stat("/proc/vz"), Found) and isinstance(facts.stat("/proc/bc"), Found):
+        yield Evidence(Kind.ROLE, "openvz-host", Strength.PROOF, "/proc/bc", "present beside /proc/vz", _OPENVZ)
+    context = parse_status(facts.str_or("/proc/self/status")).get("VxID")
+    if context == "0":
+        observed = "VxID: 0"
+        yield Evidence(Kind.ROLE, "linux-vserver-host", Strength.PROOF, "/proc/self/status", observed, _VSERVER)

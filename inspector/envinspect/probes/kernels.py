@@ -1,0 +1,58 @@
+"""Containers that a kernel of their own kind shows: gVisor, illumos, OpenVZ, Linux-VServer, and Kata's and Sysbox's file systems."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.parse.status import parse_status
+from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, mount_table
+
+_GVISOR = "https://github.com/google/gvisor/blob/master/pkg/sentry/syscalls/linux/linux64.go"
+_GVISOR_BUILD = "Sun Jan 10 15:06:54 PST 2016"
+"""The build date that gVisor gives its made-up kernel."""
+_ILLUMOS = "https://github.com/omniosorg/illumos-omnios/tree/master/usr/src/uts/common/brand/lx"
+_OPENVZ = "https://wiki.openvz.org/Download/kernel"
+_VSERVER = "http://linux-vserver.org/"
+
+
+def kernel_evidence(facts: Facts) -> tuple[Evidence, ...]:
+    """Return what the kernel's own words and file systems say of the container around this process."""
+    return tuple(_evidence(facts))
+
+
+def _evidence(facts: Facts) -> Iterator[Evidence]:
+    version = facts.str_or("/proc/version")
+    if _GVISOR_BUILD in version or _GVISOR_BUILD in facts.uname.version or "gvisor" in facts.uname.release:
+        yield _piece("gvisor", Strength.PROOF, "/proc/version", version or facts.uname.version, _GVISOR)
+    if "BrandZ virtual linux" in version or "BrandZ virtual linux" in facts.uname.version:
+        yield _piece("illumos-lx", Strength.PROOF, "/proc/version", "BrandZ virtual linux", _ILLUMOS)
+    table = facts.derived(mount_table)
+    for row, mount in filesystem_rows(table):
+        if row.id in {"kata", "sysbox"}:
+            yield evidence_of_mount(mount, table.source, row.id, Strength.PROOF, row.reference)
+            break
+    yield from _openvz(facts)
+    context = parse_status(facts.str_or("/proc/self/status")).get("VxID", "0")
+    if context.isdecimal() and context != "0":
+        yield _piece("linux-vserver", Strength.PROOF, "/proc/self/status", f"VxID: {context}", _VSERVER)
+
+
+def _openvz(facts: Facts) -> Iterator[Evidence]:
+    """Tell a guest, which lacks /proc/bc, from the host; CloudLinux has /proc/vz too, and /proc/lve beside it."""
+    status = parse_status(facts.str_or("/proc/self/status"))
+    guest = status.get("envID", "0")
+    if guest.isdecimal() and guest != "0":
+        yield _piece("openvz", Strength.PROOF, "/proc/self/status", f"envID: {guest}", _OPENVZ)
+    if not isinstance(facts.stat("/proc/vz"), Found) or isinstance(facts.stat("/proc/lve"), Found):
+        return
+    if not isinstance(facts.stat("/proc/bc"), Found):
+        yield _piece("openvz", Strength.PROOF, "/proc/vz", "present, and /proc/bc is not", _OPENVZ)
+        if (
+            isinstance(facts.stat("/etc/virtuozzo-release"), Found)
+            or "virtuozzo" in facts.str_or("/proc/version").lower()
+        ):
+            yield _piece("virtuozzo", Strength.PROOF, "/proc/version", "Virtuozzo's kernel", _OPENVZ)
+
+
+def _piece(container_id: str, strength: Strength, source: str, observed: str, reference: str) -> Evidence:
+    return Evidence(Kind.CONTAINER, container_id, strength, source, observed[:200], reference)

@@ -1,0 +1,188 @@
+"""The mount table: what the root of this process is, and whose container storage its mounts come from."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Found, Kind, Strength, Unknown
+from envinspect.parse.cgroup import is_container_id
+from envinspect.parse.mountinfo import Mount, parse_mountinfo, parse_mounts
+from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
+
+MOUNTINFO = "/proc/self/mountinfo"
+MOUNTS = "/proc/mounts"
+
+_PATTERNS = ("*", "<id>", "<n>")
+_BY_FIRST_PART: dict[str, tuple[Storage, ...]] = {}
+_PATTERN_FIRST: list[Storage] = []
+for _row in STORAGE:
+    if _row.parts[0].endswith(_PATTERNS) or _row.parts[0].startswith("*"):
+        _PATTERN_FIRST.append(_row)
+    else:
+        _BY_FIRST_PART[_row.parts[0]] = (*_BY_FIRST_PART.get(_row.parts[0], ()), _row)
+
+_DISK_FILESYSTEMS = frozenset(
+    {
+        "ext2",
+        "ext3",
+        "ext4",
+        "xfs",
+        "btrfs",
+        "f2fs",
+        "bcachefs",
+        "jfs",
+        "reiserfs",
+        "nilfs2",
+        "erofs",
+        "squashfs",
+        "zfs",
+    }
+)
+_HOST_ROOTS = ("/", "/@", "/root", "/ostree/deploy/", "/sysroot")
+"""Roots of a host's own root file system: all of it, a btrfs subvolume (openSUSE, Fedora), an OSTree deployment."""
+
+
+class MountTable(NamedTuple):
+    """The mounts, the file they were read from, and what is mounted at / (None: nothing, or not known)."""
+
+    source: str
+    mounts: tuple[Mount, ...]
+    root: Mount | None
+
+
+class Stored(NamedTuple):
+    """A piece of a mount's path that a row of STORAGE describes, with the mount that shows it."""
+
+    row: Storage
+    mount: Mount
+
+
+def mount_table(facts: Facts) -> MountTable:
+    """Return the mounts of this process, from the older list where the newer one is not there."""
+    found = facts.text(MOUNTINFO)
+    if isinstance(found, Found):
+        source, mounts = MOUNTINFO, parse_mountinfo(found.value)
+    else:
+        source, mounts = MOUNTS, parse_mounts(facts.str_or(MOUNTS))
+    roots = [mount for mount in mounts if mount.target == "/" and mount.fstype != "rootfs"]
+    return MountTable(source, mounts, roots[-1] if roots else None)
+
+
+def on_whole_disk(root: Mount | None) -> bool:
+    """Say whether / is a block device's file system as a machine boots from it, not a folder of one and no overlay."""
+    if root is None or not root.source.startswith("/dev/") or root.fstype not in _DISK_FILESYSTEMS:
+        return False
+    if root.source.startswith(("/dev/mapper/docker-", "/dev/loop", "/dev/fuse", "/dev/ploop")) or chain_in(root.root):
+        return False
+    if root.root in {"", "/"}:
+        return True
+    return root.root.startswith(_HOST_ROOTS[1:]) and not root.root.startswith(("/root/", "/rootfs"))
+
+
+def is_moved(root: Mount | None) -> bool:
+    """Say whether / is what container managers and sandboxes make it: an overlay, a folder of a disk, a fresh tmpfs."""
+    return root is not None and not on_whole_disk(root) and root.fstype not in {"rootfs", "ramfs", "nfs", "nfs4"}
+
+
+def chain_in(path: str) -> tuple[Storage, ...]:
+    """Return the container storages that a path leads through, outermost first."""
+    parts = path.split("/")
+    chain: list[Storage] = []
+    position = 0
+    while position < len(parts):
+        row = _row_at(parts, position)
+        if row is None:
+            position += 1
+        else:
+            chain.append(row)
+            position += len(row.parts)
+    return tuple(chain)
+
+
+def _row_at(parts: list[str], position: int) -> Storage | None:
+    part = parts[position]
+    for row in (*_PATTERN_FIRST, *_BY_FIRST_PART.get(part, ())):
+        if position + len(row.parts) <= len(parts) and all(
+            _fits(pattern, parts[position + offset]) for offset, pattern in enumerate(row.parts)
+        ):
+            return row
+    return None
+
+
+def _fits(pattern: str, part: str) -> bool:
+    if pattern == "*":
+        return bool(part)
+    if pattern == "<id>":
+        return is_container_id(part)
+    if pattern.endswith("<n>"):
+        stem = pattern.removesuffix("<n>")
+        return part.startswith(stem) and part[len(stem) :].isdecimal()
+    if pattern.endswith("*"):
+        return part.startswith(pattern[:-1])
+    if pattern.startswith("*"):
+        return part.endswith(pattern[1:])
+    return part == pattern
+
+
+def storage_chains(table: MountTable) -> Iterator[tuple[Stored, ...]]:
+    """Return the chains of the root mount and of what engines bind into containers; the rest is somebody else's."""
+    for mount in table.mounts:
+        if mount is table.root:
+            paths = (mount.root, mount.source, *_layer_folders(mount))
+        elif mount.target in BOUND_FILES or (_may_be_bound(mount.root) and not _may_be_bound(mount.target)):
+            paths = (mount.root,)
+        else:
+            continue
+        for path in paths:
+            chain = chain_in(path)
+            if chain:
+                yield tuple(Stored(row, mount) for row in chain)
+                break
+
+
+def _may_be_bound(path: str) -> bool:
+    """Say whether a folder may be one that an engine binds into its containers, at a place of the user's choice."""
+    return "/nspawn/" in path or "/volumes/" in path or "/kubelet/pods/" in path
+
+
+def _layer_folders(mount: Mount) -> tuple[str, ...]:
+    """Return the folders of an overlay: writable ones first, of the lower ones only the topmost."""
+    if "overlay" not in mount.fstype:
+        return ()
+    return mount.option("upperdir"), mount.option("workdir"), mount.option("lowerdir").partition(":")[0]
+
+
+def filesystem_rows(table: MountTable) -> Iterator[tuple[Filesystem, Mount]]:
+    """Return the mounts whose file system is one that a container is recognised by."""
+    for mount in table.mounts:
+        for row in FILESYSTEMS:
+            if (
+                (not row.fstype or mount.fstype == row.fstype)
+                and mount.source.startswith(row.source)
+                and any(
+                    mount.target == target if target == "/" else mount.target.startswith(target)
+                    for target in row.targets
+                )
+            ):
+                yield row, mount
+                break
+
+
+def evidence_of_mount(
+    mount: Mount, source: str, layer_id: str, strength: Strength, reference: str, depth: int = 0
+) -> Evidence:
+    """Return evidence that quotes a mount, its layers cut short."""
+    where = mount.root if mount.root not in {"", "/"} else mount.source
+    shown = f"{mount.target} is {mount.fstype} {where}"
+    folder = next((folder for folder in _layer_folders(mount) if folder), "")
+    if folder:
+        shown += f" on {folder}"
+    return Evidence(Kind.CONTAINER, layer_id, strength, source, shown[:240], reference, depth)
+
+
+def probe_mounts(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Say where the mount table could not be read: it names most containers to anyone, root or not."""
+    found = facts.text(MOUNTINFO)
+    if not isinstance(found, Found) and not isinstance(facts.text(MOUNTS), Found):
+        error = getattr(found, "error", "absent")
+        yield Unknown(MOUNTINFO, error, "what this process's root is, and whose container storage it comes from")

@@ -1,0 +1,119 @@
+"""The namespaces this process is in: the initial ones are the host's; any other is somebody's, not always a container's."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envinspect.facts import Facts
+from envinspect.model import Denied, Evidence, Found, Strength, Unknown
+from envinspect.parse.namespaces import INITIAL, NUMBERED, namespace_number
+from envinspect.probes.mounts import is_moved, mount_table, on_whole_disk
+
+_KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")
+
+
+class Namespaces(NamedTuple):
+    """Which namespaces are the initial ones, which are others; a kind in neither set is not known."""
+
+    initial: frozenset[str]
+    others: frozenset[str]
+
+    @property
+    def on_host(self) -> bool:
+        """True where the host's processes are seen and nothing that containers have of their own is known to be other."""
+        return "pid" in self.initial and not self.others & {"uts", "ipc", "mnt"}
+
+    def spell(self) -> str:
+        """Return the sets in words."""
+        return f"not the initial {', '.join(kind for kind in _KINDS if kind in self.others)}"
+
+
+def namespaces(facts: Facts) -> Namespaces:
+    """Return what the links of /proc/self/ns and the kernel's own threads tell.
+
+    OpenVZ and gVisor number namespaces their own way, so there the links say nothing.
+    """
+    initial: set[str] = set()
+    others: set[str] = set()
+    if not isinstance(facts.stat("/proc/vz"), Found):
+        for kind in _KINDS:
+            link = facts.link(f"/proc/self/ns/{kind}")
+            number = namespace_number(link.value) if isinstance(link, Found) else None
+            if number is None or number < 0xE0000000:
+                continue
+            if number in INITIAL[kind]:
+                initial.add(kind)
+            elif kind in NUMBERED or _numbers_all(facts):
+                others.add(kind)
+    if facts.str_or("/proc/2/comm") == "kthreadd":
+        others.discard("pid")
+        initial.add("pid")
+    _against_first_process(facts, "net", initial, others)
+    return Namespaces(frozenset(initial), frozenset(others))
+
+
+def _numbers_all(facts: Facts) -> bool:
+    """Say whether this kernel (6.18 and later) gives the initial network namespace a fixed number."""
+    major, _, rest = facts.uname.release.partition(".")
+    minor = rest.partition(".")[0].partition("-")[0]
+    return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= (6, 18)
+
+
+def _against_first_process(facts: Facts, kind: str, initial: set[str], others: set[str]) -> None:
+    """Compare with the host's first process where it is seen: older kernels number this kind as it comes."""
+    if kind in initial | others or "pid" not in initial:
+        return
+    own, first = facts.link(f"/proc/self/ns/{kind}"), facts.link(f"/proc/1/ns/{kind}")
+    if isinstance(own, Found) and isinstance(first, Found):
+        (initial if own.value == first.value else others).add(kind)
+
+
+class Isolation(NamedTuple):
+    """What namespaces, root and mounts add up to, whoever made them. `strength` None: nothing speaks for a container."""
+
+    strength: Strength | None
+    observed: str
+
+
+def isolation(facts: Facts) -> Isolation:
+    """Say whether this process is isolated as containers are: processes, names and root of its own.
+
+    One namespace alone is `unshare`, a private PID namespace over the host's root a build tool's sandbox.
+    """
+    seen = facts.derived(namespaces)
+    table = facts.derived(mount_table)
+    names = len(seen.others & {"uts", "ipc", "cgroup", "net"})
+    masked = masks_proc(facts)
+    if is_moved(table.root):
+        where = "a root of its own"
+        if "pid" in seen.others and (names or masked):
+            return Isolation(Strength.STRONG, f"{seen.spell()} namespace, {where}")
+        if masked and "pid" not in seen.initial:
+            return Isolation(Strength.STRONG, f"{where}, parts of /proc masked as OCI runtimes do")
+        if "mnt" in seen.others and names >= 2 and masked:
+            return Isolation(Strength.STRONG, f"{seen.spell()} namespace, {where}, parts of /proc masked")
+    elif "pid" in seen.others and masked and names:
+        return Isolation(Strength.STRONG, f"{seen.spell()} namespace, parts of /proc masked as OCI runtimes do")
+    if "pid" in seen.others and names >= 2 and not on_whole_disk(table.root):
+        return Isolation(Strength.HINT, f"{seen.spell()} namespace")
+    return Isolation(None, "")
+
+
+def masks_proc(facts: Facts) -> bool:
+    """Say whether parts of /proc are hidden or made read-only the way the OCI runtimes do by default.
+
+    Reference: https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#masked-paths
+    """
+    hidden = readonly = False
+    for mount in facts.derived(mount_table).mounts:
+        if mount.target in {"/proc/kcore", "/proc/keys", "/proc/timer_list"} and mount.fstype in {"tmpfs", "devtmpfs"}:
+            hidden = True
+        elif mount.target in {"/proc/sysrq-trigger", "/proc/irq", "/proc/bus"} and mount.fstype == "proc":
+            readonly = True
+    return hidden and readonly
+
+
+def probe_namespaces(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Say where the namespaces could not be read."""
+    found = facts.link("/proc/self/ns/pid")
+    if isinstance(found, Denied):
+        yield Unknown("/proc/self/ns/pid", found.error, "whether this process shares the host's namespaces")

@@ -1,0 +1,129 @@
+"""Who schedules this container, and whose Linux machine the engine runs in: variables, cgroup paths, mounts, kernel names."""
+
+from collections.abc import Iterator
+
+from envinspect.facts import Facts
+from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.parse.cgroup import is_container_id, is_pod
+from envinspect.probes.cgroup import cgroups, is_fargate_name
+from envinspect.probes.mounts import mount_table
+from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
+
+_PODS = "https://kubernetes.io/docs/concepts/architecture/cgroups/"
+_KUBELET = "https://kubernetes.io/docs/reference/node/kubelet-files/"
+_ACCOUNT = "https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/"
+_ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html"
+_FARGATE = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html"
+_NOMAD = "https://developer.hashicorp.com/nomad/docs/deploy/production/cgroups"
+_ACTIONS = "https://docs.github.com/en/actions/how-tos/write-workflows/choose-where-workflows-run"
+_LINUXKIT = "https://github.com/linuxkit/linuxkit"
+_ORBSTACK = "https://docs.orbstack.dev/architecture"
+_MACHINE = "https://docs.podman.io/en/latest/markdown/podman-machine.1.html"
+_LIMA = "https://lima-vm.io/docs/dev/internals/"
+_RANCHER = "https://docs.rancherdesktop.io/"
+
+
+def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
+    """Look for the orchestrator."""
+    for row in VARIABLES:
+        values = [facts.environ(name) for name in row.names]
+        first = values[0]
+        if all(isinstance(value, Found) for value in values) and isinstance(first, Found):
+            if first.value.startswith(row.value):
+                shown = first.value if row.value else "set"
+                yield _mark(row.id, row.strength, f"environ {row.names[0]}", shown, row.reference)
+    seen = facts.derived(cgroups)
+    for path in seen.paths:
+        yield from _in_path(path, seen.source)
+    yield from _in_mounts(facts)
+    for folder in ("/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io"):
+        if isinstance(facts.stat(folder), Found):
+            yield _mark("kubernetes", Strength.STRONG, folder, "present", _ACCOUNT)
+            break
+
+
+def _mark(mark_id: str, strength: Strength, source: str, observed: str, reference: str) -> Evidence:
+    return Evidence(Kind.ORCHESTRATOR, mark_id, strength, source, observed[:200], reference)
+
+
+def _in_path(path: tuple[str, ...], source: str) -> Iterator[Evidence]:
+    for position, part in enumerate(path):
+        below = path[position + 1 :]
+        if part.startswith("cri-containerd-") or (is_pod(part) and below):
+            yield _mark("kubernetes", Strength.STRONG, source, part, _PODS)
+        elif part == "ecs" and below:
+            yield from _ecs(below, source)
+        elif part.startswith("ecstasks-") and part.endswith(".slice"):
+            yield _mark("aws-ecs", Strength.STRONG, source, part, _ECS)
+        elif part in {"nomad.slice", "nomad"} and below:
+            yield _mark("nomad", Strength.STRONG, source, "/".join(path), _NOMAD)
+        elif part == "actions_job" and below:
+            yield _mark("github-actions", Strength.STRONG, source, "/".join(path), _ACTIONS)
+
+
+def _ecs(below: tuple[str, ...], source: str) -> Iterator[Evidence]:
+    """Tell Fargate by its names: `task-number` since platform 1.4, a task's UUID straight below `ecs` before.
+
+    The agent on EC2 puts the cluster's name or a task id of the later form there.
+    """
+    observed = "/".join(("ecs", *below))
+    yield _mark("aws-ecs", Strength.STRONG, source, observed, _ECS)
+    old = below[0].count("-") == 4 and len(below[0]) == 36 and len(below) > 1 and is_container_id(below[1])
+    if old or any(is_fargate_name(part) for part in below[:2]):
+        yield _mark("aws-fargate", Strength.STRONG, source, observed, _FARGATE)
+
+
+def _in_mounts(facts: Facts) -> Iterator[Evidence]:
+    table = facts.derived(mount_table)
+    for mount in table.mounts:
+        if mount.target.startswith(("/var/run/secrets/kubernetes.io/", "/run/secrets/kubernetes.io/")):
+            yield _mark("kubernetes", Strength.STRONG, table.source, f"a mount on {mount.target}", _ACCOUNT)
+            return
+        pods = mount.root.find("/kubelet/pods/")
+        if pods >= 0 and "/kubelet/" not in mount.target:
+            observed = f"{mount.target} is {mount.root[pods:]}"
+            yield _mark("kubernetes", Strength.STRONG, table.source, observed, _KUBELET)
+            return
+        if "/io.containerd.grpc.v1.cri/" in mount.root and mount.target.startswith("/etc/"):
+            observed = f"{mount.target} is kept by containerd's Kubernetes interface"
+            yield _mark("kubernetes", Strength.STRONG, table.source, observed, _PODS)
+            return
+
+
+def probe_engines(facts: Facts) -> Iterator[Evidence]:
+    """Look for the product whose Linux machine the engine runs in."""
+    release = facts.uname.release
+    for word, mark_id, reference in (
+        ("linuxkit", "docker-desktop", _LINUXKIT),
+        ("orbstack", "orbstack", _ORBSTACK),
+    ):
+        if word in release:
+            yield Evidence(Kind.ENGINE, mark_id, Strength.STRONG, "uname release", release, reference)
+    table = facts.derived(mount_table)
+    for mount in table.mounts:
+        for row in ENGINE_MOUNTS:
+            if (
+                (not row.fstype or mount.fstype == row.fstype)
+                and mount.source.startswith(row.source)
+                and (
+                    not row.root
+                    or row.root in f"{mount.root}/"
+                    or row.root in f"{mount.target}/"
+                    or row.root in mount.options
+                )
+            ):
+                observed = f"{mount.target} is {mount.fstype} {mount.source}"
+                yield Evidence(Kind.ENGINE, row.id, Strength.STRONG, table.source, observed[:200], row.reference)
+    for path, mark_id, reference in (
+        ("/etc/containers/podman-machine", "podman-machine", _MACHINE),
+        ("/mnt/lima-cidata", "lima", _LIMA),
+        ("/mnt/lima-colima", "colima", _LIMA),
+        ("/mnt/lima-rancher-desktop", "rancher-desktop", _RANCHER),
+        ("/opt/orbstack-guest", "orbstack", _ORBSTACK),
+    ):
+        if isinstance(facts.stat(path), Found):
+            yield Evidence(Kind.ENGINE, mark_id, Strength.STRONG, path, "present", reference)
+    distribution = facts.environ("WSL_DISTRO_NAME")
+    if isinstance(distribution, Found) and distribution.value in {"docker-desktop", "rancher-desktop"}:
+        source = "environ WSL_DISTRO_NAME"
+        yield Evidence(Kind.ENGINE, distribution.value, Strength.STRONG, source, distribution.value, _RANCHER)
