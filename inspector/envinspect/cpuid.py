@@ -1,16 +1,18 @@
 """The one door to the CPU: executes CPUID on x86, says absent on any other architecture.
 
-Python has no CPUID; the instruction is run from a page of our own (mmap, then a ctypes call). Where the system forbids executable
-anonymous pages (SELinux execmem, PaX), the kernel's cpuid device is tried, and else the answer is denied.
+Python has no CPUID; the instruction is run from a page of our own (mmap, then a ctypes call). Where the system forbids
+executable anonymous pages (SELinux execmem, PaX), the kernel's cpuid device is tried, and else the answer is denied.
 Calling convention and register order: Intel SDM vol. 2A, CPUID; System V AMD64 ABI.
 """
 
 import os
 import sys
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from envinspect.model import ABSENT, Denied, Found, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Registers(NamedTuple):
@@ -22,7 +24,7 @@ class Registers(NamedTuple):
     edx: int
 
     def ascii(self) -> str:
-        """The twelve bytes of EBX, ECX, EDX as latin-1 text: a hypervisor's or vendor's signature (EBX first)."""
+        """Return the twelve bytes of EBX, ECX, EDX as latin-1 text: a hypervisor's signature."""
         return b"".join(word.to_bytes(4, "little") for word in self[1:]).decode("latin-1")
 
 
@@ -70,7 +72,7 @@ class LiveCpuid:
         if self._call is None and not self._error:
             self._load()
         if self._call is None:
-            return Denied(self._error)
+            return _from_device(leaf, subleaf) or Denied(self._error)
         self._words[:] = [leaf, 0, subleaf, 0]
         self._call(self._words)
         return Found(Registers(*self._words))
@@ -89,6 +91,21 @@ class LiveCpuid:
         self._words = (ctypes.c_uint32 * 4)()
         address = ctypes.addressof(ctypes.c_char.from_buffer(page))
         self._call = ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_uint32))(address)
+
+
+def _from_device(leaf: int, subleaf: int) -> Found[Registers] | None:
+    """Ask the kernel's cpuid driver (root only; linux: arch/x86/kernel/cpuid.c): position is leaf and sub-leaf."""
+    try:
+        descriptor = os.open("/dev/cpu/0/cpuid", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            words = os.pread(descriptor, 16, leaf | subleaf << 32)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return None
+    if len(words) != 16:
+        return None
+    return Found(Registers(*(int.from_bytes(words[at : at + 4], "little") for at in range(0, 16, 4))))
 
 
 def live_cpuid() -> Cpuid:

@@ -9,11 +9,14 @@ from envinspect.model import Found
 from envinspect.parse.cpuinfo import fields
 from envinspect.probes.acpi import TABLES
 from envinspect.probes.cpuinfo import CPUINFO
+from envinspect.probes.devices import pci_ids
 from envinspect.probes.dmi import strings
 from envinspect.probes.firmware import SYSINFO, TREE
 from envinspect.signatures.cpuinfo import GENERIC_BOARDS, PHYSICAL_LINES
 
-X86 = ("x86_64", "amd64", "i386", "i486", "i586", "i686")
+MANY_DEVICES = 8
+IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80860d57"})
+"""Intel 440FX and Q35 (QEMU, Xen, VirtualBox), 440BX (VMware, Hyper-V), and the bridge of Firecracker and its kin."""
 
 
 def machine_looked_at(facts: Facts) -> bool:
@@ -25,11 +28,17 @@ def machine_looked_at(facts: Facts) -> bool:
         or bool(facts.str_or(f"{TREE}/compatible"))
         or bool(facts.str_or(SYSINFO))
         or isinstance(facts.bytes(TABLES[0]), Found)
+        or _bus_of_a_real_machine(pci_ids(facts))
     )
 
 
+def _bus_of_a_real_machine(ids: tuple[str, ...]) -> bool:
+    """Say whether a PCI bus is rich enough, and without the chipsets that VMMs imitate, to be a real machine's."""
+    return len(ids) >= MANY_DEVICES and not IMITATED_CHIPSETS.intersection(ids)
+
+
 def _cpuinfo_tells(found: dict[str, str]) -> bool:
-    if "flags" in found:
+    if "flags" in found or found.get("type") == "sun4u":
         return True
     boards = (found.get(line, "").lower() for line in PHYSICAL_LINES)
     return any(board and not board.startswith(GENERIC_BOARDS) for board in boards)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from envinspect.signatures.dmi import ENDS, HAS, IS, NOT_ENDS, STARTS, DmiRow
+from envinspect.signatures.dmi import ENDS, HAS, HAS_NOT, IS, STARTS, DmiRow
 
 _VM_BIT_OFFSET = 0x13
 _VM_BIT = 1 << 4
@@ -23,8 +23,8 @@ def _holds(value: str, how: str, text: str) -> bool:
         return value.startswith(text)
     if how == ENDS:
         return value.endswith(text)
-    if how == NOT_ENDS:
-        return not value.endswith(text)
+    if how == HAS_NOT:
+        return text not in value
     return how == HAS and text in value
 
 

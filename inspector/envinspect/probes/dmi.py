@@ -10,7 +10,7 @@ from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.parse.dmi import is_ec2_uuid, matches, vm_bit
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
-from envinspect.signatures.dmi import ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
+from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
 
 FOLDERS = ("/sys/class/dmi/id", "/sys/devices/virtual/dmi/id")
 FIELDS = (
@@ -70,7 +70,7 @@ def probe_dmi(facts: Facts) -> Iterator[Evidence | Unknown]:
             yield Unknown(f"{folder}/{field}", reading.error, _TELLS)
     fields = {field: text.casefold() for field, text in texts.items()}
     for row in ROWS:
-        if matches(row, fields):
+        if matches(row, fields) and not (row in MAYBE_WHOLE_ROWS and _cpu_denies_hypervisor(facts)):
             yield _evidence(row, folder, texts, _id_of(row, fields, facts))
     for row in CLOUD_ROWS:
         if matches(row, fields):
@@ -93,8 +93,13 @@ def _id_of(row: DmiRow, fields: dict[str, str], facts: Facts) -> str:
         return row.id
     if fields.get("product_version", "").startswith(_VIRTUAL_PC_VERSIONS):
         return "virtualpc"
+    return "virtualpc" if _cpu_denies_hypervisor(facts) else row.id
+
+
+def _cpu_denies_hypervisor(facts: Facts) -> bool:
+    """Say whether an x86 CPU could be asked and its hypervisor bit is clear."""
     features = facts.cpuid(1)
-    return "virtualpc" if isinstance(features, Found) and not features.value.ecx >> 31 & 1 else row.id
+    return isinstance(features, Found) and not features.value.ecx >> 31 & 1
 
 
 def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Iterator[Evidence]:

@@ -13,6 +13,11 @@ LPARCFG = "/proc/ppc64/lparcfg"
 SYSINFO_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/s390/kernel/sysinfo.c"
 PAPR_REFERENCE = "https://files.openpower.foundation/s/ZmtZyCGiJ2oJHim"
 FW_CFG_REFERENCE = "https://www.qemu.org/docs/master/specs/fw_cfg.html"
+FIRECRACKER_DEVICE = "virtio_mmio@4000"
+"""Firecracker's arm machine maps devices at 1 GiB, where QEMU's and kvmtool's have their memory."""
+FIRECRACKER_REFERENCE = (
+    "https://github.com/firecracker-microvm/firecracker/blob/main/src/vmm/src/arch/aarch64/layout.rs"
+)
 LPARCFG_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/powerpc/platforms/pseries/lparcfg.c"
 
 
@@ -35,6 +40,8 @@ def probe_devicetree(facts: Facts) -> Iterator[Evidence | Unknown]:
     for name in names_here:
         if name.startswith("fw-cfg"):
             yield Evidence(Kind.VM, "qemu", Strength.STRONG, f"{TREE}/{name}", "present", FW_CFG_REFERENCE)
+        if name.startswith(FIRECRACKER_DEVICE):
+            yield Evidence(Kind.VM, "firecracker", Strength.STRONG, f"{TREE}/{name}", "present", FIRECRACKER_REFERENCE)
     partition = facts.text(f"{TREE}/ibm,partition-name")
     if (
         isinstance(partition, Found)

@@ -13,7 +13,7 @@ from envinspect.model import Kind, Strength
 VM, CLOUD = Kind.VM, Kind.CLOUD
 HINT, STRONG = Strength.HINT, Strength.STRONG
 
-IS, STARTS, HAS, ENDS, NOT_ENDS = "is", "starts", "has", "ends", "not-ends"
+IS, STARTS, HAS, HAS_NOT, ENDS = "is", "starts", "has", "has-not", "ends"
 
 
 class DmiRow(NamedTuple):
@@ -108,6 +108,7 @@ QEMU_ROWS: tuple[DmiRow, ...] = (
     # The machine type stands in the version: pc-i440fx-7.0, pc-q35-2.11, virt-4.2, RHEL 7.0.0 PC (i440FX + PIIX, 1996).
     DmiRow(VM, "qemu", (("product_version", STARTS, "pc-i440fx-"),), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_version", STARTS, "pc-q35-"),), QEMU_SMBIOS),
+    DmiRow(VM, "qemu", (("product_version", STARTS, "virt-"),), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_version", STARTS, "RHEL "), ("product_version", HAS, " PC")), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_name", STARTS, "Standard PC ("),), QEMU_SMBIOS),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "KVM"),), VIRT_WHAT),
@@ -182,8 +183,8 @@ PLATFORM_ROWS: tuple[DmiRow, ...] = (
 )
 
 CLOUD_VM_ROWS: tuple[DmiRow, ...] = (
-    # Product names ending ".metal" are whole machines.
-    DmiRow(VM, "kvm", (("sys_vendor", IS, "Amazon EC2"), ("product_name", NOT_ENDS, ".metal")), EC2),
+    # Product names with ".metal" (c5.metal, m7i.metal-24xl) are whole machines.
+    DmiRow(VM, "kvm", (("sys_vendor", IS, "Amazon EC2"), ("product_name", HAS_NOT, ".metal")), EC2),
     DmiRow(VM, "kvm", (("product_name", IS, "Google Compute Engine"),), SYSTEMD),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Alibaba Cloud"), ("product_name", IS, "Alibaba Cloud ECS")), SYSTEMD),
     DmiRow(VM, "kvm", (("sys_vendor", STARTS, "Tencent"), ("product_name", IS, "CVM")), SYSTEMD),
@@ -195,6 +196,9 @@ CLOUD_VM_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Akamai"), ("product_name", HAS, "Compute Instance")), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "3DS Outscale"), ("product_name", IS, "3DS Outscale VM")), DS_IDENTIFY),
 )
+
+MAYBE_WHOLE_ROWS = frozenset(CLOUD_VM_ROWS)
+"""Clouds that show the same names on whole machines: where the CPU denies a hypervisor, no row speaks for one."""
 
 ROWS: tuple[DmiRow, ...] = (*HYPERVISOR_ROWS, *QEMU_ROWS, *PLATFORM_ROWS, *CLOUD_VM_ROWS)
 
