@@ -131,6 +131,14 @@ def is_fargate_name(part: str) -> bool:
     return bool(dash) and is_hex(task, 32) and number.isdecimal()
 
 
+def in_pod(facts: Facts) -> bool:
+    """Say whether this process's cgroup or a file bound into its root belongs to a Kubernetes pod."""
+    if any(is_pod(part) for path in facts.derived(cgroups).paths for part in path):
+        return True
+    mounts = facts.derived(mount_table).mounts
+    return any("/kubelet/pods/" in mount.root and "/kubelet/" not in mount.target for mount in mounts)
+
+
 def probe_cgroup(facts: Facts) -> Iterator[Evidence | Unknown]:
     """Say where this process's cgroups could not be read."""
     found = facts.text("/proc/self/cgroup")

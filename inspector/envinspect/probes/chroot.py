@@ -16,13 +16,14 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
     own, first = facts.stat("/"), facts.stat("/proc/1/root/.")
     table = facts.derived(mount_table)
     at_mount = table.root is not None
-    if isinstance(own, Found) and isinstance(first, Found):
+    known = isinstance(own, Found) and own.value.ino != 0  # 0: a captured tree that kept no identities
+    if known and isinstance(own, Found) and isinstance(first, Found) and first.value.ino != 0:
         differs = (own.value.dev, own.value.ino) != (first.value.dev, first.value.ino)
         if differs and (_shares_mounts(facts) or not at_mount):
             observed = f"/ is inode {own.value.ino}, PID 1's root is inode {first.value.ino}"
             yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, "/proc/1/root", observed, _STAT)
         return
-    if table.mounts and not at_mount and isinstance(own, Found) and table.source.endswith("mountinfo"):
+    if known and isinstance(own, Found) and table.mounts and not at_mount and table.source.endswith("mountinfo"):
         observed = f"no mount on /, which is inode {own.value.ino}"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
     elif "mnt" in facts.derived(namespaces).initial and at_mount and _is_folder_of_disk(facts):

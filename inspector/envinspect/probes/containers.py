@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Kind, Strength
-from envinspect.probes.cgroup import cgroups
+from envinspect.probes.cgroup import cgroups, in_pod
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, mount_table, on_whole_disk, storage_chains
@@ -60,9 +60,11 @@ def probe_containers(facts: Facts) -> Iterator[Evidence]:
         name = own_kernel[0].id
     else:
         name = _name(levels[-1]) if levels else None
+        if name == "podman" and facts.derived(in_pod):
+            name = "cri-o"  # the same storage and the same files; Podman's own pods lie below no kubelet
     depth = max(len(levels) - 1, 0)
     for number, traces in enumerate(levels):
-        here = name if own_kernel and number == depth else _name(traces)
+        here = name if number == depth else _name(traces)
         for trace in traces:
             yield _believed(trace, here or trace.id, number)
     yield from _marked(facts, name, depth)

@@ -44,9 +44,8 @@ def namespaces(facts: Facts) -> Namespaces:
                 initial.add(kind)
             elif kind in NUMBERED or _numbers_all(facts):
                 others.add(kind)
-    if facts.str_or("/proc/2/comm") == "kthreadd":
-        others.discard("pid")
-        initial.add("pid")
+    if "pid" not in others and facts.str_or("/proc/2/comm") == "kthreadd":
+        initial.add("pid")  # where both speak, /proc is somebody else's
     _against_first_process(facts, "net", initial, others)
     return Namespaces(frozenset(initial), frozenset(others))
 
