@@ -96,6 +96,21 @@ def growth(before: dict[tuple[int, int], int], after: dict[tuple[int, int], int]
     return sum(value - before.get(key, 0) for key, value in after.items())
 
 
+def mapped_guest(pids: Iterable[int], proc: Path = PROC) -> tuple[int, int]:
+    """Return size and resident size of the largest mapping of these processes: a machine monitor's guest memory.
+
+    (0, 0) where nothing could be read.
+    """
+    largest = (0, 0)
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for block in (proc / str(pid) / "smaps").read_text("utf-8", errors="replace").split("VmFlags:"):
+                kib = _kib_fields(block)
+                if "Size" in kib and not block.lstrip().startswith("["):
+                    largest = max(largest, (kib["Size"] * KIB, kib.get("Rss", 0) * KIB))
+    return largest
+
+
 def available_bytes(proc: Path = PROC) -> int:
     """Return the machine's MemAvailable."""
     return _kib_fields((proc / "meminfo").read_text("ascii"))["MemAvailable"] * KIB

@@ -1,6 +1,7 @@
 """What an experiment works with: the rungs of the run, a place for rows, and a note of all that could not be done."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,10 @@ from envbench.phases import HOST, Experiment, Outcome, metric
 from envbench.plan import Rung, Settings
 from envbench.reaper import Journal
 from envbench.sampler import Sampler, Ticket, one_line
+
+
+MAX_FAILED = 2
+"""A rung whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Bench:
     say: Callable[[str], None] = print
     skips: list[Skip] = field(default_factory=list)
     order: int = 0
+    failed_in_a_row: Counter[str] = field(default_factory=Counter)
+    """Starts that failed one after the other, by rung: after `MAX_FAILED` a rung is not started any more."""
 
     def record(
         self,
@@ -110,3 +117,9 @@ class Bench:
         order = list(rungs)
         random.Random(f"{self.seed}:{round_number}").shuffle(order)  # noqa: S311 -- an order of measurement
         return order
+
+
+def engine_processes(prepared: Prepared) -> tuple[int, ...]:
+    """Return the host processes of this rung's engine, which all its instances share; () where it has none."""
+    ask = getattr(prepared.backend, "engine_processes", None)
+    return tuple(ask()) if ask else ()

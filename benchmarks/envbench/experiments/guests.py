@@ -136,7 +136,7 @@ def boot(bench: Bench, program: str, words: Sequence[str | Path], mark: str) -> 
         if not run_.read_until(lambda line: mark in line, DEADLINE_S, f"{mark!r}"):
             raise BackendError(f"{program} ended before {mark!r}; last words: {run_.last_words()}")
         bench.say(
-            f"kernel: {program} said {mark.split()[0]!r} after {(monotonic_ns() - requested_ns) / NS_PER_S:.1f} s"
+            f"kernel: {program} said {mark.split(maxsplit=1)[0]!r} after {(monotonic_ns() - requested_ns) / NS_PER_S:.1f} s"
         )
         return run_.lines
     finally:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from envbench.backends.protocol import Instance, Mark, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.experiments.bench import Bench, Prepared
+from envbench.experiments.bench import MAX_FAILED, Bench, Prepared
 from envbench.plan import new_nonce
 
 READY_WORD = "ENVBENCH-READY"
@@ -99,21 +99,30 @@ def running(
     *,
     keep_running: bool = True,
     deadline_s: float | None = None,
+    may_fail: bool = False,
     **limits: float | str | bool,
 ) -> Iterator[Running]:
     """Start one instance, wait until it is ready, and end and remove it when the block is left.
 
+    With `may_fail` a failure is an expected answer and does not count against the rung.
+
     `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the rung refuses,
     StartTimeoutError where the ready line does not come.
     """
+    if bench.failed_in_a_row[prepared.name] >= MAX_FAILED:
+        raise BackendError(f"not started: {MAX_FAILED} starts in a row have failed")
     workload = Workload(nonce=new_nonce(), argv=tuple(argv), keep_running=keep_running, **limits)  # type: ignore[arg-type]
     bench.order += 1
-    requested: dict[Mark, int] = {}
+    bench.failed_in_a_row[prepared.name] += not may_fail
+    moments: dict[Mark, int] = {}
     begun_ns = monotonic_ns()
-    instance = prepared.backend.start(workload, prepared.rung.variant, lambda mark: _note(requested, mark))
+    instance = prepared.backend.start(
+        workload, prepared.rung.variant, lambda mark: _note(moments, mark)
+    )
     try:
-        run = Running(instance, workload.nonce, requested.get(Mark.REQUESTED, begun_ns))
+        run = Running(instance, workload.nonce, moments.get(Mark.REQUESTED, begun_ns))
         await_ready(run, deadline_s or bench.settings.deadline_s)
+        bench.failed_in_a_row[prepared.name] = 0
         yield run
         instance.stop(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
         instance.remove(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))

@@ -1,0 +1,208 @@
+"""What one idle instance costs the host in memory, by every usual definition, and the least memory it needs to start.
+
+The definition decides the headline, so all stand side by side; `total` is the one that the claims use: what is charged to the
+instance's cgroup plus the PSS of its host processes outside it.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import sleep
+
+from envbench.errors import BackendError, EnvbenchError
+from envbench.experiments.accounting import (
+    CgroupMemory,
+    ProcessMemory,
+    available_bytes,
+    cgroup_memory,
+    cgroup_processes,
+    mapped_guest,
+    process_memory,
+)  # fmt: skip
+from envbench.experiments.bench import Bench, Prepared, engine_processes
+from envbench.experiments.engine_cli import engine_cli
+from envbench.experiments.inside import Running, running
+from envbench.phases import Experiment
+
+SETTLE_S = 0.3
+"""After the ready line: an engine's start call, and what a kernel frees after boot, may still be under way."""
+REPEATS, REPEATS_QUICK = 12, 6
+INSTANCES, INSTANCES_QUICK = 8, 3
+"""How many instances the fall of MemAvailable is divided by."""
+SMALLEST_BYTES = 1 << 20
+LARGEST_BYTES = 512 << 20
+CONTAINER_FLOOR_BYTES = 6 << 20
+"""Docker refuses less than 6 MiB (moby, daemon/daemon_unix.go, linuxMinMemory)."""
+FRACTION = 16
+"""The search ends once the bracket is this part of its upper end."""
+MEMORY_DEADLINE_S = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Memory of one or more instances on the host."""
+
+    processes: ProcessMemory
+    outside: ProcessMemory
+    """Of the processes that are not in the instance's cgroup."""
+    cgroup: CgroupMemory | None
+
+    @property
+    def total(self) -> int:
+        """The headline, in bytes."""
+        return (self.cgroup.working_set if self.cgroup else 0) + self.outside.pss
+
+
+def footprint(pids: Sequence[int], cgroup: Path | None) -> Footprint:
+    """Return what these processes and this cgroup hold now. Raises BackendError where nothing could be read."""
+    charge = None
+    inside: set[int] = set()
+    if cgroup is not None:
+        try:
+            charge, inside = cgroup_memory(cgroup), cgroup_processes(cgroup)
+        except OSError as error:
+            raise BackendError(f"{cgroup}: its memory cannot be read: {error.strerror}") from error
+    # One of its own processes in a cgroup is what makes it the instance's: a shim's own slice would charge nothing of it.
+    if not inside & set(pids):
+        charge, inside = None, set()
+    processes = process_memory(pids)
+    if processes.pss == 0:
+        raise BackendError("none of its host processes could be looked at; it has ended, or this needs root")
+    return Footprint(processes, process_memory(set(pids) - inside), charge)
+
+
+def run(bench: Bench) -> None:
+    """Measure every rung: interleaved repeats, the n-th instance, the smallest memory, the engines' own daemons."""
+    bare: dict[int, int] = {}
+    for round_number in range(REPEATS_QUICK if bench.quick else REPEATS):
+        rungs = bench.shuffled(bench.rungs, round_number)
+        for prepared in sorted(rungs, key=lambda one: one.rung.backend != "process"):
+            with bench.attempt(Experiment.MEMORY, f"{prepared.name}, round {round_number}"):
+                total = _one(bench, prepared, round_number, bare.get(round_number))
+                if prepared.rung.backend == "process":
+                    bare[round_number] = total
+                if round_number == 0:
+                    bench.say(f"memory: {prepared.name}: {total / 2**20:.1f} MiB for one idle instance")
+    for prepared in bench.rungs:
+        if not prepared.is_vm or not bench.quick:
+            with bench.attempt(Experiment.MEMORY, f"{prepared.name}: fall of MemAvailable"):
+                _available(bench, prepared)
+    for prepared in bench.rungs:
+        if prepared.rung.backend in ("process", "namespaces"):
+            continue
+        with bench.attempt(Experiment.MEMORY, f"{prepared.name}: smallest memory"):
+            _minimum(bench, prepared)
+    _engines(bench)
+
+
+def _one(bench: Bench, prepared: Prepared, round_number: int, bare: int | None) -> int:
+    rung = prepared.rung
+
+    def put(name: str, value: float | None, detail: str = "") -> None:
+        if value is not None:
+            bench.record(name, value, rung, iteration=round_number, detail=detail)
+
+    with running(bench, prepared) as run_:
+        sleep(SETTLE_S)
+        pids = run_.instance.processes()
+        seen = footprint(pids, run_.instance.cgroup())
+        _record_definitions(put, seen, len(pids))
+        if round_number == 0:
+            _cross_check(bench, prepared, run_, seen)
+        if prepared.is_vm:
+            size, resident = mapped_guest(pids)
+            put("guest_size", size)
+            put("guest_untouched", size - resident if size else None)
+    if rung.backend == "process":
+        put("payload_bare", seen.processes.pss)
+    elif bare is not None:
+        put("overhead", seen.total - bare, "total less the same payload's PSS as a bare process")
+    return seen.total
+
+
+def _record_definitions(put: Callable[..., None], seen: Footprint, count: int) -> None:
+    put("total", seen.total, f"{count} host processes, {'a' if seen.cgroup else 'no'} cgroup of its own")
+    put("pss", seen.processes.pss)
+    put("uss", seen.processes.uss)
+    put("rss", seen.processes.rss)
+    put("helpers_pss", seen.outside.pss if seen.cgroup else None)
+    if seen.cgroup is not None:
+        put("cgroup", seen.cgroup.working_set, f"with all page cache {seen.cgroup.usage}")
+        put("cgroup_peak", seen.cgroup.peak)
+
+
+def _cross_check(bench: Bench, prepared: Prepared, run_: Running, seen: Footprint) -> None:
+    """Say what the engine's own `stats` shows beside our figure of the same cgroup."""
+    cli = engine_cli(prepared)
+    if cli is None or seen.cgroup is None:
+        return
+    words = ("stats", "--no-stream", "--format", "{{.MemUsage}}", run_.instance.name)
+    said = cli.run(bench.settings.run_id, *words).partition("/")[0].strip()
+    bench.say(
+        f"memory: {prepared.name}: {cli.program} stats says {said}, its cgroup {seen.cgroup.working_set / 2**20:.2f} MiB"
+    )
+
+
+def _available(bench: Bench, prepared: Prepared) -> None:
+    count = INSTANCES_QUICK if bench.quick else INSTANCES
+    before = available_bytes()
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(running(bench, prepared))
+        sleep(SETTLE_S)
+        difference = (before - available_bytes()) / count
+    bench.record(
+        "available_difference", round(difference), prepared.rung, detail=f"over {count} instances; noisy by nature"
+    )
+
+
+def _minimum(bench: Bench, prepared: Prepared) -> None:
+    """Search by bisection; a container is limited, a machine given so much."""
+
+    def gets_ready(memory_bytes: int) -> bool:
+        try:
+            with running(bench, prepared, deadline_s=MEMORY_DEADLINE_S, may_fail=True, memory_bytes=memory_bytes):
+                return True
+        except EnvbenchError:
+            return False
+
+    floor = CONTAINER_FLOOR_BYTES if engine_cli(prepared) else SMALLEST_BYTES
+    found, tried = smallest(gets_ready, floor, LARGEST_BYTES)
+    if found is None:
+        raise EnvbenchError(f"not ready even with {LARGEST_BYTES >> 20} MiB")
+    at_floor = "; the engine allows no less" if found == floor and engine_cli(prepared) else ""
+    bench.record("minimum_ready", found, prepared.rung, detail=f"{tried} starts tried{at_floor}")
+    bench.say(f"memory: {prepared.name}: gets ready with {found / 2**20:.1f} MiB{at_floor}")
+
+
+def smallest(gets_ready: Callable[[int], bool], low: int, high: int) -> tuple[int | None, int]:
+    """Return the smallest memory (in whole MiB, within 1/16) that is enough, and how many were tried.
+
+    Doubles from `low` until it is enough, then halves the bracket; None where not even `high` is enough.
+    """
+    size, tried, too_little = low, 0, 0
+    while True:
+        tried += 1
+        if gets_ready(size):
+            break
+        too_little = size
+        if size >= high:
+            return None, tried
+        size = min(size * 2, high)
+    while size - too_little > max(1 << 20, size // FRACTION) and size > low:
+        middle = (too_little + size) // 2 >> 20 << 20
+        tried += 1
+        if gets_ready(middle):
+            size = middle
+        else:
+            too_little = middle
+    return size, tried
+
+
+def _engines(bench: Bench) -> None:
+    for prepared in bench.rungs:
+        pids = engine_processes(prepared)
+        if pids:
+            pss = process_memory(pids).pss
+            bench.record("engine_pss", pss, prepared.rung, detail=f"{len(pids)} daemons, shared by all instances")
