@@ -1,4 +1,4 @@
-"""The rules for what sits inside a machine: stale and faked markers, sandboxes that look like containers, translated CPUs."""
+"""The rules for what sits inside a machine: stale and faked markers, sandboxes like containers, translated CPUs."""
 
 from envinspect.model import Evidence, Kind, Strength
 from envinspect.overrules import Losers, Rule, View, from_cpuid
@@ -28,7 +28,7 @@ def _chroot_is_no_container(view: View) -> Losers:
 
 
 def _translated_cpu(view: View) -> Losers:
-    """What CPUID says to a translated program is the translator's answer."""
+    """Return what CPUID said to a translated program: it is the translator's answer."""
     if not view.holds(Kind.EMULATION, "qemu-user", "rosetta"):
         return ()
     return [piece for piece in view.of(Kind.VM) if from_cpuid(piece)]
@@ -41,7 +41,7 @@ def _other_wsl(view: View) -> Losers:
 
 
 def _host_inside_container(view: View) -> Losers:
-    """An engine's socket or folder that was handed into a container."""
+    """Return the engine's sockets and folders that were handed into a container."""
     if not view.holds(Kind.CONTAINER):
         return ()
     roles = view.of(Kind.ROLE, "docker-host", "podman-host", "lxd-host")
@@ -74,7 +74,7 @@ INNER_RULES: tuple[Rule, ...] = (
     Rule(
         "no-engine-mounts",
         lambda view: _contradicted(view, "no-engine-mounts"),
-        "The engine binds files of its own into each container, and none is mounted here: the marker was left in the tree.",
+        "The engine binds its files into each container, and none is mounted here: the marker was left in the tree.",
         "https://docs.docker.com/engine/network/#dns-services",
     ),
     Rule(

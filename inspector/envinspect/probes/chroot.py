@@ -12,7 +12,7 @@ _MOUNTINFO = "https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"
 
 
 def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Compare / with the first process's root, and look whether / is a mount point at all, which a chroot's seldom is."""
+    """Compare / with the first process's root, and see whether / is a mount point at all, which a chroot's seldom is."""
     own, first = facts.stat("/"), facts.stat("/proc/1/root/.")
     table = facts.derived(mount_table)
     at_mount = table.root is not None
@@ -35,7 +35,7 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
 
 
 def _shares_mounts(facts: Facts) -> bool:
-    """Say whether the first process is of this process's own mount namespace; with the host's PIDs it may be the host's."""
+    """Say whether the first process is of this process's mount namespace; with the host's PIDs it may be the host's."""
     own, first = facts.link("/proc/self/ns/mnt"), facts.link("/proc/1/ns/mnt")
     return isinstance(own, Found) and isinstance(first, Found) and own.value == first.value
 

@@ -1,7 +1,8 @@
-"""Containers: what the cgroup path, the mounts, the marker files and the namespaces say together, outermost container first.
+"""Containers: what the cgroup path, the mounts, the marker files and the namespaces say together, outermost first.
 
-The cgroup path and the mounts are made by the engine for this very container and name it. Marker files and variables are only copied into
-it, so they count where nothing real is known, and are shown as contradicted where it is (see `envinspect.overrules_inner`).
+The cgroup path and the mounts are made by the engine for this very container and name it. Marker files and variables
+are only copied into it: they count where nothing real is known, and are shown as contradicted where it is (see
+`envinspect.overrules_inner`).
 """
 
 from collections.abc import Iterator
@@ -122,7 +123,7 @@ def _levels(facts: Facts) -> Levels:
 
 
 def _align(levels: Levels, chain: list[Trace]) -> None:
-    """Lay a chain over the levels so that its last container meets the innermost level that it can be; else it lies outside all."""
+    """Lay a chain over the levels: its last container meets the innermost level that it can be, else it lies outside."""
     meets = next(
         (position for position in range(len(levels) - 1, -1, -1) if _name([*levels[position], chain[-1]]) is not None),
         -1,
@@ -137,16 +138,13 @@ def _align(levels: Levels, chain: list[Trace]) -> None:
 
 def _mount_chains(facts: Facts) -> Iterator[list[Trace]]:
     table = facts.derived(mount_table)
-    chains = []
-    for stored in storage_chains(table):
-        chains.append(
-            [
-                Trace(
-                    row.id, row.engine, evidence_of_mount(mount, table.source, row.id, Strength.STRONG, row.reference)
-                )
-                for row, mount in stored
-            ]
-        )
+    chains = [
+        [
+            Trace(row.id, row.engine, evidence_of_mount(mount, table.source, row.id, Strength.STRONG, row.reference))
+            for row, mount in stored
+        ]
+        for stored in storage_chains(table)
+    ]
     yield from sorted(chains, key=lambda chain: (-len(chain), not chain[-1].engine))
     named = bool(chains)
     for row, mount in filesystem_rows(table):

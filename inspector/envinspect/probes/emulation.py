@@ -1,4 +1,4 @@
-"""Programs of another architecture: QEMU's user mode, Rosetta, Lx86. What such a process reads of the CPU is made up."""
+"""Programs of another architecture: QEMU's user mode, Rosetta, Lx86. What these read of the CPU is made up."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What containers this machine hosts, seen from outside of them: their mounts below the engines' folders, OpenVZ's and VServer's kernels."""
+"""What containers this machine hosts: mounts below the engines' folders, OpenVZ's and VServer's kernels."""
 
 from collections.abc import Iterator
 

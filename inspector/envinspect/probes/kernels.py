@@ -1,4 +1,4 @@
-"""Containers that a kernel of their own kind shows: gVisor, illumos, OpenVZ, Linux-VServer, and Kata's and Sysbox's file systems."""
+"""Containers that their kernel or file systems show: gVisor, illumos, OpenVZ, Linux-VServer, Kata, Sysbox."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The namespaces this process is in: the initial ones are the host's; any other is somebody's, not always a container's."""
+"""The namespaces of this process: the initial ones are the host's; any other is somebody's, not always a container's."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Namespaces(NamedTuple):
 
     @property
     def on_host(self) -> bool:
-        """True where the host's processes are seen and nothing that containers have of their own is known to be other."""
+        """True where the host's processes are seen and nothing that containers have of their own is other."""
         return "pid" in self.initial and not self.others & {"uts", "ipc", "mnt"}
 
     def spell(self) -> str:
@@ -58,7 +58,7 @@ def _numbers_all(facts: Facts) -> bool:
 
 
 def _against_first_process(facts: Facts, kind: str, initial: set[str], others: set[str]) -> None:
-    """Compare with the host's first process where it is seen: older kernels number this kind as it comes."""
+    """Compare with the host's first process where it is seen: older kernels number this as it comes."""
     if kind in initial | others or "pid" not in initial:
         return
     own, first = facts.link(f"/proc/self/ns/{kind}"), facts.link(f"/proc/1/ns/{kind}")

@@ -1,4 +1,4 @@
-"""Who schedules this container, and whose Linux machine the engine runs in: variables, cgroup paths, mounts, kernel names."""
+"""Who schedules this container, and whose Linux machine the engine runs in."""
 
 from collections.abc import Iterator
 
@@ -28,10 +28,10 @@ def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
     for row in VARIABLES:
         values = [facts.environ(name) for name in row.names]
         first = values[0]
-        if all(isinstance(value, Found) for value in values) and isinstance(first, Found):
-            if first.value.startswith(row.value):
-                shown = first.value if row.value else "set"
-                yield _mark(row.id, row.strength, f"environ {row.names[0]}", shown, row.reference)
+        given = all(isinstance(value, Found) for value in values)
+        if given and isinstance(first, Found) and first.value.startswith(row.value):
+            shown = first.value if row.value else "set"
+            yield _mark(row.id, row.strength, f"environ {row.names[0]}", shown, row.reference)
     seen = facts.derived(cgroups)
     for path in seen.paths:
         yield from _in_path(path, seen.source)

@@ -1,4 +1,4 @@
-"""Windows Subsystem for Linux: the kernel's name, the file systems that only it has, its init's traces, its variables."""
+"""Windows Subsystem for Linux: the kernel's name, file systems that only it has, its init's traces, its variables."""
 
 from collections.abc import Iterator
 

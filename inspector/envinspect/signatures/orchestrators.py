@@ -1,4 +1,4 @@
-"""The variables that orchestrators and hosted platforms document for the programs they run, and the engines' Linux machines."""
+"""The variables that orchestrators and platforms document for what they run, and the mounts of engines' machines."""
 
 from typing import NamedTuple
 
