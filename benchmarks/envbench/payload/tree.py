@@ -116,6 +116,8 @@ case " $* " in
   *" facts "* | *" -- "*) mounts ;;
 esac
 if [ "$stay" ]; then
+  # ash opens this for what it runs in the background, and there is no devtmpfs yet: an empty file will do.
+  [ -e /dev/null ] || : >/dev/null
   "$@" &
   while read -r word && [ "$word" != stop ]; do :; done
 else
