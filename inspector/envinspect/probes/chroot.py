@@ -12,7 +12,7 @@ _MOUNTINFO = "https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"
 
 
 def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Compare / with the first process's root, and see whether / is a mount point at all, which a chroot's seldom is."""
+    """Compare / with the first process's root, and see whether / is a mount point, which a chroot's seldom is."""
     own, first = facts.stat("/"), facts.stat("/proc/1/root/.")
     table = facts.derived(mount_table)
     at_mount = table.root is not None

@@ -123,7 +123,7 @@ def _levels(facts: Facts) -> Levels:
 
 
 def _align(levels: Levels, chain: list[Trace]) -> None:
-    """Lay a chain over the levels: its last container meets the innermost level that it can be, else it lies outside."""
+    """Lay a chain over the levels: its last container meets the innermost level it can be, else it lies outside."""
     meets = next(
         (position for position in range(len(levels) - 1, -1, -1) if _name([*levels[position], chain[-1]]) is not None),
         -1,

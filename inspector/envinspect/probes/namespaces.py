@@ -1,4 +1,4 @@
-"""The namespaces of this process: the initial ones are the host's; any other is somebody's, not always a container's."""
+"""The namespaces of this process: initial ones are the host's; others are somebody's, not always a container's."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -67,7 +67,7 @@ def _against_first_process(facts: Facts, kind: str, initial: set[str], others: s
 
 
 class Isolation(NamedTuple):
-    """What namespaces, root and mounts add up to, whoever made them. `strength` None: nothing speaks for a container."""
+    """What namespaces, root and mounts add up to, whoever made them. `strength` None: nothing speaks for one."""
 
     strength: Strength | None
     observed: str
