@@ -1,8 +1,8 @@
 """The truth about KVM: a device that opens proves nothing, only a guest that gets ready in time does.
 
 There are machines where /dev/kvm opens, a machine and a vCPU are made, and yet a guest hangs or runs many times slower
-than under emulation. So a canary guest runs under KVM, with a deadline set by what the same guest takes under TCG in the
-same minute: first the floor guest (a boot sector), then a real kernel.
+than under emulation. So a canary guest runs under KVM, with a deadline set by what the same guest takes under TCG in
+the same minute: first the floor guest (a boot sector), then a real kernel.
 """
 
 import fcntl

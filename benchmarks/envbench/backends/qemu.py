@@ -1,4 +1,4 @@
-"""Virtual machines started by QEMU itself: the payload as initramfs, a disk through its firmware, or the floor guest."""
+"""Virtual machines started by QEMU itself: the payload as initramfs, a disk through its firmware, or a floor guest."""
 
 import itertools
 import shutil

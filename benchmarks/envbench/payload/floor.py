@@ -1,8 +1,8 @@
 """Builds the floor guest: a boot sector that says the ready line on the first serial port and nothing more.
 
 A machine without any operating system: what is left of its start is the VMM and its BIOS. 8086 real mode as a PC BIOS
-starts it (at 0000:7C00, BIOS Boot Specification 1.01, 6.5); the UART is a 16550 at port 0x3F8 as QEMU's PC machines have
-it.
+starts it (at 0000:7C00, BIOS Boot Specification 1.01, 6.5); the UART is a 16550 at port 0x3F8 as QEMU's PC machines
+have it.
 """
 
 SECTOR_BYTES = 512

@@ -63,11 +63,7 @@ class VmmProcess:
 
         An empty set means that `deadline_ns` has passed. Where both are so, the descriptors come first.
         """
-        poll = select.poll()
-        for descriptor in (self._pidfd, *descriptors):
-            poll.register(descriptor, select.POLLIN)
-        left_ms = max(0, math.ceil((deadline_ns - monotonic_ns()) / NS_PER_MS))
-        ready = {descriptor for descriptor, _ in poll.poll(left_ms)}
+        ready = wait_readable(self._pidfd, deadline_ns, *descriptors)
         if ready == {self._pidfd}:
             self._process.wait()
             return None
@@ -85,3 +81,12 @@ class VmmProcess:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+
+
+def wait_readable(descriptor: int, deadline_ns: int, *others: int) -> set[int]:
+    """Wait until one of these descriptors is readable or hung up; return those that are, none after the deadline."""
+    poll = select.poll()
+    for one in (descriptor, *others):
+        poll.register(one, select.POLLIN)
+    left_ms = max(0, math.ceil((deadline_ns - monotonic_ns()) / NS_PER_MS))
+    return {found for found, _ in poll.poll(left_ms)}

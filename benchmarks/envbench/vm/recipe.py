@@ -101,16 +101,24 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
 def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architecture) -> tuple[dict[str, str], ...]:
     """Return what is to be timed on these accelerators: machine types and ways of booting, as asked or by default.
 
-    A boot that a machine type does not have (microvm knows neither BIOS disks nor UEFI flash) is left out.
+    What a machine type does not have is left out.
     """
-    boots = ("disk",) if settings.disk else ("kernel",)
+    boots = settings.boots or (("disk",) if settings.disk else ("kernel",))
     return tuple(
-        {"accel": accelerator, "boot": boot, "machine": machine}
+        {"accel": accelerator, "boot": boot, "machine": machine, **firmware}
         for accelerator in accelerators
         for machine in settings.machines or arch.machines[:1]
         for boot in boots
-        if not (machine.startswith("microvm") and boot != "kernel")
+        for firmware in ([{"firmware": name} for name in settings.firmwares] or [{}])
+        if _exists(boot, machine, firmware.get("firmware", ""))
     )
+
+
+def _exists(boot: str, machine: str, firmware: str) -> bool:
+    """Return whether there is such a machine: microvm has no disk boot and no flash, a boot sector needs a BIOS."""
+    if machine.startswith("microvm"):
+        return boot == "kernel" and firmware != "uefi"
+    return boot != "floor" or (firmware != "uefi" and not machine.startswith("virt"))
 
 
 def kernel_words(arch: Architecture, *, chatty_start: bool) -> str:
