@@ -44,7 +44,7 @@ SIDE_MARKERS: Mapping[Side, str] = {
     Side.WSL: "^",
 }
 PART_COLOURS = tuple(f"#1200{index:02x}" for index in range(1, 10))
-HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++", "oooo", "||||")
+HATCHES = ("", "//", "\\\\", "||", "--", "xx", "++", "///", "|||")
 LINE_STYLES = ("-", "--", "-.", ":")
 VARIABLES: Mapping[str, str] = {
     INK: "--ink",
@@ -282,6 +282,10 @@ def clean(svg: str, prefix: str, title: str, description: str) -> tuple[str, dic
         element = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
         element.text = text
         root.insert(position, element)
+    for element in root.iter():
+        if element.tag != f"{{{SVG}}}text":
+            element.text = None if element.text is None or not element.text.strip() else element.text
+        element.tail = None
     return ElementTree.tostring(root, encoding="unicode"), rules
 
 

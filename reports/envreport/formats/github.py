@@ -1,0 +1,83 @@
+"""For GitHub: the JSON that github-action-benchmark reads (customSmallerIsBetter), a job summary, and annotations for the log."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from envreport.document import ReportDocument
+from envreport.formats import markdown
+
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+MS = 1e6
+
+
+def render(document: ReportDocument) -> dict[str, str]:
+    """Return the benchmark file and the job summary (which also has claims and warnings)."""
+    return {
+        "github-action-benchmark.json": json.dumps(list(_entries(document)), ensure_ascii=False, indent=1) + "\n",
+        "job-summary.md": "\n".join(summary_lines(document)) + "\n",
+    }
+
+
+def _entries(document: ReportDocument) -> Iterator[dict[str, str | float]]:
+    """Yield one entry a rung; `range` is the half width of the interval, which the action shows as ±."""
+    for row in document.summary:
+        if row.experiment != "startup" or row.phase != "ready" or row.median is None:
+            continue
+        entry: dict[str, str | float] = {
+            "name": " ".join(part for part in (row.backend, row.variant, row.profile) if part),
+            "unit": "ms",
+            "value": round(row.median / MS, 6),
+            "extra": f"n={row.n} failed={row.failed} run={row.run_id}",
+        }
+        if row.median_low is not None and row.median_high is not None:
+            entry["range"] = f"± {max(row.median - row.median_low, row.median_high - row.median) / MS:.6g}"
+            entry["extra"] = f"{entry['extra']} interval=[{row.median_low / MS:.6g}, {row.median_high / MS:.6g}] ms"
+        yield entry
+
+
+def summary_lines(document: ReportDocument) -> Iterator[str]:
+    """Yield what a job's page should show: the answer, the start-up table, the verdicts, the warnings."""
+    yield f"## {markdown.escape(document.title)}"
+    yield ""
+    yield f"**{markdown.escape(document.answer)}**"
+    yield ""
+    yield from (f"- {markdown.escape(note)}" for note in document.answer_notes)
+    yield ""
+    for section in document.sections:
+        if section.id == "startup" and section.charts:
+            yield from markdown.table_lines(section.charts[0].table)
+    yield from markdown.warning_lines(document)
+    yield "<details><summary>Verdicts on every claim</summary>"
+    yield ""
+    yield from markdown.verdict_lines(document)
+    yield "</details>"
+    yield ""
+
+
+def notice(document: ReportDocument, environ: Mapping[str, str]) -> str:
+    """Append to the job summary where there is one; return annotations as workflow commands, "" outside GitHub."""
+    where = environ.get(SUMMARY_VARIABLE)
+    if where:
+        with Path(where).open("a", encoding="utf-8") as file:
+            file.write("\n".join(summary_lines(document)) + "\n")
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return ""
+    return "\n".join(_annotations(document))
+
+
+def _annotations(document: ReportDocument) -> Iterator[str]:
+    for name, reason, count, total in document.failures:
+        yield f"::error title={_property('envbench: starts failed')}::{_data(f'{name}: {count} of {total} starts failed ({reason})')}"
+    for warning in document.warnings:
+        if warning.code != "failed-starts":
+            yield f"::warning title={_property(f'envbench: {warning.code}')}::{_data(f'{warning.message}. {warning.advice}')}"
+
+
+def _data(text: str) -> str:
+    """Escape the text of a workflow command, so that none can be smuggled in (actions/toolkit, command.ts)."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
