@@ -164,7 +164,16 @@ libvirt_answers() { $(plain_root) virsh -c qemu:///system version; }
 virtlogd_answers() { [ -S /run/libvirt/virtlogd-sock ] && pgrep -x virtlogd; }
 plain_root() { [ "$as_root" = none ] || echo "$as_root"; }
 
+# Where no udev runs, /dev/kvm belongs to root alone. libvirt's QEMU user may then not open what libvirt's own probe could,
+# and libvirt probes QEMU anew at every start: tens of seconds each.
+kvm_device() {
+  [ "$(stat -c '%a %G' /dev/kvm 2>/dev/null)" = "600 root" ] && getent group kvm >/dev/null || return 0
+  [ "$as_root" != none ] && $as_root chgrp kvm /dev/kvm && $as_root chmod 660 /dev/kvm &&
+    say "/dev/kvm: opened to the group kvm, as udev would"
+}
+
 daemons() {
+  kvm_device
   daemon dockerd docker.service docker_answers
   daemon virtlogd virtlogd.socket virtlogd_answers
   daemon libvirtd libvirtd.service libvirt_answers

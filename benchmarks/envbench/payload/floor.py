@@ -30,9 +30,8 @@ _SAY = bytes.fromhex(
     "EE"  # 1D      out dx, al
     "EBE9"  # 1E      jmp next
 )
-_RESET = bytes.fromhex(
-    "B0FEE664"
-)  # 20 done: mov al, 0xFE; out 0x64, al: reset by the keyboard controller ends QEMU (-no-reboot)
+# The reset by the keyboard controller ends QEMU, which runs with -no-reboot.
+_RESET = bytes.fromhex("B0FEE664")  # 20 done: mov al, 0xFE; out 0x64, al
 _STAY = bytes.fromhex("90909090")  # 20 done: nop, as long as the reset
 _HALT = bytes.fromhex("F4EBFD")  # 24 halt: hlt; jmp halt
 
