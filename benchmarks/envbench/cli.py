@@ -17,6 +17,10 @@ COMMANDS: dict[str, str] = {
     "doctor": "envbench.commands.doctor:doctor",
     "clean": "envbench.commands.clean:clean",
     "selftest": "envbench.commands.selftest:selftest",
+    "report": "envbench.commands.report:report",
+    "compare": "envbench.commands.compare:compare",
+    "recompute": "envbench.commands.recompute:recompute",
+    "claims": "envbench.commands.claims:claims",
 }
 """Name → where its click command is, in the order of the help."""
 

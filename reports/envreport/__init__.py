@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_FORMATS = ("csv", "html", "markdown")
 """What every run writes beside samples.csv and run.json."""
 
-__all__ = ["DEFAULT_FORMATS", "ci_notice", "console_summary", "parse_gate", "report_document", "write_all"]
+__all__ = ["DEFAULT_FORMATS", "ci_notice", "console_summary", "report_document", "write_side_by_side", "write_all"]
 
 
 def report_document(folder: Path, *, claims_file: Path | None = None, include_host: bool = False) -> "ReportDocument":
@@ -51,13 +51,33 @@ def write_all(
 
     document = report_document(Path(results_dir), claims_file=claims_file, include_host=include_host)
     folder = Path(output) if output is not None else Path(results_dir)
-    written = []
-    for name in formats:
-        for file, content in render(name, document).items():
-            path = folder / file
-            path.write_bytes(content)
-            written.append(path)
-    return written
+    return [_write(folder / file, content) for name in formats for file, content in render(name, document).items()]
+
+
+def write_side_by_side(
+    folders: Sequence[Path], formats: Iterable[str] = DEFAULT_FORMATS, *, include_host: bool = False, output: Path | None = None
+) -> list[Path]:
+    """Write the report of the newest of several runs with all of them side by side; oldest run first.
+
+    Written into `output`, by default the last folder. Raises as `write_all`.
+    """
+    from dataclasses import replace
+
+    from envreport.build import build
+    from envreport.formats import render
+    from envreport.results import load
+    from envreport.trend import side_by_side
+
+    runs = [load(Path(folder)) for folder in folders]
+    document = build(runs[-1], include_host=include_host)
+    document = replace(document, sections=(side_by_side(runs), *document.sections))
+    folder = Path(output) if output is not None else Path(folders[-1])
+    return [_write(folder / file, content) for name in formats for file, content in render(name, document).items()]
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def console_summary(results_dir: Path) -> str:
@@ -75,10 +95,3 @@ def ci_notice(results_dir: Path, environ: "Mapping[str, str]") -> str:
     from envreport.formats.github import notice
 
     return notice(report_document(Path(results_dir)), environ)
-
-
-def parse_gate(expression: str) -> object:
-    """Return the gate of a --fail-if expression; see `envreport.gates`. Raises ValueError with one line."""
-    from envreport.gates import parse_gate as parse
-
-    return parse(expression)

@@ -41,6 +41,8 @@ UNITS: dict[str, tuple[Unit, float]] = {
 QUANTILES = {"median": 0.5, "p5": 0.05, "p25": 0.25, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 EXACT = ("min", "max")
 FAILED = "failed"
+EXACT_EXPERIMENTS = {Experiment.SIZE, Experiment.KERNEL, Experiment.ISOLATION, Experiment.RELEASE, Experiment.RESIZE}
+"""What they write are observations, counts and sizes without sampling error."""
 REGRESSION_FLOOR_NS = 1e6
 """A change below a millisecond is no regression, whatever its ratio."""
 _EXPRESSION = re.compile(
@@ -174,8 +176,9 @@ def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer,
         value = min(series.values) if gate.statistic == "min" else max(series.values)
         return compare_exact([value], gate.relation, gate.bound), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
     failed = results.failed(series.key.experiment, series.key.rung)
-    if series.unit in {Unit.BOOL, Unit.COUNT} and len(set(series.values)) == 1:
-        return compare_exact(series.values[:1], gate.relation, gate.bound), f"{series.key.label} {series.values[0]:g}"
+    if series.key.experiment in EXACT_EXPERIMENTS:
+        value = max(series.values) if gate.relation is Relation.MORE else min(series.values)
+        return compare_exact(series.values, gate.relation, gate.bound), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
     estimate = quantile_with_failures(series.values, failed, QUANTILES[gate.statistic])
     text = f"{series.key.label} {units.estimate_text(estimate, gate.unit, gate.bound)}"
     return compare(estimate.interval, gate.relation, gate.bound), text

@@ -1,0 +1,33 @@
+"""`envbench claims`: the claims table, or one claim explained with the evidence of a run."""
+
+from pathlib import Path
+
+import click
+
+from envbench.cli import debug_option
+from envbench.commands.folders import refused
+from envbench.errors import UsageError
+
+
+@click.command(epilog="Examples: envbench claims · envbench claims start-faster --results results/RUN")
+@click.argument("claim_id", required=False)
+@click.option("--results", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Results folder with the evidence.")
+@click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
+@click.option("--markdown", is_flag=True, help="Print the table as docs/claims.md has it.")
+@debug_option
+def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, markdown: bool) -> None:
+    """List what is claimed about containers, VMs and WSL, or explain one claim."""
+    from envreport.claims import texts  # noqa: PLC0415 -- scipy only where it is needed
+
+    with refused():
+        if markdown:
+            click.echo(texts.table_markdown(), nl=False)
+            return
+        table = texts.all_claims(claims_file)
+        if claim_id is None:
+            click.echo("\n".join(texts.listing(table, folder)))
+            return
+        claim = next((each for each in table if each.id == claim_id), None)
+        if claim is None:
+            raise UsageError(f"no claim {claim_id!r}; `envbench claims` lists them")
+        click.echo("\n".join(texts.explanation(claim, folder)))
