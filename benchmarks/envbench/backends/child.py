@@ -61,6 +61,8 @@ class Child:
         while not poller.poll(max(0, math.ceil((deadline_ns - monotonic_ns()) / NS_PER_MS))):
             if monotonic_ns() >= deadline_ns:
                 return False
+        # What it left in its group goes too, while the zombie still keeps the group's number from being used again.
+        self.send(signal.SIGKILL)
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.close(self._pidfd)
         return True
@@ -68,7 +70,7 @@ class Child:
     def send(self, number: int, *, group: bool = True) -> None:
         """Send a signal to it (and its process group) unless it has ended."""
         if self.status is None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 if group:
                     os.killpg(self.pid, number)
                 else:
