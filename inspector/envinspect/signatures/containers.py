@@ -175,6 +175,15 @@ STORAGE: tuple[Storage, ...] = (
         "https://github.com/systemd/systemd/blob/main/src/nspawn/nspawn.c",
         engine=True,
     ),
+    Storage(
+        (".lxc-boot-id",), "lxc", "https://github.com/lxc/lxc/blob/main/src/lxc/conf.c", engine=True
+    ),  # lxc_setup_boot_id(): a random boot id of the container's own
+    Storage(
+        (".#proc-sys-kernel-random-boot-id*",),
+        "systemd-nspawn",
+        "https://github.com/systemd/systemd/blob/main/src/nspawn/nspawn.c",
+        engine=True,
+    ),  # setup_boot_id()
     Storage(("grootfs", "store"), "garden", "https://github.com/cloudfoundry/grootfs", engine=True),
     Storage(
         ("apptainer", "mnt", "session"),
@@ -195,7 +204,12 @@ STORAGE: tuple[Storage, ...] = (
     Storage(("sysbox", "*"), "sysbox", "https://github.com/nestybox/sysbox", engine=True),
 )
 
-BOUND_FILES = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv", "/run/secrets"})
+BOUND_FILES = frozenset(
+    {
+        *("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv", "/run/secrets"),
+        "/proc/sys/kernel/random/boot_id",
+    }
+)
 """What engines bind into a container from its own folder on the host; the source path names the engine."""
 
 
