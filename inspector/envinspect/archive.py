@@ -69,7 +69,8 @@ class Tree(NamedTuple):
             if links > LINKS_LIMIT:
                 raise OSError(ELOOP, "links go round")
             pending.extend(name for name in reversed(entry.target.split("/")) if name)
-        return "/".join([ROOT, *at])
+        place = "/".join([ROOT, *at])
+        return place if place in self.entries else None
 
 
 def read_tree(path: str) -> Tree:
