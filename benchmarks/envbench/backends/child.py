@@ -63,6 +63,10 @@ class Child:
                 return False
         # What it left in its group goes too, while the zombie still keeps the group's number from being used again.
         self.send(signal.SIGKILL)
+        # A shell that is told to end while it forks can leave a child that missed the signal. As long as the leader has
+        # not been waited for, its id can be no other group's.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.close(self._pidfd)
         return True
