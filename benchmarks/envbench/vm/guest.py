@@ -34,6 +34,8 @@ class Guest:
     disks: tuple[Disk, ...] = ()
     uefi: Firmware | None = None
     """UEFI in place of the machine type's own firmware; its variable store is this guest's own copy."""
+    more: tuple[str, ...] = ()
+    """Further words of the command line: devices and monitors that only an experiment needs."""
 
 
 def disk_format(path: Path) -> str:
@@ -68,7 +70,7 @@ def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
         snapshot = "on" if disk.scratch else "off"
         drive = f"if=none,id=disk{number},format={disk.format},snapshot={snapshot},file={_escape(disk.path)}"
         argv += ["-drive", drive, "-device", f"virtio-blk-{bus},drive=disk{number}"]
-    return argv
+    return [*argv, *guest.more]
 
 
 def cpu_model(machine: str, accelerator: str) -> str:
