@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from envbench.backends.protocol import Instance, Mark, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from envbench.errors import BackendError, StartTimeoutError
+from envbench.errors import BackendError, EnvbenchError, StartTimeoutError
 from envbench.experiments.bench import MAX_FAILED, Bench, Prepared
 from envbench.plan import new_nonce
 
@@ -40,12 +40,12 @@ class Running:
         """Request until the ready line."""
         return self.ready_ns - self.requested_ns
 
-    def read_until(self, is_last: Callable[[str], bool], deadline_s: float, wanted: str) -> bool:
-        """Read lines up to one for which `is_last`; return whether it came before the output ended.
+    def read_until(self, is_last: Callable[[str], bool], deadline_s: float, wanted: str, after: int = 0) -> bool:
+        """Read lines, from number `after` on, up to one for which `is_last`; return whether it came before the end.
 
         Raises StartTimeoutError after the deadline.
         """
-        seen = 0
+        seen = after
         deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
         poller = select.poll()
         poller.register(self.instance.output_fileno(), select.POLLIN)
@@ -113,16 +113,20 @@ def running(
         raise BackendError(f"not started: {MAX_FAILED} starts in a row have failed")
     workload = Workload(nonce=new_nonce(), argv=tuple(argv), keep_running=keep_running, **limits)  # type: ignore[arg-type]
     bench.order += 1
-    bench.failed_in_a_row[prepared.name] += not may_fail
     moments: dict[Mark, int] = {}
     begun_ns = monotonic_ns()
-    instance = prepared.backend.start(
-        workload, prepared.rung.variant, lambda mark: _note(moments, mark)
-    )
+    instance: Instance | None = None
     try:
+        instance = prepared.backend.start(workload, prepared.rung.variant, lambda mark: _note(moments, mark))
         run = Running(instance, workload.nonce, moments.get(Mark.REQUESTED, begun_ns))
         await_ready(run, deadline_s or bench.settings.deadline_s)
-        bench.failed_in_a_row[prepared.name] = 0
+    except EnvbenchError:
+        bench.failed_in_a_row[prepared.name] += not may_fail
+        if instance is not None:
+            instance.destroy()
+        raise
+    bench.failed_in_a_row[prepared.name] = 0
+    try:
         yield run
         instance.stop(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
         instance.remove(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
