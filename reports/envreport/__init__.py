@@ -55,7 +55,11 @@ def write_all(
 
 
 def write_side_by_side(
-    folders: Sequence[Path], formats: Iterable[str] = DEFAULT_FORMATS, *, include_host: bool = False, output: Path | None = None
+    folders: Sequence[Path],
+    formats: Iterable[str] = DEFAULT_FORMATS,
+    *,
+    include_host: bool = False,
+    output: Path | None = None,
 ) -> list[Path]:
     """Write the report of the newest of several runs with all of them side by side; oldest run first.
 

@@ -15,7 +15,7 @@ from envreport.claims.rules import accelerator_of
 from envreport.conditions import host_layers, run_conditions
 from envreport.document import Cell, Fact, Layer, RawData, ReportDocument, Table
 from envreport.results import SAMPLES_FILE, Results, Series
-from envreport.rungs import FLOOR_PROFILE, Side
+from envreport.rungs import FLOOR_PROFILE, Side, side_of
 from envreport.sections import build_sections, count, number, text
 from envreport.stability import NOISE_LIMITS, all_warnings, diagnose
 from envreport.summary import summarise
@@ -56,10 +56,15 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
 def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
     """Return the question answered in one sentence, and notes that must be read with it."""
     containers = results.find(Experiment.STARTUP, Phase.READY, Side.CONTAINER)
-    machines = [each for each in results.find(Experiment.STARTUP, Phase.READY, Side.VM) if each.key.profile != FLOOR_PROFILE]
+    machines = [
+        each for each in results.find(Experiment.STARTUP, Phase.READY, Side.VM) if each.key.profile != FLOOR_PROFILE
+    ]
     container = _representative(containers)
-    machine = _representative([each for each in machines if container is None or each.key.profile == container.key.profile] or machines)
-    notes = list(run_conditions(results))
+    machine = _representative(
+        [each for each in machines if container is None or each.key.profile == container.key.profile] or machines
+    )
+    notes = [_interval_note(each) for each in (container, machine) if each is not None]
+    notes.extend(run_conditions(results))
     if container is None or machine is None:
         one = container or machine or _representative(results.find(Experiment.STARTUP, Phase.READY))
         if one is None:
@@ -70,8 +75,9 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
     ratio = stats.ratio(machine.rounds, container.rounds)
     sentence = f"Here {_takes(container)}, {_takes(machine, emulated=emulated)}"
     if ratio and ratio.interval:
-        low, high = (units.quantity(limit, Unit.RATIO, 1.0) for limit in (ratio.interval.low, ratio.interval.high))
-        sentence += f": {low} to {high} the container's time"
+        limits = (ratio.interval.low, ratio.interval.high)
+        low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix("×") for limit in limits)
+        sentence += f": {low} to {high} times as long"
     if emulated:
         notes.insert(0, "The VM ran under software emulation (TCG): this says nothing about a VM on KVM.")
     return sentence + ".", tuple(notes)
@@ -79,12 +85,16 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
 
 def _takes(series: Series, *, emulated: bool = False) -> str:
     middle = stats.median(series.values)
-    kind = "an emulated VM" if emulated else series.key.label.split(" ")[0]
-    name = f"{kind} ({series.key.label})" if emulated else series.key.label
+    side = side_of(series.key.backend, series.key.variant)
+    kind = {Side.VM: "a VM", Side.CONTAINER: "a container", Side.HOST: "a bare process"}.get(side, "it")
+    name = f"{'an emulated VM' if emulated else kind} ({series.key.label})"
     if middle is None:
         return f"{name} was not timed"
-    limits = f" {units.interval_text(middle.interval, series.unit)}" if middle.interval else ""
-    return f"{name} is ready after {units.quantity(middle.value, series.unit)}{limits}"
+    return f"{name} is ready in {units.quantity(middle.value, series.unit)}"
+
+
+def _interval_note(series: Series) -> str:
+    return f"{series.key.label}: {units.estimate_text(stats.median(series.values), series.unit)}"
 
 
 def _representative(series: Sequence[Series]) -> Series | None:
@@ -110,7 +120,11 @@ def _layers(results: Results) -> Iterator[Layer]:
         if hypervisor:
             words = ", ".join(part for part in (f"type {hypervisor} hypervisor", words) if part)
         numbers = layer.get("evidence")
-        chosen = [evidence[each] for each in numbers if isinstance(each, int) and 0 <= each < len(evidence)] if isinstance(numbers, list) else []
+        chosen = (
+            [evidence[each] for each in numbers if isinstance(each, int) and 0 <= each < len(evidence)]
+            if isinstance(numbers, list)
+            else []
+        )
         yield Layer(
             str(layer.get("kind", "")),
             str(layer.get("name") or layer.get("id") or "unnamed"),
@@ -136,7 +150,12 @@ def _environment_tables(results: Results) -> Iterator[Table]:
             yield Table(name, caption, columns, cells)
     used, skipped = _rung_rows(results)
     if used or skipped:
-        yield Table("rungs", "Ways of starting that were used or skipped", ("rung", "used", "facts, or why not", "remedy"), (*used, *skipped))
+        yield Table(
+            "rungs",
+            "Ways of starting that were used or skipped",
+            ("rung", "used", "facts, or why not", "remedy"),
+            (*used, *skipped),
+        )
     kvm = results.get("accelerator", "kvm", default=None)
     if isinstance(kvm, Mapping):
         yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), tuple(_flat_rows(kvm)))
@@ -147,11 +166,17 @@ def _rung_rows(results: Results) -> tuple[list[tuple[Cell, ...]], list[tuple[Cel
     for each in results.get("backends", "used", default=[]):
         if isinstance(each, Mapping):
             facts = each.get("facts")
-            words = ", ".join(f"{key} {value}" for key, value in facts.items() if not _is_path(value)) if isinstance(facts, Mapping) else ""
+            words = (
+                ", ".join(f"{key} {value}" for key, value in facts.items() if not _is_path(value))
+                if isinstance(facts, Mapping)
+                else ""
+            )
             used.append((text(each.get("name", "?")), text("yes"), text(words), text("")))
     for each in results.get("backends", "skipped", default=[]):
         if isinstance(each, Mapping):
-            skipped.append((text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", ""))))
+            skipped.append(
+                (text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", "")))
+            )
     return used, skipped
 
 
@@ -191,7 +216,13 @@ def _noise_tables(results: Results) -> Iterator[Table]:
                 )
             )
     if rows:
-        yield Table("noise", "State of the machine just before each start", ("what", "median", "highest", "limit", "stamps"), tuple(rows), (1, 2, 3, 4))
+        yield Table(
+            "noise",
+            "State of the machine just before each start",
+            ("what", "median", "highest", "limit", "stamps"),
+            tuple(rows),
+            (1, 2, 3, 4),
+        )
     found = []
     for series in results.find(Experiment.STARTUP, Phase.READY, usual=False):
         seen = diagnose(series.values)
@@ -199,13 +230,23 @@ def _noise_tables(results: Results) -> Iterator[Table]:
         found.append(
             (
                 text(series.key.label),
-                *(Cell(units.MISSING if each is None else f"{each:+.2f}" if index < 2 else f"{each:.2f}", each) for index, each in enumerate(cells)),
+                *(
+                    Cell(units.MISSING if each is None else f"{each:+.2f}" if index < 2 else f"{each:.2f}", each)
+                    for index, each in enumerate(cells)
+                ),
                 count(len(seen.outliers)),
                 text(units.MISSING if seen.bimodal is None else "yes" if seen.bimodal else "no"),
             )
         )
     if found:
-        head = ("rung", "drift (Spearman)", "lag-1 correlation", "first start over median", "outliers (kept)", "two groups")
+        head = (
+            "rung",
+            "drift (Spearman)",
+            "lag-1 correlation",
+            "first start over median",
+            "outliers (kept)",
+            "two groups",
+        )
         yield Table("stability", "How steady the starts were", head, tuple(found), (1, 2, 3, 4))
 
 
@@ -217,18 +258,32 @@ def _method(results: Results) -> tuple[Fact, ...]:
     if middle:
         lag = f"{units.estimate_text(middle, Unit.NS)}; at most {units.quantity(max(all_lags), Unit.NS)}. Measured where payload and observer share a clock; for VMs a lower limit."
     return (
-        Fact("From", "the request to the engine, before anything is created (an engine may do its work in create, attach or start)"),
+        Fact(
+            "From",
+            "the request to the engine, before anything is created (an engine may do its work in create, attach or start)",
+        ),
         Fact("To", "the first byte of the payload's ready line, with a nonce, read on this machine"),
-        Fact("Clock", "one monotonic clock, on this machine, for every rung; nothing inside a guest is trusted for time"),
+        Fact(
+            "Clock", "one monotonic clock, on this machine, for every rung; nothing inside a guest is trusted for time"
+        ),
         Fact("Observer lag", lag),
         Fact("Order", "rounds, each with every rung in shuffled order; warm-ups are kept as rows and never counted"),
-        Fact("Medians", "with the exact order-statistic interval of at least 95 %; it needs six values, and no interval is shown for fewer"),
-        Fact("p95", "exact interval where there are values enough (72); else limits that assume log-normal times, and say so"),
+        Fact(
+            "Medians",
+            "with the exact order-statistic interval of at least 95 %; it needs six values, and no interval is shown for fewer",
+        ),
+        Fact(
+            "p95",
+            "exact interval where there are values enough (72); else limits that assume log-normal times, and say so",
+        ),
         Fact(
             "Ratios",
             f"of medians, percentile bootstrap by round, {stats.RESAMPLES} resamples, seed {stats.BOOTSTRAP_SEED}; rank-sum interval for fewer than six rounds",
         ),
-        Fact("Verdicts", "an interval that touches the bound is inconclusive; missing data never answer; emulation (TCG) never speaks for KVM"),
+        Fact(
+            "Verdicts",
+            "an interval that touches the bound is inconclusive; missing data never answer; emulation (TCG) never speaks for KVM",
+        ),
         Fact("Failed starts", "are rows, are counted, and are endless starts for any upper limit that a verdict uses"),
     )
 
@@ -241,7 +296,13 @@ def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
     if isinstance(command, list) and command:
         shown = [str(part) for part in command]
         yield Fact("Command", shlex.join(shown if include_host else [_without_path(part) for part in shown]))
-    for name, key in (("Seed", "seed"), ("Run", "run_id"), ("Started", "started_at"), ("Ended", "ended_at"), ("envbench", "tool_version")):
+    for name, key in (
+        ("Seed", "seed"),
+        ("Run", "run_id"),
+        ("Started", "started_at"),
+        ("Ended", "ended_at"),
+        ("envbench", "tool_version"),
+    ):
         value = results.get(key)
         if value is not None:
             yield Fact(name, str(value))

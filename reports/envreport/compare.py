@@ -79,7 +79,11 @@ def obstacles(older: Results, newer: Results) -> list[str]:
 def _stable(value: Any) -> Any:
     """Drop what differs between runs of the same thing: paths, times, clock speeds."""
     if isinstance(value, Mapping):
-        return {key: _stable(each) for key, each in value.items() if not any(word in str(key) for word in ("path", "mhz", "time"))}
+        return {
+            key: _stable(each)
+            for key, each in value.items()
+            if not any(word in str(key) for word in ("path", "mhz", "time"))
+        }
     if isinstance(value, list):
         return [_stable(each) for each in value]
     return value
@@ -107,7 +111,9 @@ def _ready(results: Results) -> dict[RungKey, Series]:
 def _compare(rung: RungKey, older: Series | None, newer: Series | None) -> Comparison:
     before, after = (stats.median(each.values) if each else None for each in (older, newer))
     if older is None or newer is None:
-        return Comparison(rung, before, after, None, Change.INCONCLUSIVE, f"only in the {'newer' if older is None else 'older'} run")
+        return Comparison(
+            rung, before, after, None, Change.INCONCLUSIVE, f"only in the {'newer' if older is None else 'older'} run"
+        )
     ratio = stats.ratio(newer.rounds, older.rounds, paired=False)
     return Comparison(rung, before, after, ratio, change_of(ratio))
 

@@ -87,7 +87,9 @@ def parse_gate(text: str) -> Gate:
     """Return the gate of an expression. Raises ValueError with one line that says what is wrong and shows a right one."""
     found = _EXPRESSION.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no gate; write RUNG.METRIC[.STATISTIC] > NUMBER[UNIT], e.g. 'docker.ready.p95 > 2s'")
+        raise ValueError(
+            f"{text!r} is no gate; write RUNG.METRIC[.STATISTIC] > NUMBER[UNIT], e.g. 'docker.ready.p95 > 2s'"
+        )
     name, statistic = _split_statistic(found["metric"])
     unit = _unit_of(name, text)
     return Gate(
@@ -131,7 +133,9 @@ def _variant(given: str | None, text: str) -> tuple[tuple[str, str], ...]:
 def _bound(value: float, suffix: str, unit: Unit, text: str) -> float:
     if not suffix:
         if unit in {Unit.NS, Unit.BYTES}:
-            raise ValueError(f"{text!r}: the number needs a unit ({', '.join(name for name, (of, _) in UNITS.items() if of is unit)})")
+            raise ValueError(
+                f"{text!r}: the number needs a unit ({', '.join(name for name, (of, _) in UNITS.items() if of is unit)})"
+            )
         return value
     if suffix not in UNITS:
         raise ValueError(f"{text!r}: no unit {suffix!r}; there are {', '.join(UNITS)}")
@@ -174,11 +178,15 @@ def _matching(gate: Gate, results: Results) -> Iterator[Series]:
 def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer, str]:
     if gate.statistic in EXACT:
         value = min(series.values) if gate.statistic == "min" else max(series.values)
-        return compare_exact([value], gate.relation, gate.bound), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
+        return compare_exact(
+            [value], gate.relation, gate.bound
+        ), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
     failed = results.failed(series.key.experiment, series.key.rung)
     if series.key.experiment in EXACT_EXPERIMENTS:
         value = max(series.values) if gate.relation is Relation.MORE else min(series.values)
-        return compare_exact(series.values, gate.relation, gate.bound), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
+        return compare_exact(
+            series.values, gate.relation, gate.bound
+        ), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
     estimate = quantile_with_failures(series.values, failed, QUANTILES[gate.statistic])
     text = f"{series.key.label} {units.estimate_text(estimate, gate.unit, gate.bound)}"
     return compare(estimate.interval, gate.relation, gate.bound), text
@@ -189,8 +197,12 @@ def _judge_failed(gate: Gate, results: Results) -> GateResult:
     if not fitting:
         return GateResult(gate.text, GateOutcome.INCONCLUSIVE, f"{gate.text}: not measured in this run")
     failed = sum(results.failed(*key) for key, _ in fitting)
-    outcome = GateOutcome.FAIL if compare_exact([failed], gate.relation, gate.bound) is Answer.HOLDS else GateOutcome.PASS
-    return GateResult(gate.text, outcome, f"{gate.text}: {failed} of {sum(count for _, count in fitting)} starts failed")
+    outcome = (
+        GateOutcome.FAIL if compare_exact([failed], gate.relation, gate.bound) is Answer.HOLDS else GateOutcome.PASS
+    )
+    return GateResult(
+        gate.text, outcome, f"{gate.text}: {failed} of {sum(count for _, count in fitting)} starts failed"
+    )
 
 
 def load_baseline(path: Path) -> Results:
@@ -198,7 +210,9 @@ def load_baseline(path: Path) -> Results:
     return load(path.parent if path.is_file() else path)
 
 
-def judge_baseline(results: Results, baseline: Results, max_regression: float, *, force: bool = False) -> list[GateResult]:
+def judge_baseline(
+    results: Results, baseline: Results, max_regression: float, *, force: bool = False
+) -> list[GateResult]:
     """Hold each rung of a run against the same rung of a baseline: fails if ratio and change both are surely above their limits.
 
     Raises NotComparableError (a ValueError) unless `force`.
@@ -217,12 +231,19 @@ def judge_baseline(results: Results, baseline: Results, max_regression: float, *
         outcome = GateOutcome.PASS if answer is Answer.HOLDS and small else _worst([answer])
         found.append(GateResult(name, outcome, f"{name}: ratio {units.estimate_text(each.ratio, Unit.RATIO, limit)}"))
     if not found:
-        found.append(GateResult("baseline", GateOutcome.INCONCLUSIVE, f"baseline: no start was measured ({Experiment.STARTUP})"))
+        found.append(
+            GateResult("baseline", GateOutcome.INCONCLUSIVE, f"baseline: no start was measured ({Experiment.STARTUP})")
+        )
     return found
 
 
 def judge_gates(
-    results_dir: Path, gates: Sequence[Gate] = (), baseline: Path | None = None, max_regression: float = 0.1, *, force: bool = False
+    results_dir: Path,
+    gates: Sequence[Gate] = (),
+    baseline: Path | None = None,
+    max_regression: float = 0.1,
+    *,
+    force: bool = False,
 ) -> list[GateResult]:
     """Judge all gates of a finished run. Raises ValueError with one line where a folder cannot be used or compared."""
     results = load(results_dir)

@@ -40,7 +40,8 @@ FLOOR_PROFILE = "floor"
 WORDS = {"kvm": "KVM", "tcg": "TCG", "firmware": "firmware", "bridge": "bridge network"}
 QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "direct")}
 """Defaults that every rung shares and that no label needs to repeat."""
-SPECIAL_KEYS = ("parallel", "count")
+USUAL_PROFILE = "minimal"
+"""The payload that every rung runs; the conditions of each verdict name it, labels do not repeat it."""
 
 
 def side_of(backend: str, variant: str, *, is_vm: bool | None = None) -> Side:
@@ -65,7 +66,7 @@ def is_usual(variant: str) -> bool:
     return keys.get("cache") != "cold" and keys.get("parallel", "1") == "1"
 
 
-def label(backend: str, variant: str, profile: str, *, show_profile: bool = True) -> str:
+def label(backend: str, variant: str, profile: str) -> str:
     """Return the rung as it is written in tables and charts, e.g. "qemu (TCG, q35) · distro"."""
     keys = variant_keys(variant)
     words = []
@@ -76,7 +77,7 @@ def label(backend: str, variant: str, profile: str, *, show_profile: bool = True
         bare = key in {"accel", "machine", "runtime", "network", "boot"}
         words.append(WORDS.get(value, value) if bare else f"{key} {value}")
     name = f"{backend} ({', '.join(words)})" if words else backend
-    return f"{name} · {profile}" if profile and show_profile else name
+    return f"{name} · {profile}" if profile not in {"", USUAL_PROFILE} else name
 
 
 def sort_key(backend: str, variant: str, profile: str) -> tuple[int, str, str, str]:

@@ -11,6 +11,7 @@ from envreport.claims.special import SPEED_METRICS, density_slopes, speed_ratio
 from envreport.document import Cell, Chart, Mark, Section, Table
 from envreport.results import Results, Series
 from envreport.rungs import Side
+from envreport.words import words
 
 STARTED = (Side.HOST, Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
 
@@ -261,7 +262,7 @@ def _metrics(
         marks = tuple(mark(results, each) for each in heads)
         log = " (log scale)" if all(min(each.values) > 0 for each in heads) else ""
         chart = Chart(
-            f"{section_id}-chart", "strip", chart_title, _spoken(heads), f"{headline}{log}", heads[0].unit, marks, table
+            f"{section_id}-chart", "strip", chart_title, _spoken(heads), f"{words(headline)}{log}", heads[0].unit, marks, table
         )
         charts = (chart,)
     tables = (series_table(f"{section_id}-table", f"{title}: every figure", series, metric=True),)
@@ -313,7 +314,7 @@ def speed(results: Results) -> Section:
         ):
             ratio = speed_ratio(metric, subject, reference)
             if ratio is not None:
-                name = f"{metric} · {subject.key.label}"
+                name = f"{words(metric)} · {subject.key.label}"
                 marks.append(Mark(name, results.side(subject.key), estimate=ratio))
                 limits = units.interval_text(ratio.interval, Unit.RATIO, 1.0)
                 rows.append(
@@ -400,7 +401,7 @@ def detail_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
     rows = tuple(
         (
             text(each.key.label),
-            text(each.key.phase),
+            text(words(each.key.phase)),
             number(median(each.values), each.unit),
             text("; ".join(each.details[:3]) or units.MISSING),
         )

@@ -22,19 +22,38 @@ def side_by_side(runs: Sequence[Results]) -> Section:
     if not medians:
         return Section("runs", "Runs side by side", "", empty="None of these runs has a start.")
     chart = _chart(runs, medians)
-    return Section("runs", "Runs side by side", "Oldest first; the rest of this report is about the last.", (chart,), _tables(runs))
+    return Section(
+        "runs", "Runs side by side", "Oldest first; the rest of this report is about the last.", (chart,), _tables(runs)
+    )
 
 
 def _chart(runs: Sequence[Results], medians: dict[RungKey, dict[int, stats.Estimate]]) -> Chart:
     marks, rows = [], []
     for rung, found in medians.items():
         marks.append(
-            Mark(label(*rung), runs[-1].side(rung), tuple(each.value for each in found.values()), tuple(index + 1.0 for index in found))
+            Mark(
+                label(*rung),
+                runs[-1].side(rung),
+                tuple(each.value for each in found.values()),
+                tuple(index + 1.0 for index in found),
+            )
         )
-        cells = [Cell(units.estimate_text(found.get(index), Unit.NS), found[index].value if index in found else None) for index in range(len(runs))]
+        cells = [
+            Cell(units.estimate_text(found.get(index), Unit.NS), found[index].value if index in found else None)
+            for index in range(len(runs))
+        ]
         rows.append((Cell(label(*rung)), *cells))
     table = Table("runs-table", "Median time to ready in each run", ("rung", *(name(run) for run in runs)), tuple(rows))
-    return Chart("runs-chart", "trend", "Median time to ready over the runs", "One point a run, oldest first.", "request to ready (log scale)", Unit.NS, tuple(marks), table)
+    return Chart(
+        "runs-chart",
+        "trend",
+        "Median time to ready over the runs",
+        "One point a run, oldest first.",
+        "request to ready (log scale)",
+        Unit.NS,
+        tuple(marks),
+        table,
+    )
 
 
 def name(run: Results) -> str:
@@ -51,7 +70,14 @@ def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:
             rows.append((Cell(pair), Cell("every rung"), Cell("not comparable"), Cell("; ".join(reasons))))
             continue
         rows.extend(
-            (Cell(pair), Cell(each.name), Cell(str(each.change)), Cell(each.note or units.estimate_text(each.ratio, Unit.RATIO, 1.0)))
+            (
+                Cell(pair),
+                Cell(each.name),
+                Cell(str(each.change)),
+                Cell(each.note or units.estimate_text(each.ratio, Unit.RATIO, 1.0)),
+            )
             for each in compare(older, newer)
         )
-    return (Table("runs-changes", "From each run to the next", ("runs", "rung", "change", "ratio of medians"), tuple(rows)),)
+    return (
+        Table("runs-changes", "From each run to the next", ("runs", "rung", "change", "ratio of medians"), tuple(rows)),
+    )

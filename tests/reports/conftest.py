@@ -132,7 +132,12 @@ def run_meta() -> dict[str, Any]:
         "payload": {"minimal": {"sha256": "ab" * 32}},
         "backends": {
             "used": [
-                {"name": "docker", "is_vm": False, "variants": [{}], "facts": {"storage_driver": "overlay2", "endpoint": "unix:///var/run/docker.sock"}},
+                {
+                    "name": "docker",
+                    "is_vm": False,
+                    "variants": [{}],
+                    "facts": {"storage_driver": "overlay2", "endpoint": "unix:///var/run/docker.sock"},
+                },
                 {"name": "qemu", "is_vm": True, "variants": [{"accel": "tcg"}], "facts": {"version": "7.2"}},
             ],
             "skipped": [{"name": "libvirt", "reason": "no daemon answers", "remedy": "start libvirtd"}],
@@ -141,7 +146,9 @@ def run_meta() -> dict[str, Any]:
         "noise": {},
         "outcome": "done",
         "exit_code": 0,
-        "warnings": [{"code": "kvm-unusable", "message": "KVM opens but a guest hangs", "advice": "use a host whose KVM works"}],
+        "warnings": [
+            {"code": "kvm-unusable", "message": "KVM opens but a guest hangs", "advice": "use a host whose KVM works"}
+        ],
         "unfinished": [],
         "cleanup": {"leaked": []},
     }
@@ -157,7 +164,14 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
             ready = int(middle * MS * random_.lognormvariate(0, 0.12))
             vm = backend == "qemu"
             stretches = (
-                {Phase.CREATE: 0.01, Phase.START: 0.02, Phase.VMM: 0.03, Phase.FIRMWARE: 0.15, Phase.KERNEL: 0.7, Phase.USERSPACE: 0.12}
+                {
+                    Phase.CREATE: 0.01,
+                    Phase.START: 0.02,
+                    Phase.VMM: 0.03,
+                    Phase.FIRMWARE: 0.15,
+                    Phase.KERNEL: 0.7,
+                    Phase.USERSPACE: 0.12,
+                }
                 if vm
                 else {Phase.CREATE: 0.2, Phase.ATTACH: 0.05, Phase.START: 0.7}
             )
@@ -172,7 +186,15 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
             if not vm:
                 values[Phase.OBSERVER_LAG] = int(random_.uniform(0.02, 0.2) * MS)
             for phase, value in values.items():
-                rows.add(Experiment.STARTUP, backend, phase, [value], variant=variant, orders=[order], warmups=1 if iteration < 2 else 0)
+                rows.add(
+                    Experiment.STARTUP,
+                    backend,
+                    phase,
+                    [value],
+                    variant=variant,
+                    orders=[order],
+                    warmups=1 if iteration < 2 else 0,
+                )
     kernel = Experiment.KERNEL
     for backend in ("runc", "docker"):
         variant = RUNGS[backend][0]
@@ -182,8 +204,15 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
         rows.add(Experiment.SIZE, backend, "item.kernel", [0], variant=variant)
         rows.add(Experiment.SIZE, backend, "item.app", [2_400_000], variant=variant)
     qemu = RUNGS["qemu"][0]
-    rows.add(kernel, "qemu", "boot_id_equals_host", [0], variant=qemu).add(kernel, "qemu", "uptime_starts_at_zero", [1], variant=qemu)
-    for name, value in {"disk": 17_400_000, "item.kernel": 14_000_000, "item.initramfs": 1_000_000, "item.app": 2_400_000}.items():
+    rows.add(kernel, "qemu", "boot_id_equals_host", [0], variant=qemu).add(
+        kernel, "qemu", "uptime_starts_at_zero", [1], variant=qemu
+    )
+    for name, value in {
+        "disk": 17_400_000,
+        "item.kernel": 14_000_000,
+        "item.initramfs": 1_000_000,
+        "item.app": 2_400_000,
+    }.items():
         rows.add(Experiment.SIZE, "qemu", name, [value], variant=qemu)
     return rows
 
@@ -223,8 +252,8 @@ def gold(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         assert path.is_file(), f"{path.name} is missing: run pytest tests/reports --update-gold and review it"
-        assert content == path.read_bytes(), f"{name} differs from its gold file: run with --update-gold and review the difference"
+        assert content == path.read_bytes(), (
+            f"{name} differs from its gold file: run with --update-gold and review the difference"
+        )
 
     return check
-
-

@@ -11,7 +11,12 @@ from envbench.errors import UsageError
 
 @click.command(epilog="Examples: envbench claims · envbench claims start-faster --results results/RUN")
 @click.argument("claim_id", required=False)
-@click.option("--results", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Results folder with the evidence.")
+@click.option(
+    "--results",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Results folder with the evidence.",
+)
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
 @click.option("--markdown", is_flag=True, help="Print the table as docs/claims.md has it.")
 @debug_option

@@ -30,4 +30,6 @@ def recompute(folder: Path, check: bool) -> None:
                 path.write_bytes(content)
             click.echo(f"{path}: {state}")
     if check and changed:
-        raise EnvbenchError(f"{folder}: {', '.join(changed)} does not follow from samples.csv; envbench recompute {folder} rewrites it")
+        raise EnvbenchError(
+            f"{folder}: {', '.join(changed)} does not follow from samples.csv; envbench recompute {folder} rewrites it"
+        )

@@ -9,13 +9,22 @@ from envbench.cli import debug_option
 from envbench.commands.folders import folder_argument, refused
 
 
-@click.command(epilog="Examples: envbench report results/RUN --open · envbench report OLD NEW --output site --format html")
+@click.command(
+    epilog="Examples: envbench report results/RUN --open · envbench report OLD NEW --output site --format html"
+)
 @folder_argument(nargs=-1)
-@click.option("--format", "formats", multiple=True, help="csv, html, json, junit, markdown, openmetrics, github or parquet (repeatable).")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    help="csv, html, json, junit, markdown, openmetrics, github or parquet (repeatable).",
+)
 @click.option("--parquet", is_flag=True, help="Write samples and summary as Parquet, too.")
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
 @click.option("--include-host", is_flag=True, help="Show host name, user name and paths.")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into (default: the last run's).")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into (default: the last run's)."
+)
 @click.option("--open", "open_", is_flag=True, help="Open the HTML report in a browser.")
 @debug_option
 def report(
@@ -35,7 +44,9 @@ def report(
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
         if len(folders) == 1:
-            written = envreport.write_all(folders[0], chosen, claims_file=claims_file, include_host=include_host, output=output)
+            written = envreport.write_all(
+                folders[0], chosen, claims_file=claims_file, include_host=include_host, output=output
+            )
         else:
             written = envreport.write_side_by_side(folders, chosen, include_host=include_host, output=output)
     for path in written:

@@ -9,9 +9,15 @@ from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome
 from envreport.claims.verdict import VERDICTS, Answer, Verdict, needed_samples
 from envreport.conditions import run_conditions
 from envreport.results import Results
+from envreport.words import words
 
 SHOWN_FINDINGS = 3
 MANY_SAMPLES = 10_000
+ACCELERATORS = {
+    "tcg": "software emulation (TCG), says nothing about KVM's speed",
+    "kvm": "hardware virtualisation (KVM)",
+    "": "accelerator not recorded",
+}
 
 
 def judge(claim: Claim, results: Results) -> Judgement:
@@ -63,7 +69,7 @@ def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
             reasons.append(f"the {need.experiment} experiment was not part of this run")
             remedies.append(f"envbench {need.experiment}")
             continue
-        reasons.append(f"no {need.metric} was measured for {need.rungs}")
+        reasons.append(f"not measured for {need.rungs}: {words(need.metric)}")
         remedies.extend(_skipped(results, need.rungs))
     remedy = "; ".join(dict.fromkeys(remedies)) or "See `envbench doctor` for what is missing on this machine."
     return "; ".join(dict.fromkeys(reasons)), remedy
@@ -81,10 +87,12 @@ def _skipped(results: Results, words: str) -> Iterator[str]:
 def headline(findings: Sequence[Finding], answer: Answer) -> str:
     """Return the figures that carry the verdict, the most telling first; how many more there are is said."""
     telling = [each for each in findings if each.answer is answer and not each.note.startswith("shown,")]
-    chosen = telling or list(findings)
-    shown = [f"{each.about}: {each.figure}" for each in chosen[:SHOWN_FINDINGS]]
-    more = len(chosen) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+    grouped: dict[str, list[str]] = {}
+    for each in telling or findings:
+        grouped.setdefault(each.figure, []).append(each.about)
+    texts = [f"{_few(about)}: {figure}" for figure, about in grouped.items()]
+    more = len(texts) - SHOWN_FINDINGS
+    return "; ".join(texts[:SHOWN_FINDINGS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _why(claim: Claim, outcome: Outcome, verdict: Verdict) -> str:
@@ -102,7 +110,8 @@ def _why(claim: Claim, outcome: Outcome, verdict: Verdict) -> str:
                 f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM."
             )
         case Verdict.SUPPORTED:
-            parts.append(f"Holds with the whole interval on its side: {rule}.")
+            how = "with the whole interval" if any(each.estimate for each in outcome.findings) else "wherever it was looked at"
+            parts.append(f"Holds {how}: {rule}.")
         case Verdict.CONTRADICTED if emulated and claim.rule is not None and claim.rule.bias.suspect is Answer.HOLDS:
             parts.append(f"Fails even for emulated guests (TCG), the slower kind, and so for KVM too: {rule}.")
         case Verdict.CONTRADICTED:
@@ -153,12 +162,7 @@ def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[str
     """Yield the conditions a verdict holds under: accelerator, nesting, noise, profile, cache, failed starts."""
     accelerators = {each.accelerator for each in findings if each.accelerator is not None}
     keys = [key for each in findings for key in each.keys]
-    words = {
-        "tcg": "software emulation (TCG), says nothing about KVM's speed",
-        "kvm": "hardware virtualisation (KVM)",
-        "": "accelerator not recorded",
-    }
-    yield from (words.get(name, name) for name in sorted(accelerators))
+    yield from (ACCELERATORS.get(name, name) for name in sorted(accelerators))
     yield from run_conditions(results)
     profiles = sorted({key.profile for key in keys if key.profile})
     if profiles:

@@ -19,6 +19,7 @@ from envreport.claims.verdict import (
 from envreport.results import Results, Series
 from envreport.rungs import FLOOR_PROFILE, Side, accelerator
 from envreport.stats import Estimate, Interval
+from envreport.words import words
 
 MIN_SAMPLES = 6
 """The least number for which the exact interval of a median exists; below it no figure decides."""
@@ -42,8 +43,8 @@ def accelerator_of(results: Results, *series: Series) -> str | None:
 def side_words(sides: tuple[Side, ...]) -> str:
     """Return kinds of rungs as words for a table."""
     return (
-        " or ".join({Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "host process"}.get(side, str(side)) for side in sides)
-        or "host"
+        " or ".join({Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "bare process"}.get(side, str(side)) for side in sides)
+        or "this machine"
     )
 
 
@@ -81,7 +82,7 @@ class Threshold:
     def describe(self) -> str:
         """Return statistic and bound in words."""
         name = "median" if self.quantile == 0.5 else f"p{self.quantile * 100:g}"
-        return f"{name} of {self.metric} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
+        return f"{name} of {words(self.metric)} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -96,7 +97,7 @@ class Threshold:
         estimate = quantile_with_failures(
             series.values, results.failed(self.experiment, series.key.rung), self.quantile
         )
-        notes = [f"{words}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for words, bound in self.also]
+        notes = [f"{also}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for also, bound in self.also]
         if estimate.method is stats.Method.LOG_NORMAL:
             notes.append("limits assume log-normal times: n is too small for exact ones")
         finding = Finding(
@@ -152,7 +153,8 @@ class Ratio:
     def describe(self) -> str:
         """Return statistic and bound in words."""
         return (
-            f"median {self.metric} of {side_words(self.over)} over {self.under_metric or 'that'} of {side_words(self.under)}"
+            f"median {words(self.metric)} of {side_words(self.over)} over "
+            f"{words(self.under_metric) if self.under_metric else 'that'} of {side_words(self.under)}"
             f" {self.relation} {self.bound:g}"
         )
 
@@ -172,7 +174,7 @@ class Ratio:
     def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
         about = f"{top.key.label} over {bottom.key.label}"
         if top.key.phase != bottom.key.phase or len({top.key.label, bottom.key.label}) == 1:
-            about = f"{top.key.label} {top.key.phase} over {bottom.key.label} {bottom.key.phase}"
+            about = f"{words(top.key.phase)} of {top.key.label} over {words(bottom.key.phase)} of {bottom.key.label}"
         keys, accel = (top.key, bottom.key), accelerator_of(results, top, bottom)
         if not any(bottom.values):
             floor = stats.median(top.values)
@@ -210,7 +212,7 @@ class Observation:
 
     def describe(self) -> str:
         """Return what must be seen."""
-        return f"{self.metric} is {'true' if self.expected else 'false'} ({side_words(self.sides)})"
+        return f"{'' if self.expected else 'not so: '}{words(self.metric)} ({side_words(self.sides)})"
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been observed."""
@@ -226,7 +228,7 @@ class Observation:
         answer = Answer.OPEN
         if len(seen) == 1:
             answer = Answer.HOLDS if self.expected in seen else Answer.FAILS
-        text = f"{self.metric}: {' and '.join('yes' if value else 'no' for value in sorted(seen, reverse=True))}"
+        text = f"{words(self.metric)}: {' and '.join('yes' if value else 'no' for value in sorted(seen, reverse=True))}"
         note = "; ".join(series.details[:3])
         return Finding(
             answer, series.key.label, text, len(series.values), accelerator_of(results, series), note, (series.key,)
@@ -248,7 +250,9 @@ class Exact:
 
     def describe(self) -> str:
         """Return metric and bound in words."""
-        return f"every {self.metric} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
+        return (
+            f"{words(self.metric)} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
+        )
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -258,7 +262,7 @@ class Exact:
         """Compare every value with the bound."""
         found = []
         for each in find(results, self.experiment, self.metric, self.sides):
-            text = f"{each.key.phase}: {_range(each.values, self.unit, self.bound)}"
+            text = f"{words(self.metric)}: {_range(each.values, self.unit, self.bound)}"
             answer = compare_exact(each.values, self.relation, self.bound)
             note = "; ".join(each.details[:3])
             found.append(
@@ -291,7 +295,7 @@ class ExactRatio:
 
     def describe(self) -> str:
         """Return what is compared."""
-        return f"{self.metric} of {side_words(self.over)} is {RELATION_WORDS[self.relation]} that of {side_words(self.under)}"
+        return f"{words(self.metric)}: {side_words(self.over)} {RELATION_WORDS[self.relation]} {side_words(self.under)}"
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -314,7 +318,7 @@ class ExactRatio:
             answer = Answer.HOLDS if self.relation is Relation.LESS else Answer.FAILS
         elif low == high == floor == ceiling:
             answer = Answer.FAILS
-        text = f"{self.metric}: {_range(top.values, top.unit)} against {_range(bottom.values, bottom.unit)}"
+        text = f"{words(self.metric)}: {_range(top.values, top.unit)} against {_range(bottom.values, bottom.unit)}"
         about = f"{top.key.label} over {bottom.key.label}"
         number = min(len(top.values), len(bottom.values))
         return Finding(answer, about, text, number, accelerator_of(results, top, bottom), "", (top.key, bottom.key))

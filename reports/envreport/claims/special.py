@@ -14,6 +14,7 @@ from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, Weig
 from envreport.results import Results, RungKey, Series
 from envreport.rungs import Side
 from envreport.stats import Equivalence, Estimate
+from envreport.words import words
 
 EQUIVALENCE_MARGIN = 0.05
 SPEED_METRICS: Mapping[str, bool] = {
@@ -51,7 +52,7 @@ def speed_findings(
         for subject, reference in pairs(subjects, references):
             ratio = speed_ratio(metric, subject, reference)
             if ratio is not None:
-                about = f"{metric}: time of {subject.key.label} over {reference.key.label}"
+                about = f"{words(metric)}, slow-down of {subject.key.label} against {reference.key.label}"
                 accel = accelerator_of(results, subject, reference)
                 text = units.estimate_text(ratio, Unit.RATIO, 1.0)
                 keys = (subject.key, reference.key)
@@ -417,7 +418,7 @@ class Seen:
 
     def describe(self) -> str:
         """Return the test in words."""
-        return f"{' and '.join(self.metrics)} are each at least 1"
+        return f"{' and '.join(words(each) for each in self.metrics)}, at least one each"
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been looked for."""
@@ -430,7 +431,7 @@ class Seen:
             for series in results.find(self.experiment, metric):
                 seen = max(series.values)
                 answer = Answer.HOLDS if seen > 0 else Answer.OPEN
-                text = f"{metric}: {units.quantity(seen, series.unit)}"
+                text = f"{words(metric)}: {units.quantity(seen, series.unit)}"
                 found.append(
                     Finding(answer, series.key.label, text, 1, None, "; ".join(series.details[:3]), (series.key,))
                 )

@@ -21,7 +21,9 @@ def listing(table: Iterable[Claim], folder: Path | None = None) -> Iterator[str]
     labels = {each.id: "" for each in claims}
     if folder is not None:
         results = load(folder)
-        labels = {each.claim.id: f"  [{each.label}]" for each in judge_all(results, [c for c in claims if c not in CLAIMS])}
+        labels = {
+            each.claim.id: f"  [{each.label}]" for each in judge_all(results, [c for c in claims if c not in CLAIMS])
+        }
     width = max(len(each.id) for each in claims)
     for theme in Theme:
         chosen = [each for each in claims if each.theme is theme]

@@ -1,15 +1,15 @@
 """Users' own claims from a TOML file, checked before anything is judged; each error names the claim and what to write.
 
-    [[claim]]
-    id = "our-api-starts-fast"
-    wording = "Our API container is ready within a second"
-    experiment = "startup"
-    metric = "ready"
-    rungs = "container"          # container, vm, host, namespaces, sandbox or wsl
-    against = "vm"               # optional: judge the ratio to these rungs instead of the figure itself
-    statistic = "p95"            # optional: median (default) or p95; ratios are of medians
-    is = "<"
-    bound = "1 s"                # with a unit for times and sizes, a bare number for ratios and counts
+[[claim]]
+id = "our-api-starts-fast"
+wording = "Our API container is ready within a second"
+experiment = "startup"
+metric = "ready"
+rungs = "container"          # container, vm, host, namespaces, sandbox or wsl
+against = "vm"               # optional: judge the ratio to these rungs instead of the figure itself
+statistic = "p95"            # optional: median (default) or p95; ratios are of medians
+is = "<"
+bound = "1 s"                # with a unit for times and sizes, a bare number for ratios and counts
 """
 
 import re
@@ -69,7 +69,9 @@ def _claim(path: Path, position: int, entry: Any) -> Claim:
         raise ClaimsFileError(f"{where}: {', '.join(missing)} missing")
     unknown = [str(name) for name in entry if name not in (*REQUIRED, *OPTIONAL)]
     if unknown:
-        raise ClaimsFileError(f"{where}: unknown key {', '.join(unknown)}; there are {', '.join((*REQUIRED, *OPTIONAL))}")
+        raise ClaimsFileError(
+            f"{where}: unknown key {', '.join(unknown)}; there are {', '.join((*REQUIRED, *OPTIONAL))}"
+        )
     if not _ID.fullmatch(str(entry["id"])):
         raise ClaimsFileError(f"{where}: an id is lower-case words joined by hyphens")
     return Claim(
@@ -101,7 +103,15 @@ def _rule(where: str, entry: Mapping[str, Any]) -> Rule:
             raise ClaimsFileError(f"{where}: ratios are of medians; leave statistic out")
         against = Side(_choice(where, "against", entry["against"], list(Side)))
         bound = _bound(where, entry["bound"], Unit.RATIO)
-        return Ratio(experiment, str(entry["metric"]), (side,), (against,), relation, bound, bias=_ratio_bias(side, against, relation))
+        return Ratio(
+            experiment,
+            str(entry["metric"]),
+            (side,),
+            (against,),
+            relation,
+            bound,
+            bias=_ratio_bias(side, against, relation),
+        )
     bound = _bound(where, entry["bound"], unit)
     bias = vm_bias if side is Side.VM else TcgBias.NONE
     return Threshold(experiment, str(entry["metric"]), (side,), relation, bound, unit, STATISTICS[statistic], bias=bias)

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from envreport.claims.verdict import Verdict
 from envreport.document import ReportDocument, Table
-from envreport.formats.markdown import SYMBOLS
-
-MEASURED = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+from envreport.formats.markdown import MEASURED, SYMBOLS
 
 
 def summary(document: ReportDocument, folder: Path) -> str:
@@ -49,6 +47,8 @@ def verdict_lines(document: ReportDocument) -> Iterator[str]:
             if each.figure:
                 yield f"    {each.figure}"
     counts = Counter(each.verdict for each in document.judgements)
-    rest = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if verdict not in MEASURED and counts[verdict])
+    rest = ", ".join(
+        f"{counts[verdict]} {verdict}" for verdict in Verdict if verdict not in MEASURED and counts[verdict]
+    )
     if rest:
         yield f"The other claims: {rest} (the report says what each needs)."

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from envreport.charts import draw
 from envreport.claims import DOCUMENTS
@@ -21,7 +21,7 @@ from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
 from envreport.document import ReportDocument
 from envreport.formats.json import as_record
-from envreport.formats.markdown import SYMBOLS
+from envreport.formats.markdown import MEASURED, SYMBOLS
 
 RESOURCES = files("envreport.formats") / "templates"
 VERDICT_CLASS: Mapping[Verdict, str] = {
@@ -38,18 +38,26 @@ PACKED_LIMIT_BYTES = 700_000
 def render(document: ReportDocument) -> dict[str, str]:
     """Return the file."""
     drawn = {chart.id: draw(chart) for section in document.sections for chart in section.charts}
-    rules = "\n".join(f".{name} {{ {style} }}" for _, styles in drawn.values() for name, style in sorted(styles.items()))
+    rules = "\n".join(
+        f".{name} {{ {style} }}" for _, styles in drawn.values() for name, style in sorted(styles.items())
+    )
     css = f"\n{_resource('report.css')}\n{rules}\n"
     script = f"\n{_resource('report.js')}\n"
     environment = Environment(
-        loader=PackageLoader("envreport.formats"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("envreport.formats"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters["code"] = code
     environment.filters["verdict_class"] = lambda judgement: VERDICT_CLASS[judgement.verdict]
     page = environment.get_template("report.html.j2").render(
         doc=document,
         themes=_themes(document),
         tally=_tally(document),
         symbols=SYMBOLS,
+        measured=MEASURED,
         documents=DOCUMENTS,
         charts={chart_id: Markup(svg) for chart_id, (svg, _) in drawn.items()},  # noqa: S704  (made by an XML writer)
         css=Markup(css),  # noqa: S704  (ours; chart styles hold no text from outside)
@@ -60,6 +68,14 @@ def render(document: ReportDocument) -> dict[str, str]:
         rows_url=rows_url(document),
     )
     return {"report.html": page}
+
+
+def code(text: str) -> Markup:
+    """Return text with what stands in backticks as code; all of it is escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in enumerate(parts))
 
 
 def _resource(name: str) -> str:
@@ -99,6 +115,11 @@ def _tally(document: ReportDocument) -> list[tuple[str, str, int, str]]:
     counts = Counter(each.verdict for each in document.judgements)
     emulated = Counter(each.verdict for each in document.judgements if each.tcg_only)
     return [
-        (VERDICT_CLASS[verdict], str(verdict), counts[verdict], f"{emulated[verdict]} of them under TCG only" if emulated[verdict] else "")
+        (
+            VERDICT_CLASS[verdict],
+            str(verdict),
+            counts[verdict],
+            f"{emulated[verdict]} of them under TCG only" if emulated[verdict] else "",
+        )
         for verdict in Verdict
     ]

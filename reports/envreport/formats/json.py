@@ -28,14 +28,18 @@ def as_record(document: ReportDocument) -> dict[str, Any]:
         "notes": list(document.answer_notes),
         "conditions": list(document.conditions),
         "statistics": {"confidence": CONFIDENCE, "resamples": RESAMPLES, "bootstrap_seed": BOOTSTRAP_SEED},
-        "claims": [_claim(judgement, record) for judgement, record in zip(document.judgements, tables.claim_records(document), strict=True)],
+        "claims": [
+            _claim(judgement, record)
+            for judgement, record in zip(document.judgements, tables.claim_records(document), strict=True)
+        ],
         "warnings": list(tables.warning_records(document)),
         "summary": list(tables.summary_records(document)),
         "sections": [_section(section) for section in document.sections],
         "environment": {
             "summary": document.environment_sentence,
             "layers": [
-                {"kind": each.kind, "name": each.name, "details": each.details, "evidence": list(each.evidence)} for each in document.layers
+                {"kind": each.kind, "name": each.name, "details": each.details, "evidence": list(each.evidence)}
+                for each in document.layers
             ],
             "tables": [_table(table) for table in document.environment_tables],
         },
@@ -46,7 +50,9 @@ def as_record(document: ReportDocument) -> dict[str, Any]:
 
 
 def _claim(judgement: Judgement, record: tables.Record) -> dict[str, Any]:
-    found = {name: value for name, value in record.items() if name not in {"schema", "run_id", "documents", "conditions"}}
+    found = {
+        name: value for name, value in record.items() if name not in {"schema", "run_id", "documents", "conditions"}
+    }
     return found | {
         "label": judgement.label,
         "documents": list(judgement.claim.stands_in),
@@ -82,4 +88,9 @@ def _chart(chart: Chart) -> dict[str, Any]:
 
 
 def _table(table: Table) -> dict[str, Any]:
-    return {"id": table.id, "caption": table.caption, "columns": list(table.columns), "rows": [[cell.text for cell in row] for row in table.rows]}
+    return {
+        "id": table.id,
+        "caption": table.caption,
+        "columns": list(table.columns),
+        "rows": [[cell.text for cell in row] for row in table.rows],
+    }

@@ -22,18 +22,26 @@ def render(document: ReportDocument) -> dict[str, str]:
 
 def _starts(document: ReportDocument) -> ElementTree.Element:
     ready = [row for row in document.summary if row.phase == "ready"]
-    suite = ElementTree.Element("testsuite", {"name": "starts", "tests": str(len(ready)), "failures": str(len(document.failures))})
+    suite = ElementTree.Element(
+        "testsuite", {"name": "starts", "tests": str(len(ready)), "failures": str(len(document.failures))}
+    )
     properties = ElementTree.SubElement(suite, "properties")
     for warning in document.warnings:
-        ElementTree.SubElement(properties, "property", {"name": f"warning.{warning.code}", "value": clean(warning.message)})
+        ElementTree.SubElement(
+            properties, "property", {"name": f"warning.{warning.code}", "value": clean(warning.message)}
+        )
     failed = {name: (reason, count, total) for name, reason, count, total in document.failures}
     for row in ready:
         name = " ".join(part for part in (row.backend, row.variant, row.profile) if part)
-        case = ElementTree.SubElement(suite, "testcase", {"classname": "envbench.startup", "name": clean(name), "time": _seconds(row.median)})
+        case = ElementTree.SubElement(
+            suite, "testcase", {"classname": "envbench.startup", "name": clean(name), "time": _seconds(row.median)}
+        )
         if row.failed:
             ElementTree.SubElement(case, "failure", {"message": f"{row.failed} of {row.n + row.failed} starts failed"})
     for name, (reason, count, total) in failed.items():
-        ElementTree.SubElement(properties, "property", {"name": clean(f"failed.{name}"), "value": clean(f"{count} of {total}: {reason}")})
+        ElementTree.SubElement(
+            properties, "property", {"name": clean(f"failed.{name}"), "value": clean(f"{count} of {total}: {reason}")}
+        )
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     return suite
 
@@ -41,9 +49,13 @@ def _starts(document: ReportDocument) -> ElementTree.Element:
 def _claims(document: ReportDocument) -> ElementTree.Element:
     skipped = sum(each.verdict in SKIPPED for each in document.judgements)
     total = str(len(document.judgements))
-    suite = ElementTree.Element("testsuite", {"name": "claims", "tests": total, "failures": "0", "skipped": str(skipped)})
+    suite = ElementTree.Element(
+        "testsuite", {"name": "claims", "tests": total, "failures": "0", "skipped": str(skipped)}
+    )
     for each in document.judgements:
-        case = ElementTree.SubElement(suite, "testcase", {"classname": "envbench.claims", "name": clean(each.claim.id), "time": "0"})
+        case = ElementTree.SubElement(
+            suite, "testcase", {"classname": "envbench.claims", "name": clean(each.claim.id), "time": "0"}
+        )
         text = clean(f"{each.label}: {each.claim.wording}. {each.figure} {each.why}")
         if each.verdict in SKIPPED:
             ElementTree.SubElement(case, "skipped", {"message": text})
@@ -58,4 +70,7 @@ def _seconds(value_ns: float | None) -> str:
 
 def clean(text: str) -> str:
     """Return text without the characters that XML 1.0 cannot carry (W3C XML 1.0, 2.2)."""
-    return "".join(each if each >= " " and each not in "\ufffe\uffff" and not "\ud800" <= each <= "\udfff" else " " for each in text)
+    return "".join(
+        each if each >= " " and each not in "\ufffe\uffff" and not "\ud800" <= each <= "\udfff" else " "
+        for each in text
+    )

@@ -14,6 +14,7 @@ SYMBOLS = {
     Verdict.NOT_TESTABLE: "–",
     Verdict.DOCUMENTARY: "§",
 }
+MEASURED = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$!])")
 
 

@@ -30,7 +30,10 @@ def _lines(document: ReportDocument) -> Iterator[str]:
         if row.experiment != "startup" and row.median is not None:
             names = ("experiment", "backend", "variant", "profile", "phase", "unit")
             yield f"envbench_measured{_labels({name: getattr(row, name) for name in names})} {row.median:.12g}"
-    for name, text, attribute in (("starts", "Starts that count.", "n"), ("failed_starts", "Starts that failed.", "failed")):
+    for name, text, attribute in (
+        ("starts", "Starts that count.", "n"),
+        ("failed_starts", "Starts that failed.", "failed"),
+    ):
         yield f"# TYPE envbench_{name} gauge"
         yield f"# HELP envbench_{name} {text}"
         for row in document.summary:

@@ -23,9 +23,18 @@ def render(document: ReportDocument) -> dict[str, bytes]:
         pq.write_table(pa.Table.from_pylist(records), buffer)
         return buffer.getvalue()
 
-    files = {"summary.parquet": pack([{k: float(v) if isinstance(v, int) else v for k, v in each.items()} for each in tables.summary_records(document)])}
+    files = {
+        "summary.parquet": pack(
+            [
+                {k: float(v) if isinstance(v, int) else v for k, v in each.items()}
+                for each in tables.summary_records(document)
+            ]
+        )
+    }
     if document.raw.content is not None:
-        files["samples.parquet"] = pack([_sample(row) for row in csv.DictReader(io.StringIO(document.raw.content.decode()))])
+        files["samples.parquet"] = pack(
+            [_sample(row) for row in csv.DictReader(io.StringIO(document.raw.content.decode()))]
+        )
     return files
 
 
