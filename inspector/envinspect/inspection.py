@@ -60,6 +60,14 @@ def inspect(facts: Facts | None = None) -> Answer:
                     unknown.append(item)
         # A probe that fails must show as a gap, and not take the others with it.
         except Exception as error:  # noqa: BLE001
-            name = f"probe:{probe.__module__.rpartition('.')[2]}.{probe.__name__}"
-            unknown.append(Unknown(name, type(error).__name__, f"this probe failed unexpectedly: {error}"[:200]))
-    return Answer(resolve(evidence, unknown, machine_looked_at=machine_looked_at(facts)), facts)
+            unknown.append(_failure(f"{probe.__module__.rpartition('.')[2]}.{probe.__name__}", error))
+    try:
+        looked_at = machine_looked_at(facts)
+    except Exception as error:  # noqa: BLE001 - as above
+        unknown.append(_failure("looked.machine_looked_at", error))
+        looked_at = False
+    return Answer(resolve(evidence, unknown, machine_looked_at=looked_at), facts)
+
+
+def _failure(name: str, error: Exception) -> Unknown:
+    return Unknown(f"probe:{name}", type(error).__name__, f"this probe failed unexpectedly: {error}"[:200])

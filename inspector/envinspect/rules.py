@@ -18,7 +18,6 @@ _SMBIOS_BRANDS = (
     "virtualpc",
     "xen",
     "bhyve",
-    "bochs",
     "apple-vz",
     "openbsd-vmm",
     "acrn",

@@ -10,7 +10,7 @@ from envinspect.signatures.acpi import DEVICE_IDS, FIRECRACKER_REFERENCE, OEM_ID
 
 TABLES = ("/sys/firmware/acpi/tables/FACP", "/sys/firmware/acpi/tables/APIC")
 DEVICES = "/sys/bus/acpi/devices"
-FW_CFG = "/sys/firmware/qemu_fw_cfg"
+FW_CFG = "/sys/firmware/qemu_fw_cfg/rev"
 FW_CFG_REFERENCE = "https://www.qemu.org/docs/master/specs/fw_cfg.html"
 
 

@@ -234,11 +234,6 @@ ROLES: tuple[Entry, ...] = (
         "https://learn.microsoft.com/en-us/virtualization/hyper-v-on-windows/tlfs/partition-properties",
     ),
     Entry(ROLE, "kvm-host", "KVM host with running guests", None, "https://docs.kernel.org/virt/kvm/api.html"),
-    Entry(ROLE, "docker-host", "Docker host", None, "https://docs.docker.com/engine/"),
-    Entry(ROLE, "podman-host", "Podman host", None, "https://docs.podman.io/"),
-    Entry(ROLE, "lxd-host", "LXD or Incus host", None, "https://documentation.ubuntu.com/lxd/"),
-    Entry(ROLE, "openvz-host", "OpenVZ host", None, "https://wiki.openvz.org/Proc/vz"),
-    Entry(ROLE, "wsl-host", "Windows with WSL", None, "https://learn.microsoft.com/en-us/windows/wsl/"),
 )
 
 _DS = "https://github.com/canonical/cloud-init/blob/main/tools/ds-identify"
