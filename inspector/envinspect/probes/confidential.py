@@ -6,7 +6,7 @@ Details of the VM's layer, never a layer of their own.
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model import ABSENT, Evidence, Found, Kind, Strength
 from envinspect.parse.cpuinfo import fields, flags
 
 AMD_ENCRYPTION = 0x8000_001F
@@ -41,12 +41,12 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
 
 def _cpuid(facts: Facts) -> Iterator[Evidence]:
     """Ask the leaves, which mean the guest's own state only under a hypervisor (on the bare CPU: what it supports)."""
-    encryption = facts.cpuid(AMD_ENCRYPTION)
+    encryption = facts.cpuid(AMD_ENCRYPTION) if _has_leaf(facts, AMD_ENCRYPTION) else ABSENT
     if isinstance(encryption, Found) and encryption.value.eax & 2:
         eax = encryption.value.eax
         technology = "sev-snp" if eax & 16 else "sev-es" if eax & 8 else "sev"
         yield _evidence(technology, f"CPUID 0x{AMD_ENCRYPTION:08X}", f"EAX {eax:#x}", SEV_REFERENCE)
-    tdx = facts.cpuid(INTEL_TDX)
+    tdx = facts.cpuid(INTEL_TDX) if _has_leaf(facts, INTEL_TDX) else ABSENT
     if isinstance(tdx, Found):
         # This leaf alone spells its twelve bytes EBX, EDX, ECX.
         registers = tdx.value
@@ -65,6 +65,12 @@ def _cpuid(facts: Facts) -> Iterator[Evidence]:
         if isolated_by:
             observed = f"EAX {isolation.value.eax:#x} EBX {isolation.value.ebx:#x}"
             yield _evidence(isolated_by, f"CPUID 0x{HYPERV_ISOLATION:08X}", observed, HYPERV_REFERENCE, paravisor)
+
+
+def _has_leaf(facts: Facts, leaf: int) -> bool:
+    """Say whether the CPU has a leaf: past its highest one, Intel's CPUs and QEMU's repeat the highest basic leaf instead."""
+    highest = facts.cpuid(leaf & 0x8000_0000)
+    return not isinstance(highest, Found) or highest.value.eax >= leaf
 
 
 def _evidence(
