@@ -210,6 +210,7 @@ class EngineBackend:
 
     name: ClassVar[str]
     is_vm: ClassVar[bool] = False
+    image_prefix = "envbench-payload"
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self.settings = settings
@@ -271,11 +272,15 @@ class EngineBackend:
 
         Two trees of one run (the payload, and the payload with tools) get two names.
         """
-        repository, tag = f"envbench-payload-{hashlib.sha256(layer).hexdigest()[:12]}", self.settings.run_id
-        image = f"{repository}:{tag}"
+        run_id = self.settings.run_id
+        # The id is in the repository's name and not the tag: Podman's import knows no tag and always makes "latest".
+        repository = f"{self.image_prefix}-{hashlib.sha256(layer).hexdigest()[:12]}-{run_id}"
+        image = f"{repository}:latest"
         self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, endpoint=self.endpoint())
         with engine_errors("importing the payload image"):
-            self.api.import_image_from_data(layer, repository=repository, tag=tag, changes=[f"LABEL {LABEL}={tag}"])
+            self.api.import_image_from_data(
+                layer, repository=repository, tag="latest", changes=[f"LABEL {LABEL}={run_id}"]
+            )
         self._image = image
         return image
 

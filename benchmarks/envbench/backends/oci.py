@@ -151,7 +151,7 @@ class OciInstance:
         if self._output is None:
             return
         with contextlib.suppress(BackendError):
-            self._backend.run("delete", "--force", self._name)
+            self._backend.delete_by_force(self._name)
             self._close()
         if self._output is not None:
             os.close(self._output)
@@ -286,6 +286,14 @@ class OciBackend:
             (self.program, *self.global_options(), *words), self.settings.run_id, f"{self.name} {words[0]}"
         )
 
+    def delete_by_force(self, name: str) -> None:
+        """Kill and delete a container that may never have come to be. Raises BackendError where it is still there."""
+        try:
+            self.run("delete", "--force", name)
+        except BackendError:
+            if name in self.remaining():
+                raise
+
     def state(self, name: str) -> str:
         """Return the state that the runtime reports, e.g. "stopped". Raises BackendError."""
         return str(json.loads(self.run("state", name)).get("status", ""))
@@ -373,11 +381,11 @@ class GvisorBackend(OciBackend):
 
     def check(self) -> Usable | Unusable:
         """Find out by doing, with the newest way to catch system calls that this release knows."""
-        answer: Usable | Unusable = Unusable("no platform was tried", "report it")
-        for self._platform in self.platforms:
-            answer = super().check()
-            if isinstance(answer, Usable):
-                break
+        answer = super().check()
+        for name in self.platforms[1:]:
+            if isinstance(answer, Unusable):
+                self._platform = name
+                answer = super().check()
         return answer
 
     def global_options(self) -> tuple[str, ...]:

@@ -1,0 +1,228 @@
+"""Podman through its Docker-compatible API, on a socket of our own that `podman system service` listens on.
+
+The same client and the same calls as for Docker, so that the two can be compared; the clock starts before create for
+both, because Podman runs the OCI runtime's create inside the attach call, where Docker runs it inside start.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from envbench.backends.child import Child, environment, output_pipe, run_command
+from envbench.backends.docker import api_client
+from envbench.backends.engine_api import EngineBackend
+from envbench.backends.images import payload_tar
+from envbench.backends.protocol import Unusable, Usable, Workload
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError
+from envbench.payload.tree import tree_of_run
+from envbench.plan import LABEL, Settings, container_variants, new_nonce
+from envbench.readiness import OutputReader, marker_for, wait_ready
+from envbench.reaper import Entry, Journal
+
+if TYPE_CHECKING:
+    from docker.api.client import APIClient
+
+SERVICE_DEADLINE_S = 20.0
+TRIAL_DEADLINE_S = 30.0
+RUNTIMES = ("crun", "runc")
+"""OCI runtimes that Podman packages use; each one found on the PATH is a variant."""
+
+
+class Service:
+    """`podman system service` on a socket in the run's folder; ends with the run.
+
+    Raises BackendError from the constructor where it does not come up.
+    """
+
+    def __init__(self, socket: Path, runtime: str, run_id: str) -> None:
+        self.endpoint = f"unix://{socket}"
+        reader, writer = output_pipe()
+        env = environment(run_id) | {key: os.environ[key] for key in ("HOME", "XDG_RUNTIME_DIR") if key in os.environ}
+        try:
+            argv = ("podman", "--runtime", runtime, "system", "service", "--time=0", self.endpoint)
+            self.child = Child(argv, env, writer)
+        finally:
+            os.close(writer)
+        self._output = reader
+        deadline_ns = monotonic_ns() + int(SERVICE_DEADLINE_S * NS_PER_S)
+        while not socket.exists():
+            if self.child.wait(monotonic_ns()) or monotonic_ns() > deadline_ns:
+                words = self._last_words()
+                self.close()
+                raise BackendError(f"podman system service did not come up: {words}")
+            sleep(0.02)
+
+    def close(self) -> None:
+        """End the service; safe to call twice."""
+        self.child.kill()
+        if self._output >= 0:
+            os.close(self._output)
+            self._output = -1
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            return os.read(self._output, 4096).decode("utf-8", errors="replace").strip()[-300:] or "it said nothing"
+        return "it said nothing"
+
+
+class RuntimeEngine(EngineBackend):
+    """Podman with one OCI runtime: its API takes no runtime for a container, so each has a service of its own."""
+
+    name: ClassVar[str] = "podman"
+
+    def __init__(self, settings: Settings, journal: Journal, runtime: str) -> None:
+        super().__init__(settings, journal)
+        self.runtime = runtime
+        self.image_prefix = f"localhost/envbench-payload-{runtime}"  # A bare name would be looked for in a registry.
+        self.service = Service(settings.work_dir / f"podman-{runtime}.sock", runtime, settings.run_id)
+
+    def endpoint(self) -> str:
+        """Return the service's socket."""
+        return self.service.endpoint
+
+    def connect(self) -> "APIClient":
+        """Connect to the service. Raises BackendError."""
+        return api_client(self.endpoint(), self.settings.deadline_s)
+
+    def host_options(self) -> Mapping[str, Any]:
+        """Return this process's own limits: Podman's defaults may be above what a restricted host allows.
+
+        Podman holds itself to as many processes as there are process ids (proc(5), pid_max), and cannot give more.
+        """
+        import docker
+
+        limits = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1]}
+        limits["nproc"] = _smaller(resource.getrlimit(resource.RLIMIT_NPROC)[1], _pid_max())
+        return {"ulimits": [docker.types.Ulimit(name=name, soft=most, hard=most) for name, most in limits.items()]}
+
+    def try_once(self) -> None:
+        """Start one container and wait until its payload is ready. Raises BackendError where this runtime cannot."""
+        nonce = new_nonce()
+        instance = self.start(Workload(nonce), {"network": "none"}, lambda _mark: None)
+        try:
+            wait_ready(instance, OutputReader(marker_for(nonce)), monotonic_ns() + int(TRIAL_DEADLINE_S * NS_PER_S))
+        finally:
+            instance.destroy()
+
+    def close(self) -> None:
+        """Remove the image, close the client, end the service."""
+        super().close()
+        self.service.close()
+
+
+def _pid_max() -> int:
+    try:
+        return int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))
+    except OSError:
+        return resource.RLIM_INFINITY
+
+
+def _smaller(*limits: int) -> int:
+    """Return the smallest limit; -1 is none."""
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=resource.RLIM_INFINITY)
+
+
+class PodmanBackend:
+    """Podman, each OCI runtime a variant; no daemon of the user's is touched."""
+
+    name: ClassVar[str] = "podman"
+    is_vm: ClassVar[bool] = False
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._engines: dict[str, RuntimeEngine] = {}
+        self._works: tuple[str, ...] = ()
+
+    def check(self) -> Usable | Unusable:
+        """Find out by doing: for each runtime, a service, the payload's image and one container that gets ready."""
+        if shutil.which("podman") is None:
+            return Unusable("no podman on the PATH", "apt install podman")
+        found = [name for name in self._settings.runtimes or RUNTIMES if shutil.which(name)]
+        if not found:
+            return Unusable("podman has no OCI runtime here", "apt install crun")
+        facts, refused = self._facts(), {}
+        for runtime in found:
+            try:
+                engine = self._engine(runtime)
+                if self._settings.image is None:
+                    engine.try_once()
+                facts |= {"api": engine.api.api_version}
+                self._works = (*self._works, runtime)
+            except (BackendError, OSError) as error:
+                refused[runtime] = str(error)
+                self._drop(runtime)
+        facts |= {f"{runtime}_unusable": reason for runtime, reason in refused.items()}
+        if not self._works:
+            reasons = "; ".join(f"{runtime}: {reason}" for runtime, reason in refused.items())
+            return Unusable(f"unsupported here: {reasons}", "podman run --rm IMAGE true, as this user, must work first")
+        return Usable(facts)
+
+    def variants(self) -> tuple[Mapping[str, str], ...]:
+        """Return each runtime that worked (a quick run: the first), with each network."""
+        return container_variants(self._settings, self._works[:1] if self._settings.quick else self._works)
+
+    def prepare(self, variant: Mapping[str, str]) -> None:
+        """Have a service with this runtime and the image ready."""
+        self._engine(variant["runtime"])
+
+    def start(self, workload: Workload, variant: Mapping[str, str], mark: Any) -> Any:
+        """Create, attach (which runs the runtime's create), start."""
+        without_runtime = {key: value for key, value in variant.items() if key != "runtime"}
+        return self._engine(variant["runtime"]).start(workload, without_runtime, mark)
+
+    def engine_processes(self) -> tuple[int, ...]:
+        """Return our services; each container's conmon is told by its instance."""
+        return tuple(engine.service.child.pid for engine in self._engines.values())
+
+    def remaining(self) -> tuple[str, ...]:
+        """Return containers that carry the run's label."""
+        return tuple(
+            run_command((*_LIST, f"label={LABEL}={self._settings.run_id}"), self._settings.run_id, "podman ps").split()
+        )
+
+    def close(self) -> None:
+        """Remove the images and end the services."""
+        for runtime in tuple(self._engines):
+            self._drop(runtime)
+
+    def _engine(self, runtime: str) -> RuntimeEngine:
+        if runtime not in self._engines:
+            engine = RuntimeEngine(self._settings, self._journal, runtime)
+            self._engines[runtime] = engine
+            tree = tree_of_run(self._settings)
+            if self._settings.image is not None:
+                engine.require_image(self._settings.image)
+            else:
+                engine.import_payload(payload_tar(tree.path))
+        return self._engines[runtime]
+
+    def _drop(self, runtime: str) -> None:
+        engine = self._engines.pop(runtime, None)
+        if engine is not None:
+            engine.close()
+
+    def _facts(self) -> dict[str, str]:
+        version = run_command(("podman", "--version"), self._settings.run_id, "asking for its version").strip()
+        return {"podman": version, "rootless": "no" if os.geteuid() == 0 else "yes"}
+
+
+_LIST = ("podman", "ps", "--all", "--format", "{{.Names}}", "--filter")
+
+
+def reap(entry: Entry, run_id: str) -> bool:
+    """Remove a journalled container or image of a dead run by Podman's own command. Raises BackendError."""
+    if run_id not in entry.name:
+        raise BackendError(f"{entry.name} does not carry the run's id {run_id}; left alone")
+    kind = "image" if entry.kind == "image" else "container"
+    with contextlib.suppress(BackendError):
+        run_command(("podman", kind, "exists", entry.name), run_id, "looking for it")
+        run_command(("podman", kind, "rm", "--force", entry.name), run_id, f"removing {entry.name}")
+        return True
+    return False
