@@ -1,8 +1,7 @@
 """Puts a stack into words and into JSON (contract 2)."""
 
-from typing import Any
-
 from envinspect import __version__
+from envinspect.light_typing import Any
 from envinspect.model import Evidence, Kind, Layer, Mark, Stack, Strength
 
 SCHEMA = "envinspect/1"

@@ -32,17 +32,13 @@ def run(arguments: list[str]) -> int:
         if debug:
             raise
         return _complain(str(error), error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        return _complain(error.format_message(), 2)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "envinspect"
         return _complain(f"{' '.join(error.format_message().split())} Try: {where} --help", 2)
     except click.Abort:
         return 130
-    except BrokenPipeError:
-        raise
     except Exception as error:
-        if debug:
+        if debug or isinstance(error, BrokenPipeError):
             raise
         return _complain(f"unexpected {type(error).__name__}: {error}; see it whole with --debug", 1)
     return code if isinstance(code, int) else 0

@@ -7,8 +7,8 @@ Calling convention and register order: Intel SDM vol. 2A, CPUID; System V AMD64 
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from envinspect.light_typing import TYPE_CHECKING, NamedTuple, Protocol
 from envinspect.model import ABSENT, Denied, Found, Reading
 
 if TYPE_CHECKING:

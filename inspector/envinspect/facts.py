@@ -4,9 +4,9 @@ What was remembered is what a capture writes, so the list of captured files cann
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
 
 from envinspect.cpuid import Cpuid, Registers
+from envinspect.light_typing import Any, NamedTuple, TypeVar
 from envinspect.model import ABSENT, Found, Reading
 from envinspect.root import Root, Stat
 

@@ -2,11 +2,11 @@
 
 import os
 import sys
-from typing import Any, NamedTuple
 
 from envinspect.answer import answer_as_json, summarise
 from envinspect.cpuid import live_cpuid
 from envinspect.facts import Facts, Uname
+from envinspect.light_typing import Any, NamedTuple
 from envinspect.looked import machine_looked_at
 from envinspect.model import ABSENT, Evidence, Found, Reading, Stack, Unknown
 from envinspect.probes import PROBES

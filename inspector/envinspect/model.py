@@ -1,10 +1,11 @@
 """The types of the answer: what was read, what it is evidence for, and the stack of layers it adds up to.
 
-Only `typing` is imported: this module is loaded by every call, and `dataclasses` alone would double the start-up time.
+This module is loaded by every call, so it imports next to nothing: `dataclasses` alone would double the start-up time.
 """
 
 from enum import IntEnum
-from typing import Generic, NamedTuple, TypeVar
+
+from envinspect.light_typing import TYPE_CHECKING, Generic, NamedTuple, Subscripted, TypeVar
 
 T = TypeVar("T")
 
@@ -28,7 +29,10 @@ class Denied(NamedTuple):
 ABSENT = Absent()
 NOT_RECORDED = Denied("not-recorded")
 
-Reading = Found[T] | Absent | Denied
+if TYPE_CHECKING:
+    Reading = Found[T] | Absent | Denied
+else:
+    Reading = Subscripted
 """The three answers: missing is never empty, denied is never missing."""
 
 

@@ -5,8 +5,8 @@ the table matters, the order of the evidence does not.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Kind, Strength
 
 Losers = Iterable[Evidence]

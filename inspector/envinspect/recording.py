@@ -7,6 +7,7 @@ from envinspect.inspection import inspect
 from envinspect.isolation import isolation_block
 from envinspect.model import Found
 from envinspect.resources import resources_block
+from envinspect.signatures.catalogue import ENTRIES
 
 _NAMES = ("/proc/sys/kernel/hostname", "/etc/hostname")
 
@@ -26,4 +27,6 @@ def names_of_this_host(facts: Facts) -> tuple[str, ...]:
         if isinstance(reading, Found):
             name = reading.value.decode("utf-8", "replace").strip()
             found += [name, name.partition(".")[0]]
-    return tuple(dict.fromkeys(name for name in found if name))
+    # A host that is called `docker` must not take that word out of every path; one or two letters are no name.
+    ids = {entry.id for entry in ENTRIES}
+    return tuple(dict.fromkeys(name for name in found if len(name) > 2 and name.lower() not in ids))

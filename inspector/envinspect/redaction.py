@@ -15,7 +15,7 @@ KEPT_VARIABLES = frozenset(
 SET = "set"
 
 _UUID = re.compile(
-    r"(?<![0-9A-Za-z])([0-9A-Fa-f]{8})([-_])([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{12})(?![0-9A-Fa-f])"
+    r"([0-9A-Fa-f]{8})([-_])([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{12})(?![0-9A-Fa-f])"
 )
 _MAC = re.compile(r"(?<![0-9A-Fa-f:])((?:[0-9A-Fa-f]{2}:){3})(?:[0-9A-Fa-f]{2}:){2}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
 _USER = re.compile(r"(?<=/home/)[^/\s,:;]+|(?<=/Users/)[^/\s,:;]+")
@@ -36,9 +36,8 @@ _ACPI_WHOLE = frozenset({"FACP", "APIC", "WAET"})
 class Redaction:
     """One capture's scrubbing: equal inputs become equal outputs, so that comparisons between files still hold."""
 
-    def __init__(self, host_names: tuple[str, ...] = (), keep_words: frozenset[str] = frozenset()) -> None:
-        names = [name for name in host_names if len(name) > 2 and name.lower() not in keep_words]
-        pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    def __init__(self, host_names: tuple[str, ...] = ()) -> None:
+        pattern = "|".join(re.escape(name) for name in sorted(host_names, key=len, reverse=True))
         self._host = re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") if pattern else None
         self._uuids: dict[str, int] = {}
 

@@ -6,8 +6,8 @@ Everything comes back as one of the three answers (`envinspect.model.Reading`); 
 import os
 import stat as stat_bits
 from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ESRCH, errorcode
-from typing import NamedTuple, Protocol
 
+from envinspect.light_typing import NamedTuple, Protocol
 from envinspect.model import ABSENT, Denied, Found, Reading
 
 READ_LIMIT_BYTES = 4 << 20

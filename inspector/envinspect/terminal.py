@@ -1,7 +1,8 @@
 """What may reach a terminal: text from outside with control characters escaped, colour only where it is wanted."""
 
 import os
-from typing import NamedTuple, TextIO
+
+from envinspect.light_typing import NamedTuple, TextIO
 
 
 def printable(text: str, limit: int = 200) -> str:
@@ -30,9 +31,9 @@ PLAIN = Palette()
 COLOURED = Palette("\033[1m", "\033[32m", "\033[33m", "\033[2m", "\033[0m")
 
 
-def palette_for(stream: TextIO) -> Palette:
+def palette_for(stream: TextIO | None) -> Palette:
     """Return colours where the stream is a terminal that takes them, and nobody asked for none (https://no-color.org)."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
         return PLAIN
     return COLOURED
 

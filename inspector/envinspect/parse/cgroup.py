@@ -1,6 +1,6 @@
 """Reads /proc/PID/cgroup (man 7 cgroups): version 1, version 2 and both at once."""
 
-from typing import NamedTuple
+from envinspect.light_typing import NamedTuple
 
 
 class Membership(NamedTuple):

@@ -1,6 +1,6 @@
 """Reads /proc/PID/mountinfo and /proc/mounts (man 5 proc), truncated ones and WSL's unescaped ones too."""
 
-from typing import NamedTuple
+from envinspect.light_typing import NamedTuple
 
 
 class Mount(NamedTuple):

@@ -3,7 +3,7 @@
 Arch/s390/kernel/sysinfo.c).
 """
 
-from typing import NamedTuple
+from envinspect.light_typing import NamedTuple
 
 LINES_LIMIT = 2000
 

@@ -1,9 +1,9 @@
 """The cgroup path of this process: written by the kernel, named by whoever made the container, outermost first."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envinspect.facts import Facts
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Strength, Unknown
 from envinspect.parse.cgroup import Membership, components, is_container_id, is_hex, is_pod, parse_cgroup
 from envinspect.probes.mounts import mount_table

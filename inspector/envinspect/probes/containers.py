@@ -6,16 +6,17 @@ are only copied into it: they count where nothing real is known, and are shown a
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Kind, Strength
+from envinspect.light_typing import NamedTuple
+from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.probes.cgroup import cgroups, in_pod
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, mount_table, on_whole_disk, storage_chains
-from envinspect.probes.namespaces import isolation, namespaces
+from envinspect.probes.namespaces import isolation, masks_proc, namespaces
 from envinspect.probes.sandboxes import sandbox_evidence
+from envinspect.signatures.containers import BOUND_FILES
 
 _GENERIC = "container"
 _NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
@@ -58,7 +59,7 @@ def probe_containers(facts: Facts) -> Iterator[Evidence]:
     if own_kernel:
         # These are told by the kernel or its file systems: the engine that started them is a detail.
         yield from (piece._replace(depth=max(len(levels) - 1, 0)) for piece in own_kernel)
-        name = own_kernel[0].id
+        name = own_kernel[-1].id
     else:
         name = _name(levels[-1]) if levels else None
         if name == "podman" and facts.derived(in_pod):
@@ -67,10 +68,15 @@ def probe_containers(facts: Facts) -> Iterator[Evidence]:
     for number, traces in enumerate(levels):
         here = name if number == depth else _name(traces)
         for trace in traces:
-            yield _believed(trace, here or trace.id, number)
+            if own_kernel and number == depth and trace.id != _GENERIC:
+                yield trace.evidence._replace(id=own_kernel[0].id, depth=depth, details=(("engine", trace.id),))
+            else:
+                yield _believed(trace, here or trace.id, number)
     yield from _marked(facts, name, depth)
     isolated = facts.derived(isolation)
     if isolated.strength is not None:
+        if facts.derived(lost_engine_files) and facts.derived(masks_proc):
+            depth += 1
         yield Evidence(
             Kind.CONTAINER, _GENERIC, isolated.strength, "/proc/self/ns", isolated.observed[:200], _NAMESPACES, depth
         )
@@ -148,8 +154,8 @@ def _mount_chains(facts: Facts) -> Iterator[list[Trace]]:
     yield from sorted(chains, key=lambda chain: (-len(chain), not chain[-1].engine))
     named = bool(chains)
     for row, mount in filesystem_rows(table):
-        if row.id == "lxc" and named:
-            continue  # lxcfs is offered to any engine's containers
+        if row.id in {"kata", "sysbox"} or (row.id == "lxc" and named):
+            continue  # told by `kernel_evidence`; lxcfs is offered to any engine's containers
         yield [
             Trace(
                 row.id,
@@ -158,6 +164,20 @@ def _mount_chains(facts: Facts) -> Iterator[list[Trace]]:
             )
         ]
         return
+
+
+def lost_engine_files(facts: Facts) -> bool:
+    """Say whether / is a Docker container's root without the files that Docker mounts into it.
+
+    Docker always binds these three: where they are missing, somebody within took the container's root for another one. A capture
+    that kept no identities may have kept only some mounts, and says nothing.
+    """
+    own, table = facts.stat("/"), facts.derived(mount_table)
+    if not isinstance(own, Found) or own.value.ino == 0 or table.root is None:
+        return False
+    chains = [chain for chain in storage_chains(table) if chain[-1].mount is table.root]
+    on_docker = any(chain[-1].row.id == "docker" for chain in chains)
+    return on_docker and not any(mount.target in BOUND_FILES for mount in table.mounts)
 
 
 def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:

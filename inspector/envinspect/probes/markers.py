@@ -1,9 +1,9 @@
 """Files and variables by which container managers announce themselves. Anybody can copy or set them."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envinspect.facts import Facts
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.parse.environ import parse_assignments, variable
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS

@@ -1,9 +1,9 @@
 """The mount table: what the root of this process is, and whose container storage its mounts come from."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envinspect.facts import Facts
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Kind, Strength, Unknown
 from envinspect.parse.cgroup import is_container_id
 from envinspect.parse.mountinfo import Mount, parse_mountinfo, parse_mounts

@@ -1,9 +1,9 @@
 """The namespaces of this process: initial ones are the host's; others are somebody's, not always a container's."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envinspect.facts import Facts
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Denied, Evidence, Found, Strength, Unknown
 from envinspect.parse.namespaces import INITIAL, NUMBERED, namespace_number
 from envinspect.probes.mounts import is_moved, mount_table, on_whole_disk

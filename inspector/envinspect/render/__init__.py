@@ -3,10 +3,8 @@
 To add one: write a module here with `render(answer, palette) -> Rendered` and name it in FORMATS.
 """
 
-from importlib import import_module
-from typing import NamedTuple, Protocol
-
 from envinspect.inspection import Answer
+from envinspect.light_typing import NamedTuple, Protocol
 from envinspect.terminal import PLAIN, Palette
 
 FORMATS = {
@@ -36,6 +34,8 @@ class _Form(Protocol):
 
 def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
     """Return the answer in the form `name`, a key of FORMATS."""
+    from importlib import import_module  # noqa: PLC0415 - a bare call names its form itself
+
     form: _Form = import_module(f"envinspect.render.{FORMATS[name]}")
     return form.render(answer, palette)
 

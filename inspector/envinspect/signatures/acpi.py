@@ -3,8 +3,7 @@
 ACPI specification 6.5, table 5.4 (header). The strings are set in each VMM's source, which the reference names.
 """
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Strength
 
 STRONG, PROOF = Strength.STRONG, Strength.PROOF

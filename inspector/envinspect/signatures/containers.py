@@ -1,6 +1,6 @@
 """What container runtimes leave in cgroup paths, mounts, files and variables. The first row that fits counts."""
 
-from typing import NamedTuple
+from envinspect.light_typing import NamedTuple
 
 _MOBY = "https://github.com/moby/moby/blob/master/daemon/daemon_unix.go"
 _PODMAN = "https://github.com/containers/podman/blob/main/libpod/container_internal_linux.go"

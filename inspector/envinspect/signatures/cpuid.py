@@ -4,8 +4,7 @@ Exact bytes, padding included. Careful projects disagree on three of them; both 
 who says which.
 """
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Strength
 
 HYPERVISOR_BIT_REFERENCE = "https://docs.kernel.org/virt/kvm/x86/cpuid.html"

@@ -1,7 +1,6 @@
 """Names that /proc/cpuinfo shows only inside a virtual machine: (field, how it begins, what it speaks for)."""
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Strength
 
 HINT, STRONG, PROOF = Strength.HINT, Strength.STRONG, Strength.PROOF

@@ -1,7 +1,6 @@
 """Names in the device tree that speak for a hypervisor, by how they begin."""
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Strength
 
 STRONG, PROOF = Strength.STRONG, Strength.PROOF

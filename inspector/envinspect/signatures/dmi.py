@@ -6,8 +6,7 @@ makers asks for a product as well. Any VMM can be told to show any string, so no
 Field names are those of /sys/class/dmi/id (Linux, drivers/firmware/dmi-id.c); the comparison ignores case.
 """
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Kind, Strength
 
 VM, CLOUD = Kind.VM, Kind.CLOUD

@@ -1,7 +1,6 @@
 """The row of the catalogue: one thing that an answer may name."""
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Kind
 
 

@@ -1,7 +1,6 @@
 """The variables that orchestrators and platforms document for what they run, and the mounts of engines' machines."""
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Strength
 
 _ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html"

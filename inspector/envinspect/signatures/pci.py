@@ -4,8 +4,7 @@ Left out on purpose: VMware's SVGA and VMXNET3, which QEMU and VirtualBox emulat
 cards of real machines speak.
 """
 
-from typing import NamedTuple
-
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Kind, Strength
 
 VM, CLOUD = Kind.VM, Kind.CLOUD
