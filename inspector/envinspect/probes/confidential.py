@@ -68,7 +68,7 @@ def _cpuid(facts: Facts) -> Iterator[Evidence]:
 
 
 def _has_leaf(facts: Facts, leaf: int) -> bool:
-    """Say whether the CPU has a leaf: past its highest one, Intel's CPUs and QEMU's repeat the highest basic leaf instead."""
+    """Say whether the CPU has a leaf: past its highest one, QEMU and Intel's CPUs repeat the highest basic leaf."""
     highest = facts.cpuid(leaf & 0x8000_0000)
     return not isinstance(highest, Found) or highest.value.eax >= leaf
 
