@@ -61,8 +61,6 @@ class Child:
         while not poller.poll(max(0, math.ceil((deadline_ns - monotonic_ns()) / NS_PER_MS))):
             if monotonic_ns() >= deadline_ns:
                 return False
-        # What it left in its group goes too, while the zombie still keeps the group's number from being used again.
-        self.send(signal.SIGKILL)
         # A shell that is told to end while it forks can leave a child that missed the signal. As long as the leader has
         # not been waited for, its id can be no other group's.
         with contextlib.suppress(ProcessLookupError, PermissionError):

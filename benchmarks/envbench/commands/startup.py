@@ -10,6 +10,7 @@ import click
 from envbench import plan as plans
 from envbench.backends import BACKENDS, load
 from envbench.backends.protocol import Unusable
+from envbench.commands.gating import read_gates
 from envbench.commands.options import Ratio, common_options, make_plan, make_settings
 from envbench.commands.taking import take_run
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
@@ -61,18 +62,11 @@ def startup(dry: bool, **given: Any) -> None:
     if given["max_regression"] is not None and given["baseline"] is None:
         raise click.UsageError("--max-regression needs --baseline.")
     plan = make_plan(given)
-    check_gates(plan)
+    read_gates(plan)
     if dry:
         print_schedule(plan, given)
     else:
         take_run(given, plan, measure_startup)
-
-
-def check_gates(plan: Plan) -> None:
-    """Read --fail-if, --baseline and --format before anything is measured. Raises UsageError."""
-    from envbench.commands.gating import read_gates  # noqa: PLC0415 -- imports the reports' expressions
-
-    read_gates(plan)
 
 
 def measure_startup(session: Session, shown: Reporter) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from envbench.commands.gating import judge
 from envbench.commands.options import make_settings
 from envbench.errors import EnvbenchError, InterruptedRunError, StartsFailedError
 from envbench.plan import Plan, new_run_id
@@ -47,8 +48,6 @@ def take_run(given: Mapping[str, Any], plan: Plan, work: Work) -> None:
 
 def finish(session: Session, error: EnvbenchError | None, formats: tuple[str, ...]) -> None:
     """Judge the gates, write and show the reports of a run that is closed. Raises the error that ended it, if any."""
-    from envbench.commands.gating import judge  # noqa: PLC0415 -- imports the reports' statistics
-
     if error is None:
         error = judge(session.plan, session.output)
     if error is None and session.failed_starts:
@@ -71,8 +70,6 @@ def show_reports(output: Path, formats: tuple[str, ...]) -> None:
     """Write all reports of a results folder, print its table and verdicts, and name the files."""
     import envreport  # noqa: PLC0415 -- pandas and matplotlib, after all measuring is done
 
-    if not hasattr(envreport, "write_all"):
-        return
     written = envreport.write_all(output, formats) if formats else envreport.write_all(output)
     click.echo(envreport.console_summary(output))
     for path in written:
