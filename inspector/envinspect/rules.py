@@ -7,6 +7,7 @@ it.
 from envinspect.model import Kind, Strength
 from envinspect.overrules import Losers, Rule, View, from_cpuid, from_firmware_strings
 from envinspect.overrules_inner import INNER_RULES
+from envinspect.probes.cpuid import HYPER_V_INTERFACE_NOTE
 
 _PARAVIRTUAL_KVM = ("virtualbox", "parallels")
 """VMMs that offer guests KVM's CPUID interface though they are not KVM."""
@@ -54,6 +55,16 @@ def _viridian(view: View) -> Losers:
     if own and not any(from_cpuid(piece) for piece in known):
         return ()
     return cloaks if known else ()
+
+
+def _chosen_vendor(view: View) -> Losers:
+    """Another maker's name before Hyper-V's interface, where KVM follows or the machine is QEMU's: a user chose it."""
+    followed = any(from_cpuid(piece) and not piece.source.endswith("0000") for piece in view.of(Kind.VM, "kvm"))
+    if not followed and not _machine_is_qemu(view):
+        return ()
+    return [
+        piece for piece in view.of(Kind.VM) if from_cpuid(piece) and piece.observed.endswith(HYPER_V_INTERFACE_NOTE)
+    ]
 
 
 def _kvm_interface(view: View) -> Losers:
@@ -118,6 +129,12 @@ MACHINE_RULES: tuple[Rule, ...] = (
         "viridian-cloak",
         _viridian,
         "Xen, KVM and QEMU can show Hyper-V's signature to speed Windows guests up; their own evidence is here.",
+        "https://www.qemu.org/docs/master/system/i386/hyperv.html",
+    ),
+    Rule(
+        "chosen-vendor",
+        _chosen_vendor,
+        "QEMU's hv-vendor-id puts any name before Hyper-V's interface; KVM's own leaf or QEMU's devices are here too.",
         "https://www.qemu.org/docs/master/system/i386/hyperv.html",
     ),
     Rule(

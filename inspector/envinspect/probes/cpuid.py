@@ -9,6 +9,10 @@ from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE, SIGNATURES
 FIRST_LEAF = 0x4000_0000
 LAST_LEAF = 0x4000_FF00
 STEP = 0x100
+MICROSOFT = "Microsoft Hv"
+HYPER_V_INTERFACE = int.from_bytes(b"Hv#1", "little")
+HYPER_V_INTERFACE_NOTE = "interface Hv#1"
+"""How evidence says that a name other than Microsoft's stands before Hyper-V's interface: QEMU lets users choose it."""
 
 
 def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
@@ -32,14 +36,15 @@ def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
         text = reading.value.ascii()
         row = SIGNATURES.get(text)
         if row is not None:
-            yield Evidence(
-                Kind.VM,
-                row.id,
-                row.strength,
-                f"CPUID 0x{leaf:08X}",
-                text.rstrip("\0"),
-                row.reference,
-                details=row.details,
-            )
+            borrowed = text != MICROSOFT and _speaks_hyper_v(facts, leaf)
+            observed = text.rstrip("\0") + (f", {HYPER_V_INTERFACE_NOTE}" if borrowed else "")
+            source = f"CPUID 0x{leaf:08X}"
+            yield Evidence(Kind.VM, row.id, row.strength, source, observed, row.reference, details=row.details)
         elif leaf > FIRST_LEAF:
             break
+
+
+def _speaks_hyper_v(facts: Facts, leaf: int) -> bool:
+    """Say whether the interface behind a signature is Hyper-V's, whatever name stands before it (TLFS, 2.4.2)."""
+    interface = facts.cpuid(leaf + 1) if leaf == FIRST_LEAF else None
+    return isinstance(interface, Found) and interface.value.eax == HYPER_V_INTERFACE
