@@ -3,43 +3,62 @@
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.probes.mounts import chain_in, mount_table, on_whole_disk
-from envinspect.probes.namespaces import namespaces
+from envinspect.model import Absent, Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.probes.containers import lost_engine_files
+from envinspect.probes.mounts import MountTable, chain_in, mount_table, on_whole_disk
+from envinspect.probes.namespaces import masks_proc, namespaces
 
 _STAT = "https://github.com/systemd/systemd/blob/main/src/basic/virt.c"
 _MOUNTINFO = "https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"
 
 
 def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Compare / with the first process's root, and see whether / is a mount point, which a chroot's seldom is."""
+    """Compare / with PID 1's root where both can be seen, else look at how / is mounted."""
     own, first = facts.stat("/"), facts.stat("/proc/1/root/.")
+    if not isinstance(own, Found) or own.value.ino == 0:
+        return  # 0: a captured tree that kept no identities
     table = facts.derived(mount_table)
-    at_mount = table.root is not None
-    known = isinstance(own, Found) and own.value.ino != 0  # 0: a captured tree that kept no identities
-    if known and isinstance(own, Found) and isinstance(first, Found) and first.value.ino != 0:
-        differs = (own.value.dev, own.value.ino) != (first.value.dev, first.value.ino)
-        if differs and (_shares_mounts(facts) or not at_mount):
-            observed = f"/ is inode {own.value.ino}, PID 1's root is inode {first.value.ino}"
-            yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, "/proc/1/root", observed, _STAT)
+    differs = isinstance(first, Found) and own.value[:2] != first.value[:2]
+    if differs and isinstance(first, Found) and (_shares_mounts(facts) or table.root is None):
+        observed = f"/ is inode {own.value.ino}, PID 1's root is inode {first.value.ino}"
+        yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, "/proc/1/root", observed, _STAT)
         return
-    if known and isinstance(own, Found) and table.mounts and not at_mount and table.source.endswith("mountinfo"):
-        observed = f"no mount on /, which is inode {own.value.ino}"
+    observed = _by_mounts(facts, table, own.value.dev, own.value.ino)
+    if observed and not isinstance(first, Found):
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
-    elif "mnt" in facts.derived(namespaces).initial and at_mount and _is_folder_of_disk(facts):
-        root = table.root.root if table.root else ""
-        observed = f"/ is {root} of its file system, in the host's own mount namespace"
+    elif facts.derived(lost_engine_files) and not facts.derived(masks_proc):
+        observed = "/ is the container's root again, without what the engine mounts into it"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
     elif isinstance(first, Denied):
         yield Unknown("/proc/1/root", first.error, "whether this process is in a chroot")
+
+
+def _by_mounts(facts: Facts, table: MountTable, dev: int, ino: int) -> str:
+    """Return what shows in the mounts that / is no mount namespace's root, "" for nothing."""
+    root = table.root
+    if table.mounts and root is None and table.source.endswith("mountinfo"):
+        return f"no mount on /, which is inode {ino}"
+    if not table.mounts and facts.uname.sysname and _proc_is_empty(facts) and is_folder_of_disk(dev, ino):
+        return f"no /proc, and / is inode {ino} of a disk"
+    if root is None or root.root in {"", "/"} or on_whole_disk(root) or chain_in(root.root):
+        return ""
+    if "mnt" in facts.derived(namespaces).initial:
+        return f"/ is {root.root} of its file system, in the host's own mount namespace"
+    return ""
+
+
+def _proc_is_empty(facts: Facts) -> bool:
+    listing = facts.listing("/proc")
+    return isinstance(listing, Absent) or (isinstance(listing, Found) and not listing.value)
+
+
+def is_folder_of_disk(dev: int, ino: int) -> bool:
+    """Say whether an inode on a block device is too high to be a file system's root (ext4: 2, XFS: 64 to 1024)."""
+    major = (dev >> 8) & 0xFFF  # 0 where no device is behind it: overlay, btrfs, tmpfs
+    return major != 0 and ino > 4096
 
 
 def _shares_mounts(facts: Facts) -> bool:
     """Say whether the first process is of this process's mount namespace; with the host's PIDs it may be the host's."""
     own, first = facts.link("/proc/self/ns/mnt"), facts.link("/proc/1/ns/mnt")
     return isinstance(own, Found) and isinstance(first, Found) and own.value == first.value
-
-
-def _is_folder_of_disk(facts: Facts) -> bool:
-    root = facts.derived(mount_table).root
-    return root is not None and root.root not in {"", "/"} and not on_whole_disk(root) and not chain_in(root.root)

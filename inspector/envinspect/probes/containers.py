@@ -169,8 +169,8 @@ def _mount_chains(facts: Facts) -> Iterator[list[Trace]]:
 def lost_engine_files(facts: Facts) -> bool:
     """Say whether / is a Docker container's root without the files that Docker mounts into it.
 
-    Docker always binds these three: where they are missing, somebody within took the container's root for another one. A capture
-    that kept no identities may have kept only some mounts, and says nothing.
+    Docker always binds them: where they are missing, somebody within took the container's root for another one.
+    A capture that kept no identities may have kept only some mounts, and says nothing.
     """
     own, table = facts.stat("/"), facts.derived(mount_table)
     if not isinstance(own, Found) or own.value.ino == 0 or table.root is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.signatures.pci import DEVICES, HINT_PORTS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
+from envinspect.signatures.pci import DEVICES, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
 
 PCI = "/proc/bus/pci/devices"
 PCI_LINES_LIMIT = 4096
@@ -53,7 +53,6 @@ def _ports(facts: Facts) -> Iterator[Evidence]:
     for port in _names(facts, PORTS)[:64]:
         path = f"{PORTS}/{port}/name"
         name = facts.str_or(path)
-        if name in VIRTIO_PORTS:
-            vm_id, reference, details = VIRTIO_PORTS[name]
-            strength = Strength.HINT if name in HINT_PORTS else Strength.STRONG
-            yield Evidence(Kind.VM, vm_id, strength, path, name, reference, details=details)
+        row = VIRTIO_PORTS.get(name)
+        if row:
+            yield Evidence(Kind.VM, row.id, row.strength, path, name, row.reference, details=row.details)

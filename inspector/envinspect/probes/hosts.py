@@ -12,7 +12,7 @@ _DOCKER = "https://docs.docker.com/engine/storage/drivers/overlayfs-driver/"
 _PODMAN = "https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md"
 _LXD = "https://documentation.ubuntu.com/lxd/en/latest/explanation/storage/"
 _OPENVZ = "https://wiki.openvz.org/Download/kernel"
-_VSERVER = "http://linux-vserver.org/"
+_VSERVER = "https://en.wikipedia.org/wiki/Linux-VServer"
 
 _FOLDERS = (
     ("/docker/overlay2/", "docker-host", _DOCKER),

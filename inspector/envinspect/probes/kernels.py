@@ -12,7 +12,7 @@ _GVISOR_BUILD = "Sun Jan 10 15:06:54 PST 2016"
 """The build date that gVisor gives its made-up kernel."""
 _ILLUMOS = "https://github.com/omniosorg/illumos-omnios/tree/master/usr/src/uts/common/brand/lx"
 _OPENVZ = "https://wiki.openvz.org/Download/kernel"
-_VSERVER = "http://linux-vserver.org/"
+_VSERVER = "https://en.wikipedia.org/wiki/Linux-VServer"
 
 
 def kernel_evidence(facts: Facts) -> tuple[Evidence, ...]:

@@ -44,7 +44,7 @@ _CONTAINERS = (
     ),
     _container("openvz", "OpenVZ container", "https://wiki.openvz.org/", "openvz", "openvz"),
     _container("virtuozzo", "Virtuozzo container", "https://docs.virtuozzo.com/", "openvz", "openvz", "openvz"),
-    _container("linux-vserver", "Linux-VServer guest", "http://linux-vserver.org/", "", "linux_vserver-guest"),
+    _container("linux-vserver", "Linux-VServer guest", "https://en.wikipedia.org/wiki/Linux-VServer", "", "linux_vserver-guest"),
     _container("rkt", "rkt pod", "https://github.com/rkt/rkt", "rkt"),
     _container("pouch", "PouchContainer container", "https://github.com/AliyunContainerService/pouch", "pouch"),
     _container("garden", "Cloud Foundry Garden container", "https://github.com/cloudfoundry/garden-runc-release"),
@@ -138,7 +138,7 @@ _ROLES = (
     _mark(Kind.ROLE, "podman-host", "Podman host", "https://docs.podman.io/en/latest/"),
     _mark(Kind.ROLE, "lxd-host", "LXD or Incus host", "https://documentation.ubuntu.com/lxd/"),
     Entry(Kind.ROLE, "openvz-host", "OpenVZ host", None, "https://wiki.openvz.org/", "none"),
-    _mark(Kind.ROLE, "linux-vserver-host", "Linux-VServer host", "http://linux-vserver.org/"),
+    _mark(Kind.ROLE, "linux-vserver-host", "Linux-VServer host", "https://en.wikipedia.org/wiki/Linux-VServer"),
     _mark(Kind.ROLE, "wsl-host", "WSL host", "https://learn.microsoft.com/en-us/windows/wsl/"),
 )
 
