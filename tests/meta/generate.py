@@ -9,7 +9,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-GENERATED: dict[str, str] = {}
+GENERATED: dict[str, str] = {
+    "docs/evidence.md": "envinspect.documentation:evidence_markdown",
+}
 
 
 def text_of(function: str) -> str:

@@ -70,23 +70,27 @@ VIRTIO_REFERENCE = "https://docs.oasis-open.org/virtio/virtio/v1.2/virtio-v1.2.h
 VIRT_HOST_BRIDGE = "80860d57"
 """The host bridge of VMMs built from rust-vmm parts: Firecracker and Cloud Hypervisor."""
 
-VIRTIO_PORTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
-    "com.canonical.lxd": (
-        "qemu",
-        "https://documentation.ubuntu.com/lxd/latest/explanation/instances/",
-        (("platform", "lxd-vm"),),
-    ),
-    "org.linuxcontainers.lxd": (
-        "qemu",
-        "https://documentation.ubuntu.com/lxd/latest/explanation/instances/",
-        (("platform", "lxd-vm"),),
-    ),
-    "org.linuxcontainers.incus": ("qemu", "https://linuxcontainers.org/incus/docs/main/", (("platform", "lxd-vm"),)),
-    "org.qemu.guest_agent.0": ("qemu", "https://www.qemu.org/docs/master/interop/qemu-ga.html", ()),
-    "com.redhat.rhevm.vdsm": ("qemu", "https://www.ovirt.org/develop/developer-guide/vdsm/", (("platform", "ovirt"),)),
-}
-"""Names of virtio serial ports: (id, reference, details).
+LXD = "https://documentation.ubuntu.com/lxd/latest/explanation/instances/"
 
-Other VMMs offer the guest agent's port too, so that one is a hint.
-"""
-HINT_PORTS = frozenset({"org.qemu.guest_agent.0"})
+
+class PortRow(NamedTuple):
+    """What the name of a virtio serial port speaks for."""
+
+    id: str
+    strength: Strength
+    reference: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+VIRTIO_PORTS: dict[str, PortRow] = {
+    "com.canonical.lxd": PortRow("qemu", STRONG, LXD, (("platform", "lxd-vm"),)),
+    "org.linuxcontainers.lxd": PortRow("qemu", STRONG, LXD, (("platform", "lxd-vm"),)),
+    "org.linuxcontainers.incus": PortRow(
+        "qemu", STRONG, "https://linuxcontainers.org/incus/docs/main/", (("platform", "lxd-vm"),)
+    ),
+    "com.redhat.rhevm.vdsm": PortRow(
+        "qemu", STRONG, "https://www.ovirt.org/develop/developer-guide/vdsm/", (("platform", "ovirt"),)
+    ),
+    # Other VMMs offer the guest agent's port too.
+    "org.qemu.guest_agent.0": PortRow("qemu", HINT, "https://www.qemu.org/docs/master/interop/qemu-ga.html"),
+}
