@@ -6,6 +6,9 @@ label.
 """
 
 import contextlib
+import os
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -65,6 +68,54 @@ class Witness:
                 with contextlib.suppress(EnvbenchError):
                     found += [f"{name} {thing}" for thing in backend.remaining()]
         return tuple(dict.fromkeys(found))
+
+
+def traces_of(run_id: str) -> tuple[str, ...]:
+    """Return all that can be found of a run, whoever made it: for a run that this process did not see.
+
+    Engines are asked through their own commands, where they are there.
+    """
+    found = [f"process {pid}: {_command_of(pid)}" for pid in marked_processes(run_id)]
+    found += [f"mount {path}" for path in mounts_under(Path("/")) if run_id in str(path)]
+    found += [f"cgroup {path}" for path in _cgroups_of(run_id)]
+    found += [f"file {path}" for path in _files_of(run_id)]
+    for engine, command in _LISTINGS.items():
+        found += [f"{engine} {name}" for name in _names_from(command) if run_id in name]
+    return tuple(found)
+
+
+_LISTINGS = {
+    "docker container": ("docker", "ps", "--all", "--format", "{{.Names}}"),
+    "docker image": ("docker", "images", "--format", "{{.Repository}}:{{.Tag}}"),
+    "podman container": ("podman", "ps", "--all", "--format", "{{.Names}}"),
+    "podman image": ("podman", "images", "--format", "{{.Repository}}:{{.Tag}}"),
+    "libvirt domain": ("virsh", "--quiet", "list", "--all", "--name"),
+}
+
+
+def _names_from(command: tuple[str, ...]) -> list[str]:
+    if shutil.which(command[0]) is None:
+        return []
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+def _command_of(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "gone"
+    return " ".join(word.decode("utf-8", errors="replace") for word in words)[:80]
+
+
+def _cgroups_of(run_id: str) -> list[Path]:
+    found = []
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        found += [Path(folder, name) for name in names if run_id in name]
+    return sorted(found)
 
 
 def _files_of(run_id: str) -> list[Path]:

@@ -26,7 +26,7 @@ def read_gates(plan: Plan) -> None:
 
 
 def judge(plan: Plan, output: Path) -> EnvbenchError | None:
-    """Print what each gate says of a finished run; return the error that the run ends with, None where all gates pass."""
+    """Print what each gate says of a finished run; return the error it ends with, None where all gates pass."""
     if not (plan.fail_if or plan.baseline):
         return None
     from envreport.gates import GateOutcome, judge_gates, overall, parse_gate  # noqa: PLC0415

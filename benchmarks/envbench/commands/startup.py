@@ -21,6 +21,7 @@ from envbench.reaper import Journal
 from envbench.sampler import one_line
 from envbench.scheduler import Scheduler, dry_run
 from envbench.session import Session, make_work_dir
+from envreport.formats import FORMATS
 
 
 @click.command()
@@ -50,7 +51,13 @@ from envbench.session import Session, make_work_dir
 )
 @click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Results folder of an earlier run.")
 @click.option("--max-regression", type=Ratio(), help="Fail if slower than the baseline by more than this, e.g. 10%.")
-@click.option("--format", "formats", multiple=True, help="Report format (repeatable; default: csv, html, markdown).")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(tuple(FORMATS)),
+    help="Report format (repeatable; default: csv, html, markdown).",
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Print the schedule and measure nothing.")
 @common_options
 def startup(dry: bool, **given: Any) -> None:
