@@ -1,4 +1,4 @@
-"""--fail-if and --baseline: read before anything is measured, judged when it is over."""
+"""--fail-if, --baseline and --format: read before anything is measured; gates are judged when it is over."""
 
 from pathlib import Path
 
@@ -23,6 +23,17 @@ def read_gates(plan: Plan) -> None:
             load_baseline(Path(plan.baseline))
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
+
+
+def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these names of report formats. Raises UsageError for one that there is not."""
+    if names:
+        from envreport.formats import FORMATS  # noqa: PLC0415 -- pandas and scipy, before measuring only if asked for
+
+        unknown = [name for name in names if name not in FORMATS]
+        if unknown:
+            raise UsageError(f"--format: no {', '.join(unknown)}; there are: {', '.join(FORMATS)}")
+    return names
 
 
 def judge(plan: Plan, output: Path) -> EnvbenchError | None:

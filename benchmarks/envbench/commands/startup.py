@@ -10,7 +10,7 @@ import click
 from envbench import plan as plans
 from envbench.backends import BACKENDS, load
 from envbench.backends.protocol import Unusable
-from envbench.commands.gating import read_gates
+from envbench.commands.gating import read_formats, read_gates
 from envbench.commands.options import Ratio, common_options, make_plan, make_settings
 from envbench.commands.taking import take_run
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
@@ -21,7 +21,6 @@ from envbench.reaper import Journal
 from envbench.sampler import one_line
 from envbench.scheduler import Scheduler, dry_run
 from envbench.session import Session, make_work_dir
-from envreport.formats import FORMATS
 
 
 @click.command()
@@ -55,7 +54,7 @@ from envreport.formats import FORMATS
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(tuple(FORMATS)),
+    callback=lambda _ctx, _param, names: read_formats(names),
     help="Report format (repeatable; default: csv, html, markdown).",
 )
 @click.option("--dry-run", "dry", is_flag=True, help="Print the schedule and measure nothing.")
