@@ -22,7 +22,7 @@ MICROSOFT = "https://github.com/openSUSE/hwinfo"
 
 OEM_IDS: dict[str, AcpiRow] = {
     "FIRECK": AcpiRow(
-        "firecracker", PROOF, "https://github.com/firecracker-microvm/firecracker/blob/main/src/acpi-tables/src/lib.rs"
+        "firecracker", PROOF, "https://github.com/firecracker-microvm/firecracker/blob/main/src/vmm/src/acpi/mod.rs"
     ),
     "BOCHS": AcpiRow("qemu", STRONG, QEMU),
     "BXPC": AcpiRow("qemu", STRONG, QEMU),
@@ -35,8 +35,8 @@ OEM_IDS: dict[str, AcpiRow] = {
     "VBOX": AcpiRow(
         "virtualbox", PROOF, "https://www.virtualbox.org/browser/vbox/trunk/src/VBox/Devices/PC/DevACPI.cpp"
     ),
-    "VMWARE": AcpiRow("vmware", PROOF, "https://knowledge.broadcom.com/external/article/315456"),
-    "PTLTD": AcpiRow("vm", Strength.HINT, "https://knowledge.broadcom.com/external/article/315456"),
+    "VMWARE": AcpiRow("vmware", PROOF, "https://knowledge.broadcom.com/external/article/340368"),
+    "PTLTD": AcpiRow("vm", Strength.HINT, "https://knowledge.broadcom.com/external/article/340368"),
     "XEN": AcpiRow("xen", PROOF, "https://github.com/xen-project/xen/blob/master/tools/libacpi/acpi2_0.h"),
     "BHYVE": AcpiRow("bhyve", PROOF, "https://github.com/freebsd/freebsd-src/blob/main/usr.sbin/bhyve/acpi.c"),
     "PRLS": AcpiRow("parallels", PROOF, "https://www.parallels.com/products/desktop/"),
@@ -57,7 +57,7 @@ OEM_TABLE_IDS: dict[str, AcpiRow] = {
     "BXPCFACP": AcpiRow("qemu", STRONG, QEMU),
     "BXPC": AcpiRow("qemu", STRONG, QEMU),
     "PRLS_OEM": AcpiRow("parallels", PROOF, "https://www.parallels.com/products/desktop/"),
-    "440BX": AcpiRow("vm", Strength.HINT, "https://knowledge.broadcom.com/external/article/315456"),
+    "440BX": AcpiRow("vm", Strength.HINT, "https://knowledge.broadcom.com/external/article/340368"),
 }
 
 DEVICE_IDS: dict[str, AcpiRow] = {

@@ -37,7 +37,7 @@ SIGNATURES: dict[str, Signature] = {
     "Microsoft Hv": Signature(
         "hyper-v", PROOF, "https://learn.microsoft.com/en-us/virtualization/hyper-v-on-windows/tlfs/feature-discovery"
     ),
-    "VMwareVMware": Signature("vmware", PROOF, "https://knowledge.broadcom.com/external/article/315456"),
+    "VMwareVMware": Signature("vmware", PROOF, "https://knowledge.broadcom.com/external/article/340368"),
     "XenVMMXenVMM": Signature(
         "xen", PROOF, "https://xenbits.xen.org/docs/unstable/hypercall/x86_64/include,public,arch-x86,cpuid.h.html"
     ),

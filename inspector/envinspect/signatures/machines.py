@@ -99,7 +99,7 @@ HYPERVISORS: tuple[Entry, ...] = (
         "vmware",
         "VMware",
         None,
-        "https://knowledge.broadcom.com/external/article/315456",
+        "https://knowledge.broadcom.com/external/article/340368",
         "vmware",
         "vmware",
         "vm",
