@@ -8,12 +8,13 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
+from envbench.phases import STRETCHES, Phase
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -45,6 +46,7 @@ SIDE_MARKERS: Mapping[Side, str] = {
 }
 PART_COLOURS = tuple(f"#1200{index:02x}" for index in range(1, 10))
 HATCHES = ("", "//", "\\\\", "||", "--", "xx", "++", "///", "|||")
+LINE_MARKERS = ("D", "v", "o", "^", "s", "P", "X", "<", ">", "p", "h")
 LINE_STYLES = ("-", "--", "-.", ":")
 VARIABLES: Mapping[str, str] = {
     INK: "--ink",
@@ -152,6 +154,7 @@ def _strip(chart: Chart) -> Figure:
     _rows(axes, chart)
     _value_axis(axes, chart, log=_positive(chart))
     _reference(axes, chart)
+    _row_values(axes, chart, [mark.estimate.value if mark.estimate else math.nan for mark in chart.marks])
     return figure
 
 
@@ -167,14 +170,14 @@ def _ecdf(chart: Chart) -> Figure:
         share = np.arange(1, len(ordered) + 1) / len(ordered)
         axes.step(
             ordered, share, where="post", color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            linewidth=1.5, marker=SIDE_MARKERS[mark.side], markevery=max(1, len(ordered) // 8), markersize=4, label=_name(mark.name),
+            linewidth=1.5, marker=LINE_MARKERS[index % len(LINE_MARKERS)], markevery=max(1, len(ordered) // 8), markersize=4, label=_name(mark.name),
             rasterized=len(ordered) > RASTER_FROM,
         )  # fmt: skip
     axes.set_ylabel("share of starts that were ready")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     axes.set_ylim(0, 1.03)
     _value_axis(axes, chart, log=_positive(chart))
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, fontsize=8.5)
+    _legend(axes, figure, 3)
     return figure
 
 
@@ -184,21 +187,23 @@ def _order(chart: Chart) -> Figure:
     for index, mark in enumerate(chart.marks):
         axes.plot(
             mark.positions, mark.values, color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)], linewidth=0.7,
-            marker=SIDE_MARKERS[mark.side], markersize=3.6, label=_name(mark.name), rasterized=many,
+            marker=LINE_MARKERS[index % len(LINE_MARKERS)], markersize=3.6, label=_name(mark.name), rasterized=many,
         )  # fmt: skip
     axes.set_xlabel("order of starts over the whole run")
     _value_axis(axes, chart, log=_positive(chart), which="y")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, fontsize=8.5)
+    _legend(axes, figure, 3)
     return figure
 
 
 def _phases(chart: Chart) -> Figure:
-    """Stacked bars; each part has a colour and a hatch of its own."""
+    """Stacked bars; each part has a colour and a hatch of its own. Phases as shares of each rung's own total, sizes as they are."""
     figure, axes = _figure(len(chart.marks))
-    names = list(dict.fromkeys(name for mark in chart.marks for name, _ in mark.parts))
+    shares = chart.kind == "phases"
+    totals = [sum(value for _, value in mark.parts) for mark in chart.marks]
+    scales = [total if shares and total > 0 else 1.0 for total in totals]
     lefts = [0.0] * len(chart.marks)
-    for index, name in enumerate(names):
-        widths = [dict(mark.parts).get(name, 0.0) for mark in chart.marks]
+    for index, name in enumerate(_part_names(chart)):
+        widths = [dict(mark.parts).get(name, 0.0) / scale for mark, scale in zip(chart.marks, scales, strict=True)]
         axes.barh(
             range(len(widths)), widths, left=lefts, height=0.62, color=PART_COLOURS[index % len(PART_COLOURS)],
             hatch=HATCHES[index % len(HATCHES)], edgecolor=PAPER, linewidth=0.6, label=name,
@@ -206,10 +211,33 @@ def _phases(chart: Chart) -> Figure:
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
     _rows(axes, chart)
     _value_axis(axes, chart, log=False)
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.55 / max(1, figure.get_figheight() - FRAME_IN)), ncols=5, fontsize=8.5
-    )
+    if shares:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+        axes.set_xlim(0, 1)
+    _row_values(axes, chart, totals)
+    _legend(axes, figure, 5)
     return figure
+
+
+def _part_names(chart: Chart) -> list[str]:
+    """Parts in the order in which they follow each other; what is no stretch of a start keeps the order of the marks."""
+    names = dict.fromkeys(name for mark in chart.marks for name, _ in mark.parts)
+    return sorted(names, key=lambda name: STRETCHES.index(Phase(name)) if name in STRETCHES else len(STRETCHES))
+
+
+def _row_values(axes: Any, chart: Chart, values: Sequence[float]) -> None:
+    for row, value in enumerate(values):
+        text = units.quantity(value, chart.unit)
+        axes.text(1.015, row, text, transform=axes.get_yaxis_transform(), va="center", fontweight="bold", fontsize=9)
+
+
+def _legend(axes: Any, figure: Figure, columns: int) -> None:
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(0, -0.55 / max(1, figure.get_figheight() - FRAME_IN)),
+        ncols=columns,
+        fontsize=8.5,
+    )
 
 
 def _forest(chart: Chart) -> Figure:
@@ -228,12 +256,12 @@ def _lines(chart: Chart) -> Figure:
     for index, mark in enumerate(chart.marks):
         axes.plot(
             mark.positions, mark.values, color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            marker=SIDE_MARKERS[mark.side], markersize=5, linewidth=1.3, label=_name(mark.name),
+            marker=LINE_MARKERS[index % len(LINE_MARKERS)], markersize=5, linewidth=1.3, label=_name(mark.name),
         )  # fmt: skip
     axes.set_xlabel("runs, oldest first" if chart.kind == "trend" else "instances running at once")
     axes.xaxis.get_major_locator().set_params(integer=True)
     _value_axis(axes, chart, log=chart.kind == "trend" and _positive(chart), which="y")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, fontsize=8.5)
+    _legend(axes, figure, 3)
     return figure
 
 

@@ -177,7 +177,7 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
         for phase in STRETCHES:
             series = results.series.get(each.key._replace(phase=phase))
             if series and series.values:
-                parts.append((phase.value.replace("_", " "), median(series.values)))
+                parts.append((phase.value, median(series.values)))
                 rows.append((text(each.key.label), text(phase), *estimate_cells(series)))
         if parts:
             marks.append(Mark(each.key.label, results.side(each.key), parts=tuple(parts)))
@@ -191,8 +191,8 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
         (2, 3, 4),
     )
     return Chart(
-        "phases", "phases", "Where the time goes", "Medians of the phases that follow each other, from create to remove. Medians do not add up exactly to the median of the whole.",
-        "median time in each phase", Unit.NS, tuple(marks), table,
+        "phases", "phases", "Where the time goes", "Medians of the phases that follow each other, from create to remove, as shares of their sum. Medians do not add up exactly to the median of the whole.",
+        "share of the whole, from create to remove (bold: the whole)", Unit.NS, tuple(marks), table,
     )  # fmt: skip
 
 
@@ -262,7 +262,14 @@ def _metrics(
         marks = tuple(mark(results, each) for each in heads)
         log = " (log scale)" if all(min(each.values) > 0 for each in heads) else ""
         chart = Chart(
-            f"{section_id}-chart", "strip", chart_title, _spoken(heads), f"{words(headline)}{log}", heads[0].unit, marks, table
+            f"{section_id}-chart",
+            "strip",
+            chart_title,
+            _spoken(heads),
+            f"{words(headline)}{log}",
+            heads[0].unit,
+            marks,
+            table,
         )
         charts = (chart,)
     tables = (series_table(f"{section_id}-table", f"{title}: every figure", series, metric=True),)

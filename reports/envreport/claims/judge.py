@@ -90,7 +90,10 @@ def headline(findings: Sequence[Finding], answer: Answer) -> str:
     grouped: dict[str, list[str]] = {}
     for each in telling or findings:
         grouped.setdefault(each.figure, []).append(each.about)
-    texts = [f"{_few(about)}: {figure}" for figure, about in grouped.items()]
+    measured = any(each.estimate for each in findings)
+    texts = [
+        f"{_few(about)}: {figure}" if measured else f"{figure} ({_few(about)})" for figure, about in grouped.items()
+    ]
     more = len(texts) - SHOWN_FINDINGS
     return "; ".join(texts[:SHOWN_FINDINGS]) + (f"; and {more} more" if more > 0 else "")
 
@@ -110,7 +113,11 @@ def _why(claim: Claim, outcome: Outcome, verdict: Verdict) -> str:
                 f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM."
             )
         case Verdict.SUPPORTED:
-            how = "with the whole interval" if any(each.estimate for each in outcome.findings) else "wherever it was looked at"
+            how = (
+                "with the whole interval"
+                if any(each.estimate for each in outcome.findings)
+                else "wherever it was looked at"
+            )
             parts.append(f"Holds {how}: {rule}.")
         case Verdict.CONTRADICTED if emulated and claim.rule is not None and claim.rule.bias.suspect is Answer.HOLDS:
             parts.append(f"Fails even for emulated guests (TCG), the slower kind, and so for KVM too: {rule}.")

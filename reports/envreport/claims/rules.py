@@ -212,7 +212,7 @@ class Observation:
 
     def describe(self) -> str:
         """Return what must be seen."""
-        return f"{'' if self.expected else 'not so: '}{words(self.metric)} ({side_words(self.sides)})"
+        return f"{words(self.metric)}: {'yes' if self.expected else 'no'} ({side_words(self.sides)})"
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been observed."""

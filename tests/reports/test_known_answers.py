@@ -1,0 +1,434 @@
+"""Synthetic runs that support, contradict or leave open each of the 47 claims give exactly those verdicts."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pytest
+from envbench.phases import Experiment, Phase, Unit
+from envreport.claims import BY_ID, CLAIMS, Judgement, Verdict, judge, judge_all
+
+E = Experiment
+MS, S, MIB, GB = 1_000_000, 1_000_000_000, 2**20, 10**9
+KVM, TCG = "accel=kvm", "accel=tcg"
+SPREAD = (0.97, 0.98, 0.99, 1.0, 1.0, 1.01, 1.02, 1.03)
+WIDE = (0.3, 0.5, 0.8, 0.95, 1.06, 1.3, 2.0, 3.0)
+Build = Callable[[Any], object]
+
+
+class Known(NamedTuple):
+    supports: Build | None
+    contradicts: Build | None
+    leaves_open: Build | None
+    meta: Mapping[str, Any] = {}
+
+
+def around(middle: float, factors: tuple[float, ...] = SPREAD) -> list[float]:
+    return [middle * factor for factor in factors]
+
+
+def series(experiment: E, phase: str, **rungs: list[float]) -> Build:
+    """Each rung by name; VM rungs are KVM unless the name ends in _tcg."""
+
+    def build(rows: Any) -> object:
+        for name, values in rungs.items():
+            backend = name.removesuffix("_tcg")
+            variant = (TCG if name.endswith("_tcg") else KVM) if backend in {"qemu", "libvirt"} else ""
+            rows.add(experiment, backend, phase, values, variant=variant)
+        return rows
+
+    return build
+
+
+def seen(experiment: E, backend: str, **facts: int | list[int]) -> Build:
+    def build(rows: Any) -> object:
+        variant = KVM if backend == "qemu" else ""
+        for name, value in facts.items():
+            rows.add(experiment, backend, name.replace("__", "."), value if isinstance(value, list) else [value], variant=variant)
+        return rows
+
+    return build
+
+
+def both(*builds: Build) -> Build:
+    def build(rows: Any) -> object:
+        for each in builds:
+            each(rows)
+        return rows
+
+    return build
+
+
+def pair(experiment: E, phase: str, over: str, under: str, *, ratio: float = 10.0, base: float = 100.0 * MS) -> Known:
+    """Claims that `over` has more of it than `under`."""
+    return Known(
+        series(experiment, phase, **{over: around(ratio * base), under: around(base)}),
+        series(experiment, phase, **{over: around(base), under: around(ratio * base)}),
+        series(experiment, phase, **{over: around(base, WIDE), under: around(base, WIDE[::-1])}),
+    )
+
+
+def joined(*parts: Known) -> Known:
+    return Known(
+        both(*(part.supports for part in parts if part.supports)),
+        both(*(part.contradicts for part in parts if part.contradicts)),
+        both(*(part.leaves_open for part in parts if part.leaves_open)),
+    )
+
+
+def facts(experiment: E, backend: str, **expected: int) -> Known:
+    """Observations: as claimed, the opposite, and seen both ways."""
+    return Known(
+        seen(experiment, backend, **expected),
+        seen(experiment, backend, **{name: 1 - value for name, value in expected.items()}),
+        seen(experiment, backend, **{name: [0, 1] for name in expected}),
+    )
+
+
+def startup_shares(kernel_share: tuple[float, ...]) -> Build:
+    def build(rows: Any) -> object:
+        for order, share in enumerate(kernel_share):
+            ready = 2 * S
+            for phase, value in ((Phase.READY, ready), (Phase.KERNEL, ready * share)):
+                rows.add(E.STARTUP, "qemu", phase, [value], variant=KVM, orders=[order])
+        return rows
+
+    return build
+
+
+def sizes(container: float, vm: float, kernel: float) -> Build:
+    return both(
+        seen(E.SIZE, "docker", disk=int(container), item__kernel=0),
+        seen(E.SIZE, "qemu", disk=int(vm), item__kernel=int(kernel)),
+    )
+
+
+def density(vm: tuple[float, ...], container: tuple[float, ...]) -> Build:
+    def build(rows: Any) -> object:
+        for backend, variant, costs in (("qemu", f"{KVM};mode=sequence", vm), ("docker", "mode=sequence", container)):
+            for number in (1, 2, 3, 4, 6, 8):
+                for cost in costs:
+                    rows.add(E.DENSITY, backend, "memory_n", [number * cost * MIB], variant=f"{variant};n={number}")
+            rows.add(E.DENSITY, backend, "instances", [8], variant=f"{variant};n=8")
+        return rows
+
+    return build
+
+
+def speed(container: float, *, metrics: tuple[str, ...] = ("cpu_int", "syscall"), factors: tuple[float, ...] = SPREAD) -> Build:
+    narrow = tuple(1 + (factor - 1) / 10 for factor in SPREAD)
+    used = narrow if factors is SPREAD else factors
+    return both(
+        *(series(E.SPEED, each, process=around(1000, narrow), docker=around(1000 / container, used)) for each in metrics)
+    )
+
+
+def wsl(**values: int | list[int]) -> Build:
+    return seen(E.WSL, "wsl", **values)
+
+
+def wsl_light(vm: float, distribution: float, container: float, factors: tuple[float, ...] = SPREAD) -> Build:
+    return both(
+        series(E.STARTUP, Phase.READY, qemu=around(vm * S), docker=around(container * S)),
+        series(E.WSL, "distribution_start", wsl=around(distribution * S, factors)),
+    )
+
+
+def host(*layers: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"host": {"layers": list(layers)}}
+
+
+MUTUAL = ("mutual__processes_seen", "mutual__names_seen", "mutual__mounts_seen", "mutual__memory_seen", "mutual__files_seen")
+ITEMS = ("item__kernel", "item__modules", "item__init", "item__package_manager")
+RESIZE = ("memory_grown", "memory_shrunk", "cpu_changed")
+
+
+def resized(value: int | list[int]) -> Build:
+    return both(*(seen(E.RESIZE, backend, **dict.fromkeys(RESIZE, value)) for backend in ("docker", "qemu")))
+
+
+def counts(first: int, second: int) -> Build:
+    return both(
+        seen(E.ISOLATION, "qemu", host_facts_readable=first, host_kernel_interfaces=first),
+        seen(E.ISOLATION, "docker", host_facts_readable=second, host_kernel_interfaces=second),
+    )
+
+
+def exported(vm: float, container: float, factors: tuple[float, ...] = SPREAD) -> Build:
+    sized = both(seen(E.PORTABILITY, "qemu", export_bytes=int(vm * MIB)), seen(E.PORTABILITY, "docker", export_bytes=int(container * MIB)))
+    timed = (
+        series(E.PORTABILITY, name, qemu=around(vm * S, factors), docker=around(container * S, factors[::-1])) for name in ("export", "import")
+    )
+    return both(sized, *timed)
+
+
+def foreign(slowdown: float, factors: tuple[float, ...] = SPREAD) -> Build:
+    return both(
+        seen(E.KERNEL, "host", binfmt_registered=1),
+        seen(E.KERNEL, "docker", foreign_arch_runs=1),
+        series(E.KERNEL, "foreign_arch_slowdown", docker=around(slowdown, factors)),
+    )
+
+
+DESKTOP = seen(E.KERNEL, "docker", engine_is_desktop=1)
+REFUSED = facts(E.KERNEL, "docker", windows_image_refused=1)
+NATIVE, SLOW, UNCLEAR = speed(1.0), speed(1.3), speed(1.0, factors=WIDE)
+
+KNOWN: Mapping[str, Known] = {
+    "kernel-shared": facts(E.KERNEL, "docker", boot_id_equals_host=1, kernel_equals_host=1, visible_on_host=1),
+    "kernel-own": facts(E.KERNEL, "qemu", boot_id_equals_host=0, uptime_starts_at_zero=1),
+    "wsl1-kernel": facts(E.WSL, "wsl", own_kernel=0),
+    "distro-mix": facts(E.KERNEL, "docker", two_userlands_one_kernel=1),
+    "distro-kernel": facts(E.KERNEL, "host", all_kernels_equal=1),
+    "vm-any-os": facts(E.KERNEL, "qemu", guest_not_linux_ready=1, guest_other_arch_ready=1),
+    "container-os-bound": REFUSED,
+    "emulation-arch": Known(foreign(8), foreign(0.5), foreign(1, WIDE)),
+    "emulation-os": Known(REFUSED.contradicts, REFUSED.supports, REFUSED.leaves_open),
+    "desktop-vm": Known(
+        both(DESKTOP, seen(E.KERNEL, "docker", engine_kernel_equals_client=0)),
+        both(DESKTOP, seen(E.KERNEL, "docker", engine_kernel_equals_client=1)),
+        both(DESKTOP, seen(E.KERNEL, "docker", engine_kernel_equals_client=[0, 1])),
+    ),
+    "desktop-no-hypervisor": facts(E.WSL, "wsl", hyper_v=0),
+    "desktop-hosted": Known(DESKTOP, DESKTOP, DESKTOP),
+    "hypervisor-types": Known(None, None, None),
+    "hypervisor-terms": Known(None, None, None),
+    "hypervisor-needed": joined(
+        facts(E.KERNEL, "docker", hypervisor_process=0, needs_kvm_device=0), facts(E.KERNEL, "qemu", hypervisor_process=1)
+    ),
+    "hardware-emulated": joined(facts(E.KERNEL, "docker", hardware_equals_host=1), facts(E.KERNEL, "qemu", hardware_equals_host=0)),
+    "start-faster": pair(E.STARTUP, Phase.READY, "qemu", "docker"),
+    "start-container-seconds": Known(
+        series(E.STARTUP, Phase.READY, docker=around(0.3 * S)),
+        series(E.STARTUP, Phase.READY, docker=around(30 * S)),
+        series(E.STARTUP, Phase.READY, docker=around(5 * S, WIDE)),
+    ),
+    "start-container-ms": Known(
+        series(E.STARTUP, Phase.READY, docker=around(0.3 * S)),
+        series(E.STARTUP, Phase.READY, docker=around(1.5 * S)),
+        series(E.STARTUP, Phase.READY, docker=around(1 * S)),
+    ),
+    "start-vm-minutes": Known(
+        series(E.STARTUP, Phase.READY, qemu=around(90 * S)),
+        series(E.STARTUP, Phase.READY, qemu=around(5 * S)),
+        series(E.STARTUP, Phase.READY, qemu=around(60 * S)),
+    ),
+    "start-why-kernel": Known(
+        startup_shares(tuple(0.8 * each for each in SPREAD)),
+        startup_shares(tuple(0.2 * each for each in SPREAD)),
+        startup_shares(tuple(0.5 * each for each in SPREAD)),
+    ),
+    "cycle-rapid": pair(E.STARTUP, Phase.CYCLE, "qemu", "docker"),
+    "memory-overhead": pair(E.MEMORY, "total", "qemu", "docker", base=10 * MIB),
+    "memory-app-only": Known(
+        both(series(E.MEMORY, "total", docker=around(MIB)), series(E.MEMORY, "payload_bare", process=around(1.2 * MIB))),
+        both(series(E.MEMORY, "total", docker=around(12 * MIB)), series(E.MEMORY, "payload_bare", process=around(MIB))),
+        both(series(E.MEMORY, "total", docker=around(MIB, WIDE)), series(E.MEMORY, "payload_bare", process=around(MIB))),
+    ),
+    "memory-minimum": Known(
+        both(seen(E.MEMORY, "docker", minimum_ready=6 * MIB), seen(E.MEMORY, "qemu", minimum_ready=40 * MIB)),
+        both(seen(E.MEMORY, "docker", minimum_ready=40 * MIB), seen(E.MEMORY, "qemu", minimum_ready=6 * MIB)),
+        both(seen(E.MEMORY, "docker", minimum_ready=40 * MIB), seen(E.MEMORY, "qemu", minimum_ready=41 * MIB)),
+    ),
+    "cpu-overhead": joined(
+        pair(E.STARTUP, Phase.HOST_CPU, "qemu", "docker"), pair(E.IDLE, "cpu_ns_per_min", "qemu", "docker")
+    ),
+    "idle-cost": joined(pair(E.IDLE, "cpu_ns_per_min", "qemu", "docker"), pair(E.IDLE, "idle_memory", "qemu", "docker")),
+    "release-clean": Known(
+        seen(E.RELEASE, "docker", leaked__total=0), seen(E.RELEASE, "docker", leaked__total=3), seen(E.RELEASE, "docker", leaked__total=[0, 2])
+    ),
+    "hot-resize": Known(resized(1), resized(0), resized([0, 1])),
+    "density": Known(density((60, 61, 62), (8, 9)), density((8, 9), (60, 61, 62)), density((5, 60), (5, 60))),
+    "wsl-light": Known(wsl_light(5, 1, 0.3), wsl_light(1, 5, 6), wsl_light(1, 1, 0.3, WIDE)),
+    "size-mb-gb": Known(sizes(2 * MIB, 3 * GB, MIB), sizes(2 * MIB, 20 * MIB, MIB), both(sizes(2 * MIB, 3 * GB, MIB), seen(E.SIZE, "docker", disk=2 * GB))),
+    "size-no-kernel": Known(
+        sizes(2 * MIB, 17 * MIB, 14 * MIB),
+        sizes(2 * MIB, 400 * MIB, 14 * MIB),
+        both(sizes(2 * MIB, 17 * MIB, 14 * MIB), seen(E.SIZE, "libvirt", disk=400 * MIB, item__kernel=14 * MIB)),
+    ),
+    "size-app-only": Known(
+        seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, 0)),
+        seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, 5 * MIB)),
+        seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, [0, 5 * MIB])),
+    ),
+    "speed-container-native": Known(NATIVE, SLOW, UNCLEAR),
+    "speed-container-not-bare": Known(SLOW, NATIVE, UNCLEAR),
+    "speed-vm-slower": Known(
+        series(E.SPEED, "cpu_int", docker=around(1000), qemu=around(500)),
+        series(E.SPEED, "cpu_int", docker=around(500), qemu=around(1000)),
+        series(E.SPEED, "cpu_int", docker=around(1000, WIDE), qemu=around(1000, WIDE[::-1])),
+    ),
+    "wsl-interop": Known(
+        both(series(E.WSL, "drive_files", wsl=around(900)), series(E.WSL, "linux_files", wsl=around(100))),
+        both(series(E.WSL, "drive_files", wsl=around(100)), series(E.WSL, "linux_files", wsl=around(900))),
+        both(series(E.WSL, "drive_files", wsl=around(100, WIDE)), series(E.WSL, "linux_files", wsl=around(100, WIDE[::-1]))),
+    ),
+    "isolation-namespaces": Known(
+        seen(E.ISOLATION, "docker", namespaces_own=7, cgroup_own=1, memory_limit_enforced=1, cpu_limit_enforced=1),
+        seen(E.ISOLATION, "docker", namespaces_own=0, cgroup_own=0, memory_limit_enforced=0, cpu_limit_enforced=0),
+        seen(E.ISOLATION, "docker", namespaces_own=7, cgroup_own=1, memory_limit_enforced=[0, 1], cpu_limit_enforced=1),
+    ),
+    "isolation-mutual": Known(
+        seen(E.ISOLATION, "docker", mutual__indirect=4, **dict.fromkeys(MUTUAL, 0)),
+        seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL, 2)),
+        seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL, [0, 1])),
+    ),
+    "isolation-vm-stronger": Known(counts(0, 9), counts(9, 0), both(counts(0, 9), seen(E.ISOLATION, "docker", host_facts_readable=0))),
+    "isolation-wsl": Known(
+        wsl(interop=1, kernel_shared_by_distributions=1, drives_mounted=1),
+        wsl(interop=0, kernel_shared_by_distributions=0, drives_mounted=0),
+        wsl(interop=[0, 1], kernel_shared_by_distributions=1, drives_mounted=1),
+    ),
+    "windows-containers": REFUSED,
+    "portable": Known(exported(40, 2), exported(2, 40), exported(10, 9, WIDE)),
+    "storage-ephemeral": joined(facts(E.PORTABILITY, "docker", gone_after_remove=1), facts(E.PORTABILITY, "qemu", vm_disk_keeps=1)),
+    "wsl-integration": Known(
+        wsl(interop=1, interop_back=1, drives_mounted=2), wsl(interop=0, interop_back=0, drives_mounted=0),
+        wsl(interop=[0, 1], interop_back=1, drives_mounted=1),
+    ),
+    "managers": Known(seen(E.KERNEL, "host", managers__vm=2, managers__container=1), None, None),
+}  # fmt: skip
+HYPERVISORS = {
+    "supports": host({"kind": "vm", "id": "virtualbox", "name": "VirtualBox", "hypervisor_type": 2}),
+    "contradicts": host({"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1}),
+    "leaves_open": host(
+        {"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1}, {"kind": "vm", "id": "qemu", "hypervisor_type": 2}
+    ),
+}
+EXPECTED = {"supports": Verdict.SUPPORTED, "contradicts": Verdict.CONTRADICTED, "leaves_open": Verdict.INCONCLUSIVE}
+CASES = [
+    (claim_id, side)
+    for claim_id, known in KNOWN.items()
+    for side in EXPECTED
+    if getattr(known, side) is not None
+]
+
+
+def test_every_claim_has_known_answers() -> None:
+    assert set(KNOWN) == set(BY_ID)
+    assert len(CLAIMS) == 47
+
+
+def judged(claim_id: str, side: str, rows: Any) -> Judgement:
+    getattr(KNOWN[claim_id], side)(rows)
+    meta = HYPERVISORS[side] if claim_id == "desktop-hosted" else {}
+    return judge(BY_ID[claim_id], rows.results(meta))
+
+
+@pytest.mark.parametrize(("claim_id", "side"), CASES)
+def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
+    found = judged(claim_id, side, rows)
+    assert found.verdict is EXPECTED[side], found
+    assert not found.tcg_only
+    assert found.figure
+    assert found.why
+    assert found.findings
+
+
+def test_without_data_nothing_is_answered(rows: Any) -> None:
+    for found in judge_all(rows.results()):
+        assert found.verdict in {Verdict.NOT_TESTABLE, Verdict.DOCUMENTARY}, found.claim.id
+        assert found.verdict is found.claim.fallback or found.claim.rule is None
+        if found.verdict is Verdict.NOT_TESTABLE:
+            assert found.reason
+            assert found.remedy
+        else:
+            assert found.claim.reading
+            assert found.claim.reference
+
+
+def test_documentary_claims_stay_documentary(rows: Any) -> None:
+    for build in (KNOWN["start-faster"].supports, KNOWN["kernel-shared"].supports):
+        assert build
+        build(rows)
+    verdicts = {each.claim.id: each.verdict for each in judge_all(rows.results())}
+    assert verdicts["hypervisor-types"] is verdicts["hypervisor-terms"] is Verdict.DOCUMENTARY
+
+
+@pytest.mark.parametrize("claim_id", ["start-faster", "cycle-rapid", "memory-overhead", "speed-vm-slower", "idle-cost"])
+def test_emulation_never_supports_for_hardware(claim_id: str, rows: Any) -> None:
+    supports = KNOWN[claim_id].supports
+    assert supports
+    supports(rows)
+    emulated = [each.__class__(**{**_fields(each), "variant": each.variant.replace("kvm", "tcg")}) for each in rows.samples]
+    rows.samples[:] = emulated
+    found = judge(BY_ID[claim_id], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.tcg_only
+    assert "TCG only" in found.label
+    assert any("TCG" in each for each in found.conditions)
+
+
+def _fields(sample: Any) -> dict[str, Any]:
+    return {name: getattr(sample, name) for name in sample.__dataclass_fields__}
+
+
+def test_emulated_vm_below_a_minute_contradicts_minutes(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu_tcg=around(5 * S))(rows)
+    found = judge(BY_ID["start-vm-minutes"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED
+    assert not found.tcg_only
+    assert "KVM too" in found.why
+
+
+def test_emulated_vm_above_a_minute_says_nothing_about_kvm(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu_tcg=around(90 * S))(rows)
+    found = judge(BY_ID["start-vm-minutes"], rows.results())
+    assert (found.verdict, found.tcg_only) == (Verdict.SUPPORTED, True)
+
+
+def test_hardware_decides_where_both_were_measured(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu_tcg=around(5 * S), docker=around(1 * S))(rows)
+    series(E.STARTUP, Phase.READY, qemu=around(0.5 * S))(rows)
+    found = judge(BY_ID["start-faster"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED
+    assert len(found.findings) == 2
+
+
+def test_an_unknown_accelerator_counts_as_emulated(rows: Any) -> None:
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(5 * S)).add(E.STARTUP, "docker", Phase.READY, around(1 * S))
+    found = judge(BY_ID["start-faster"], rows.results())
+    assert found.tcg_only
+    assert "accelerator not recorded" in found.conditions
+
+
+def test_too_few_starts_decide_nothing(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, docker=[0.3 * S] * 5)(rows)
+    assert judge(BY_ID["start-container-ms"], rows.results()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_failed_starts_are_not_fast(rows: Any) -> None:
+    rows.add(E.STARTUP, "docker", Phase.READY, around(0.3 * S))
+    rows.add(E.STARTUP, "docker", Phase.READY, [None] * 6, outcome="timed_out", detail="no ready line")
+    found = judge(BY_ID["start-container-ms"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert any("6 of 14 starts failed" in each for each in found.conditions)
+
+
+def test_floor_guest_is_no_vm(rows: Any) -> None:
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(0.1 * S), variant=KVM, profile="floor")
+    assert judge(BY_ID["start-vm-minutes"], rows.results()).verdict is Verdict.NOT_TESTABLE
+
+
+def test_gvisor_does_not_speak_for_containers(rows: Any) -> None:
+    rows.add(E.KERNEL, "docker", "boot_id_equals_host", [0], variant="runtime=runsc")
+    assert judge(BY_ID["kernel-shared"], rows.results()).verdict is Verdict.NOT_TESTABLE
+
+
+def test_wsl_layers_answer_without_the_experiment(rows: Any) -> None:
+    for layer, verdict in (("wsl1", Verdict.SUPPORTED), ("wsl2", Verdict.CONTRADICTED)):
+        found = judge(BY_ID["wsl1-kernel"], rows.results(host({"kind": "wsl", "id": layer, "name": layer})))
+        assert found.verdict is verdict
+
+
+def test_opposite_claims_never_both_hold(make_rows: Any) -> None:
+    for build in (NATIVE, SLOW, UNCLEAR):
+        rows = make_rows()
+        build(rows)
+        results = rows.results()
+        found = {judge(BY_ID[name], results).verdict for name in ("speed-container-native", "speed-container-not-bare")}
+        assert found in ({Verdict.SUPPORTED, Verdict.CONTRADICTED}, {Verdict.INCONCLUSIVE})
+
+
+def test_units_of_rows_are_those_of_the_contract(rows: Any) -> None:
+    series(E.MEMORY, "total", docker=[1.0])(rows)
+    assert rows.samples[0].unit is Unit.BYTES
