@@ -100,11 +100,13 @@ def running(
     keep_running: bool = True,
     deadline_s: float | None = None,
     may_fail: bool = False,
+    ask_to_stop: bool = True,
     **limits: float | str | bool,
 ) -> Iterator[Running]:
     """Start one instance, wait until it is ready, and end and remove it when the block is left.
 
-    With `may_fail` a failure is an expected answer and does not count against the rung.
+    With `may_fail` a failure is an expected answer and does not count against the rung. Without `ask_to_stop` it is ended by
+    force: for a script that never ends by itself and so would not hear the request.
 
     `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the rung refuses,
     StartTimeoutError where the ready line does not come.
@@ -128,8 +130,9 @@ def running(
     bench.failed_in_a_row[prepared.name] = 0
     try:
         yield run
-        instance.stop(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
-        instance.remove(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
+        if ask_to_stop:
+            instance.stop(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
+            instance.remove(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
     finally:
         instance.destroy()
 

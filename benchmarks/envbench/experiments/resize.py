@@ -56,7 +56,7 @@ def run(bench: Bench) -> None:
 
 def _resize_container(bench: Bench, prepared: Prepared) -> None:
     start, grown, shrunk = CONTAINER_MEMORY
-    with running(bench, prepared, shell(WATCH), memory_bytes=start, cpus=1.0) as run_:
+    with running(bench, prepared, shell(WATCH), ask_to_stop=False, memory_bytes=start, cpus=1.0) as run_:
         change = _changer(bench, prepared, run_)
         _try(bench, prepared, run_, "memory_grown", lambda: change("memory", grown), lambda seen: seen.get("limit") == str(grown))
         _try(bench, prepared, run_, "memory_shrunk", lambda: change("memory", shrunk), lambda seen: seen.get("limit") == str(shrunk))

@@ -1,0 +1,179 @@
+"""Carrying an artefact away and bringing it back, and what becomes of data that was written inside.
+
+Export and import are timed on the host's clock, each by the engine's own command, each followed by a start of what came in.
+"""
+
+import gzip
+import shutil
+import tarfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from envbench.clock import monotonic_ns
+from envbench.errors import EnvbenchError
+from envbench.experiments.bench import Bench, Prepared
+from envbench.experiments.engine_cli import EngineCli, engine_cli
+from envbench.experiments.inside import ask, finish, first
+from envbench.experiments.lab_machine import is_lab_able, lab_machine
+from envbench.payload.initramfs import cpio, write_initramfs
+from envbench.payload.kernel import find_kernel
+from envbench.payload.tree import entries, tree_of_run
+from envbench.phases import Experiment
+from envbench.plan import LABEL, new_nonce
+from envbench.reaper import Kind
+
+ROUNDS, ROUNDS_QUICK = 12, 6
+DISK_BYTES = 64 << 20
+MACHINE_MEMORY_BYTES = 256 << 20
+
+KEEP_SCRIPT = """
+[ -r {place} ] && read -r old <{place} && echo "@found=$old"
+echo {word} >{place} && echo "@written=1"
+"""
+DISK_SCRIPT = """
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vda ] && break; /bin/busybox sleep 0.2; done
+echo "@found=$(/bin/busybox dd if=/dev/vda bs=512 count=1 2>/dev/null | /bin/busybox tr -cd 'a-z0-9-')"
+echo {word} | /bin/busybox dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null && echo "@written=1"
+"""
+
+
+def run(bench: Bench) -> None:
+    """Export and import every container image and machine; then see what is kept."""
+    for prepared in (*bench.containers(), *bench.vms()):
+        with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: export and import"):
+            _carry(bench, prepared)
+    for prepared in bench.containers():
+        cli = engine_cli(prepared)
+        if cli is not None:
+            with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what is kept"):
+                _container_keeps(bench, prepared, cli)
+    for prepared in bench.vms():
+        if is_lab_able(prepared):
+            with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what its disk keeps"):
+                _machine_keeps(bench, prepared)
+
+
+def _carry(bench: Bench, prepared: Prepared) -> None:
+    cli = engine_cli(prepared)
+    if cli is not None:
+        take_out, bring_in = _image_ways(bench, prepared, cli)
+    elif prepared.is_vm and bench.settings.disk is None:
+        take_out, bring_in = _machine_ways(bench)
+    else:
+        return
+    carried = bench.settings.work_dir / "carried"
+    for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):
+        try:
+            _timed(bench, prepared, "export", round_number, lambda: take_out(carried))
+            bench.record("export_bytes", carried.stat().st_size, prepared.rung, iteration=round_number)
+            _timed(bench, prepared, "import", round_number, lambda: bring_in(carried))
+        finally:
+            carried.unlink(missing_ok=True)
+    bench.say(f"portability: {prepared.name}: exported and imported {round_number + 1} times")
+
+
+def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work: Callable[[], None]) -> None:
+    begun_ns = monotonic_ns()
+    work()
+    bench.record(name, monotonic_ns() - begun_ns, prepared.rung, iteration=round_number)
+
+
+def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
+    """`save` and `load` of the image under a second name; the name is removed before each load, so that it has work to do."""
+    run_id, image = bench.settings.run_id, prepared.backend.image()  # type: ignore[attr-defined] # engines have one
+
+    def take_out(target: Path) -> None:
+        plain = target.with_suffix(".tar")
+        cli.run(run_id, "save", "--output", plain, image)
+        _compress(plain, target)
+        plain.unlink()
+
+    def bring_in(source: Path) -> None:
+        cli.run(run_id, "load", "--input", source)
+        cli.run(run_id, "image", "inspect", "--format", "{{.Id}}", image)
+
+    return take_out, bring_in
+
+
+def _machine_ways(bench: Bench) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
+    """One archive of kernel and initramfs, and both out of it again: all that this machine is made of."""
+    kernel = find_kernel(bench.settings.cache_dir, bench.settings.kernel).path
+    initramfs, arrived = bench.settings.work_dir / "carried-initramfs", bench.settings.work_dir / "arrived"
+
+    def take_out(target: Path) -> None:
+        write_initramfs(initramfs, cpio(entries(tree_of_run(bench.settings).path)))
+        with tarfile.open(target, "w:gz", compresslevel=1) as archive:
+            archive.add(kernel, "kernel")
+            archive.add(initramfs, "initramfs")
+        initramfs.unlink()
+
+    def bring_in(source: Path) -> None:
+        with tarfile.open(source) as archive:
+            archive.extractall(arrived, filter="data")
+        shutil.rmtree(arrived)
+
+    return take_out, bring_in
+
+
+def _compress(source: Path, target: Path) -> None:
+    with source.open("rb") as plain, gzip.open(target, "wb", compresslevel=1) as packed:
+        shutil.copyfileobj(plain, packed, 1 << 20)
+
+
+def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
+    word = new_nonce()
+    script = KEEP_SCRIPT.format(place="/root/kept", word=word)
+    written, again = ask(bench, prepared, script), ask(bench, prepared, script)
+    if first(written, "written") is None:
+        raise EnvbenchError("nothing could be written inside")
+    found = first(again, "found")
+    bench.record("gone_after_remove", found is None, prepared.rung, detail=f"found in the next container: {found}")
+    kept = _volume_keeps(bench, prepared, cli, word)
+    bench.record("kept_with_volume", kept == word, prepared.rung, detail=f"found in the volume by the next container: {kept}")
+    bench.say(f"portability: {prepared.name}: data {'gone' if found is None else 'kept'} without, "
+              f"{'kept' if kept == word else 'gone'} with a volume")  # fmt: skip
+
+
+def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -> str | None:
+    run_id, image = bench.settings.run_id, prepared.backend.image()  # type: ignore[attr-defined] # engines have one
+    volume = f"envbench-{run_id}-kept"
+    endpoint = getattr(prepared.backend, "endpoint", str)()
+    number = bench.journal.intend(Kind.VOLUME, volume, prepared.rung.backend, endpoint=endpoint)
+    script = KEEP_SCRIPT.format(place="/kept/word", word=word)
+    words = (
+        *("run", "--rm", "--network", "none", "--label", f"{LABEL}={run_id}", "--volume", f"{volume}:/kept"),
+        *("--entrypoint", "/bin/sh", image, "-c", script),
+    )
+    try:
+        cli.run(run_id, "volume", "create", "--label", f"{LABEL}={run_id}", volume)
+        cli.run(run_id, *words)
+        said = cli.run(run_id, *words)
+        return next((line.partition("=")[2] for line in said.splitlines() if line.startswith("@found=")), None)
+    finally:
+        with suppress(EnvbenchError):
+            cli.run(run_id, "volume", "rm", "--force", volume)
+        bench.journal.forget(number)
+
+
+def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
+    disk = bench.settings.work_dir / "kept-disk"
+    with disk.open("wb") as file:
+        file.truncate(DISK_BYTES)
+    word = new_nonce()
+    found = None
+    try:
+        for boot in (1, 2):
+            script = DISK_SCRIPT.format(word=word)
+            with lab_machine(
+                bench, prepared, script, disk=disk, memory_bytes=MACHINE_MEMORY_BYTES, keep_running=False
+            ) as (run_, _):
+                seen = finish(run_, bench.settings.deadline_s)
+            if boot == 1 and first(seen, "written") is None:
+                raise EnvbenchError("the guest could not write to its disk")
+            found = first(seen, "found")
+    finally:
+        disk.unlink(missing_ok=True)
+    bench.record("vm_disk_keeps", found == word, prepared.rung, detail=f"found on its disk by the next boot: {found}")
+    bench.say(f"portability: {prepared.name}: its disk {'keeps' if found == word else 'loses'} what was written")
+
