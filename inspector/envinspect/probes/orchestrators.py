@@ -16,6 +16,7 @@ _ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-co
 _FARGATE = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html"
 _NOMAD = "https://developer.hashicorp.com/nomad/docs/deploy/production/cgroups"
 _ACTIONS = "https://docs.github.com/en/actions/how-tos/write-workflows/choose-where-workflows-run"
+_SWARM = "https://docs.docker.com/engine/swarm/secrets/"
 _LINUXKIT = "https://github.com/linuxkit/linuxkit"
 _ORBSTACK = "https://docs.orbstack.dev/architecture"
 _MACHINE = "https://docs.podman.io/en/latest/markdown/podman-machine.1.html"
@@ -76,6 +77,8 @@ def _ecs(below: tuple[str, ...], source: str) -> Iterator[Evidence]:
 def _in_mounts(facts: Facts) -> Iterator[Evidence]:
     table = facts.derived(mount_table)
     for mount in table.mounts:
+        if mount.target.startswith("/run/secrets/") and mount.fstype == "tmpfs" and _is_swarm_id(mount.root[1:]):
+            yield _mark("docker-swarm", Strength.STRONG, table.source, f"{mount.target} is a secret of Swarm", _SWARM)
         if mount.target.startswith(("/var/run/secrets/kubernetes.io/", "/run/secrets/kubernetes.io/")):
             yield _mark("kubernetes", Strength.STRONG, table.source, f"a mount on {mount.target}", _ACCOUNT)
             return
@@ -88,6 +91,11 @@ def _in_mounts(facts: Facts) -> Iterator[Evidence]:
             observed = f"{mount.target} is kept by containerd's Kubernetes interface"
             yield _mark("kubernetes", Strength.STRONG, table.source, observed, _PODS)
             return
+
+
+def _is_swarm_id(text: str) -> bool:
+    """Say whether a text is an id of a Swarm object: 25 digits of base 36."""
+    return len(text) == 25 and text.isalnum() and text == text.lower()
 
 
 def probe_engines(facts: Facts) -> Iterator[Evidence]:
