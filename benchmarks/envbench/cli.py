@@ -14,6 +14,18 @@ from envbench.errors import EnvbenchError, InterruptedRunError
 
 COMMANDS: dict[str, str] = {
     "startup": "envbench.commands.startup:startup",
+    "all": "envbench.commands.all:all_experiments",
+    "kernel": "envbench.commands.experiments:kernel",
+    "size": "envbench.commands.experiments:size",
+    "memory": "envbench.commands.experiments:memory",
+    "idle": "envbench.commands.experiments:idle",
+    "isolation": "envbench.commands.experiments:isolation",
+    "release": "envbench.commands.experiments:release",
+    "resize": "envbench.commands.experiments:resize",
+    "density": "envbench.commands.experiments:density",
+    "portability": "envbench.commands.experiments:portability",
+    "speed": "envbench.commands.experiments:speed",
+    "wsl": "envbench.commands.experiments:wsl",
     "doctor": "envbench.commands.doctor:doctor",
     "clean": "envbench.commands.clean:clean",
     "selftest": "envbench.commands.selftest:selftest",

@@ -77,6 +77,23 @@ def startup(dry: bool, **given: Any) -> None:
 
 def measure_startup(session: Session, shown: Reporter) -> None:
     """Take the plan's starts on all rungs, then look once at each rung's kernel and sizes (not timed)."""
+    bench = session.bench()
+    bench.order = time_starts(session, shown)
+    for observe in (kernel.observe, size.run):
+        try:
+            observe(bench)
+        except InterruptedRunError:
+            raise
+        except (EnvbenchError, OSError) as error:
+            shown.say(f"not observed: {one_line(error)}")
+    session.record.data["skips"] = [
+        {"experiment": one.experiment, "what": one.what, "reason": one.reason, "remedy": one.remedy}
+        for one in bench.skips
+    ]
+
+
+def time_starts(session: Session, shown: Reporter) -> int:
+    """Take the plan's starts on all rungs; return how many were taken."""
     plan = session.plan
     rungs = session.rungs()
     scheduler = Scheduler(
@@ -92,19 +109,7 @@ def measure_startup(session: Session, shown: Reporter) -> None:
         session.record.add_unfinished(scheduler.unfinished())
     for one in scheduler.unfinished():
         shown.say(f"{one.rung}: {one.runs} runs, {one.needed} more needed: {one.reason}")
-    bench = session.bench()
-    bench.order = scheduler.order
-    for observe in (kernel.observe, size.run):
-        try:
-            observe(bench)
-        except InterruptedRunError:
-            raise
-        except (EnvbenchError, OSError) as error:
-            shown.say(f"not observed: {one_line(error)}")
-    session.record.data["skips"] = [
-        {"experiment": one.experiment, "what": one.what, "reason": one.reason, "remedy": one.remedy}
-        for one in bench.skips
-    ]
+    return scheduler.order
 
 
 def _taken(session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any) -> Any:

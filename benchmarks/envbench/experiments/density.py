@@ -80,7 +80,9 @@ def _grow(bench: Bench, prepared: Prepared, mode: str) -> None:
             bench.record("available_n", begin - available_bytes(), rung)
             reached, before = step, memory
     bench.record("instances", reached, _rung(prepared.rung, None, mode), detail=f"stopped at {reason}")
-    bench.say(f"density: {prepared.name}: {reached} at once in {mode}, {each / 2**20:.1f} MiB for each of the last ({reason})")
+    bench.say(
+        f"density: {prepared.name}: {reached} at once in {mode}, {each / 2**20:.1f} MiB for each of the last ({reason})"
+    )
 
 
 def _rung(rung: Rung, count: int | None, mode: str) -> Rung:

@@ -42,7 +42,10 @@ def take(objects: Iterable[str], disk: Path, available_bytes: int, ignore: Itera
         "files": _files(),
         "objects": set(objects),
     }
-    kept = {kind: frozenset(one for one in found if not one.startswith(left_out or ("\0",))) for kind, found in things.items()}
+    kept = {
+        kind: frozenset(one for one in found if not one.startswith(left_out or ("\0",)))
+        for kind, found in things.items()
+    }
     usage = os.statvfs(disk)
     return HostState(kept, available_bytes, usage.f_bavail * usage.f_frsize)
 

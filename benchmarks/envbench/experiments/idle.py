@@ -64,9 +64,15 @@ def _record(bench: Bench, prepared: Prepared, run_: Running, window: int, before
     window_ns = now.at_ns - before.at_ns
     detail = f"window of {window_ns / NS_PER_S:.2f} s, {len(now.cpu)} threads"
     rung = prepared.rung
-    bench.record("cpu_ns_per_min", per_minute(growth(before.cpu, now.cpu), window_ns), rung, iteration=window, detail=detail)
     bench.record(
-        "wakeups_per_min", per_minute(growth(before.wakeups, now.wakeups), window_ns), rung, iteration=window, detail=detail
+        "cpu_ns_per_min", per_minute(growth(before.cpu, now.cpu), window_ns), rung, iteration=window, detail=detail
+    )
+    bench.record(
+        "wakeups_per_min",
+        per_minute(growth(before.wakeups, now.wakeups), window_ns),
+        rung,
+        iteration=window,
+        detail=detail,
     )
     held = footprint(run_.instance.processes(), run_.instance.cgroup()).total
     bench.record("idle_memory", held, rung, iteration=window, detail=detail)

@@ -44,7 +44,9 @@ def _host_facts(bench: Bench) -> dict[str, list[str]]:
     return ask(bench, bare, FACTS_SCRIPT)
 
 
-def readable_facts(inside: Mapping[str, Sequence[str]], host: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+def readable_facts(
+    inside: Mapping[str, Sequence[str]], host: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[str]]:
     """Return the names of the host's facts that read the same inside, and of all that were looked for.
 
     Facts that move (uptime, load) are the same where they are near; a fact that the host itself does not show is left out.
@@ -82,7 +84,12 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
     bench.record("host_facts_looked_for", len(looked_for), rung, detail=", ".join(looked_for))
     answered = seen.get("call", [])
     whose = "by the host's kernel" if same_kernel else "by a kernel of its own; the host's answered none"
-    bench.record("host_kernel_interfaces", len(answered) if same_kernel else 0, rung, detail=f"{', '.join(answered)}: answered {whose}")
+    bench.record(
+        "host_kernel_interfaces",
+        len(answered) if same_kernel else 0,
+        rung,
+        detail=f"{', '.join(answered)}: answered {whose}",
+    )
     bits = count_bits(first(seen, "capabilities"))
     if bits is not None:
         detail = f"CapEff {first(seen, 'capabilities')}" + ("" if same_kernel else ", over its own kernel only")
@@ -97,7 +104,9 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
         _namespaces(bench, rung, seen)
     if not prepared.is_vm:
         bench.record("cgroup_own", own_cgroup is not None, rung, detail=str(own_cgroup or "the harness's own"))
-    bench.say(f"isolation: {prepared.name}: {len(readable)} of {len(looked_for)} facts of the host read the same inside")
+    bench.say(
+        f"isolation: {prepared.name}: {len(readable)} of {len(looked_for)} facts of the host read the same inside"
+    )
 
 
 def _namespaces(bench: Bench, rung: Rung, seen: Mapping[str, Sequence[str]]) -> None:
@@ -134,7 +143,9 @@ def _mutual(bench: Bench, prepared: Prepared) -> None:
         neighbour.read_until(lambda line: line.startswith("@end="), bench.settings.deadline_s, "word that it is set up")
         its = neighbour.reports()
         script = LOOK_SCRIPT.replace("TOKEN", token)
-        script = script.replace("ITS_NAME", first(its, "hostname") or token).replace("ITS_ROOT", first(its, "root") or token)
+        script = script.replace("ITS_NAME", first(its, "hostname") or token).replace(
+            "ITS_ROOT", first(its, "root") or token
+        )
         with running(bench, prepared, shell(script)) as run_:
             run_.read_until(lambda line: line.startswith("@end="), bench.settings.deadline_s, "end of its look")
             seen = run_.reports()
@@ -152,4 +163,6 @@ def _mutual(bench: Bench, prepared: Prepared) -> None:
     indirect = seen.get("indirect", [])
     bench.record("mutual.indirect", len(indirect), prepared.rung, detail=", ".join(indirect))
     direct = sum(len(seen.get(name, [])) for name in SIGHTS if not (same_root and name in ("files", "mounts")))
-    bench.say(f"isolation: {prepared.name}: sees {direct} things of its neighbour, and its activity in {len(indirect)} ways")
+    bench.say(
+        f"isolation: {prepared.name}: sees {direct} things of its neighbour, and its activity in {len(indirect)} ways"
+    )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from envbench.backends.protocol import Usable
 from envbench.clock import NS_PER_S
 from envbench.errors import EnvbenchError
 from envbench.experiments import foreign, guests, managers
@@ -89,6 +90,7 @@ def run(bench: Bench) -> None:
     host = seen_on_host(bench)
     observe(bench, host)
     managers.run(bench)
+    _engines(bench, host)
     with bench.attempt(Experiment.KERNEL, "two userlands on one kernel"):
         two_userlands(bench)
     for prepared in bench.containers():
@@ -110,7 +112,8 @@ def observe(bench: Bench, host: Seen | None = None) -> None:
             releases[prepared.name] = _observe_one(bench, prepared, host)
             bench.say(f"kernel: {prepared.name}: {releases[prepared.name] or 'release unreadable'}")
     known = {name: release for name, release in releases.items() if release}
-    if len(known) > 1:
+    # Containers alone would show it of one kernel by necessity: without a machine the question is open.
+    if bench.vms() and len(known) > 1:
         detail = "; ".join(f"{name}: {release}" for name, release in known.items())
         bench.record("all_kernels_equal", len(set(known.values())) == 1, detail=detail)
 
@@ -236,6 +239,21 @@ def _compare_userlands(bench: Bench, prepared: Prepared, other: Prepared) -> Non
     same = seen[0].boot_id == seen[1].boot_id and seen[0].release == seen[1].release and seen[0].release is not None
     detail = "; ".join(f"{name}: {one.release}, boot {one.boot_id}" for name, one in zip(names, seen, strict=True))
     bench.record("two_userlands_one_kernel", same, prepared.rung, detail=detail)
+
+
+def _engines(bench: Bench, host: Seen) -> None:
+    """Compare what each engine says of its own machine with the one that its client runs on."""
+    for prepared in bench.containers():
+        answer = prepared.backend.check() if engine_cli(prepared) else None
+        if isinstance(answer, Usable) and answer.facts.get("kernel"):
+            kernel, system = answer.facts["kernel"], answer.facts.get("operating_system", "")
+            bench.record(
+                "engine_kernel_equals_client",
+                kernel == host.release,
+                prepared.rung,
+                detail=f"{kernel}; client {host.release}",
+            )
+            bench.record("engine_is_desktop", "docker desktop" in system.lower(), prepared.rung, detail=system)
 
 
 def refuse_windows(bench: Bench, prepared: Prepared) -> None:

@@ -99,7 +99,13 @@ def is_lab_able(prepared: Prepared) -> bool:
 
 @contextmanager
 def lab_machine(
-    bench: Bench, prepared: Prepared, script: str, *, disk: Path | None = None, memory_bytes: int, keep_running: bool = True
+    bench: Bench,
+    prepared: Prepared,
+    script: str,
+    *,
+    disk: Path | None = None,
+    memory_bytes: int,
+    keep_running: bool = True,
 ) -> Iterator[tuple[Running, Monitor]]:
     """Boot the machine with a script as payload; yield it, when it is ready, with its monitor. Ended with the block.
 

@@ -79,8 +79,10 @@ def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work:
     bench.record(name, monotonic_ns() - begun_ns, prepared.rung, iteration=round_number)
 
 
-def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
-    """`save` and `load` of the image under a second name; the name is removed before each load, so that it has work to do."""
+def _image_ways(
+    bench: Bench, prepared: Prepared, cli: EngineCli
+) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
+    """`save` and gzip, and `load` of that, of the image that the rung starts from; the engine already has its layer."""
     run_id, image = bench.settings.run_id, prepared.backend.image()  # type: ignore[attr-defined] # engines have one
 
     def take_out(target: Path) -> None:
@@ -130,7 +132,9 @@ def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
     found = first(again, "found")
     bench.record("gone_after_remove", found is None, prepared.rung, detail=f"found in the next container: {found}")
     kept = _volume_keeps(bench, prepared, cli, word)
-    bench.record("kept_with_volume", kept == word, prepared.rung, detail=f"found in the volume by the next container: {kept}")
+    bench.record(
+        "kept_with_volume", kept == word, prepared.rung, detail=f"found in the volume by the next container: {kept}"
+    )
     bench.say(f"portability: {prepared.name}: data {'gone' if found is None else 'kept'} without, "
               f"{'kept' if kept == word else 'gone'} with a volume")  # fmt: skip
 
@@ -176,4 +180,3 @@ def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
         disk.unlink(missing_ok=True)
     bench.record("vm_disk_keeps", found == word, prepared.rung, detail=f"found on its disk by the next boot: {found}")
     bench.say(f"portability: {prepared.name}: its disk {'keeps' if found == word else 'loses'} what was written")
-

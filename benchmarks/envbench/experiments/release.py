@@ -30,7 +30,9 @@ def run(bench: Bench) -> None:
 
 
 def _audit(bench: Bench, prepared: Prepared) -> None:
-    cycles = (CYCLES_VM_QUICK if bench.quick else CYCLES_VM) if prepared.is_vm else (CYCLES_QUICK if bench.quick else CYCLES)
+    cycles = (
+        (CYCLES_VM_QUICK if bench.quick else CYCLES_VM) if prepared.is_vm else (CYCLES_QUICK if bench.quick else CYCLES)
+    )
     with running(bench, prepared):
         """One cycle first: what an engine makes once and keeps (a bridge, a cache) is not a leak of a cycle."""
     before = _state(bench, prepared)
@@ -99,8 +101,12 @@ def _record(
     for kind in KINDS:
         bench.record(f"leaked.{kind}", len(leaks[kind]), rung, detail=", ".join(sorted(leaks[kind])))
     beside = f"; {foreign} other new things on the host are not this rung's" if foreign else ""
-    bench.record("leaked.total", len(everything), rung, detail="; ".join(everything) or f"nothing after {cycles} cycles{beside}")
-    bench.record("leaked_disk", round((before.free_disk_bytes - after.free_disk_bytes) / cycles), rung, detail=str(DISK))
+    bench.record(
+        "leaked.total", len(everything), rung, detail="; ".join(everything) or f"nothing after {cycles} cycles{beside}"
+    )
+    bench.record(
+        "leaked_disk", round((before.free_disk_bytes - after.free_disk_bytes) / cycles), rung, detail=str(DISK)
+    )
     bench.record("leaked_memory", round((before.available_bytes - after.available_bytes) / cycles), rung)
     bench.record("cycles", cycles, rung)
     bench.say(f"release: {prepared.name}: {'; '.join(everything) or f'nothing left after {cycles} cycles'}")

@@ -58,8 +58,22 @@ def _resize_container(bench: Bench, prepared: Prepared) -> None:
     start, grown, shrunk = CONTAINER_MEMORY
     with running(bench, prepared, shell(WATCH), ask_to_stop=False, memory_bytes=start, cpus=1.0) as run_:
         change = _changer(bench, prepared, run_)
-        _try(bench, prepared, run_, "memory_grown", lambda: change("memory", grown), lambda seen: seen.get("limit") == str(grown))
-        _try(bench, prepared, run_, "memory_shrunk", lambda: change("memory", shrunk), lambda seen: seen.get("limit") == str(shrunk))
+        _try(
+            bench,
+            prepared,
+            run_,
+            "memory_grown",
+            lambda: change("memory", grown),
+            lambda seen: seen.get("limit") == str(grown),
+        )
+        _try(
+            bench,
+            prepared,
+            run_,
+            "memory_shrunk",
+            lambda: change("memory", shrunk),
+            lambda seen: seen.get("limit") == str(shrunk),
+        )
         half = lambda seen: seen.get("quota", "").split()[:1] == ["50000"]  # noqa: E731 -- one test, used once
         _try(bench, prepared, run_, "cpu_changed", lambda: change("cpu", 0.5), half)
 
@@ -70,7 +84,9 @@ def _resize_machine(bench: Bench, prepared: Prepared) -> None:
         raise EnvbenchError("its machines have no balloon and no CPU slots: the rung qemu with a kernel has them")
     with lab_machine(bench, prepared, WATCH, memory_bytes=start) as (run_, monitor):
         _seen(run_, lambda seen: "total" in seen)
-        _try(bench, prepared, run_, "memory_shrunk", lambda: monitor.set_memory(shrunk), lambda seen: _near(seen, shrunk))
+        _try(
+            bench, prepared, run_, "memory_shrunk", lambda: monitor.set_memory(shrunk), lambda seen: _near(seen, shrunk)
+        )
         _try(bench, prepared, run_, "memory_grown", lambda: monitor.set_memory(grown), lambda seen: _near(seen, grown))
         _try(bench, prepared, run_, "cpu_changed", monitor.add_cpu, lambda seen: seen.get("cpus") == "2")
 
@@ -95,13 +111,17 @@ def _try(
         seen = _seen(run_, is_so)
     except StartTimeoutError:
         last = {key: values[-1] for key, values in run_.reports(len(run_.lines) - 20).items()}
-        bench.record(name, False, prepared.rung, detail=f"accepted, and not seen inside within {SEEN_DEADLINE_S:g} s: {last}")
+        bench.record(
+            name, False, prepared.rung, detail=f"accepted, and not seen inside within {SEEN_DEADLINE_S:g} s: {last}"
+        )
     except EnvbenchError as error:
         bench.record(name, False, prepared.rung, detail=f"refused: {error}")
     else:
         bench.record(name, True, prepared.rung, detail=f"seen inside: {seen}")
         bench.record("resize_time", monotonic_ns() - begun_ns, prepared.rung, detail=name)
-    bench.say(f"resize: {prepared.name}: {name.replace('_', ' ')} tried after {(monotonic_ns() - begun_ns) / NS_PER_S:.1f} s")
+    bench.say(
+        f"resize: {prepared.name}: {name.replace('_', ' ')} tried after {(monotonic_ns() - begun_ns) / NS_PER_S:.1f} s"
+    )
 
 
 def _seen(run_: Running, is_so: Callable[[Mapping[str, str]], bool]) -> dict[str, str]:

@@ -69,9 +69,13 @@ MEASURES: Mapping[str, Measure] = {
     "cpu_float": Measure(
         "stress-ng", "--cpu 1 --cpu-method double --timeout {s} --metrics-brief 2>&1", _stress_ng("cpu", 5)
     ),
-    "cpu_crypto": Measure("openssl", "speed -seconds {s} -bytes 16384 -evp sha256 2>/dev/null", found(r"^(?i:sha256)\s+([\d.]+)k", 1000)),
+    "cpu_crypto": Measure(
+        "openssl", "speed -seconds {s} -bytes 16384 -evp sha256 2>/dev/null", found(r"^(?i:sha256)\s+([\d.]+)k", 1000)
+    ),
     "memory_bandwidth": Measure(
-        "sysbench", "memory --time={s} --memory-block-size=1M --memory-total-size=100T run", found(r"\(([\d.]+) MiB/sec\)", 1 << 20)
+        "sysbench",
+        "memory --time={s} --memory-block-size=1M --memory-total-size=100T run",
+        found(r"\(([\d.]+) MiB/sec\)", 1 << 20),
     ),
     "memory_latency": Measure(
         "sysbench",
@@ -105,7 +109,9 @@ def run(bench: Bench) -> None:
         if missing:
             bench.skip(Experiment.SPEED, f"what {', '.join(missing)} measures", "not installed", REMEDY)
         if any(one.is_vm for one in rungs):
-            bench.skip(Experiment.SPEED, "disk metrics of machines", NO_DISK, "give the machine one, with fio inside, by hand")
+            bench.skip(
+                Experiment.SPEED, "disk metrics of machines", NO_DISK, "give the machine one, with fio inside, by hand"
+            )
         for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):
             for prepared in tools.shuffled(rungs, round_number):
                 with bench.attempt(Experiment.SPEED, f"{prepared.name}, round {round_number}", REMEDY):

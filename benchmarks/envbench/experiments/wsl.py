@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 
+from envinspect.cpuid import LiveCpuid
+from envinspect.model import Found
+
 from envbench.backends.protocol import Unusable
 from envbench.backends.wsl import WslBackend, distributions, run_windows, wsl_exe, wsl_version
 from envbench.clock import NS_PER_S, monotonic_ns
@@ -49,17 +52,18 @@ def _kernel(bench: Bench, rung: Rung) -> None:
     if vendor is not None:
         bench.record("hyper_v", vendor == HYPER_V_LEAF, rung, detail=f"CPUID 0x40000000: {vendor}")
     if own:
-        bench.record("distribution_memory", total_bytes() - available_bytes(), rung, detail="MemTotal less MemAvailable")
+        bench.record(
+            "distribution_memory", total_bytes() - available_bytes(), rung, detail="MemTotal less MemAvailable"
+        )
 
 
 def hypervisor_vendor() -> str | None:
-    """Return the hypervisor's signature in CPUID leaf 0x40000000, None where the inspector cannot read it."""
-    from envinspect.cpuid import LiveCpuid  # noqa: PLC0415 -- maps executable memory when it is made
-
-    registers = LiveCpuid().leaf(0x4000_0000)
-    if registers is None:
+    """Return the hypervisor's signature in CPUID leaf 0x40000000, None where CPUID cannot be asked."""
+    found = LiveCpuid().leaf(0x4000_0000, 0)
+    if not isinstance(found, Found):
         return None
-    return b"".join(part.to_bytes(4, "little") for part in registers[1:4]).decode("ascii", "replace").rstrip("\0")
+    _, *words = found.value
+    return b"".join(word.to_bytes(4, "little") for word in words).decode("ascii", "replace").rstrip("\0")
 
 
 def _drives(bench: Bench, rung: Rung) -> None:
@@ -115,7 +119,11 @@ def files_per_s(folder: Path) -> float:
 def _interop(bench: Bench, rung: Rung) -> None:
     _says(bench, rung, "interop", lambda: run_windows(("cmd.exe", "/c", "echo envbench")))
     own = os.environ.get("WSL_DISTRO_NAME", "")
-    words = ("cmd.exe", "/c", f"wsl.exe -d {own} -- echo envbench") if own else ("cmd.exe", "/c", "wsl.exe -- echo envbench")
+    words = (
+        ("cmd.exe", "/c", f"wsl.exe -d {own} -- echo envbench")
+        if own
+        else ("cmd.exe", "/c", "wsl.exe -- echo envbench")
+    )
     _says(bench, rung, "interop_back", lambda: run_windows(words))
 
 
@@ -140,6 +148,10 @@ def _distributions(bench: Bench, rung: Rung) -> None:
         sleep(1.0)
         begun_ns = monotonic_ns()
         said = run_windows((wsl_exe(), "-d", other, "--", "cat", "/proc/sys/kernel/random/boot_id")).strip()
-        bench.record("distribution_start", monotonic_ns() - begun_ns, rung, iteration=round_number, detail="to its end of output")
+        bench.record(
+            "distribution_start", monotonic_ns() - begun_ns, rung, iteration=round_number, detail="to its end of output"
+        )
         if round_number == 0:
-            bench.record("kernel_shared_by_distributions", said == boot_id, rung, detail=f"{other}: {said}; here: {boot_id}")
+            bench.record(
+                "kernel_shared_by_distributions", said == boot_id, rung, detail=f"{other}: {said}; here: {boot_id}"
+            )

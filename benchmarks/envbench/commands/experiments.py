@@ -1,0 +1,83 @@
+"""`envbench memory`, `size`, `speed` …: one experiment each, over all rungs that are usable here."""
+
+from typing import Any
+
+import click
+
+from envbench.commands.options import common_options, make_plan
+from envbench.commands.taking import take_run
+from envbench.errors import EnvbenchError, InterruptedRunError
+from envbench.experiments import EXPERIMENTS, load
+from envbench.experiments.bench import Bench
+from envbench.phases import Experiment
+from envbench.progress import Reporter
+from envbench.sampler import one_line
+from envbench.session import Session
+
+HELP = {
+    "kernel": "See whose kernel runs the payload, and what else can be run: Windows images, other architectures and systems.",
+    "size": "Measure the artefacts: transferred, on disk and virtual, and what they hold.",
+    "memory": "Measure what one idle instance costs in memory, by every usual definition, and the least it needs.",
+    "idle": "Measure what a running, idle instance costs in CPU time and wake-ups.",
+    "isolation": "Count what can be seen and done from inside, and across two containers.",
+    "release": "Look for what an instance leaves behind, by name.",
+    "resize": "Give and take memory and CPUs while an instance runs, seen from inside.",
+    "density": "Run 1, 2, 4 … instances at once: memory and start time of each further one.",
+    "portability": "Export and import the artefacts, and see what becomes of data written inside.",
+    "speed": "Compare CPU, memory, system calls, disk and loopback with the host, the same tool bytes everywhere.",
+    "wsl": "Settle the claims on WSL; only inside a WSL distribution.",
+}
+format_option = click.option(
+    "--format", "formats", multiple=True, help="Report format (repeatable; default: csv, html, markdown)."
+)
+max_option = click.option(
+    "--max", "max_instances", type=click.IntRange(1), default=16, show_default=True, help="Instances at once, at most."
+)
+
+
+def run_experiments(session: Session, shown: Reporter, names: tuple[str, ...], bench: Bench) -> None:
+    """Run these experiments one after the other; one that fails is noted and does not end the others.
+
+    Raises the error itself where only one was asked for.
+    """
+    failed: list[EnvbenchError] = []
+    for name in names:
+        shown.say(f"{name}: begins")
+        try:
+            load(name)(bench)
+        except InterruptedRunError:
+            raise
+        except (EnvbenchError, OSError, ValueError) as error:
+            bench.skip(Experiment(name), f"the experiment {name}", one_line(error), f"envbench {name} --debug")
+            failed.append(error if isinstance(error, EnvbenchError) else EnvbenchError(f"{name}: {one_line(error)}"))
+        finally:
+            note_skips(session, bench)
+    if failed and len(names) == 1:
+        raise failed[0]
+
+
+def note_skips(session: Session, bench: Bench) -> None:
+    """Put what could not be measured into run.json, where the reports look for it."""
+    session.record.data["skips"] = [
+        {"experiment": one.experiment, "what": one.what, "reason": one.reason, "remedy": one.remedy}
+        for one in bench.skips
+    ]
+    session.record.save()
+
+
+def _command(name: str) -> click.Command:
+    def take(**given: Any) -> None:
+        def work(session: Session, shown: Reporter) -> None:
+            bench = session.bench()
+            bench.max_instances = given.get("max_instances", bench.max_instances)
+            run_experiments(session, shown, (name,), bench)
+
+        take_run(given, make_plan(given), work)
+
+    command = format_option(common_options(take))
+    if name == "density":
+        command = max_option(command)
+    return click.command(name, help=HELP[name])(command)
+
+
+kernel, size, memory, idle, isolation, release, resize, density, portability, speed, wsl = map(_command, EXPERIMENTS)
