@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "compare": "envbench.commands.compare:compare",
     "recompute": "envbench.commands.recompute:recompute",
     "claims": "envbench.commands.claims:claims",
+    "completion": "envbench.commands.completion:completion",
 }
 """Name → where its click command is, in the order of the help."""
 
