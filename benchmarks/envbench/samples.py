@@ -3,6 +3,7 @@
 Contract 3 of the design. Missing is an empty field, never 0; a start that failed is a row too.
 """
 
+import contextlib
 import csv
 import os
 from collections.abc import Iterator, Mapping
@@ -83,8 +84,9 @@ class SampleWriter:
         os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
-        self._file.close()
+        """Close the file; safe to call twice. What could not be written was reported by the `append` that tried."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,66 @@
+"""The ready line is found however it is cut, its first byte has the moment of its own chunk, and memory stays bounded."""
+
+import pytest
+from envbench.readiness import TAIL_BYTES, OutputReader, marker_for
+from hypothesis import given
+from hypothesis import strategies as st
+
+NONCE = "0123456789abcdef"
+LINE = f"ENVBENCH-READY {NONCE} realtime_ns=17 uptime_s=2.5\n".encode()
+
+
+def fed(*chunks: bytes) -> OutputReader:
+    reader = OutputReader(marker_for(NONCE))
+    for at_ns, chunk in enumerate(chunks):
+        reader.feed(chunk, at_ns)
+    return reader
+
+
+@given(st.binary(max_size=300), st.binary(max_size=100), st.lists(st.integers(0, 500), max_size=8))
+def test_every_cut_finds_the_line_and_the_moment_of_its_first_byte(before, after, cuts):
+    whole = before.replace(b"ENVBENCH", b"envbench") + LINE + after
+    at = sorted({cut for cut in cuts if cut < len(whole)} | {0, len(whole)})
+    chunks = [whole[begin:end] for begin, end in zip(at, at[1:], strict=False)]
+    reader = fed(*chunks)
+    first = whole.index(b"ENVBENCH-READY")
+    expected = next(index for index, end in enumerate(at[1:]) if first < end)
+    assert reader.ready_ns == expected
+    assert reader.ready_values == {"realtime_ns": "17", "uptime_s": "2.5"}
+
+
+def test_another_nonce_or_an_echoed_command_line_is_not_ready():
+    reader = fed(b"Command line: envbench.nonce=" + NONCE.encode(), b"\nENVBENCH-READY ffff realtime_ns=1 uptime_s=1\n")
+    assert reader.ready_ns is None
+
+
+def test_facts_follow_the_line():
+    reader = fed(LINE, b"ENVBENCH-FACT boot_id=ab", b"c=d\r\nENVBENCH-FACT end=1\n")
+    assert reader.facts == {"boot_id": "abc=d", "end": "1"}
+    assert reader.facts_complete
+
+
+def test_a_flood_before_and_after_is_not_kept():
+    reader = OutputReader(marker_for(NONCE))
+    for _ in range(200):
+        reader.feed(b"y" * 65536, 1)
+    reader.feed(LINE, 2)
+    for number in range(200):
+        reader.feed(b"z" * 65536, 3)
+        reader.feed(b"\nENVBENCH-FACT k%d=v" % number * 100, 3)
+    held = sum(len(part) for part in (reader._held, reader._line, reader._tail))
+    assert reader.ready_ns == 2
+    assert held <= 3 * TAIL_BYTES
+    assert len(reader.facts) <= 256
+    assert reader.seen_bytes > 200 * 65536
+
+
+def test_a_pattern_of_the_users_own():
+    reader = OutputReader(marker_for("unused", "login:"))
+    reader.feed(b"Debian lo", 1)
+    reader.feed(b"gin: ", 2)
+    assert (reader.ready_ns, reader.line_complete) == (1, True)
+
+
+@pytest.mark.parametrize("noise", [b"\x00\xff\xfe", "Grüße\n".encode(), b"\r\r\n"])
+def test_tail_is_text_whatever_was_said(noise):
+    assert isinstance(fed(noise).tail(), str)
