@@ -19,7 +19,7 @@ from envinspect.probes.cpuinfo import probe_cpuinfo
 from envinspect.probes.devices import probe_devices
 from envinspect.probes.dmi import probe_dmi
 from envinspect.probes.emulation import probe_emulation
-from envinspect.probes.firmware import probe_devicetree, probe_lparcfg, probe_sysinfo
+from envinspect.probes.firmware import probe_devicetree, probe_lparcfg, probe_mdesc, probe_sysinfo
 from envinspect.probes.hosts import probe_hosts
 from envinspect.probes.kernel import probe_kernel
 from envinspect.probes.markers import probe_markers
@@ -43,6 +43,7 @@ PROBES: tuple[Probe, ...] = (
     probe_devicetree,
     probe_sysinfo,
     probe_lparcfg,
+    probe_mdesc,
     probe_kernel,
     probe_confidential,
     probe_roles,

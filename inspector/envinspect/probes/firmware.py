@@ -10,6 +10,8 @@ from envinspect.signatures.devicetree import COMPATIBLE, HYPERVISOR, MODEL
 TREE = "/proc/device-tree"
 SYSINFO = "/proc/sysinfo"
 LPARCFG = "/proc/ppc64/lparcfg"
+MDESC = "/dev/mdesc"
+MDESC_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/sparc/kernel/mdesc.c"
 SYSINFO_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/s390/kernel/sysinfo.c"
 PAPR_REFERENCE = "https://files.openpower.foundation/s/ZmtZyCGiJ2oJHim"
 FW_CFG_REFERENCE = "https://www.qemu.org/docs/master/specs/fw_cfg.html"
@@ -78,3 +80,9 @@ def probe_lparcfg(facts: Facts) -> Iterator[Evidence | Unknown]:
         details = (("processors", "shared" if modes[0] == "1" else "dedicated"),)
         observed = f"shared_processor_mode={modes[0][:8]}"
         yield Evidence(Kind.VM, "powervm", Strength.STRONG, LPARCFG, observed, LPARCFG_REFERENCE, details=details)
+
+
+def probe_mdesc(facts: Facts) -> Iterator[Evidence]:
+    """Yield the hypervisor of SPARC's sun4v, whose machine description the kernel offers as a device."""
+    if facts.uname.machine.startswith("sparc") and facts.exists(MDESC):
+        yield Evidence(Kind.VM, "ldoms", Strength.STRONG, MDESC, "present", MDESC_REFERENCE)

@@ -13,6 +13,8 @@ FEATURES = "/sys/hypervisor/properties/features"
 CAPABILITIES = "/proc/xen/capabilities"
 SYSFS_REFERENCE = "https://www.kernel.org/doc/Documentation/ABI/stable/sysfs-hypervisor-xen"
 FEATURES_REFERENCE = "https://xenbits.xen.org/docs/unstable/hypercall/x86_64/include,public,features.h.html"
+BUS = "/sys/bus/xen/devices"
+XENBUS_REFERENCE = "https://wiki.xenproject.org/wiki/XenBus"
 DOM0_FEATURE = 1 << 11
 _XEN_SIGNATURE = "XenVMMXenVMM"
 _CPUID_BASE = 0x4000_0000
@@ -39,6 +41,10 @@ def probe_xen(facts: Facts) -> Iterator[Evidence | Unknown]:
         yield Evidence(Kind.VM, "xen", Strength.PROOF, source, observed, SYSFS_REFERENCE, depth, details)
     elif facts.exists("/proc/xen"):
         yield Evidence(Kind.VM, "xen", Strength.STRONG, "/proc/xen", "present", SYSFS_REFERENCE)
+    bus = facts.listing(BUS)
+    if isinstance(bus, Found) and bus.value:
+        # The bus itself is there wherever the kernel was built with Xen's drivers; its devices are not.
+        yield Evidence(Kind.VM, "xen", Strength.STRONG, BUS, bus.value[0], XENBUS_REFERENCE)
     if uuid.lower().startswith("ec2"):
         reference = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html"
         yield Evidence(Kind.CLOUD, "aws", Strength.STRONG, UUID, uuid[:8] + "…", reference)

@@ -84,6 +84,7 @@ HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
     ),
     DmiRow(VM, "cloud-hypervisor", (("sys_vendor", IS, "Cloud Hypervisor"),), CLOUD_HYPERVISOR),
     DmiRow(VM, "cloud-hypervisor", (("product_name", IS, "cloud-hypervisor"),), CLOUD_HYPERVISOR),
+    DmiRow(VM, "cloud-hypervisor", (("bios_vendor", IS, "cloud-hypervisor"),), CLOUD_HYPERVISOR),
     DmiRow(VM, "crosvm", (("product_name", IS, "crosvm"),), CROSVM),
     DmiRow(VM, "acrn", (("sys_vendor", IS, "ACRN"),), "https://github.com/projectacrn/acrn-hypervisor"),
     DmiRow(
