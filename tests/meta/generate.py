@@ -10,6 +10,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 GENERATED: dict[str, str] = {
+    "docs/commands.md": "tests.meta.commands:markdown",
     "docs/evidence.md": "envinspect.documentation:evidence_markdown",
 }
 
@@ -20,10 +21,18 @@ def text_of(function: str) -> str:
     return text
 
 
+def generated_files() -> dict[str, str]:
+    """Return every generated file, by its path, with the text it should have."""
+    pages = importlib.import_module("tests.meta.commands").man_pages()
+    return {path: text_of(function) for path, function in GENERATED.items()} | {
+        f"docs/man/{name}": page for name, page in pages.items()
+    }
+
+
 def main() -> None:
-    for path, function in GENERATED.items():
+    for path, text in generated_files().items():
         target = REPOSITORY / path
-        text = text_of(function)
+        target.parent.mkdir(exist_ok=True)
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")
             sys.stdout.write(f"{path}: rewritten\n")
