@@ -15,14 +15,13 @@ _PLAIN = {
     ("--format", "ansible"): "ansible",
     ("--format", "facter"): "facter",
 }
-"""Whole command lines that name a form of the answer and nothing else; every other one goes to click."""
+"""Whole command lines that name a form of the answer alone; so does a row of --is. All else goes to click."""
 
 
 def main() -> int:
     """Run the command line and return the exit code (contract 2)."""
     try:
-        form = _PLAIN.get(tuple(sys.argv[1:])) if "_ENVINSPECT_COMPLETE" not in os.environ else None
-        code = _with_arguments() if form is None else _answer(form)
+        code = _run(tuple(sys.argv[1:]))
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -35,6 +34,29 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
+
+
+def _run(words: tuple[str, ...]) -> int:
+    if "_ENVINSPECT_COMPLETE" not in os.environ:
+        if words in _PLAIN:
+            return _answer(_PLAIN[words])
+        if words and len(words) % 2 == 0 and set(words[::2]) == {"--is"}:
+            return _is(words[1::2])
+    from envinspect.cli import run
+
+    return run(list(words))
+
+
+def _is(groups: tuple[str, ...]) -> int:
+    from envinspect.errors import EnvinspectError
+    from envinspect.machine import live_facts
+    from envinspect.names import met
+
+    try:
+        met(groups, live_facts)
+    except EnvinspectError as error:
+        return _complain(str(error), error.exit_code) if str(error) else error.exit_code
+    return 0
 
 
 def _answer(form: str) -> int:
@@ -57,21 +79,17 @@ def _answer(form: str) -> int:
     return rendered.exit_code
 
 
-def _with_arguments() -> int:
-    from envinspect.cli import run
-
-    return run(sys.argv[1:])
-
-
 def _drop_output() -> None:
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(message: str) -> int:
+def _complain(message: str, code: int = 1) -> int:
     if sys.stderr is not None:
-        sys.stderr.write(f"envinspect: {message}\n")
-    return 1
+        from envinspect.terminal import encodable, printable
+
+        sys.stderr.write(encodable(f"envinspect: {printable(message, 500)}\n", sys.stderr))
+    return code
 
 
 if __name__ == "__main__":

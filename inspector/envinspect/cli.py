@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ import click
 from envinspect import __version__
 from envinspect.errors import EnvinspectError, UsageError
 from envinspect.facts import Facts
-from envinspect.inspection import inspect, live_facts
+from envinspect.machine import live_facts
 from envinspect.render import DROP_IN, Rendered, render
 from envinspect.terminal import encodable, palette_for, printable
 
@@ -31,7 +30,7 @@ def run(arguments: list[str]) -> int:
     except EnvinspectError as error:
         if debug:
             raise
-        return _complain(str(error), error.exit_code)
+        return _complain(str(error), error.exit_code) if str(error) else error.exit_code
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "envinspect"
         return _complain(f"{' '.join(error.format_message().split())} Try: {where} --help", 2)
@@ -133,7 +132,12 @@ def command(
     if sum((form is not None, drop_in is not None, why_not is not None, bool(names))) > 1:
         raise UsageError("--json, --brief, --explain, --format, --why-not and --is ask for different answers: give one")
     if names:
-        return _is(target, names)
+        from envinspect.names import met
+
+        met(names, target.facts)
+        return 0
+    from envinspect.inspection import inspect
+
     if why_not is not None:
         from envinspect import why_not as explained
         from envinspect.names import known
@@ -141,18 +145,6 @@ def command(
         known(why_not)
         return _show(explained.why_not(why_not, inspect(target.facts()), palette_for(sys.stdout)))
     return _show(render(form or drop_in or "text", inspect(target.facts()), palette_for(sys.stdout)))
-
-
-def _is(target: _Target, names: tuple[str, ...]) -> int:
-    from envinspect.names import holds, known
-
-    wanted = [[known(name.strip()) for name in group.split(",")] for group in names]
-    stack = inspect(target.facts()).stack
-    if all(any(holds(stack, name) for name in group) for group in wanted):
-        return 0
-    if not stack.determined:
-        return _complain("too little could be read to say; see `envinspect --explain`", 3)
-    return 4
 
 
 def _merged(context: click.Context, capture: str | None, root: str | None) -> _Target:
@@ -252,6 +244,8 @@ def capture_command(
     debug: bool,  # noqa: ARG001
 ) -> int:
     """Write everything an inspection of this system reads to OUT, a new folder or .tar.gz, for --from."""
+    from datetime import UTC, datetime
+
     from envinspect.capture import write_capture
     from envinspect.recording import ask_everything, names_of_this_host
     from envinspect.redaction import Redaction

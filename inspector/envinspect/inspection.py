@@ -1,17 +1,15 @@
 """Looks once, then thinks: runs every probe over the facts, resolves what they found, and puts the answer together."""
 
-import os
-import sys
+from collections.abc import Callable
 
 from envinspect.answer import answer_as_json, summarise
-from envinspect.cpuid import live_cpuid
-from envinspect.facts import Facts, Uname
+from envinspect.facts import Facts
 from envinspect.light_typing import Any, NamedTuple
 from envinspect.looked import machine_looked_at
-from envinspect.model import ABSENT, Evidence, Found, Reading, Stack, Unknown
-from envinspect.probes import PROBES
+from envinspect.machine import live_facts
+from envinspect.model import Evidence, Stack, Unknown
+from envinspect.probes import PROBES, Probe
 from envinspect.resolve import resolve
-from envinspect.root import LiveRoot
 
 
 class Answer(NamedTuple):
@@ -30,19 +28,6 @@ class Answer(NamedTuple):
         return answer_as_json(self.stack) | blocks
 
 
-def live_facts() -> Facts:
-    """Return the questions to ask of the machine this process runs on."""
-    known = os.uname() if hasattr(os, "uname") else None
-    uname = Uname(known.sysname, known.release, known.version, known.machine) if known else Uname(sysname=sys.platform)
-    euid = os.geteuid() if hasattr(os, "geteuid") else None
-    return Facts(LiveRoot(), live_cpuid(), uname=uname, euid=euid, environ=_environ)
-
-
-def _environ(name: str) -> Reading[str]:
-    value = os.environ.get(name)
-    return ABSENT if value is None else Found(value)
-
-
 def inspect(facts: Facts | None = None) -> Answer:
     """Answer for the running machine, or for a captured or mounted one whose facts are given.
 
@@ -51,7 +36,8 @@ def inspect(facts: Facts | None = None) -> Answer:
     facts = live_facts() if facts is None else facts
     evidence: list[Evidence] = []
     unknown: list[Unknown] = []
-    for probe in PROBES:
+    probes, looked = _of_its_system(facts)
+    for probe in probes:
         try:
             for item in probe(facts):
                 if isinstance(item, Evidence):
@@ -62,11 +48,20 @@ def inspect(facts: Facts | None = None) -> Answer:
         except Exception as error:  # noqa: BLE001
             unknown.append(_failure(f"{probe.__module__.rpartition('.')[2]}.{probe.__name__}", error))
     try:
-        looked_at = machine_looked_at(facts)
+        looked_at = looked(facts)
     except Exception as error:  # noqa: BLE001 - as above
         unknown.append(_failure("looked.machine_looked_at", error))
         looked_at = False
     return Answer(resolve(evidence, unknown, machine_looked_at=looked_at), facts)
+
+
+def _of_its_system(facts: Facts) -> tuple[tuple[Probe, ...], Callable[[Facts], bool]]:
+    """Return the probes of the facts' operating system, and what says whether enough could be looked at there."""
+    if facts.uname.sysname not in {"Darwin", "Windows"}:
+        return PROBES, machine_looked_at
+    from envinspect.probes import other_systems  # noqa: PLC0415 - only there
+
+    return other_systems.PROBES_OF[facts.uname.sysname], other_systems.machine_looked_at
 
 
 def _failure(name: str, error: Exception) -> Unknown:

@@ -1,6 +1,9 @@
 """The names that --is and --why-not take: kinds, ids of the catalogue, and what a layer's details say."""
 
-from envinspect.errors import UsageError
+from collections.abc import Callable
+
+from envinspect.errors import NotDeterminedError, NotMetError, UsageError
+from envinspect.facts import Facts
 from envinspect.model import Kind, Mark, Stack
 from envinspect.signatures.catalogue import ENTRIES, lineage
 
@@ -24,6 +27,23 @@ def known(name: str) -> str:
     near = get_close_matches(name.lower(), sorted(names), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "see `envinspect list`"
     raise UsageError(f"{name!r} is no name of an environment; {hint}")
+
+
+def met(groups: tuple[str, ...], facts: Callable[[], Facts]) -> None:
+    """Return if of each group, names with commas between them, at least one holds.
+
+    Raises UsageError for an unknown name before anything is read, NotMetError (without a word, for scripts) where the
+    answer is no, NotDeterminedError where too little could be read to say no.
+    """
+    from envinspect.inspection import inspect  # noqa: PLC0415 - after the names
+
+    wanted = [[known(name.strip()) for name in group.split(",")] for group in groups]
+    stack = inspect(facts()).stack
+    if all(any(holds(stack, name) for name in group) for group in wanted):
+        return
+    if not stack.determined:
+        raise NotDeterminedError("too little could be read to say; see `envinspect --explain`")
+    raise NotMetError
 
 
 def holds(stack: Stack, name: str) -> bool:

@@ -16,7 +16,8 @@ from envinspect.cli import run
 from envinspect.cpuid import Registers
 from envinspect.errors import CaptureError
 from envinspect.facts import Facts, Uname
-from envinspect.inspection import inspect, live_facts
+from envinspect.inspection import inspect
+from envinspect.machine import live_facts
 from envinspect.model import ABSENT, Denied, Found, Reading
 from envinspect.recording import ask_everything
 from envinspect.redaction import Redaction

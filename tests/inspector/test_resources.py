@@ -1,4 +1,4 @@
-"""What a process may use: every source, both versions of control groups, limits of ancestors, and agreement with this machine."""
+"""What a process may use: every source, both versions of control groups, limits of ancestors, and this machine."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from envinspect.captured import CapturedRoot
 from envinspect.control_groups import ControlGroups, Limit
 from envinspect.cpuid import RecordedCpuid
 from envinspect.facts import Facts, Uname, no_environ
-from envinspect.inspection import live_facts
+from envinspect.machine import live_facts
 from envinspect.resources import count_cpus, go_cpus, jvm_cpus, resources_block
 
 V2 = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
@@ -107,7 +107,12 @@ def test_v1_quota_and_memory_along_the_path() -> None:
         "/sys/fs/cgroup/pids/x/pids.max": "512",
     }
     block = resources_block(system(files))
-    assert (block["cpus"], block["memory_bytes"], block["swap_bytes"], block["pids"]) == (2.5, 1 << 30, 100_000_000, 512)
+    assert (block["cpus"], block["memory_bytes"], block["swap_bytes"], block["pids"]) == (
+        2.5,
+        1 << 30,
+        100_000_000,
+        512,
+    )
     assert block["memory_available_bytes"] == (1 << 30) - 400_000_000
     assert block["memory_machine_bytes"] == 8_000_000 * 1024
 
@@ -161,7 +166,15 @@ def test_open_files_and_huge_pages() -> None:
 
 @pytest.mark.parametrize(
     ("allowed", "quota", "jvm", "golang"),
-    [(8, None, 8, 8), (8, 0.1, 1, 2), (8, 2.0, 2, 2), (8, 2.1, 3, 3), (1, 0.5, 1, 1), (4, 16.0, 4, 4), (None, 1.0, None, None)],
+    [
+        (8, None, 8, 8),
+        (8, 0.1, 1, 2),
+        (8, 2.0, 2, 2),
+        (8, 2.1, 3, 3),
+        (1, 0.5, 1, 1),
+        (4, 16.0, 4, 4),
+        (None, 1.0, None, None),
+    ],
 )
 def test_the_rules_of_jvm_and_go(allowed: int | None, quota: float | None, jvm: int | None, golang: int | None) -> None:
     limit = None if quota is None else Limit(quota, "cpu.max", "")
@@ -177,7 +190,7 @@ class TestThisMachine:
         assert block["cpus_allowed"] == int(said.stdout) == len(os.sched_getaffinity(0))
 
     def test_it_agrees_with_nproc_under_taskset(self) -> None:
-        code = "from envinspect.inspection import live_facts as f; from envinspect.resources import resources_block as r; "
+        code = "from envinspect.machine import live_facts as f; from envinspect.resources import resources_block as r; "
         code += "print(r(f())['cpus_allowed'])"
         first = str(min(os.sched_getaffinity(0)))
         done = subprocess.run(

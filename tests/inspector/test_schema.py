@@ -1,4 +1,4 @@
-"""The JSON Schema that ships in the package holds for every answer that there is a system for, and refuses what is none."""
+"""The JSON Schema in the package holds for every answer that there is a system for, and refuses what is none."""
 
 import json
 from importlib import resources

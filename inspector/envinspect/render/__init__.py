@@ -3,9 +3,11 @@
 To add one: write a module here with `render(answer, palette) -> Rendered` and name it in FORMATS.
 """
 
-from envinspect.inspection import Answer
-from envinspect.light_typing import NamedTuple, Protocol
+from envinspect.light_typing import TYPE_CHECKING, NamedTuple, Protocol
 from envinspect.terminal import PLAIN, Palette
+
+if TYPE_CHECKING:
+    from envinspect.inspection import Answer
 
 FORMATS = {
     "text": "text",
@@ -29,10 +31,10 @@ class Rendered(NamedTuple):
 
 
 class _Form(Protocol):
-    def render(self, answer: Answer, palette: Palette) -> Rendered: ...
+    def render(self, answer: "Answer", palette: Palette) -> Rendered: ...
 
 
-def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
+def render(name: str, answer: "Answer", palette: Palette = PLAIN) -> Rendered:
     """Return the answer in the form `name`, a key of FORMATS."""
     from importlib import import_module  # noqa: PLC0415 - a bare call names its form itself
 
@@ -40,6 +42,6 @@ def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
     return form.render(answer, palette)
 
 
-def answered(answer: Answer) -> int:
+def answered(answer: "Answer") -> int:
     """Return the exit code of a plain answer: 0, or 3 where too little could be read to tell."""
     return 0 if answer.stack.determined else 3

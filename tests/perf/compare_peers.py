@@ -1,0 +1,128 @@
+"""Times envinspect against its bars, whole processes, all commands in turn within each round (`make perf`).
+
+A ratio is the median of the ratios within a round: what disturbs the machine disturbs both sides of it. Exits with 1
+if a bar is missed, with 2 if virt-what, which one bar is about, is not there.
+"""
+
+import argparse
+import compileall
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+PYTHON = sys.executable
+PACKAGE = Path(__file__).parents[2] / "inspector" / "envinspect"
+CLICK = (PYTHON, "-c", "import click")
+# CPU time, not wall time: other processes on the machine are no part of it.
+IN_PROCESS = """
+import time
+from envinspect.inspection import inspect
+inspect()
+spent = []
+for _ in range(30):
+    started = time.process_time_ns()
+    inspect()
+    spent.append(time.process_time_ns() - started)
+print(sorted(spent)[len(spent) // 2])
+"""
+PEAK = """
+import sys
+sys.argv = ["envinspect", *sys.argv[1:]]
+from envinspect.__main__ import main
+main()
+with open("/proc/self/status") as status:
+    sys.stderr.write(next(line for line in status if line.startswith("VmHWM")).split()[1])
+"""
+INSPECT_LIMIT_NS = 3_000_000
+PEAK_LIMIT_KIB = 40 << 10
+
+
+class Bar(NamedTuple):
+    """`command` may take `ratio` times as long as `against`."""
+
+    name: str
+    command: tuple[str, ...]
+    against: tuple[str, ...]
+    ratio: float
+
+
+def own(*arguments: str) -> tuple[str, ...]:
+    """Return a command line of envinspect: its installed script where there is one, as users start it."""
+    script = Path(PYTHON).with_name("envinspect")
+    return (str(script), *arguments) if script.exists() else (PYTHON, "-m", "envinspect", *arguments)
+
+
+def bars(virt_what: str | None) -> list[Bar]:
+    """Return what is held against what."""
+    found = [Bar("plain / virt-what", own(), (virt_what,), 1.0)] if virt_what else []
+    forms = (["--json"], ["--brief"], ["--explain"], ["--is", "vm"], ["--format", "virt-what"], ["resources"], ["list"])
+    return found + [Bar(f"{' '.join(form)} / import click", own(*form), CLICK, 1.3) for form in forms]
+
+
+def timed(command: tuple[str, ...]) -> int:
+    """Return how long a command takes, in ns, until it has ended and been waited for."""
+    started = time.monotonic_ns()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process.wait()
+    return time.monotonic_ns() - started
+
+
+def peak_kib(*arguments: str) -> int:
+    """Return the peak resident memory of a command line."""
+    done = subprocess.run([PYTHON, "-c", PEAK, *arguments], capture_output=True, text=True, check=True)
+    return int(done.stderr)
+
+
+def say(fits: bool, text: str) -> int:
+    """Print the verdict on one bar; return 1 where it was missed."""
+    sys.stdout.write(f"{'ok' if fits else 'MISSED':<7} {text}\n")
+    return 0 if fits else 1
+
+
+def measure(held: list[Bar], rounds: int) -> dict[tuple[str, ...], list[int]]:
+    """Return every command's times in the order of the rounds; two more rounds at the beginning warm the caches."""
+    commands = list(dict.fromkeys(command for bar in held for command in (bar.command, bar.against)))
+    spent: dict[tuple[str, ...], list[int]] = {command: [] for command in commands}
+    for number in range(-2, rounds):
+        for command in commands if number % 2 else reversed(commands):
+            took = timed(command)
+            if number >= 0:
+                spent[command].append(took)
+    return spent
+
+
+def main() -> int:
+    """Measure, print one line for each bar, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=25)
+    rounds = parser.parse_args().rounds
+    # As an installed package would be; without it each start would compile the source again where writing is off.
+    compileall.compile_dir(str(PACKAGE), quiet=1)
+    virt_what = shutil.which("virt-what")
+    held = bars(virt_what)
+    spent = measure(held, rounds)
+    missed = 0
+    for bar in held:
+        ours, theirs = spent[bar.command], spent[bar.against]
+        ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+        medians = f"{statistics.median(ours) / 1e6:6.1f} ms / {statistics.median(theirs) / 1e6:6.1f} ms"
+        missed += say(ratio <= bar.ratio, f"{bar.name:<32} {medians} = {ratio:.2f} (at most {bar.ratio:g})")
+    answer = subprocess.run([PYTHON, "-c", IN_PROCESS], capture_output=True, text=True, check=True)
+    inside_ns = int(answer.stdout)
+    missed += say(inside_ns <= INSPECT_LIMIT_NS, f"inspect() in process: {inside_ns / 1e6:.2f} ms of CPU (at most 3)")
+    for form in ((), ("--json",), ("resources",)):
+        peak = peak_kib(*form)
+        fits = peak <= PEAK_LIMIT_KIB
+        missed += say(fits, f"peak memory of envinspect {' '.join(form)}: {peak / 1024:.1f} MiB (at most 40)")
+    if virt_what is None:
+        sys.stderr.write("virt-what is not installed: the bar for plain calls was not measured\n")
+        return 2
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
