@@ -98,6 +98,10 @@ def test_is_no_pod(part: str) -> None:
         (f"/service.slice/pod{UID}.slice/{ID}", ["container"]),
         (f"/ecs/task/{ID}", ["container"]),
         (f"/ecs/t/t-1/kubepods/pod{UID}/{ID}", ["container"]),
+        ("/docker/47cbd16b77c5", ["docker"]),
+        (f"/docker/docker-ce/{ID}", ["docker"]),
+        (f"/podruntime/docker/kubepods/besteffort/pod{UID}/{ID}", ["container"]),
+        ("/machine/web.libvirt-lxc", ["lxc-libvirt"]),
         ("/docker/buildkit/k2v", ["buildkit"]),
         ("/garden/6f26", ["garden"]),
         ("/lxc/p1", ["lxc"]),
@@ -119,6 +123,8 @@ def test_names_the_containers_of_a_path(path: str, chain: list[str]) -> None:
         "/system.slice/containerd.service",
         "/system.slice/docker.service/cgroup.procs",
         "/docker",
+        "/docker/init.scope",
+        "/docker/kubepods/burstable",
         "/lxc.monitor.web",
         f"/machine.slice/libpod-conmon-{ID}.scope",
         f"/system.slice/crio-conmon-{ID}.scope",
@@ -134,9 +140,7 @@ def test_finds_no_container_in_a_host_path(path: str) -> None:
     assert not list(levels(components(path)))
 
 
-@pytest.mark.parametrize(
-    "path", ["/docker/47cbd16b77c5", f"/docker/{ID}1", f"/docker/z{ID[1:]}", "/system.slice/docker-x.scope"]
-)
+@pytest.mark.parametrize("path", ["/system.slice/docker-x.scope", "/moby/x", f"/machine.slice/libpod-{ID}1.scope"])
 def test_a_malformed_id_is_only_a_hint(path: str) -> None:
     assert [level.strength for level in levels(components(path))] == [Strength.HINT]
 

@@ -1,4 +1,4 @@
-"""What holds for all systems' inner layers: every id is reached, every rule has a case, markers alone decide nothing."""
+"""What holds for all systems' inner layers: each id is reached, each rule has a case, markers alone decide nothing."""
 
 import functools
 from pathlib import Path

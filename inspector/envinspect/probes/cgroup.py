@@ -13,6 +13,7 @@ _FOLDERS = {row.name: row for row in FOLDERS}
 _KUBERNETES = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"
 _ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html"
 _MOBY = "https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent"
+_LIBVIRT = "https://libvirt.org/cgroups.html"
 _NSPAWN = "https://github.com/systemd/systemd/blob/main/src/nspawn/nspawn-cgroup.c"
 
 
@@ -58,7 +59,7 @@ def cgroups(facts: Facts) -> Cgroups:
 
 def _read(source: str, memberships: tuple[Membership, ...]) -> Cgroups:
     paths = tuple(dict.fromkeys(components(membership.path) for membership in memberships))
-    chains = [tuple(levels(path)) for path in paths]
+    chains = [levels(path) for path in paths]
     return Cgroups(source, paths, max(chains, key=_weight, default=()))
 
 
@@ -68,8 +69,14 @@ def _weight(chain: tuple[Level, ...]) -> tuple[int, int, int]:
     return (len(strong), sum(level.id != "container" for level in strong), len(chain))
 
 
-def levels(path: tuple[str, ...]) -> Iterator[Level]:
-    """Return the containers along one path, outermost first."""
+def levels(path: tuple[str, ...]) -> tuple[Level, ...]:
+    """Return the containers along one path, outermost first: hints only where there is nothing better."""
+    found = tuple(_levels(path))
+    sure = tuple(level for level in found if level.strength > Strength.HINT)
+    return sure or found
+
+
+def _levels(path: tuple[str, ...]) -> Iterator[Level]:
     previous: Level | None = None
     for position, part in enumerate(path):
         level = _level(path, position, part)
@@ -93,6 +100,8 @@ def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
     if name.startswith("machine-") and part.endswith(".scope"):
         sure = path[position + 1 : position + 2] == ("payload",)
         return Level("systemd-nspawn", _strength(sure), part, _NSPAWN)
+    if name.endswith(".libvirt-lxc"):
+        return Level("lxc-libvirt", Strength.STRONG, part, _LIBVIRT)
     folder = _folder(path, position - 1)
     if folder is not None:
         sure = not folder.needs_id or is_container_id(name)
@@ -102,7 +111,10 @@ def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
 
 def _folder(path: tuple[str, ...], position: int) -> Folder | None:
     """Return the row of a folder whose next part names a container; `docker/buildkit` is a folder in a folder."""
-    if position < 0 or path[position + 1] in _FOLDERS or path[position + 1].endswith((".service", ".slice")):
+    if position < 0:
+        return None
+    name = path[position + 1]
+    if name in _FOLDERS or name.startswith("kubepods") or name.endswith((".service", ".slice", ".scope")):
         return None
     return _FOLDERS.get(path[position])
 

@@ -190,9 +190,9 @@ def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:
         if chosen is None:
             reason = doubt if not marker.by_manager or doubt == "initial-namespaces" else ""
             reason = reason or _missing_mount(facts, marker)
-            if not reason and marker.evidence.strength > Strength.HINT:
+            if not reason and piece.strength > Strength.HINT and piece.id != _GENERIC:
                 chosen = marker.evidence.id
-        elif piece.id == chosen or piece.id in REFINES.get(chosen, ()):
+        elif piece.id in {chosen, _GENERIC} or piece.id in REFINES.get(chosen, ()):
             piece, reason = piece._replace(id=chosen), ""
         elif chosen in REFINES.get(piece.id, ()):
             reason, chosen = "", piece.id

@@ -60,7 +60,8 @@ def probe_hosts(facts: Facts) -> Iterator[Evidence]:
             yield Evidence(Kind.ROLE, role_id, strength if on_host else Strength.HINT, path, "present", reference)
     if isinstance(facts.stat("/proc/vz"), Found) and isinstance(facts.stat("/proc/bc"), Found):
         yield Evidence(Kind.ROLE, "openvz-host", Strength.PROOF, "/proc/bc", "present beside /proc/vz", _OPENVZ)
-    context = parse_status(facts.str_or("/proc/self/status")).get("VxID")
-    if context == "0":
-        observed = "VxID: 0"
-        yield Evidence(Kind.ROLE, "linux-vserver-host", Strength.PROOF, "/proc/self/status", observed, _VSERVER)
+    status = parse_status(facts.str_or("/proc/self/status"))
+    for name in ("VxID", "s_context"):
+        if status.get(name) == "0":
+            source = "/proc/self/status"
+            yield Evidence(Kind.ROLE, "linux-vserver-host", Strength.PROOF, source, f"{name}: 0", _VSERVER)

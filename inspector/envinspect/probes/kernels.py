@@ -32,9 +32,11 @@ def _evidence(facts: Facts) -> Iterator[Evidence]:
             yield evidence_of_mount(mount, table.source, row.id, Strength.PROOF, row.reference)
             break
     yield from _openvz(facts)
-    context = parse_status(facts.str_or("/proc/self/status")).get("VxID", "0")
-    if context.isdecimal() and context != "0":
-        yield _piece("linux-vserver", Strength.PROOF, "/proc/self/status", f"VxID: {context}", _VSERVER)
+    status = parse_status(facts.str_or("/proc/self/status"))
+    for name in ("VxID", "s_context"):
+        context = status.get(name, "0")
+        if context.isdecimal() and context != "0":
+            yield _piece("linux-vserver", Strength.PROOF, "/proc/self/status", f"{name}: {context}", _VSERVER)
 
 
 def _openvz(facts: Facts) -> Iterator[Evidence]:

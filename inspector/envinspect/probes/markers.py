@@ -6,7 +6,7 @@ from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.parse.environ import parse_assignments, variable
-from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS
+from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
 
 _CONTAINERENV = "https://docs.podman.io/en/latest/markdown/podman-run.1.html"
 _DOCKERENV = "https://github.com/moby/moby/blob/master/daemon/initlayer/setup_unix.go"
@@ -47,15 +47,17 @@ def _marker(
 def _manager_says(facts: Facts) -> Iterator[Marker]:
     """Read the container interface of systemd, which nspawn, LXC, Podman and others follow."""
     for path in ("/run/host/container-manager", "/run/systemd/container"):
-        value = facts.str_or(path)
-        if value in MANAGERS:
-            yield _marker(MANAGERS[value], Strength.STRONG, path, value, CONTAINER_INTERFACE, by_manager=True)
-    value = variable(_raw(facts, "/proc/1/environ"), "container") or ""
-    if value in MANAGERS:
-        observed = f"container={value}"
-        yield _marker(
-            MANAGERS[value], Strength.STRONG, "/proc/1/environ", observed, CONTAINER_INTERFACE, by_manager=True
-        )
+        yield from _manager(path, facts.str_or(path))
+    yield from _manager("/proc/1/environ", variable(_raw(facts, "/proc/1/environ"), "container") or "")
+
+
+def _manager(source: str, value: str) -> Iterator[Marker]:
+    """Any value says that there is a manager, by the interface's own word; a known one says which."""
+    if not value or value in TOLD_ELSEWHERE or not value.isprintable() or len(value) > 64:
+        return
+    observed = f"container={value}" if source.endswith("environ") else value
+    container_id = MANAGERS.get(value, "container")
+    yield _marker(container_id, Strength.STRONG, source, observed, CONTAINER_INTERFACE, by_manager=True)
 
 
 def _sockets(facts: Facts) -> Iterator[Marker]:

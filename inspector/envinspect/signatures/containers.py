@@ -61,7 +61,8 @@ class Folder(NamedTuple):
 
 
 FOLDERS: tuple[Folder, ...] = (
-    Folder("docker", "docker", _MOBY),
+    Folder("docker", "docker", _MOBY, needs_id=False),
+    Folder("docker-ce", "docker", _MOBY, needs_id=False),
     Folder("moby", "docker", _MOBY),
     Folder(
         "actions_job", "docker", "https://docs.github.com/en/actions/how-tos/write-workflows/choose-where-workflows-run"
@@ -269,9 +270,9 @@ MANAGERS: dict[str, str] = {
     "gvisor": "gvisor",
     "toolbox": "toolbox",
 }
-"""What `container=` and /run/host/container-manager may say, and our ids (https://systemd.io/CONTAINER_INTERFACE/).
+"""What `container=` and /run/host/container-manager may say, and our ids (https://systemd.io/CONTAINER_INTERFACE/)."""
 
-`oci` stands in images of every kind and says nothing; `wsl`, `flatpak`, `firejail` and `proot` are told elsewhere.
-"""
+TOLD_ELSEWHERE = frozenset({"oci", "wsl", "flatpak", "firejail", "proot", "none"})
+"""Values that name no container manager: `oci` stands in images of every kind, other probes know the rest."""
 
 CONTAINER_INTERFACE = "https://systemd.io/CONTAINER_INTERFACE/"

@@ -44,7 +44,9 @@ _CONTAINERS = (
     ),
     _container("openvz", "OpenVZ container", "https://wiki.openvz.org/", "openvz", "openvz"),
     _container("virtuozzo", "Virtuozzo container", "https://docs.virtuozzo.com/", "openvz", "openvz", "openvz"),
-    _container("linux-vserver", "Linux-VServer guest", "https://en.wikipedia.org/wiki/Linux-VServer", "", "linux_vserver-guest"),
+    _container(
+        "linux-vserver", "Linux-VServer guest", "https://en.wikipedia.org/wiki/Linux-VServer", "", "linux_vserver-guest"
+    ),
     _container("rkt", "rkt pod", "https://github.com/rkt/rkt", "rkt"),
     _container("pouch", "PouchContainer container", "https://github.com/AliyunContainerService/pouch", "pouch"),
     _container("garden", "Cloud Foundry Garden container", "https://github.com/cloudfoundry/garden-runc-release"),
