@@ -1,7 +1,8 @@
 """The rung `wsl`: a program started in a WSL distribution through Windows' own wsl.exe, from inside WSL.
 
-Written against the documented commands (learn.microsoft.com/windows/wsl/basic-commands) and interop; it has not been verified on
-a Windows machine. Timed is the request to wsl.exe until the payload's first word, the utility VM being up already.
+Written against the documented commands (learn.microsoft.com/windows/wsl/basic-commands) and interop; it has not been
+verified on a Windows machine. Timed is the request to wsl.exe until the payload's first word, the utility VM being up
+already.
 """
 
 import os
@@ -49,11 +50,15 @@ def wsl_exe() -> str:
 def run_windows(words: Sequence[str]) -> str:
     """Return what a Windows program prints. Raises BackendError where it cannot be started, fails or does not end."""
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_DEADLINE_S, check=False)
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_DEADLINE_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BackendError(f"{words[0]}: {error}; is interop on (/etc/wsl.conf)?") from error
     if done.returncode != 0:
-        raise BackendError(f"{words[0]} ended with {done.returncode}: {decode_windows(done.stderr or done.stdout).strip()[:200]}")
+        raise BackendError(
+            f"{words[0]} ended with {done.returncode}: {decode_windows(done.stderr or done.stdout).strip()[:200]}"
+        )
     return decode_windows(done.stdout)
 
 
@@ -105,11 +110,11 @@ class WslBackend:
         """Return the one way there is, with the version of WSL."""
         return ({"version": str(wsl_version() or "")},)
 
-    def prepare(self, variant: Mapping[str, str]) -> None:  # noqa: ARG002 -- one way only
+    def prepare(self, variant: Mapping[str, str]) -> None:
         """Build the run's tree."""
         self._tree = tree_of_run(self._settings).path
 
-    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> WslInstance:  # noqa: ARG002
+    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> WslInstance:
         """Have wsl.exe start the payload in this distribution."""
         ready, *words = argv_for(workload)
         busybox = self._tree / "bin/busybox"
@@ -118,7 +123,10 @@ class WslBackend:
         # --exec: no login shell in between; env sets what a process of ours always carries.
         argv = (
             *(wsl_exe(), "-d", os.environ["WSL_DISTRO_NAME"], "--exec", "/usr/bin/env"),
-            *(f"{key}={value}" for key, value in environment(self._settings.run_id, ENVBENCH_BUSYBOX=str(busybox)).items()),
+            *(
+                f"{key}={value}"
+                for key, value in environment(self._settings.run_id, ENVBENCH_BUSYBOX=str(busybox)).items()
+            ),
             *(str(busybox), "sh", f"{self._tree}{ready}", *words),
         )
         reader, writer = output_pipe()

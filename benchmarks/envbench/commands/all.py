@@ -1,4 +1,4 @@
-"""`envbench all`: start-up and every experiment into one results folder, so that its report has a verdict on every claim."""
+"""`envbench all`: start-up and every experiment into one results folder, for a report with every verdict."""
 
 from dataclasses import replace
 from typing import Any

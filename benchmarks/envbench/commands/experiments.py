@@ -15,7 +15,7 @@ from envbench.sampler import one_line
 from envbench.session import Session
 
 HELP = {
-    "kernel": "See whose kernel runs the payload, and what else can be run: Windows images, other architectures and systems.",
+    "kernel": "See whose kernel runs the payload, and what else runs: Windows images, other architectures and systems.",
     "size": "Measure the artefacts: transferred, on disk and virtual, and what they hold.",
     "memory": "Measure what one idle instance costs in memory, by every usual definition, and the least it needs.",
     "idle": "Measure what a running, idle instance costs in CPU time and wake-ups.",

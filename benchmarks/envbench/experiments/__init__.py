@@ -1,7 +1,7 @@
-"""One file an experiment; this table is the registry: name → where its `run` is, in the order in which `all` takes them.
+"""One file an experiment; this table is the registry: name → where its `run` is, in the order of `envbench all`.
 
-Every `run(bench)` measures on the rungs it is given, writes rows through the bench, notes what it could not do with reason
-and remedy, and leaves the machine as it was.
+Every `run(bench)` measures on the rungs it is given, writes rows through the bench, notes what it could not do with
+reason and remedy, and leaves the machine as it was.
 """
 
 from importlib import import_module

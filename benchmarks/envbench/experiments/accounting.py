@@ -44,7 +44,7 @@ def process_memory(pids: Iterable[int], proc: Path = PROC) -> ProcessMemory:
 
 @dataclass(frozen=True, slots=True)
 class CgroupMemory:
-    """Charge of a cgroup in bytes: with all page cache, less the inactive (what docker stats shows), and the highest."""
+    """Charge of a cgroup in bytes: with all page cache, less the inactive of it, and the highest."""
 
     usage: int
     working_set: int

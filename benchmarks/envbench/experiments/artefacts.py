@@ -1,8 +1,8 @@
-"""What some experiments need and this machine has not: programs and kernels of other systems, from distribution packages.
+"""What some experiments need and this machine has not: programs and kernels of other systems.
 
-`python -m envbench.experiments.artefacts fetch` downloads and unpacks them into the user's cache; nothing is installed, and
-no run ever fetches. Packages of another architecture are asked of apt with a state of its own, so that the machine's own
-package lists and architectures stay as they are.
+`python -m envbench.experiments.artefacts fetch` downloads distribution packages and unpacks them into the user's cache;
+nothing is installed, and no run ever fetches. Packages of another architecture are asked of apt with a state of its own,
+so that the machine's own package lists and architectures stay as they are.
 """
 
 import gzip
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from envbench.errors import BackendError, EnvbenchError
 from envbench.payload.kernel import default_cache_dir, newest_first
@@ -84,7 +85,7 @@ class _Packages:
     def __init__(self, architecture: str) -> None:
         self._architecture = architecture
 
-    def __enter__(self) -> "_Packages":
+    def __enter__(self) -> Self:
         self._scratch = tempfile.TemporaryDirectory(prefix="envbench-apt-")
         folder = Path(self._scratch.name)
         for part in ("state/lists/partial", "cache/archives/partial", "root"):

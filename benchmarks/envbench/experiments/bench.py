@@ -13,7 +13,6 @@ from envbench.plan import Rung, Settings
 from envbench.reaper import Journal
 from envbench.sampler import Sampler, Ticket, one_line
 
-
 MAX_FAILED = 2
 """A rung whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
 
@@ -81,7 +80,7 @@ class Bench:
         rung = rung or Rung(HOST, {}, self.settings.profile)
         ticket = Ticket(rung, self.order, iteration, warmup, meaning.experiment)
         outcome = Outcome.FAILED if value is None else Outcome.OK
-        number = int(value) if isinstance(value, bool) else value
+        number = int(value) if value in (True, False) else value
         detail = " ".join(detail.split())[:500]
         self.sampler.record(self.sampler.sample(ticket, name, number, meaning.unit, outcome=outcome, detail=detail))
 

@@ -1,7 +1,8 @@
 """Programs of another CPU architecture inside containers, by QEMU's user mode and the kernel's binfmt_misc.
 
-Documentation/admin-guide/binfmt-misc.rst: a handler registered with the flag F opens its interpreter at once, so that it works
-in every mount namespace. A handler that this module registers, and a mount that it makes, are undone at its end.
+Documentation/admin-guide/binfmt-misc.rst: a handler registered with the flag F opens its interpreter at once, so that
+it works in every mount namespace. A handler that this module registers, and a mount that it makes, are undone at its
+end.
 """
 
 import contextlib
@@ -24,11 +25,12 @@ PREFIX = "envbench-"
 REMEDY = f"apt install qemu-user-static, and {artefacts.REMEDY}"
 ROUNDS = 6
 WORK_MIB = 24
+_ELF_64 = b"\x7fELF\x02\x01\x01" + bytes(9)
 SIGNATURES = {
-    # ELF header (elf(5)): class 64, little-endian, version 1, type executable or shared, e_machine; scripts/qemu-binfmt-conf.sh of QEMU.
-    "aarch64": (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0", b"\xff" * 7 + b"\0" + b"\xff" * 8 + b"\xfe\xff\xff\xff"),
-    "x86_64": (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0", b"\xff" * 5 + b"\xfe\xfe" + b"\0" + b"\xff" * 8 + b"\xfe\xff\xff\xff"),
-}  # fmt: skip
+    # elf(5): 64 bits, little-endian, version 1, executable or shared, e_machine; as in QEMU's qemu-binfmt-conf.sh.
+    "aarch64": (_ELF_64 + b"\x02\0\xb7\0", b"\xff" * 7 + b"\0" + b"\xff" * 8 + b"\xfe\xff\xff\xff"),
+    "x86_64": (_ELF_64 + b"\x02\0\x3e\0", b"\xff" * 5 + b"\xfe\xfe" + b"\0" + b"\xff" * 8 + b"\xfe\xff\xff\xff"),
+}
 """Architecture → the bytes at a program's beginning and the mask of those that count."""
 
 SCRIPT = f"""
@@ -124,7 +126,7 @@ def _mounted() -> Iterator[None]:
     if (BINFMT / "register").exists():
         yield
         return
-    mount = ["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT]
+    mount = ["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BackendError(f"binfmt_misc cannot be mounted: {done.stderr.strip()}")

@@ -1,6 +1,7 @@
 """Guests that are not what this machine is: another operating system's kernel, another CPU architecture.
 
-Both run under emulation (TCG), whatever this machine's KVM can do: what is asked is whether they reach their ready mark.
+Both run under emulation (TCG), whatever this machine's KVM can do: what is asked is whether they reach their ready
+mark.
 """
 
 import os
@@ -14,7 +15,7 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments import artefacts
 from envbench.experiments.bench import Bench
-from envbench.experiments.inside import Running
+from envbench.experiments.inside import Output
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.tree import Entry
 from envbench.phases import Experiment
@@ -132,12 +133,11 @@ def boot(bench: Bench, program: str, words: Sequence[str | Path], mark: str) -> 
         os.close(writer)
     instance = GuestInstance(child, reader)
     try:
-        run_ = Running(instance, "", requested_ns)
+        run_ = Output(instance, "", requested_ns)
         if not run_.read_until(lambda line: mark in line, DEADLINE_S, f"{mark!r}"):
             raise BackendError(f"{program} ended before {mark!r}; last words: {run_.last_words()}")
-        bench.say(
-            f"kernel: {program} said {mark.split(maxsplit=1)[0]!r} after {(monotonic_ns() - requested_ns) / NS_PER_S:.1f} s"
-        )
+        after_s = (monotonic_ns() - requested_ns) / NS_PER_S
+        bench.say(f"kernel: {program} said {mark.split(maxsplit=1)[0]!r} after {after_s:.1f} s")
         return run_.lines
     finally:
         instance.destroy()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 KINDS = ("processes", "cgroups", "mounts", "links", "namespaces", "loops", "files", "objects")
 ENGINE_FOLDERS = (
-    "/var/lib/docker/overlay2", "/var/lib/docker/containers", "/var/lib/docker/volumes", "/var/lib/containers/storage/overlay",
+    "/var/lib/docker/overlay2", "/var/lib/docker/containers", "/var/lib/docker/volumes",
+    "/var/lib/containers/storage/overlay",
     "/var/lib/containers/storage/overlay-containers", "/run/runc", "/run/crun", "/run/docker/runtime-runc/moby",
     "/run/containerd/io.containerd.runtime.v2.task/moby", "/run/containerd/io.containerd.runtime.v2.task/default",
-    "/run/netns", "/run/docker/netns", "/run/libvirt/qemu", "/etc/libvirt/qemu", "/run/envbench", "/dev/shm",
+    "/run/netns", "/run/docker/netns", "/run/libvirt/qemu", "/etc/libvirt/qemu", "/run/envbench", "/dev/shm",  # noqa: S108 -- looked at, not written
 )  # fmt: skip
 """Folders whose entries engines make for instances."""
 
@@ -56,7 +57,7 @@ def left_behind(before: HostState, after: HostState) -> dict[str, frozenset[str]
 
 
 def _processes() -> set[str]:
-    """Return "pid start-ticks name" of every process that is not of the kernel (kernel threads come and go by themselves)."""
+    """Return "pid start-ticks name" of every process; the kernel's own threads come and go by themselves."""
     found = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
 
 from envbench.backends.protocol import Instance, Mark, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
@@ -23,11 +24,27 @@ REPORT_SIGN = "@"
 STOP_DEADLINE_S = 30.0
 
 
-@dataclass(slots=True)
-class Running:
-    """A started instance. `lines` are the whole lines it has said so far; the moments are the host clock's."""
+class Speaker(Protocol):
+    """As much of an instance as reading its output needs."""
 
-    instance: Instance
+    def output_fileno(self) -> int:
+        """Return the descriptor on which its output arrives."""
+        ...
+
+    def decode(self, chunk: bytes) -> bytes:
+        """Return the payload's bytes in a chunk."""
+        ...
+
+    def console_tail(self) -> str:
+        """Return what it said last, "" where nothing is known."""
+        ...
+
+
+@dataclass(slots=True)
+class Output:
+    """What an instance says; `lines` are the whole lines so far, the moments are the host clock's."""
+
+    speaker: Speaker
     nonce: str
     requested_ns: int
     ready_ns: int = 0
@@ -48,7 +65,7 @@ class Running:
         seen = after
         deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
         poller = select.poll()
-        poller.register(self.instance.output_fileno(), select.POLLIN)
+        poller.register(self.speaker.output_fileno(), select.POLLIN)
         while True:
             while seen < len(self.lines):
                 seen += 1
@@ -75,11 +92,11 @@ class Running:
     def last_words(self) -> str:
         """Return the last lines as one, for an error message."""
         said = [line for line in self.lines[-4:] if line.strip()]
-        return " | ".join(said)[-300:] or self.instance.console_tail()[-300:] or "none"
+        return " | ".join(said)[-300:] or self.speaker.console_tail()[-300:] or "none"
 
     def _read(self) -> None:
         try:
-            chunk = os.read(self.instance.output_fileno(), 65536)
+            chunk = os.read(self.speaker.output_fileno(), 65536)
         except BlockingIOError:
             return
         except OSError:  # A closed pseudo-terminal says EIO, a reset socket ECONNRESET: the end.
@@ -87,8 +104,18 @@ class Running:
         if not chunk:
             self.ended = True
             chunk = b"\n" if self._rest else b""
-        *lines, self._rest = (self._rest + (self.instance.decode(chunk) if not self.ended else chunk)).split(b"\n")
+        *lines, self._rest = (self._rest + (self.speaker.decode(chunk) if not self.ended else chunk)).split(b"\n")
         self.lines += [line.decode("utf-8", errors="replace").rstrip("\r") for line in lines]
+
+
+@dataclass(slots=True)
+class Running(Output):
+    """A started instance with its output."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance itself."""
+        return cast("Instance", self.speaker)
 
 
 @contextmanager
@@ -101,19 +128,19 @@ def running(
     deadline_s: float | None = None,
     may_fail: bool = False,
     ask_to_stop: bool = True,
-    **limits: float | str | bool,
+    **limits: Any,
 ) -> Iterator[Running]:
     """Start one instance, wait until it is ready, and end and remove it when the block is left.
 
-    With `may_fail` a failure is an expected answer and does not count against the rung. Without `ask_to_stop` it is ended by
-    force: for a script that never ends by itself and so would not hear the request.
+    With `may_fail` a failure is an expected answer and does not count against the rung. Without `ask_to_stop` it is
+    ended by force: for a script that never ends by itself and so would not hear the request.
 
-    `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the rung refuses,
-    StartTimeoutError where the ready line does not come.
+    `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the rung
+    refuses, StartTimeoutError where the ready line does not come.
     """
     if bench.failed_in_a_row[prepared.name] >= MAX_FAILED:
         raise BackendError(f"not started: {MAX_FAILED} starts in a row have failed")
-    workload = Workload(nonce=new_nonce(), argv=tuple(argv), keep_running=keep_running, **limits)  # type: ignore[arg-type]
+    workload = Workload(nonce=new_nonce(), argv=tuple(argv), keep_running=keep_running, **limits)
     bench.order += 1
     moments: dict[Mark, int] = {}
     begun_ns = monotonic_ns()
@@ -137,8 +164,8 @@ def running(
         instance.destroy()
 
 
-def await_ready(run: Running, deadline_s: float) -> None:
-    """Read until the ready line and note when it came. Raises StartTimeoutError, or BackendError at the end of output."""
+def await_ready(run: Output, deadline_s: float) -> None:
+    """Read until the ready line; note when it came. Raises StartTimeoutError, BackendError at the end of output."""
     marker = f"{READY_WORD} {run.nonce}"
     if not run.read_until(lambda line: marker in line, deadline_s, "ready line"):
         raise BackendError(f"it ended before its ready line; last words: {run.last_words()}")
@@ -151,7 +178,7 @@ def ask(
     script: str,
     *,
     deadline_s: float | None = None,
-    **limits: float | str | bool,
+    **limits: Any,
 ) -> dict[str, list[str]]:
     """Run a shell script inside a fresh instance and return what it reported; "exit" holds its exit status.
 
@@ -161,7 +188,7 @@ def ask(
         return finish(run, deadline_s or bench.settings.deadline_s)
 
 
-def finish(run: Running, deadline_s: float) -> dict[str, list[str]]:
+def finish(run: Output, deadline_s: float) -> dict[str, list[str]]:
     """Read until the command has ended and return what it reported, with its exit status under "exit"."""
     marker = f"{EXIT_WORD} {run.nonce}"
     ended = run.read_until(lambda line: marker in line, deadline_s, "end of its command")

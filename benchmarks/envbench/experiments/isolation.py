@@ -1,4 +1,4 @@
-"""What can be seen and done from inside, counted and listed: container against host, against container, against machine.
+"""What can be seen and done from inside, counted and listed: against the host, a container, a machine.
 
 A count of facts and interfaces says how much is shared, not how hard it is to break out.
 """
@@ -10,7 +10,15 @@ from envbench.errors import EnvbenchError
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.inside import ask, first, running, shell
 from envbench.experiments.isolation_scripts import (
-    BUSY_S, CPU_SCRIPT, FACTS_SCRIPT, LIMITED_CPUS, LIMITED_MEMORY_BYTES, LOOK_SCRIPT, MEMORY_SCRIPT, NEIGHBOUR_SCRIPT, SIGHTS,
+    BUSY_S,
+    CPU_SCRIPT,
+    FACTS_SCRIPT,
+    LIMITED_CPUS,
+    LIMITED_MEMORY_BYTES,
+    LOOK_SCRIPT,
+    MEMORY_SCRIPT,
+    NEIGHBOUR_SCRIPT,
+    SIGHTS,
 )  # fmt: skip
 from envbench.phases import Experiment
 from envbench.plan import Rung, new_nonce
@@ -49,7 +57,8 @@ def readable_facts(
 ) -> tuple[list[str], list[str]]:
     """Return the names of the host's facts that read the same inside, and of all that were looked for.
 
-    Facts that move (uptime, load) are the same where they are near; a fact that the host itself does not show is left out.
+    Facts that move (uptime, load) are the same where they are near; a fact that the host itself does not show is left
+    out.
     """
     names = [key for key in host if key.startswith("fact.") and first(host, key)]
     same = [key for key in names if _is_same(key, first(inside, key), first(host, key) or "")]
@@ -126,7 +135,8 @@ def _limits(bench: Bench, prepared: Prepared) -> None:
     if control != "0":
         raise EnvbenchError(f"the program fails without a limit too (status {control})")
     # The kernel may end the whole instance with the program: then nothing is reported any more.
-    detail = f"a program that needs 96 MiB under a limit of 32 MiB: status {status or 'ended with the instance'}; without a limit: 0"
+    ended = status or "ended with the instance"
+    detail = f"a program that needs 96 MiB under a limit of 32 MiB: status {ended}; without a limit: 0"
     bench.record("memory_limit_enforced", status != "0", prepared.rung, detail=detail)
     found = ask(bench, prepared, CPU_SCRIPT, cpus=LIMITED_CPUS)
     user_s, system_s, wall_s = (float(word) for word in (first(found, "cpu") or "0 0 0").split())

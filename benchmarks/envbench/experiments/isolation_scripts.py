@@ -1,4 +1,4 @@
-"""What the isolation experiment runs inside: scripts for the payload's BusyBox shell, each reporting lines `@key=value`.
+"""What the isolation experiment runs inside: scripts for the payload's BusyBox shell that report `@key=value`.
 
 None changes anything outside its own instance: what is tried on the kernel is undone or fails without effect.
 """
@@ -11,7 +11,11 @@ SIGHTS = ("processes", "names", "mounts", "memory", "files")
 FACTS_SCRIPT = r"""
 B=${ENVBENCH_BUSYBOX:-/bin/busybox}
 put() { { read -r v <"$2"; } 2>/dev/null && [ "$v" ] && echo "@fact.$1=$v"; }
-digest() { name=$1; shift; v=$($B cat "$@" 2>/dev/null | $B sha256sum); [ "${v%% *}" != "$empty" ] && echo "@fact.$name=${v%% *}"; }
+digest() {
+  name=$1; shift
+  v=$($B cat "$@" 2>/dev/null | $B sha256sum)
+  [ "${v%% *}" != "$empty" ] && echo "@fact.$name=${v%% *}"
+}
 empty=$($B sha256sum </dev/null); empty=${empty%% *}
 put boot_id /proc/sys/kernel/random/boot_id
 put release /proc/sys/kernel/osrelease
@@ -23,7 +27,7 @@ digest vulnerabilities /sys/devices/system/cpu/vulnerabilities/*
 digest modules /proc/modules
 digest partitions /proc/partitions
 digest pci /proc/bus/pci/devices
-digest kernel_parameters /proc/sys/kernel/random/poolsize /proc/sys/kernel/pid_max /proc/sys/vm/swappiness /proc/sys/fs/file-max
+digest kernel_parameters /proc/sys/kernel/pid_max /proc/sys/vm/swappiness /proc/sys/fs/file-max
 { read -r up _ </proc/uptime; } 2>/dev/null && echo "@fact.uptime=$up"
 while read -r name value _; do
   case $name in MemTotal:) echo "@fact.memory=$value" ;; esac
@@ -99,7 +103,8 @@ for f in /proc/[0-9]*/environ /etc/hosts /etc/hostname; do
 done
 $B grep -F 'ITS_ROOT' /proc/self/mountinfo >/dev/null 2>&1 && echo "@mounts=its root"
 [ -e /dev/shm/TOKEN ] && echo "@memory=/dev/shm/TOKEN"
-[ -r /proc/sysvipc/shm ] && n=$($B wc -l </proc/sysvipc/shm) && [ "$n" -gt 1 ] && echo "@memory=System V segments: $((n - 1))"
+n=$($B wc -l </proc/sysvipc/shm 2>/dev/null)
+[ "${n:-0}" -gt 1 ] && echo "@memory=System V segments: $((n - 1))"
 [ -e /tmp/TOKEN ] && echo "@files=/tmp/TOKEN"
 for f in loadavg stat meminfo vmstat interrupts diskstats softirqs; do
   { read -r v </proc/$f; } 2>/dev/null && [ "$v" ] && echo "@indirect=/proc/$f"

@@ -62,12 +62,18 @@ def seen_in(reports: Mapping[str, Sequence[str]]) -> Seen:
     """Return what the fact script reported."""
     return Seen(
         boot_id=first(reports, "boot_id"),
-        release=first(reports, "release"),
+        release=first(reports, "release") or release_of(first(reports, "version")),
         version=first(reports, "version"),
         cpu=first(reports, "cpu"),
         devices=tuple(sorted(reports.get("device", ()))),
         firmware=(*reports.get("dmi", ()), *reports.get("acpi", ())),
     )
+
+
+def release_of(version: str | None) -> str | None:
+    """Return the release in /proc/version ("Linux version RELEASE …"); gVisor has no osrelease of its own."""
+    words = version.split() if version else []
+    return words[2] if words[:2] == ["Linux", "version"] and len(words) > 2 else None
 
 
 def hardware(inside: Seen, host: Seen) -> dict[str, bool]:
@@ -81,7 +87,7 @@ def hardware(inside: Seen, host: Seen) -> dict[str, bool]:
 
 
 def uptime_is_new(uptime_s: float, start_s: float) -> bool:
-    """Return whether an uptime at the ready line is explained by this start alone, so that a kernel was booted for it."""
+    """Return whether this start alone explains an uptime at the ready line: a kernel was booted for it."""
     return uptime_s <= start_s + CLOCK_SLACK_S
 
 
@@ -257,7 +263,7 @@ def _engines(bench: Bench, host: Seen) -> None:
 
 
 def refuse_windows(bench: Bench, prepared: Prepared) -> None:
-    """Load and start an image that says os=windows and record the engine's answer; engines without images are left out."""
+    """Load and start an image that says os=windows and record the engine's answer; other rungs are left out."""
     cli = engine_cli(prepared)
     if cli is None:
         return

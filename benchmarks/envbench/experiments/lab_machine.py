@@ -1,6 +1,7 @@
 """A machine with devices that no timed rung has: a balloon, CPU slots and a monitor to work them, a disk that keeps.
 
-It boots the same kernel and payload as the rung `qemu`, with the virtio modules that these devices need beside the payload.
+It boots the same kernel and payload as the rung `qemu`, with the virtio modules that these devices need beside the
+payload.
 """
 
 import json
@@ -28,7 +29,8 @@ from envbench.vm.guest import Disk
 from envbench.vm.recipe import make_recipe
 
 MODULES = (
-    "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_balloon", "virtio_blk",
+    "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
+    "virtio_balloon", "virtio_blk",
 )  # fmt: skip
 LOAD_MODULES = f"""
 for m in {" ".join(MODULES)} {" ".join(MODULES)}; do

@@ -1,4 +1,4 @@
-"""Which managers of machines and of containers this machine has: what is installed, and what an engine offers by itself."""
+"""Which managers of machines and of containers this machine has: installed, or built into an engine."""
 
 import shutil
 from collections.abc import Callable
@@ -9,11 +9,13 @@ from envbench.phases import Experiment
 
 VM_MANAGERS = {
     "vagrant": "Vagrant", "openstack": "OpenStack client", "nova-compute": "OpenStack Nova", "virsh": "libvirt (virsh)",
-    "virt-manager": "virt-manager", "VBoxManage": "VirtualBox", "vmrun": "VMware", "xl": "Xen (xl)", "multipass": "Multipass",
+    "virt-manager": "virt-manager", "VBoxManage": "VirtualBox", "vmrun": "VMware", "xl": "Xen (xl)",
+    "multipass": "Multipass",
     "qm": "Proxmox VE", "incus": "Incus", "govc": "vSphere (govc)", "limactl": "Lima", "prlctl": "Parallels",
 }  # fmt: skip
 CONTAINER_MANAGERS = {
-    "kubectl": "Kubernetes (kubectl)", "kubelet": "Kubernetes node", "k3s": "K3s", "minikube": "minikube", "kind": "kind",
+    "kubectl": "Kubernetes (kubectl)", "kubelet": "Kubernetes node", "k3s": "K3s", "minikube": "minikube",
+    "kind": "kind",
     "nomad": "Nomad", "docker-compose": "Docker Compose", "helm": "Helm", "oc": "OpenShift", "crictl": "CRI tools",
     "nerdctl": "nerdctl", "podman-compose": "Podman Compose",
 }  # fmt: skip

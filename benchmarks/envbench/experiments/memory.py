@@ -1,7 +1,7 @@
 """What one idle instance costs the host in memory, by every usual definition, and the least memory it needs to start.
 
-The definition decides the headline, so all stand side by side; `total` is the one that the claims use: what is charged to the
-instance's cgroup plus the PSS of its host processes outside it.
+The definition decides the headline, so all stand side by side; `total` is the one that the claims use: what is charged
+to the instance's cgroup plus the PSS of its host processes outside it.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ def footprint(pids: Sequence[int], cgroup: Path | None) -> Footprint:
             charge, inside = cgroup_memory(cgroup), cgroup_processes(cgroup)
         except OSError as error:
             raise BackendError(f"{cgroup}: its memory cannot be read: {error.strerror}") from error
-    # One of its own processes in a cgroup is what makes it the instance's: a shim's own slice would charge nothing of it.
+    # One of its own processes in it is what makes a cgroup the instance's: a shim's slice charges nothing of it.
     if not inside & set(pids):
         charge, inside = None, set()
     processes = process_memory(pids)
@@ -140,7 +140,7 @@ def _cross_check(bench: Bench, prepared: Prepared, run_: Running, seen: Footprin
     words = ("stats", "--no-stream", "--format", "{{.MemUsage}}", run_.instance.name)
     said = cli.run(bench.settings.run_id, *words).partition("/")[0].strip()
     bench.say(
-        f"memory: {prepared.name}: {cli.program} stats says {said}, its cgroup {seen.cgroup.working_set / 2**20:.2f} MiB"
+        f"memory: {prepared.name}: {cli.program} stats: {said}, its cgroup {seen.cgroup.working_set / 2**20:.2f} MiB"
     )
 
 

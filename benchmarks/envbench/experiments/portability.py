@@ -1,6 +1,7 @@
 """Carrying an artefact away and bringing it back, and what becomes of data that was written inside.
 
-Export and import are timed on the host's clock, each by the engine's own command, each followed by a start of what came in.
+Export and import are timed on the host's clock, each by the engine's own command, each followed by a start of what came
+in.
 """
 
 import gzip

@@ -1,7 +1,8 @@
 """What a rung leaves on the host after create, run and remove: every leak by name.
 
-The machine may be busy with other work: a thing counts only if it is still there after a grace time, and if it carries the
-run's id or was seen while this rung ran and belonged to no other process. Everything else that is new is named, not counted.
+The machine may be busy with other work: a thing counts only if it is still there after a grace time, and if it carries
+the run's id or was seen while this rung ran and belonged to no other process. Everything else that is new is named, not
+counted.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Memory and CPUs given and taken while an instance runs, and whether it is so seen from inside.
 
-Containers: the engine's `update`, or the cgroup's own file where no engine stands between. Machines: a virtio balloon and a
-plugged-in CPU, asked for over QEMU's monitor.
+Containers: the engine's `update`, or the cgroup's own file where no engine stands between. Machines: a virtio balloon
+and a plugged-in CPU, asked for over QEMU's monitor.
 """
 
 import contextlib

@@ -29,15 +29,23 @@ _RULES = (
     ("initramfs", r"boot/initr|initrd\.img"),
     ("modules", r"(usr/)?lib/modules/|(usr/)?lib/firmware/"),
     ("boot", r"boot/|efi/|(usr/)?lib/grub|usr/share/grub|(usr/)?s?bin/grub|EFI/"),
-    ("init", r"(usr/)?lib/systemd/|(usr/)?s?bin/(systemd|init|telinit|journalctl|loginctl|udevadm)|etc/(systemd|init\.d|rc)|init$"),
+    (
+        "init",
+        r"(usr/)?lib/systemd/|(usr/)?s?bin/(systemd|init|telinit|journalctl|loginctl|udevadm)|etc/(systemd|init\.d|rc)|init$",
+    ),
     (
         "package_manager",
-        r"(usr/)?s?bin/(apt|dpkg|rpm|yum|dnf|apk|pacman|zypper)|(usr/)?lib/(apt|dpkg|rpm)/|var/(lib|cache)/(apt|dpkg|rpm)"
-        r"|usr/share/(dpkg|apt|debconf)|etc/(apt|dpkg)/",
+        (
+            r"(usr/)?s?bin/(apt|dpkg|rpm|yum|dnf|apk|pacman|zypper)|(usr/)?lib/(apt|dpkg|rpm)/|"
+            r"var/(lib|cache)/(apt|dpkg|rpm)|usr/share/(dpkg|apt|debconf)|etc/(apt|dpkg)/"
+        ),
     ),
     ("app", r"envbench/|bin/busybox$|bin/[a-z0-9]+ -> busybox"),
-    ("libraries", r"(usr/)?lib(32|64|x32)?/.*\.so(\.|$)|(usr/)?lib(32|64)?/(x86_64|aarch64)[^/]*/|usr/lib/(python|perl|locale|gconv)"),
-)  # fmt: skip
+    (
+        "libraries",
+        r"(usr/)?lib(32|64|x32)?/.*\.so(\.|$)|(usr/)?lib(32|64)?/(x86_64|aarch64)[^/]*/|usr/lib/(python|perl|locale|gconv)",
+    ),
+)
 """Class → what the path of its files begins with, below the root; the first that fits counts, the rest is "other"."""
 _PATTERNS = tuple((name, re.compile(pattern)) for name, pattern in _RULES)
 
@@ -74,9 +82,7 @@ def run(bench: Bench) -> None:
         with bench.attempt(Experiment.SIZE, prepared.name):
             artefact = measure(bench, prepared)
             _record(bench, prepared, artefact)
-            bench.say(
-                f"size: {prepared.name} {prepared.rung.profile}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})"
-            )
+            bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
 
 
 def measure(bench: Bench, prepared: Prepared) -> Artefact:
@@ -173,6 +179,6 @@ class _Counter:
 def _gzip_length(path: Path) -> int:
     """Return how long the file is once compressed at gzip's fastest level; nothing is written."""
     counter = _Counter()
-    with path.open("rb") as source, gzip.GzipFile(fileobj=counter, mode="wb", compresslevel=1, mtime=0) as target:  # type: ignore[call-overload]
+    with path.open("rb") as source, gzip.GzipFile(fileobj=counter, mode="wb", compresslevel=1, mtime=0) as target:
         shutil.copyfileobj(source, target, 1 << 20)
     return counter.length

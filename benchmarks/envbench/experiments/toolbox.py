@@ -1,7 +1,7 @@
 """A second payload tree: the first one plus standard tools of this distribution, with their libraries and loader.
 
-Every rung, the bare host too, runs a tool by the tree's own loader with the tree's own libraries, so that the very same bytes
-are measured everywhere. The tree also carries this machine's os-release: to a container it is another userland.
+Every rung, the bare host too, runs a tool by the tree's own loader with the tree's own libraries, so that the very same
+bytes are measured everywhere. The tree also carries this machine's os-release: to a container it is another userland.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbench.backends import load
 from envbench.errors import BackendError, EnvbenchError
@@ -20,6 +21,9 @@ from envbench.experiments.artefacts import foreign_busybox
 from envbench.experiments.bench import Bench, Prepared
 from envbench.payload.tree import build_tree
 from envbench.plan import Settings
+
+if TYPE_CHECKING:
+    from envbench.backends.protocol import Backend
 
 TOOLS = ("sysbench", "stress-ng", "openssl")
 OS_RELEASE = "/tools/os-release"
@@ -32,12 +36,13 @@ _LIBRARY = re.compile(r"=> (/\S+) \(|^\s*(/\S+) \(", re.MULTILINE)
 
 @contextmanager
 def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
-    """Yield a bench whose rungs are these backends' with the tool tree as payload; their artefacts are removed at the end.
+    """Yield a bench whose rungs are these backends' with the tool tree as payload; it is removed at the end.
 
     A rung that cannot take the tree is left out with a note. Raises BackendError where the tree cannot be built.
     """
     settings = tools_settings(bench.settings)
-    rungs, opened = [], []
+    rungs: list[Prepared] = []
+    opened: list[Backend] = []
     try:
         for prepared in bench.rungs:
             if prepared.rung.backend not in backends:
@@ -45,7 +50,7 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
             try:
                 backend = next((b for b in opened if b.name == prepared.rung.backend), None)
                 if backend is None:
-                    backend = load(prepared.rung.backend)(settings, bench.journal)  # type: ignore[call-arg]
+                    backend = load(prepared.rung.backend)(settings, bench.journal)
                     opened.append(backend)
                     backend.check()
                 backend.prepare(prepared.rung.variant)
@@ -84,8 +89,8 @@ def add_tools(tree: Path, cache_dir: Path) -> None:
                 name = "ld.so" if library.name.startswith("ld-") else library.name
                 shutil.copy(library.resolve(), tree / "tools/lib" / name)
     with contextlib.suppress(OSError):
-        name = re.search(r'^PRETTY_NAME="?([^"\n]*)', Path("/etc/os-release").read_text("utf-8"), re.MULTILINE)
-        (tree / OS_RELEASE.lstrip("/")).write_text(f"{name[1] if name else 'unknown'}\n")
+        pretty = re.search(r'^PRETTY_NAME="?([^"\n]*)', Path("/etc/os-release").read_text("utf-8"), re.MULTILINE)
+        (tree / OS_RELEASE.lstrip("/")).write_text(f"{pretty[1] if pretty else 'unknown'}\n")
         shutil.copy("/etc/os-release", tree / "etc/os-release")
     foreign = foreign_busybox(cache_dir)
     if foreign is not None:

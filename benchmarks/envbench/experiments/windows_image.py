@@ -1,7 +1,7 @@
 """An image that says it is for Windows, and what an engine on Linux answers to it.
 
-The archive is the format of `docker save` (moby/moby, image/spec/v1.2.md): a manifest, a configuration and one layer that
-holds nothing but an empty folder. No Windows file is in it: what the engine judges is the configuration's `os`.
+The archive is the format of `docker save` (moby/moby, image/spec/v1.2.md): a manifest, a configuration and one layer
+that holds nothing but an empty folder. No Windows file is in it: what the engine judges is the configuration's `os`.
 """
 
 import hashlib

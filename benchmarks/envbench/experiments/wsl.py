@@ -1,16 +1,13 @@
 """What only a WSL distribution on Windows can tell; elsewhere it is left out with the reason.
 
-Written against Microsoft's documented interfaces (learn.microsoft.com/windows/wsl: wsl-config, filesystems, basic-commands),
-and not verified on a Windows machine.
+Written against Microsoft's documented interfaces (learn.microsoft.com/windows/wsl: wsl-config, filesystems,
+basic-commands), and not verified on a Windows machine.
 """
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 from time import sleep
-
-from envinspect.cpuid import LiveCpuid
-from envinspect.model import Found
 
 from envbench.backends.protocol import Unusable
 from envbench.backends.wsl import WslBackend, distributions, run_windows, wsl_exe, wsl_version
@@ -20,6 +17,8 @@ from envbench.experiments.accounting import available_bytes, total_bytes
 from envbench.experiments.bench import Bench
 from envbench.phases import Experiment
 from envbench.plan import Rung
+from envinspect.cpuid import LiveCpuid
+from envinspect.model import Found
 
 ROUNDS, ROUNDS_QUICK = 12, 6
 FILES = 200
@@ -79,7 +78,7 @@ def _drives(bench: Bench, rung: Rung) -> None:
 
 
 def windows_drives(mounts: str) -> list[str]:
-    """Return the mount points of Windows drives: of type 9p or virtiofs with a drive as source (WSL 2), or drvfs (WSL 1)."""
+    """Return the mount points of Windows drives: 9p or virtiofs with a drive as source (WSL 2), drvfs (WSL 1)."""
     found = []
     for line in mounts.splitlines():
         source, point, kind, options = line.split()[:4]
