@@ -17,9 +17,10 @@ class CannotStartError(Exception):
 class Environment:
     """One real environment and the truth about it.
 
-    `layers` are the layers inside the host's (or all, where `own_kernel`), outermost first; "a|b" where both names are right.
-    `needs` are programs that must be there; the first names the engine. `firmware` says whether the environment can see the
-    firmware tables that name the host's VMM; where not, the general id (`kvm`) is as right as the VMM's own.
+    `layers` are the layers inside the host's (or all, where `own_kernel`), outermost first: "a|b" where both are right,
+    "a?" where nothing inside can tell that layer for certain, so that an answer without it is right too.
+    `needs` are programs that must be there; the first names the engine. `firmware` says whether the environment can see
+    the firmware tables that name the host's VMM; where not, the general id (`kvm`) is as right as the VMM's own.
     `hides_host` are environments in which nothing can tell the host's VM apart from the environment itself.
     """
 

@@ -87,7 +87,7 @@ def _docker(*flags: str, script: str = f"exec {ASK}") -> Start:
 
 
 def privileges() -> tuple[str, ...]:
-    """Return `--privileged`, or where the machine's own root lacks capabilities (so that runc refuses), what it would do."""
+    """Return `--privileged`, or what it would do where the machine's own root lacks capabilities: runc refuses that."""
     status = Path("/proc/self/status").read_text()
     bounding = int(status.partition("CapBnd:")[2].split()[0], 16)
     highest = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
@@ -97,7 +97,6 @@ def privileges() -> tuple[str, ...]:
     return (
         *(f"--cap-add={name}" for bit, name in enumerate(CAPABILITIES) if bounding >> bit & 1),
         *(f"--security-opt={word}" for word in confinement),
-        "--volume=/sys:/sys",
     )
 
 
@@ -152,6 +151,7 @@ def _without_progress(printed: str) -> str:
 def _runc_in_docker(lab: Lab) -> str:
     """Bare runc in a privileged container, over the container's own root."""
     script = (
+        "for c in /sys/fs/cgroup/*; do mount -o remount,bind,rw $c 2>/dev/null; done; "
         "mkdir -p /run/bundle /run/rootfs && mount --bind / /run/rootfs && "
         f"cp {INSIDE}/runc.json /run/bundle/config.json && "
         "exec runc --root /run/runc run --no-pivot --bundle /run/bundle inside"
@@ -161,9 +161,12 @@ def _runc_in_docker(lab: Lab) -> str:
 
 def _chroot_in_docker(lab: Lab) -> str:
     script = (
-        "mkdir -p /run/rootfs && mount --bind / /run/rootfs && "
+        # An overlay, not a bind mount: the latter is the very same folder.
+        "mkdir -p /run/rootfs /dev/shm/upper /dev/shm/work && "
+        "mount -t overlay overlay -o lowerdir=/,upperdir=/dev/shm/upper,workdir=/dev/shm/work /run/rootfs && "
         "for d in proc sys dev; do mount --rbind /$d /run/rootfs/$d; done && "
-        f"exec chroot /run/rootfs {ASK}"
+        # The first process stays outside: where all are in it, nothing is.
+        f"chroot /run/rootfs {ASK}; true"
     )
     return _docker("--privileged", script=script)(lab)
 
@@ -238,7 +241,7 @@ _DOCKER: tuple[Environment, ...] = (
         "runc-in-docker",
         ("docker",),
         _runc_in_docker,
-        ("docker", "container"),
+        ("docker", "container?"),
         "runc inside docker run --privileged",
         never=frozenset({"podman", "lxc"}),
     ),

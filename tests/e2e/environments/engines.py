@@ -127,7 +127,8 @@ def _start_containerd(lab: Lab) -> str:
     socket = str(folder / "containerd.sock")
     config = folder / "config.toml"
     config.write_text(
-        f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\n'
+        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
         f'[grpc]\naddress = "{socket}"\n'
     )
     with (folder / "log").open("wb") as log:
@@ -222,7 +223,8 @@ def _uml(lab: Lab) -> str:
     folder = lab.folder("uml")
     init = folder / "init.sh"
     init.write_text(
-        "#!/bin/sh\nmount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp\n"
+        "#!/bin/sh\nmount -t proc proc /proc; mount -t sysfs sysfs /sys\n"
+        "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp\n"
         f"sh {INSIDE}/ask.sh -c -u\nhalt -f || busybox halt -f || busybox poweroff -f\n"
     )
     init.chmod(0o755)

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The first process of a guest that boots from an initramfs: mounts what a system has, runs the task, ends the machine.
 # The kernel's command line says which task: ask.task=NAME runs /opt/envinspect/NAME.sh.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
@@ -20,6 +21,5 @@ for word in $($b cat /proc/cmdline); do
   esac
 done
 $b sh "/opt/envinspect/$task.sh" $arguments
-$b sync
-$b poweroff -f
+# Not poweroff: without ACPI that only halts. QEMU ends at a reset, by its -no-reboot.
 $b reboot -f

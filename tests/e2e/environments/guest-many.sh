@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # A task for a guest: asks in several environments that run on the guest's own kernel. `##` lines part the transcripts.
 root=/run/root
 ask=/opt/envinspect/ask.sh

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # A task for a guest with SVM: boots guests of its own with KVM, one per line of `inner` ("NAME CPU"), and passes on what they say.
 for module in /opt/modules/*.ko; do
   insmod "$module" 2>/dev/null || busybox insmod "$module"

@@ -1,4 +1,4 @@
-"""The workshop of the matrix: root trees, the staged inspector, processes with deadlines, and what is shared between rows."""
+"""The workshop of the matrix: root trees, the staged inspector, processes with deadlines, what rows share."""
 
 import contextlib
 import os
@@ -105,19 +105,18 @@ class Lab:
         return self.shared("root", self._root)
 
     def _root(self) -> Path:
-        if not self.tree.is_dir():
-            raise CannotStartError(f"no root tree in {self.cache}; try: tests/e2e/provision.sh")
-        target = self.tree / INSIDE.lstrip("/")
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.stage, target)
+        root = self._copy(self.tree, "root")
+        shutil.copytree(self.stage, root / INSIDE.lstrip("/"))
         # Under emulation, compiling takes longer than asking.
-        self.run(["chroot", self.tree, "python3", "-m", "compileall", "-q", INSIDE])
-        # Bound to a place that every user can reach: the cache is private.
-        place = self.scratch / "root"
-        place.mkdir()
-        self.run(["mount", "--bind", self.tree, place])
-        self.on_close(lambda: self.quietly("umount", "--recursive", "--lazy", place))
-        return place
+        self.run(["chroot", root, "python3", "-m", "compileall", "-q", INSIDE])
+        return root
+
+    def _copy(self, tree: Path, name: str) -> Path:
+        """Copy a tree of the cache, so that no session sees another's, and every user can reach it."""
+        if not tree.is_dir():
+            raise CannotStartError(f"no {tree.name} tree in {self.cache}; try: tests/e2e/provision.sh")
+        self.run(["cp", "-a", "--reflink=auto", tree, self.scratch / name], timeout_s=120)
+        return self.scratch / name
 
     @property
     def arm64_root(self) -> Path:
@@ -125,12 +124,9 @@ class Lab:
         return self.shared("arm64-root", self._arm64_root)
 
     def _arm64_root(self) -> Path:
-        if not self.arm64_tree.is_dir():
-            raise CannotStartError(f"no arm64 tree in {self.cache}; try: tests/e2e/provision.sh")
-        target = self.arm64_tree / INSIDE.lstrip("/")
-        shutil.rmtree(target, ignore_errors=True)
-        self._stage(target, native=False)
-        return self.arm64_tree
+        root = self._copy(self.arm64_tree, "arm64")
+        self._stage(root / INSIDE.lstrip("/"), native=False)
+        return root
 
     # --- processes ------------------------------------------------------------------------------------------------
 

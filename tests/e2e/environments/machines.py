@@ -1,4 +1,4 @@
-"""Virtual machines for the matrix: a guest made of the root tree as an initramfs, booted by QEMU, asked over its serial line."""
+"""Virtual machines for the matrix: the root tree as an initramfs, booted by QEMU, asked over its serial line."""
 
 import shutil
 from collections.abc import Sequence

@@ -66,10 +66,9 @@ NAMESPACES = (
         "chroot-without-proc",
         ("chroot",),
         _chroot_bare,
-        ("chroot",),
+        ("chroot?",),
         "chroot without /proc and /sys",
         firmware=False,
-        hides_host=True,
         never=CONTAINERS,
     ),
 )

@@ -1,4 +1,4 @@
-"""Real KVM guests: an emulated machine with AMD's SVM boots QEMU with its KVM accelerator inside, and that guest is asked.
+"""Real KVM guests: an emulated machine with AMD's SVM runs QEMU with its KVM accelerator, and that guest is asked.
 
 Slow, so one outer machine runs all inner ones, one after the other.
 """

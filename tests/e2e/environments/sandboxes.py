@@ -56,7 +56,7 @@ def _charliecloud(*flags: str) -> Start:
 
 
 def _apptainer(*flags: str) -> Start:
-    """From a Debian tree that has the program: its root is pivoted to, in a mount namespace, and the host's kernel files are there."""
+    """From a Debian tree that has the program: pivoted to in a mount namespace, with the host's kernel files."""
 
     def start(lab: Lab) -> str:
         place = lab.folder("apptainer")
@@ -85,7 +85,8 @@ def _flatpak(lab: Lab) -> str:
         folder.mkdir()
         sections = {
             "runtime": f"[Runtime]\nname={ref}\nruntime={ref}/x86_64/1\nsdk={ref}/x86_64/1\n",
-            "app": f"[Application]\nname={ref}\nruntime=org.envinspect.Platform/x86_64/1\nsdk=org.envinspect.Platform/x86_64/1\n"
+            "app": f"[Application]\nname={ref}\nruntime=org.envinspect.Platform/x86_64/1\n"
+            "sdk=org.envinspect.Platform/x86_64/1\n"
             "command=/usr/opt/ask.sh\n",
         }
         (folder / "metadata").write_text(sections[kind])

@@ -1,0 +1,153 @@
+#!/bin/sh
+# Sets up what the matrix of environments needs: engines from the distribution's packages, and root trees in the user's cache.
+# Idempotent; says one line each; a part that cannot be had is named and the rest goes on (the tests then say what is missing).
+set -u
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH DEBIAN_FRONTEND=noninteractive
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/envinspect-e2e
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+suite=trixie
+failed=0
+
+say() { printf 'provision-e2e: %s\n' "$*"; }
+missing() { failed=$((failed + 1)); printf 'provision-e2e: %s: MISSING: %s\n' "$1" "$2" >&2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+if [ "$(id -u)" -ne 0 ]; then
+  say "not root: nothing is installed, the matrix takes what is there (try: sudo make e2e)"
+  exit 0
+fi
+
+# --- engines: program, package -------------------------------------------------------------------------------------
+
+lists_fresh=no
+engine() {
+  has "$1" && return 0
+  if ! has apt-get; then
+    missing "$1" "this is not Debian or Ubuntu; install $2 with the system's own package tool"
+    return 1
+  fi
+  if [ $lists_fresh = no ]; then
+    lists_fresh=yes
+    apt-get update -qq >/dev/null 2>&1 || say "package lists could not be refreshed, going on with the old ones"
+  fi
+  log=$(mktemp)
+  if apt-get install -y --no-install-recommends "$2" >"$log" 2>&1 && has "$1"; then
+    say "$1: installed ($2)"
+  else
+    missing "$1" "apt-get install $2 failed: $(grep -m1 '^E:' "$log" || tail -n 1 "$log")"
+  fi
+  rm -f "$log"
+}
+
+while read -r program package; do
+  engine "$program" "$package" </dev/null
+done <<END
+dockerd docker.io
+docker docker-cli
+podman podman
+buildah buildah
+containerd containerd
+ctr containerd
+runc runc
+crun crun
+lxc-start lxc
+systemd-nspawn systemd-container
+bwrap bubblewrap
+firejail firejail
+flatpak flatpak
+ostree ostree
+dbus-run-session dbus
+proot proot
+ch-run charliecloud
+linux.uml user-mode-linux
+runsc runsc
+newuidmap uidmap
+slirp4netns slirp4netns
+qemu-system-x86_64 qemu-system-x86
+qemu-system-aarch64 qemu-system-arm
+qemu-aarch64-static qemu-user-static
+mmdebstrap mmdebstrap
+cpio cpio
+mke2fs e2fsprogs
+virt-what virt-what
+systemd-detect-virt systemd
+END
+[ -e /usr/share/OVMF/OVMF_CODE.fd ] || [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt-get install -y --no-install-recommends ovmf >/dev/null 2>&1 ||
+  missing OVMF "apt-get install ovmf failed"
+
+# --- accounts: an ordinary user for rootless engines, and ids for root's own user namespaces -------------------------
+
+if ! getent passwd envinspect-e2e >/dev/null; then
+  if useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin \
+    --add-subids-for-system envinspect-e2e 2>/dev/null; then
+    say "user envinspect-e2e: made, for rootless containers"
+  else
+    missing "user envinspect-e2e" "useradd failed; rootless containers are not tried"
+  fi
+fi
+grep -q '^root:' /etc/subuid || usermod --add-subuids 100000-165535 --add-subgids 100000-165535 root
+
+# --- root trees ------------------------------------------------------------------------------------------------------
+
+# tree NAME MADE_OF MMDEBSTRAP-ARGUMENTS...: made once; MADE_OF is kept beside it and a change of it makes it anew.
+tree() {
+  name=$1
+  shift
+  made_of="$suite $*"
+  if [ -d "$cache/$name" ] && [ "$(cat "$cache/$name.made-of" 2>/dev/null)" = "$made_of" ]; then
+    say "tree $name: already there"
+    return 0
+  fi
+  if ! has mmdebstrap; then
+    missing "tree $name" "no mmdebstrap"
+    return 1
+  fi
+  mkdir -p "$cache"
+  rm -rf "${cache:?}/$name.new"
+  if mmdebstrap --quiet --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' "$@" "$cache/$name.new" "$mirror" >"$cache/$name.log" 2>&1; then
+    rm -rf "${cache:?}/$name"
+    mv "$cache/$name.new" "$cache/$name"
+    printf '%s\n' "$made_of" >"$cache/$name.made-of"
+    say "tree $name: made ($(du -sh "$cache/$name" | cut -f1))"
+  else
+    missing "tree $name" "$(grep -m1 '^E:' "$cache/$name.log" || tail -n 1 "$cache/$name.log")"
+    rm -rf "${cache:?}/$name.new"
+    return 1
+  fi
+}
+
+asked="python3,systemd,virt-what,busybox-static,procps"
+
+tree tree --variant=minbase --include="$asked,runc" $suite
+
+# Unpacked only: no program of a foreign architecture has to run.
+if tree arm64 --variant=extract --architectures=arm64 --include="$asked" $suite; then
+  for folder in bin sbin lib; do
+    [ -e "$cache/arm64/$folder" ] || ln -s "usr/$folder" "$cache/arm64/$folder"
+  done
+  mkdir -p "$cache/arm64/dev" "$cache/arm64/proc" "$cache/arm64/sys" "$cache/arm64/run" "$cache/arm64/tmp" "$cache/arm64/root"
+  # The compiled files are the same on every architecture; under emulation, compiling takes minutes.
+  [ -d "$cache/tree" ] && (cd "$cache/tree" && find usr/lib/python3* -name __pycache__ -print0 |
+    tar --null --files-from=- -cf - | tar -C "$cache/arm64" -xf - 2>/dev/null)
+  if ! ls "$cache"/arm64/boot/vmlinuz-* >/dev/null 2>&1; then
+    if tree arm64-kernel --variant=extract --architectures=arm64 --include=linux-image-cloud-arm64 \
+      --dpkgopt='path-exclude=/usr/share/*' --dpkgopt='path-exclude=*/lib/modules/*' $suite; then
+      mkdir -p "$cache/arm64/boot" && cp "$cache"/arm64-kernel/boot/vmlinuz-* "$cache/arm64/boot/"
+      rm -rf "$cache/arm64-kernel" "$cache/arm64-kernel.made-of"
+    fi
+  fi
+fi
+
+if tree nested --variant=extract --include=qemu-system-x86,seabios $suite; then :; fi
+
+# Apptainer is in Debian's unstable suite only, and needs that suite's C library: it gets a root tree of its own.
+# A mirror's unstable may be a snapshot past its date.
+if tree apptainer --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --include=apptainer sid; then
+  [ -e "$cache/apptainer/etc/hosts" ] || : >"$cache/apptainer/etc/hosts"
+fi
+
+[ $failed -eq 0 ] || say "$failed part(s) missing"
+exit 0
