@@ -176,6 +176,11 @@ def test_virtio_port_is_witnessed(port: str) -> None:
     assert any(port.encode() in text for text in texts)
 
 
+@pytest.mark.parametrize("word", cloud.CLOUD_IDS)
+def test_word_of_cloud_init_is_witnessed(word: str) -> None:
+    assert word in {facts.str_or("/run/cloud-init/cloud-id") for facts in facts_of_all()}
+
+
 @pytest.mark.parametrize("row", cpuinfo.ROWS, ids=lambda row: f"{row.id}-{row.start}")
 def test_cpuinfo_row_is_witnessed(row: cpuinfo.CpuinfoRow) -> None:
     texts = [fields(facts.str_or("/proc/cpuinfo")) for facts in facts_of_all()]

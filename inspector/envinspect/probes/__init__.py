@@ -12,6 +12,7 @@ from envinspect.model import Evidence, Unknown
 from envinspect.probes.acpi import probe_acpi
 from envinspect.probes.cgroup import probe_cgroup
 from envinspect.probes.chroot import probe_chroot
+from envinspect.probes.cloud import probe_cloud
 from envinspect.probes.confidential import probe_confidential
 from envinspect.probes.containers import probe_containers
 from envinspect.probes.cpuid import probe_cpuid
@@ -45,6 +46,7 @@ PROBES: tuple[Probe, ...] = (
     probe_lparcfg,
     probe_mdesc,
     probe_kernel,
+    probe_cloud,
     probe_confidential,
     probe_roles,
     probe_wsl,

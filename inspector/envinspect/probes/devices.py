@@ -8,6 +8,8 @@ from envinspect.signatures.pci import DEVICES, VIRTIO_PORTS, VIRTIO_REFERENCE, V
 
 PCI = "/proc/bus/pci/devices"
 PCI_LINES_LIMIT = 4096
+PCI_SYSFS = "/sys/bus/pci/devices"
+PCI_SLOTS_LIMIT = 64
 PORTS = "/sys/class/virtio-ports"
 VIRTIO_BUS = "/sys/bus/virtio/devices"
 VMBUS = "/sys/bus/vmbus/devices"
@@ -15,13 +17,24 @@ VMBUS_REFERENCE = "https://docs.kernel.org/virt/hyperv/vmbus.html"
 
 
 def pci_ids(facts: Facts) -> tuple[str, ...]:
-    """Return vendor and device of each PCI device as eight hexadecimal digits, each once.
+    """Return vendor and device of each PCI device as eight hexadecimal digits, each once; empty where there is no PCI.
 
-    Empty where there is no PCI.
+    From procfs's one file; where the kernel was built without it, from sysfs's two files per device.
     """
-    lines = facts.str_or(PCI).splitlines()[:PCI_LINES_LIMIT]
-    words = (line.split(None, 2) for line in lines)
+    reading = facts.text(PCI)
+    if not isinstance(reading, Found):
+        return _pci_ids_of_sysfs(facts)
+    words = (line.split(None, 2) for line in reading.value.splitlines()[:PCI_LINES_LIMIT])
     return tuple(dict.fromkeys(fields[1].lower() for fields in words if len(fields) > 1 and len(fields[1]) == 8))
+
+
+def _pci_ids_of_sysfs(facts: Facts) -> tuple[str, ...]:
+    ids = []
+    for slot in _names(facts, PCI_SYSFS)[:PCI_SLOTS_LIMIT]:
+        vendor, device = (facts.str_or(f"{PCI_SYSFS}/{slot}/{name}") for name in ("vendor", "device"))
+        if len(vendor) == len(device) == 6:
+            ids.append((vendor[2:] + device[2:]).lower())
+    return tuple(dict.fromkeys(ids))
 
 
 def probe_devices(facts: Facts) -> Iterator[Evidence | Unknown]:

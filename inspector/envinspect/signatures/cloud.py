@@ -5,6 +5,7 @@ one.
 Exact where that tool is exact: "e24cloudyday" is no e24cloud, "Not 3DS Outscale VM" no Outscale.
 """
 
+from envinspect.light_typing import NamedTuple
 from envinspect.model import Kind, Strength
 from envinspect.signatures.dmi import DS_IDENTIFY, EC2, ENDS, HAS, IS, STARTS, DmiRow
 
@@ -78,3 +79,47 @@ CLOUD_ROWS: tuple[DmiRow, ...] = (
 )
 
 EC2_UUID_REFERENCE = EC2
+
+CLOUD_INIT = "https://docs.cloud-init.io/en/latest/explanation/instancedata.html"
+
+
+class CloudIdRow(NamedTuple):
+    """What cloud-init's own word for the cloud speaks for."""
+
+    id: str
+    reference: str
+
+
+CLOUD_IDS: dict[str, CloudIdRow] = {
+    word: CloudIdRow(cloud_id, CLOUD_INIT)
+    for word, cloud_id in (
+        ("aws", "aws"),
+        ("aws-china", "aws"),
+        ("aws-gov", "aws"),
+        ("azure", "azure"),
+        ("azure-china", "azure"),
+        ("gce", "gcp"),
+        ("aliyun", "alibaba"),
+        ("oracle", "oracle"),
+        ("openstack", "openstack"),
+        ("digitalocean", "digitalocean"),
+        ("hetzner", "hetzner"),
+        ("vultr", "vultr"),
+        ("upcloud", "upcloud"),
+        ("scaleway", "scaleway"),
+        ("exoscale", "exoscale"),
+        ("cloudstack", "cloudstack"),
+        ("akamai", "akamai"),
+        ("ibmcloud", "ibm"),
+        ("outscale", "outscale"),
+        ("smartos", "smartos"),
+        ("brightbox", "brightbox"),
+        ("e24cloud", "e24cloud"),
+        ("zstack", "zstack"),
+        ("tilaa", "tilaa"),
+        ("nwcs", "nwcs"),
+        ("cloudcix", "cloudcix"),
+        ("cloudsigma", "cloudsigma"),
+    )
+}
+"""The words in /run/cloud-init/cloud-id but those that name no provider (`nocloud`, `configdrive`, `lxd`, `none`)."""
