@@ -8,7 +8,6 @@ from pathlib import PurePath
 from typing import Any
 
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
-
 from envreport import stats, units
 from envreport.claims import Claim, judge_all
 from envreport.claims.rules import accelerator_of
@@ -112,7 +111,8 @@ def _representative(series: Sequence[Series]) -> Series | None:
 
 
 def _layers(results: Results) -> Iterator[Layer]:
-    evidence = results.get("host", "evidence", default=[])
+    evidence = results.get("host", "evidence")
+    evidence = evidence if isinstance(evidence, list) else []
     for layer in host_layers(results):
         details = layer.get("details")
         words = ", ".join(f"{key}: {value}" for key, value in details.items()) if isinstance(details, Mapping) else ""
@@ -138,12 +138,12 @@ def _evidence_text(piece: Mapping[str, Any]) -> str:
 
 
 def _environment_tables(results: Results) -> Iterator[Table]:
-    host = results.get("host", "host", default={})
-    if isinstance(host, Mapping) and host:
+    host = results.record("host", "host")
+    if host:
         rows = tuple(_flat_rows({key: value for key, value in host.items() if key not in {"hostname", "name", "user"}}))
         yield Table("machine", "This machine", ("what", "value"), rows)
     for name, caption in (("overruled", "Signs that were overruled"), ("unknown", "What could not be read")):
-        found = [each for each in results.get("host", name, default=[]) if isinstance(each, Mapping)]
+        found = results.records("host", name)
         if found:
             columns = tuple(dict.fromkeys(key for each in found for key in each))
             cells = tuple(tuple(text(each.get(key, "")) for key in columns) for each in found)
@@ -156,27 +156,25 @@ def _environment_tables(results: Results) -> Iterator[Table]:
             ("rung", "used", "facts, or why not", "remedy"),
             (*used, *skipped),
         )
-    kvm = results.get("accelerator", "kvm", default=None)
-    if isinstance(kvm, Mapping):
+    kvm = results.record("accelerator", "kvm")
+    if kvm:
         yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), tuple(_flat_rows(kvm)))
 
 
 def _rung_rows(results: Results) -> tuple[list[tuple[Cell, ...]], list[tuple[Cell, ...]]]:
     used, skipped = [], []
-    for each in results.get("backends", "used", default=[]):
-        if isinstance(each, Mapping):
-            facts = each.get("facts")
-            words = (
-                ", ".join(f"{key} {value}" for key, value in facts.items() if not _is_path(value))
-                if isinstance(facts, Mapping)
-                else ""
-            )
-            used.append((text(each.get("name", "?")), text("yes"), text(words), text("")))
-    for each in results.get("backends", "skipped", default=[]):
-        if isinstance(each, Mapping):
-            skipped.append(
-                (text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", "")))
-            )
+    for each in results.records("backends", "used"):
+        facts = each.get("facts")
+        words = (
+            ", ".join(f"{key} {value}" for key, value in facts.items() if not _is_path(value))
+            if isinstance(facts, Mapping)
+            else ""
+        )
+        used.append((text(each.get("name", "?")), text("yes"), text(words), text("")))
+    for each in results.records("backends", "skipped"):
+        skipped.append(
+            (text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", "")))
+        )
     return used, skipped
 
 
@@ -292,7 +290,7 @@ PATH = re.compile(r"(?<![\w/.:-])(?:file://)?(?:/|~/)[^\s'\",;:)]+")
 
 
 def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
-    command = results.get("command", default=[])
+    command = results.get("command")
     if isinstance(command, list) and command:
         shown = [str(part) for part in command]
         yield Fact("Command", shlex.join(shown if include_host else [_without_path(part) for part in shown]))
@@ -307,11 +305,9 @@ def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
         if value is not None:
             yield Fact(name, str(value))
     for group in ("engines", "libraries", "payload"):
-        record = results.get(group, default={})
-        if isinstance(record, Mapping):
-            for name, value in _facts_of(record, group):
-                if include_host or not _is_path(value):
-                    yield Fact(name, value)
+        for name, value in _facts_of(results.record(group), group):
+            if include_host or not _is_path(value):
+                yield Fact(name, value)
     if include_host:
         yield Fact("Host name", str(results.get("host", "host", "hostname", default=platform.node())))
         yield Fact("Folder", str(results.folder))

@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
-from envbench.phases import STRETCHES, Phase
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from envbench.phases import STRETCHES, Phase
 from envreport import units
 from envreport.document import Chart, Mark
 from envreport.rungs import Side
@@ -99,7 +99,7 @@ def _figure(rows: int, *, height: float | None = None) -> tuple[Figure, Any]:
 
 
 def _name(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(units.printable(text).split())
     return line if len(line) <= NAME_LIMIT else line[: NAME_LIMIT - 1] + "…"
 
 
@@ -308,7 +308,7 @@ def clean(svg: str, prefix: str, title: str, description: str) -> tuple[str, dic
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
     for position, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
-        element.text = text
+        element.text = units.printable(text)
         root.insert(position, element)
     for element in root.iter():
         if element.tag != f"{{{SVG}}}text":

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any
 
 from envbench.phases import Experiment, Phase, Unit
-
 from envreport import stats, units
 from envreport.results import Results, RungKey, Series
 from envreport.rungs import label

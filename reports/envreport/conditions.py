@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from envreport.results import Results
 from envreport.stability import is_noisy, noise_warnings
 
 
-def host_layers(results: Results) -> list[Mapping[str, object]]:
+def host_layers(results: Results) -> list[Mapping[str, Any]]:
     """Return the layers around the machine that measured, outermost first; [] on bare metal and where it is not known."""
-    layers = results.get("host", "layers", default=[])
-    return [layer for layer in layers if isinstance(layer, Mapping)]
+    return results.records("host", "layers")
 
 
 def is_nested(results: Results) -> bool:
@@ -34,8 +34,8 @@ def _conditions(results: Results) -> Iterator[str]:
         yield "noisy machine"
     drivers = {
         str(facts[key])
-        for each in results.get("backends", "used", default=[])
-        if isinstance(each, Mapping) and isinstance(facts := each.get("facts"), Mapping)
+        for each in results.records("backends", "used")
+        if isinstance(facts := each.get("facts"), Mapping)
         for key in ("storage_driver", "storage")
         if facts.get(key)
     }

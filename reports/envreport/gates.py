@@ -17,7 +17,6 @@ from pathlib import Path
 
 from envbench.phases import Experiment, Phase, Unit, metric
 from envbench.samples import variant_keys
-
 from envreport import units
 from envreport.claims.rules import quantile_with_failures
 from envreport.claims.verdict import Answer, Relation, compare, compare_exact

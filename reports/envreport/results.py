@@ -114,11 +114,20 @@ class Results:
             found = found[name]
         return default if found is None else found
 
+    def records(self, *path: str) -> list[Mapping[str, Any]]:
+        """Return the objects of a list in run.json; [] where it is missing, no list or holds none."""
+        found = self.get(*path)
+        return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+    def record(self, *path: str) -> Mapping[str, Any]:
+        """Return an object of run.json; {} where it is missing or something else."""
+        found = self.get(*path)
+        return found if isinstance(found, Mapping) else {}
+
     @cached_property
     def vm_names(self) -> frozenset[str]:
         """Rungs that run.json calls VMs."""
-        used = self.get("backends", "used", default=[])
-        return frozenset(str(each.get("name")) for each in used if isinstance(each, Mapping) and each.get("is_vm"))
+        return frozenset(str(each.get("name")) for each in self.records("backends", "used") if each.get("is_vm"))
 
     def side(self, key: RungKey | SeriesKey) -> Side:
         """Return the kind of a rung."""

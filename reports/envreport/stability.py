@@ -205,11 +205,11 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
     """Yield what run.json itself warns of: recorded warnings, unfinished rungs, leaks, a run that ended early."""
     for note in results.notes:
         yield Warning_("incomplete", note, "Keep run.json beside samples.csv.")
-    for each in _records(results.get("warnings", default=[])):
+    for each in results.records("warnings"):
         yield Warning_(
             _text(each, "code", "warning"), _text(each, "message", "a warning without a message"), _text(each, "advice")
         )
-    for each in _records(results.get("unfinished", default=[])):
+    for each in results.records("unfinished"):
         name = " ".join(part for part in (_text(each, "backend"), _text(each, "variant")) if part)
         yield Warning_(
             "unfinished",
@@ -217,9 +217,10 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
             "Give the run more time (--budget) or fewer rungs (--backend).",
             name,
         )
-    for leak in results.get("cleanup", "leaked", default=[]):
+    leaked = results.get("cleanup", "leaked")
+    for leak in leaked if isinstance(leaked, list) else []:
         yield Warning_("leak", f"left behind: {leak}", "Run `envbench clean`, then look at what is still there.")
-    outcome = results.get("outcome", default="done")
+    outcome = str(results.get("outcome", default="done"))
     if outcome not in {"done", "ok", "finished", "complete"}:
         yield Warning_("outcome", f"the run ended as {outcome!r}", "Figures rest on what was measured until then.")
 
@@ -271,10 +272,6 @@ def all_warnings(results: Results) -> tuple[Warning_, ...]:
 def is_noisy(warnings: Sequence[Warning_]) -> bool:
     """Return whether the machine itself was noisy."""
     return any(warning.code.startswith("nois") for warning in warnings)
-
-
-def _records(value: object) -> list[Mapping[str, object]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _text(record: Mapping[str, object], key: str, default: str = "") -> str:

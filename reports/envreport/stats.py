@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,7 @@ def _type7(ordered: NDArray[np.float64], p: float) -> float:
     return low + (high - low) * (position - below)
 
 
+@lru_cache(maxsize=1024)
 def order_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, int, float] | None:
     """Return (low rank, high rank, achieved coverage), ranks from 1, of the interval of the p-quantile; None if n is too small."""
     tail = (1 - confidence) / 2
@@ -111,13 +113,19 @@ def _log_normal_limits(ordered: NDArray[np.float64], p: float, value: float) -> 
     if spread == 0:
         return Interval(value, value, CONFIDENCE)
     shift = float(stats.norm.ppf(p)) * math.sqrt(n)
-    low_factor, high_factor = stats.nct.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], n - 1, shift) / math.sqrt(n)
+    low_factor, high_factor = _tolerance_factors(n, shift)
     low, high = math.exp(centre + low_factor * spread), math.exp(centre + high_factor * spread)
     if p > 0.5:
         high = max(high, float(ordered[-1]))
     if p < 0.5:
         low = min(low, float(ordered[0]))
     return Interval(min(low, value), max(high, value), CONFIDENCE)
+
+
+@lru_cache(maxsize=1024)
+def _tolerance_factors(n: int, shift: float) -> tuple[float, float]:
+    low, high = stats.nct.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], n - 1, shift) / math.sqrt(n)
+    return float(low), float(high)
 
 
 Blocks = Mapping[int, Sequence[float]]

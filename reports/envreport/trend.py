@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from envbench.phases import Experiment, Phase, Unit
-
 from envreport import stats, units
 from envreport.compare import compare, obstacles
 from envreport.document import Cell, Chart, Mark, Section, Table

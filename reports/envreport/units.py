@@ -92,3 +92,11 @@ def estimate_text(estimate: Estimate | None, unit: Unit | str, bound: float | No
 def percent(ratio: float) -> str:
     """Return a share as a percentage, e.g. "45 %"; small shares keep a digit that is not 0."""
     return f"{_round(ratio * 100, 2)} %"
+
+
+def printable(text: str) -> str:
+    """Return text from outside without what a terminal would obey or XML cannot carry; blanks stay blanks."""
+    return "".join(
+        each if each.isprintable() or each.isspace() and each in " \n\t" else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )

@@ -237,9 +237,10 @@ def usual_rows() -> Callable[..., Rows]:
     return default_rows
 
 
-@pytest.fixture
-def run_folder(tmp_path: Path) -> Path:
-    return default_rows().write(tmp_path / "run", run_meta())
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run, shared by all tests: who writes into it writes what follows from its rows."""
+    return default_rows().write(tmp_path_factory.mktemp("synthetic") / "run", run_meta())
 
 
 @pytest.fixture

@@ -43,7 +43,13 @@ def seen(experiment: E, backend: str, **facts: int | list[int]) -> Build:
     def build(rows: Any) -> object:
         variant = KVM if backend == "qemu" else ""
         for name, value in facts.items():
-            rows.add(experiment, backend, name.replace("__", "."), value if isinstance(value, list) else [value], variant=variant)
+            rows.add(
+                experiment,
+                backend,
+                name.replace("__", "."),
+                value if isinstance(value, list) else [value],
+                variant=variant,
+            )
         return rows
 
     return build
@@ -114,11 +120,16 @@ def density(vm: tuple[float, ...], container: tuple[float, ...]) -> Build:
     return build
 
 
-def speed(container: float, *, metrics: tuple[str, ...] = ("cpu_int", "syscall"), factors: tuple[float, ...] = SPREAD) -> Build:
+def speed(
+    container: float, *, metrics: tuple[str, ...] = ("cpu_int", "syscall"), factors: tuple[float, ...] = SPREAD
+) -> Build:
     narrow = tuple(1 + (factor - 1) / 10 for factor in SPREAD)
     used = narrow if factors is SPREAD else factors
     return both(
-        *(series(E.SPEED, each, process=around(1000, narrow), docker=around(1000 / container, used)) for each in metrics)
+        *(
+            series(E.SPEED, each, process=around(1000, narrow), docker=around(1000 / container, used))
+            for each in metrics
+        )
     )
 
 
@@ -137,7 +148,13 @@ def host(*layers: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"host": {"layers": list(layers)}}
 
 
-MUTUAL = ("mutual__processes_seen", "mutual__names_seen", "mutual__mounts_seen", "mutual__memory_seen", "mutual__files_seen")
+MUTUAL = (
+    "mutual__processes_seen",
+    "mutual__names_seen",
+    "mutual__mounts_seen",
+    "mutual__memory_seen",
+    "mutual__files_seen",
+)
 ITEMS = ("item__kernel", "item__modules", "item__init", "item__package_manager")
 RESIZE = ("memory_grown", "memory_shrunk", "cpu_changed")
 
@@ -154,9 +171,13 @@ def counts(first: int, second: int) -> Build:
 
 
 def exported(vm: float, container: float, factors: tuple[float, ...] = SPREAD) -> Build:
-    sized = both(seen(E.PORTABILITY, "qemu", export_bytes=int(vm * MIB)), seen(E.PORTABILITY, "docker", export_bytes=int(container * MIB)))
+    sized = both(
+        seen(E.PORTABILITY, "qemu", export_bytes=int(vm * MIB)),
+        seen(E.PORTABILITY, "docker", export_bytes=int(container * MIB)),
+    )
     timed = (
-        series(E.PORTABILITY, name, qemu=around(vm * S, factors), docker=around(container * S, factors[::-1])) for name in ("export", "import")
+        series(E.PORTABILITY, name, qemu=around(vm * S, factors), docker=around(container * S, factors[::-1]))
+        for name in ("export", "import")
     )
     return both(sized, *timed)
 
@@ -291,16 +312,12 @@ HYPERVISORS = {
     "supports": host({"kind": "vm", "id": "virtualbox", "name": "VirtualBox", "hypervisor_type": 2}),
     "contradicts": host({"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1}),
     "leaves_open": host(
-        {"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1}, {"kind": "vm", "id": "qemu", "hypervisor_type": 2}
+        {"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1},
+        {"kind": "vm", "id": "qemu", "hypervisor_type": 2},
     ),
 }
 EXPECTED = {"supports": Verdict.SUPPORTED, "contradicts": Verdict.CONTRADICTED, "leaves_open": Verdict.INCONCLUSIVE}
-CASES = [
-    (claim_id, side)
-    for claim_id, known in KNOWN.items()
-    for side in EXPECTED
-    if getattr(known, side) is not None
-]
+CASES = [(claim_id, side) for claim_id, known in KNOWN.items() for side in EXPECTED if getattr(known, side) is not None]
 
 
 def test_every_claim_has_known_answers() -> None:
@@ -349,7 +366,9 @@ def test_emulation_never_supports_for_hardware(claim_id: str, rows: Any) -> None
     supports = KNOWN[claim_id].supports
     assert supports
     supports(rows)
-    emulated = [each.__class__(**{**_fields(each), "variant": each.variant.replace("kvm", "tcg")}) for each in rows.samples]
+    emulated = [
+        each.__class__(**{**_fields(each), "variant": each.variant.replace("kvm", "tcg")}) for each in rows.samples
+    ]
     rows.samples[:] = emulated
     found = judge(BY_ID[claim_id], rows.results())
     assert found.verdict is Verdict.SUPPORTED

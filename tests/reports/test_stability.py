@@ -46,7 +46,9 @@ def test_first_run_and_outliers_are_flagged_and_kept(rows: Any) -> None:
 
 
 def test_two_groups(rows: Any) -> None:
-    data = [each * MS for pair in zip(RANDOM.normal(200, 2, 15), RANDOM.normal(400, 4, 15), strict=True) for each in pair]
+    data = [
+        each * MS for pair in zip(RANDOM.normal(200, 2, 15), RANDOM.normal(400, 4, 15), strict=True) for each in pair
+    ]
     rows.add(S, "docker", Phase.READY, data)
     assert "bimodal" in codes(rows)
 
@@ -61,7 +63,9 @@ def test_never_crashes(data: list[float]) -> None:
     assert diagnose(data).n == len(data)
 
 
-@pytest.mark.parametrize(("name", "quiet", "loud"), [("noise.load1", 0.2, 3.0), ("noise.psi_cpu", 0.0, 0.5), ("noise.steal", 0.0, 0.2)])
+@pytest.mark.parametrize(
+    ("name", "quiet", "loud"), [("noise.load1", 0.2, 3.0), ("noise.psi_cpu", 0.0, 0.5), ("noise.steal", 0.0, 0.2)]
+)
 def test_noise_stamps(make_rows: Any, name: str, quiet: float, loud: float) -> None:
     calm = make_rows().add(S, "docker", name, [quiet] * 20)
     assert not is_noisy(all_warnings(calm.results()))

@@ -40,7 +40,9 @@ MORE, LESS = Relation
         (math.nan, 70, MORE, OPEN),
     ],
 )
-def test_an_interval_that_touches_decides_nothing(low: float, high: float, relation: Relation, expected: Answer) -> None:
+def test_an_interval_that_touches_decides_nothing(
+    low: float, high: float, relation: Relation, expected: Answer
+) -> None:
     assert compare(Interval(low, high, 0.95), relation, 60) is expected
 
 
@@ -84,7 +86,9 @@ def test_quantifiers(answers: tuple[Answer, Answer]) -> None:
         ([(HOLDS, "tcg"), (FAILS, "tcg")], TcgBias.TOWARDS, Weighed(OPEN)),
     ],
 )
-def test_emulation_never_speaks_for_hardware(answers: list[tuple[Answer, str | None]], bias: TcgBias, expected: Weighed) -> None:
+def test_emulation_never_speaks_for_hardware(
+    answers: list[tuple[Answer, str | None]], bias: TcgBias, expected: Weighed
+) -> None:
     assert weigh(answers, Quantifier.AGREE, bias) == expected
 
 

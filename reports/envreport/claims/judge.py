@@ -79,8 +79,8 @@ def _skipped(results: Results, words: str) -> Iterator[str]:
     from envreport.claims.rules import side_words  # noqa: PLC0415  (rules import nothing from here)
     from envreport.rungs import side_of  # noqa: PLC0415
 
-    for each in results.get("backends", "skipped", default=[]):
-        if isinstance(each, Mapping) and side_words((side_of(str(each.get("name")), ""),)) in words:
+    for each in results.records("backends", "skipped"):
+        if side_words((side_of(str(each.get("name")), ""),)) in words:
             yield f"{each.get('name')}: {each.get('reason', 'skipped')} ({each.get('remedy') or 'no remedy known'})"
 
 

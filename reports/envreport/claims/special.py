@@ -314,9 +314,7 @@ class HostLayer:
     def judge(self, results: Results) -> Outcome:
         """Look through the layers that run.json carries."""
         found = []
-        for layer in results.get("host", "layers", default=[]):
-            if not isinstance(layer, Mapping):
-                continue
+        for layer in results.records("host", "layers"):
             mark = str(layer.get("hypervisor_type") if self.hypervisor_types else layer.get("id"))
             name = str(layer.get("name") or layer.get("id"))
             if mark in self.holds or mark in self.fails:

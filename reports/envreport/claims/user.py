@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from envbench.phases import Experiment, Phase, Unit, metric
-
 from envreport.claims.model import Claim, Rule, Theme
 from envreport.claims.rules import Ratio, Threshold
 from envreport.claims.verdict import Relation, TcgBias

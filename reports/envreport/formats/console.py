@@ -7,6 +7,7 @@ from pathlib import Path
 from envreport.claims.verdict import Verdict
 from envreport.document import ReportDocument, Table
 from envreport.formats.markdown import MEASURED, SYMBOLS
+from envreport.units import printable
 
 
 def summary(document: ReportDocument, folder: Path) -> str:
@@ -21,11 +22,6 @@ def summary(document: ReportDocument, folder: Path) -> str:
     report = folder / "report.html"
     lines.append(f"Report: {report if report.is_file() else folder}")
     return "\n".join(printable(line) for line in lines)
-
-
-def printable(text: str) -> str:
-    """Return text without what a terminal would obey."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def table_lines(table: Table) -> Iterator[str]:

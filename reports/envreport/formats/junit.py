@@ -28,7 +28,7 @@ def _starts(document: ReportDocument) -> ElementTree.Element:
     properties = ElementTree.SubElement(suite, "properties")
     for warning in document.warnings:
         ElementTree.SubElement(
-            properties, "property", {"name": f"warning.{warning.code}", "value": clean(warning.message)}
+            properties, "property", {"name": clean(f"warning.{warning.code}"), "value": clean(warning.message)}
         )
     failed = {name: (reason, count, total) for name, reason, count, total in document.failures}
     for row in ready:

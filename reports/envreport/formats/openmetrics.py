@@ -43,7 +43,7 @@ def _lines(document: ReportDocument) -> Iterator[str]:
     yield "# TYPE envbench_claim info"
     yield "# HELP envbench_claim The verdict on each claim."
     for each in document.judgements:
-        labels = {"claim": each.claim.id, "verdict": str(each.verdict), "tcg_only": str(each.tcg_only).lower()}
+        labels = {"claim": each.claim.id, "verdict": str(each.verdict), "label": each.label}
         yield f"envbench_claim_info{_labels(labels)} 1"
     yield "# TYPE envbench_warning info"
     yield "# HELP envbench_warning Warnings of the run."

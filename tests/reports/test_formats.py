@@ -1,0 +1,294 @@
+"""Every format shows every claim and warning, gives the same bytes for the same rows, and lets nothing from outside through."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import duckdb
+import jsonschema
+import pandas as pd
+import pytest
+from envbench.phases import Experiment, Outcome, Phase
+from envreport import DEFAULT_FORMATS, ci_notice, console_summary, report_document, write_all
+from envreport.claims import CLAIMS
+from envreport.formats import FORMATS, render
+from envreport.results import ResultsError, load
+from envreport.schema import run_schema
+
+TEXT_FORMATS = [name for name in FORMATS if name != "parquet"]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)',
+    "'; } body { display: none } .x{",
+    "]]><evil/>",
+    "{{ 7*7 }} {% raw %}",
+    "$\\frac{a}{b}$ | cell | `code` [x](javascript:alert(1))",
+    "\x1b[31mred\x1b[0m\x07 \u202eabc\u2028line",
+    'style="color:red"',
+]
+
+
+@pytest.fixture
+def hostile_folder(make_rows: Any, meta: dict[str, Any], tmp_path: Path) -> Path:
+    rows = make_rows()
+    for index, text in enumerate(HOSTILE):
+        backend = text.replace("\x1b", "").replace("\x07", "")
+        rows.add(
+            Experiment.STARTUP,
+            backend,
+            Phase.READY,
+            [2e8 + each for each in range(8)],
+            variant=f"image={text}",
+            profile=text,
+        )
+        rows.add(Experiment.KERNEL, "docker", "boot_id_equals_host", [1], detail=text)
+        rows.add(
+            Experiment.STARTUP, "docker", Phase.READY, [None], outcome=Outcome.FAILED, detail=text, profile=f"p{index}"
+        )
+    everything = " ".join(HOSTILE)
+    meta["host"] |= {
+        "summary": everything,
+        "layers": [{"kind": everything, "name": everything, "id": everything, "details": {everything: everything}}],
+    }
+    meta["warnings"] = [{"code": text, "message": text, "advice": text} for text in HOSTILE]
+    meta["engines"] = {text: text for text in HOSTILE}
+    meta["command"] = HOSTILE
+    meta["backends"]["skipped"] = [{"name": text, "reason": text, "remedy": text} for text in HOSTILE]
+    return rows.write(tmp_path / "hostile", meta)
+
+
+class Page(HTMLParser):
+    """Collects the tags, attributes and ids of a page, and what stands outside scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self._skip = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes.extend((tag, name, value or "") for name, value in attrs)
+        self._skip = tag in {"script", "style"}
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"script", "style"}:
+            self._skip = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._skip:
+            self.text += data
+
+    def all(self, name: str) -> list[str]:
+        return [value for _, attribute, value in self.attributes if attribute == name]
+
+
+@lru_cache(maxsize=32)
+def files_of(name: str, folder: Path) -> dict[str, bytes]:
+    return render(name, report_document(folder))
+
+
+@pytest.mark.parametrize("name", TEXT_FORMATS)
+def test_every_claim_and_warning_is_shown(name: str, run_folder: Path) -> None:
+    text = b"\n".join(files_of(name, run_folder).values()).decode().replace("\\", "")
+    for claim in CLAIMS:
+        assert claim.id in text, claim.id
+    assert "kvm-unusable" in text
+    assert "KVM opens but a guest hangs" in text
+    assert "only" in text
+    assert "TCG" in text
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_the_same_rows_give_the_same_bytes(name: str, run_folder: Path) -> None:
+    assert files_of(name, run_folder) == render(name, report_document(run_folder))
+
+
+@pytest.mark.parametrize("name", [name for name in TEXT_FORMATS if name != "html"])
+def test_gold(name: str, run_folder: Path, gold: Callable[[str, bytes], None]) -> None:
+    for file, content in files_of(name, run_folder).items():
+        gold(file, content)
+
+
+def test_gold_html_without_its_charts(run_folder: Path, gold: Callable[[str, bytes], None]) -> None:
+    page = files_of("html", run_folder)["report.html"].decode()
+    page = re.sub(r"<svg.*?</svg>", "<svg/>", page, flags=re.DOTALL)
+    page = re.sub(r"^\.[a-z-]+-\d+ \{.*\}\n", "", page, flags=re.MULTILINE)
+    page = re.sub(r"'sha256-[^']+'", "'sha256-…'", page)
+    page = re.sub(r"data:application/gzip;base64,[^\"]+", "data:…", page)
+    gold(
+        "report.html",
+        re.sub(r'(<script type="application/json" id="data">).*?(</script>)', r"\1\2", page, flags=re.DOTALL).encode(),
+    )
+
+
+def test_html_is_one_file_with_a_strict_policy(run_folder: Path) -> None:
+    page = files_of("html", run_folder)["report.html"].decode()
+    assert len(page) < 1_500_000
+    found = Page(page)
+    assert not [
+        each
+        for each in (*found.all("src"), *found.all("href"), *found.all("xlink:href"))
+        if not each.startswith(("#", "data:"))
+    ]
+    policy = next(
+        value for tag, name, value in found.attributes if tag == "meta" and "default-src" in value and name == "content"
+    )
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not found.all("style"), "a style attribute would need unsafe-inline"
+    assert not [name for _, name, _ in found.attributes if name.startswith("on")]
+    ids = found.all("id")
+    assert len(ids) == len(set(ids))
+    assert found.tags.count("svg") == found.tags.count("figure") == found.tags.count("figcaption") == 5
+    known = set(ids)
+    assert {each.removeprefix("#") for each in found.all("href") if each.startswith("#")} <= known
+    assert {part for each in found.all("aria-labelledby") for part in each.split()} <= known
+    assert "@media print" in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_host_name_and_paths_are_left_out_unless_asked_for(run_folder: Path) -> None:
+    for name in TEXT_FORMATS:
+        text = b"".join(files_of(name, run_folder).values()).decode()
+        assert "secret-host" not in text, name
+        assert "alice" not in text, name
+        assert "docker.sock" not in text, name
+    shown = render("markdown", report_document(run_folder, include_host=True))["report.md"].decode()
+    assert "secret-host" in shown
+    assert "alice" in shown
+
+
+def test_hostile_strings_stay_text_in_html(hostile_folder: Path) -> None:
+    page = files_of("html", hostile_folder)["report.html"].decode()
+    found = Page(page)
+    assert found.tags.count("script") == 2
+    assert found.tags.count("img") == 0
+    assert "evil" not in found.tags
+    assert not [name for _, name, _ in found.attributes if name.startswith("on")]
+    assert not found.all("style")
+    styles = page[page.index("<style>") : page.index("</style>")]
+    assert "display: none } .x" not in styles
+    assert "<script>alert(1)</script>" in found.text
+    assert "49" not in [part.strip() for part in found.text.split("{{")]
+
+
+def test_hostile_strings_break_no_other_format(hostile_folder: Path) -> None:
+    ElementTree.fromstring(files_of("junit", hostile_folder)["junit.xml"])
+    json.loads(files_of("json", hostile_folder)["report.json"])
+    for content in files_of("csv", hostile_folder).values():
+        parsed = list(csv.reader(io.StringIO(content.decode())))
+        assert len({len(row) for row in parsed}) == 1
+        assert len(parsed) == content.decode().count("\n")
+    metrics = files_of("openmetrics", hostile_folder)["metrics.txt"].decode()
+    assert all(
+        re.fullmatch(r'#.*|[a-z_]+\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*\} \S+', line) for line in metrics.splitlines()
+    )
+    markdown = files_of("markdown", hostile_folder)["report.md"].decode()
+    assert "<script" not in markdown.replace("\\<", "")
+    assert "\x1b" not in console_summary(hostile_folder)
+
+
+def test_annotations_cannot_be_smuggled_in(hostile_folder: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    text = ci_notice(hostile_folder, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
+    assert text
+    assert all(line.startswith(("::error title=", "::warning title=")) for line in text.split("\n"))
+    assert summary.read_text(encoding="utf-8").startswith("## ")
+    assert ci_notice(hostile_folder, {}) == ""
+
+
+def test_tables_load_in_pandas_and_duckdb_without_options(run_folder: Path) -> None:
+    write_all(run_folder, [*DEFAULT_FORMATS, "parquet"])
+    for name in ("samples", "summary", "claims"):
+        path = run_folder / f"{name}.csv"
+        rows = len(pd.read_csv(path))
+        assert rows == duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]  # noqa: S608
+        assert rows == sum(1 for _ in csv.reader(io.StringIO(path.read_text(encoding="utf-8")))) - 1
+    medians = pd.read_csv(run_folder / "summary.csv")["median"]
+    assert medians.dtype.kind == "f"
+    assert (medians > 0).sum() > 20
+    assert len(pd.read_parquet(run_folder / "samples.parquet")) == len(pd.read_csv(run_folder / "samples.csv"))
+
+
+def test_missing_is_empty_and_never_zero(rows: Any, tmp_path: Path) -> None:
+    rows.add(Experiment.STARTUP, "docker", Phase.READY, [None] * 3, outcome=Outcome.FAILED, detail="no")
+    folder = rows.write(tmp_path / "run")
+    write_all(folder, ["csv", "html", "markdown", "json", "junit", "openmetrics", "github"])
+    row = next(csv.DictReader(io.StringIO((folder / "summary.csv").read_text(encoding="utf-8"))))
+    assert (row["median"], row["min"], row["n"], row["failed"]) == ("", "", "0", "3")
+
+
+def test_a_run_without_run_json_is_reported_with_a_note(usual_rows: Any, tmp_path: Path) -> None:
+    folder = usual_rows(runs=6).write(tmp_path / "run")
+    assert "run.json is missing" in console_summary(folder)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
+def test_a_broken_run_json_is_refused_with_one_line(content: str, usual_rows: Any, tmp_path: Path) -> None:
+    folder = usual_rows(runs=6).write(tmp_path / "run")
+    (folder / "run.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ResultsError) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, 3, "x", [], [1], {"a": 1}, {"used": 4, "skipped": [3]}])
+def test_any_key_of_run_json_may_be_of_any_shape(
+    value: Any, meta: dict[str, Any], make_rows: Any, tmp_path: Path
+) -> None:
+    rows = make_rows().add(Experiment.STARTUP, "docker", Phase.READY, [2e8] * 6)
+    for key in list(meta):
+        if key != "schema":
+            meta[key] = value
+    write_all(rows.write(tmp_path / "run", meta), ["csv", "markdown", "json"])
+
+
+def test_an_empty_folder_and_an_unknown_format_are_refused(tmp_path: Path, run_folder: Path) -> None:
+    with pytest.raises(ResultsError, match=r"no samples\.csv"):
+        write_all(tmp_path)
+    with pytest.raises(ValueError, match="no format 'pdf'"):
+        write_all(run_folder, ["pdf"])
+
+
+def test_schema_of_run_json(meta: dict[str, Any]) -> None:
+    schema = run_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(meta, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**meta, "warnings": [{"code": 1}]}, schema)
+
+
+def test_benchmark_action_gets_what_it_reads(run_folder: Path) -> None:
+    entries = json.loads(files_of("github", run_folder)["github-action-benchmark.json"])
+    assert len(entries) == 5
+    for entry in entries:
+        assert isinstance(entry["value"], float)
+        assert entry["unit"] == "ms"
+        assert entry["range"].startswith("± ")
+
+
+def test_all_sections_have_charts_where_there_are_data(make_rows: Any, tmp_path: Path) -> None:
+    rows = make_rows()
+    for backend, variant, factor in (("process", "", 1.0), ("docker", "", 1.1), ("qemu", "accel=tcg", 9.0)):
+        for metric in ("cpu_int", "memory_latency"):
+            rows.add(Experiment.SPEED, backend, metric, [100 * factor + each for each in range(6)], variant=variant)
+        rows.add(Experiment.MEMORY, backend, "total", [1e6 * factor + each for each in range(6)], variant=variant)
+        for number in (1, 2, 4, 8):
+            extra = ";".join(part for part in (variant, "mode=sequence", f"n={number}") if part)
+            rows.add(Experiment.DENSITY, backend, "memory_n", [1e6 * factor * number], variant=extra)
+            rows.add(Experiment.DENSITY, backend, "start_n", [1e6 * factor * number], variant=extra)
+    folder = rows.write(tmp_path / "run")
+    page = files_of("html", folder)["report.html"].decode()
+    for chart in ("speed-chart", "memory-chart", "density-memory", "density-start"):
+        assert f'id="{chart}-title"' in page
