@@ -57,7 +57,9 @@ def test_machine_marks_split_the_boot():
     marks = {Mark.REQUESTED: 0, Mark.VMM_UP: 5, Mark.KERNEL_UP: 7, Mark.USERSPACE_UP: 90, Mark.READY: 91}
     found = phases_of(marks)
     assert [found[phase] for phase in (Phase.VMM, Phase.FIRMWARE, Phase.KERNEL, Phase.USERSPACE)] == [5, 2, 83, 1]
-    assert sum(found[phase] for phase in (Phase.VMM, Phase.FIRMWARE, Phase.KERNEL, Phase.USERSPACE)) == found[Phase.READY]
+    assert (
+        sum(found[phase] for phase in (Phase.VMM, Phase.FIRMWARE, Phase.KERNEL, Phase.USERSPACE)) == found[Phase.READY]
+    )
 
 
 def test_payload_that_never_gets_ready_times_out_and_is_destroyed(fake, make_sampler):

@@ -102,11 +102,13 @@ def test_a_domain_under_kvm_with_uefi_and_disk() -> None:
 
 
 def test_the_kernel_speaks_first_and_quiet_comes_last() -> None:
-    words = kernel_words(ARCHITECTURES["x86_64"], chatty_start=True).split()
+    words = kernel_words(ARCHITECTURES["x86_64"], own_guest=True).split()
     assert words.index("debug") < words.index("quiet") < words.index("earlyprintk=ttyS0")
     assert "console=ttyS0" in words
-    assert "debug" not in kernel_words(ARCHITECTURES["x86_64"], chatty_start=False)
-    assert "console=ttyAMA0" in kernel_words(ARCHITECTURES["aarch64"], chatty_start=True)
+    assert "debug" not in kernel_words(ARCHITECTURES["x86_64"], own_guest=False)
+    words = kernel_words(ARCHITECTURES["x86_64"], own_guest=True, uefi=True).split()
+    assert words.index("earlyprintk=ttyS0") < words.index("quiet")
+    assert "console=ttyAMA0" in kernel_words(ARCHITECTURES["aarch64"], own_guest=True)
 
 
 def settings(tmp_path: Path, **more: object) -> Settings:
