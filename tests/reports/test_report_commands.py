@@ -1,0 +1,176 @@
+"""The commands that read results folders, through envbench's own command line."""
+
+import csv
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from envbench.cli import main
+from envreport import write_all
+from envreport.claims import CLAIMS
+from envreport.claims.texts import table_markdown
+from envreport.results import load
+from envreport.stats import median
+from envreport.words import WORDS
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def folder(run_folder: Path, tmp_path: Path) -> Path:
+    target = tmp_path / "copy"
+    target.mkdir()
+    for name in ("samples.csv", "run.json"):
+        shutil.copy(run_folder / name, target)
+    return target
+
+
+def test_report_writes_and_names_its_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(folder), "--format", "markdown", "--format", "json"]) == 0
+    written = capsys.readouterr().out.split()
+    assert {Path(each).name for each in written} == {"report.md", "report.json"}
+    assert all(Path(each).is_file() for each in written)
+
+
+def test_several_runs_stand_side_by_side(folder: Path, usual_rows: Any, meta: dict[str, Any], tmp_path: Path) -> None:
+    other = usual_rows(seed=9).write(tmp_path / "other", {**meta, "run_id": "bbbbbbbbbbbb"})
+    assert (
+        main(
+            [
+                "report",
+                str(folder),
+                str(other),
+                "--format",
+                "html",
+                "--format",
+                "markdown",
+                "--output",
+                str(tmp_path / "site"),
+            ]
+        )
+        == 0
+    )
+    text = (tmp_path / "site" / "report.md").read_text(encoding="utf-8")
+    assert "Runs side by side" in text
+    assert "bbbbbbbbbbbb" in text
+    assert 'id="runs-chart-title"' in (tmp_path / "site" / "report.html").read_text(encoding="utf-8")
+
+
+def test_side_by_side_does_not_compare_the_incomparable(
+    folder: Path, usual_rows: Any, meta: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = usual_rows().write(tmp_path / "other", {**meta, "payload": {"minimal": {"sha256": "other"}}})
+    assert main(["report", str(folder), str(other), "--format", "markdown"]) == 0
+    assert "not comparable" in (other / "report.md").read_text(encoding="utf-8")
+    assert main(["compare", str(folder), str(other)]) == 2
+    assert "payload differs" in capsys.readouterr().err
+    assert main(["compare", str(folder), str(other), "--force"]) == 0
+    assert "forced although payload differs" in capsys.readouterr().out
+
+
+def test_compare_says_same_or_inconclusive_of_equal_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(folder), str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "docker" in out
+    assert "faster" not in out
+    assert "slower" not in out
+    assert main(["compare", str(folder)]) == 2
+
+
+def test_recompute_gives_identical_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_all(folder)
+    before = {name: (folder / name).read_bytes() for name in ("summary.csv", "claims.csv", "warnings.csv")}
+    assert main(["recompute", str(folder)]) == 0
+    assert capsys.readouterr().out.count(": identical") == 3
+    assert before == {name: (folder / name).read_bytes() for name in before}
+    (folder / "summary.csv").write_text("changed\n", encoding="utf-8")
+    assert main(["recompute", str(folder), "--check"]) == 1
+    assert "summary.csv" in capsys.readouterr().err
+    assert main(["recompute", str(folder)]) == 0
+    assert (folder / "summary.csv").read_bytes() == before["summary.csv"]
+
+
+def test_summary_holds_what_the_rows_hold(folder: Path) -> None:
+    write_all(folder, ["csv"])
+    results = load(folder)
+    for row in csv.DictReader(io.StringIO((folder / "summary.csv").read_text(encoding="utf-8"))):
+        series = next(
+            each
+            for key, each in results.series.items()
+            if (key.experiment, key.backend, key.variant, key.profile, key.phase)
+            == (row["experiment"], row["backend"], row["variant"], row["profile"], row["phase"])
+        )
+        found = median(series.values)
+        assert found is not None
+        assert float(row["median"]) == found.value
+        assert int(row["n"]) == len(series.values)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report"],
+        ["report", "/nonexistent"],
+        ["recompute", "/nonexistent"],
+        ["claims", "no-such-claim"],
+        ["report", ".", "--format", "pdf"],
+    ],
+)
+def test_wrong_arguments_are_one_line_and_exit_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_claims_lists_all_and_explains_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims"]) == 0
+    out = capsys.readouterr().out
+    assert all(claim.id in out for claim in CLAIMS)
+    assert main(["claims", "start-faster", "--results", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "supported under TCG only" in out
+    assert "qemu (TCG, q35) over docker" in out
+    assert main(["claims", "--results", str(folder)]) == 0
+    assert "[not testable here]" in capsys.readouterr().out
+
+
+def test_docs_claims_is_in_step() -> None:
+    path = ROOT / "docs" / "claims.md"
+    assert path.read_text(encoding="utf-8") == table_markdown(), "run: envbench claims --markdown > docs/claims.md"
+
+
+def test_every_claim_is_whole() -> None:
+    ids = [claim.id for claim in CLAIMS]
+    assert len(set(ids)) == len(ids) == 47
+    for claim in CLAIMS:
+        assert claim.stands_in
+        assert set(claim.stands_in) <= {"D0", "D1", "D2", "D3", "D4"}
+        assert claim.reference
+        assert claim.scope
+        assert claim.partner in {"", *ids}
+        if claim.rule is None:
+            assert claim.reading
+        else:
+            assert claim.rule.describe()
+            assert claim.rule.needs()
+
+
+def test_every_metric_in_words_exists() -> None:
+    from envbench.phases import METRICS, Phase
+
+    assert set(WORDS) <= {*METRICS, *Phase, "leaked.total"}
+
+
+def test_every_metric_a_claim_needs_exists() -> None:
+    from envbench.phases import Experiment, Phase, metric
+
+    for claim in CLAIMS:
+        for need in claim.rule.needs() if claim.rule else ():
+            if need.experiment is Experiment.STARTUP:
+                assert need.metric in set(Phase)
+            elif need.experiment is not None and need.metric != "speed metrics":
+                assert metric(need.metric).experiment is need.experiment, (claim.id, need)
