@@ -1,8 +1,8 @@
 """What some experiments need and this machine has not: programs and kernels of other systems.
 
 `python -m envbench.experiments.artefacts fetch` downloads distribution packages and unpacks them into the user's cache;
-nothing is installed, and no run ever fetches. Packages of another architecture are asked of apt with a state of its own,
-so that the machine's own package lists and architectures stay as they are.
+nothing is installed, and no run ever fetches. Packages of another architecture are asked of apt with a state of its
+own, so that the machine's own package lists and architectures stay as they are.
 """
 
 import gzip
