@@ -148,6 +148,29 @@ def _without_progress(printed: str) -> str:
     return "\n".join(lines)
 
 
+def _docker_remapped(lab: Lab) -> str:
+    """A daemon of this session's own, for user namespaces are a setting of the daemon; without a network."""
+    folder = lab.folder("dockerd")
+    # The remapped root must be able to reach its data.
+    folder.chmod(0o711)
+    socket = f"unix://{folder}/docker.sock"
+    daemon = lab.daemon(
+        [
+            *("dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "--host", socket),
+            *("--pidfile", folder / "pid", "--bridge=none", "--iptables=false", "--ip-forward=false"),
+            *("--userns-remap", ROOTLESS_USER, "--cgroup-parent", lab.tag),
+        ],
+        ready=lambda: lab.succeeds("docker", "--host", socket, "version"),
+        log=folder / "log",
+    )
+    try:
+        docker = ["docker", "--host", socket]
+        lab.run([*docker, "import", image_archive(lab), "envinspect:root"], timeout_s=120)
+        return lab.run([*docker, "run", "--rm", "--network=none", "envinspect:root", *shlex.split(ASK)], timeout_s=90)
+    finally:
+        daemon()
+
+
 def _runc_in_docker(lab: Lab) -> str:
     """Bare runc in a privileged container, over the container's own root."""
     script = (
@@ -157,6 +180,10 @@ def _runc_in_docker(lab: Lab) -> str:
         "exec runc --root /run/runc run --no-pivot --bundle /run/bundle inside"
     )
     return _docker("--privileged", script=script)(lab)
+
+
+def _unshare_in_docker(lab: Lab) -> str:
+    return _docker("--privileged", script=f"unshare --pid --fork --mount-proc {ASK}; true")(lab)
 
 
 def _chroot_in_docker(lab: Lab) -> str:
@@ -244,6 +271,18 @@ _DOCKER: tuple[Environment, ...] = (
         ("docker", "container?"),
         "runc inside docker run --privileged",
         never=frozenset({"podman", "lxc"}),
+    ),
+    DOCKER(
+        name="docker-userns-remap",
+        start=_docker_remapped,
+        how="docker run under dockerd --userns-remap",
+        slow=True,
+    ),
+    DOCKER(
+        name="unshare-pid-in-docker",
+        start=_unshare_in_docker,
+        how="unshare --pid inside docker run --privileged",
+        firmware=True,
     ),
     Environment(
         "chroot-in-docker",

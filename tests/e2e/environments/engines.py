@@ -1,5 +1,6 @@
 """Runtimes without images of their own: runc, crun, containerd, LXC, systemd-nspawn, gVisor, User-mode Linux."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -72,8 +73,6 @@ def _containerd(*flags: str) -> Start:
 
 def _oci_archive(lab: Lab) -> Path:
     """An image that containerd can import, made by hand: Podman's or Docker's would tie the row to them."""
-    import hashlib
-
     layer = image_archive(lab)
     folder = lab.folder("oci")
     blobs = folder / "blobs/sha256"
@@ -120,33 +119,17 @@ def _oci_archive(lab: Lab) -> Path:
 
 
 def _start_containerd(lab: Lab) -> str:
-    import subprocess
-    import time
-
     folder = lab.folder("containerd")
-    socket = str(folder / "containerd.sock")
+    socket = folder / "containerd.sock"
     config = folder / "config.toml"
     config.write_text(
         f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\n'
         'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
         f'[grpc]\naddress = "{socket}"\n'
     )
-    with (folder / "log").open("wb") as log:
-        daemon = subprocess.Popen(
-            ["containerd", "--config", str(config)], stdout=log, stderr=log, start_new_session=True
-        )
-
-    def stop() -> None:
-        daemon.terminate()
-        daemon.wait(20)
-        lab.quietly("sh", "-c", f"awk '$2 ~ \"^{folder}/\" {{print $2}}' /proc/mounts | xargs -r umount -l")
-
+    stop = lab.daemon(["containerd", "--config", config], ready=socket.exists, log=folder / "log")
     lab.on_close(stop)
-    for _ in range(100):
-        if Path(socket).exists():
-            break
-        time.sleep(0.1)
-    return socket
+    return str(socket)
 
 
 # --- LXC --------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +47,10 @@ class Lab:
     def close(self) -> None:
         """Undo everything that was set up, newest first."""
         self._closing.close()
+        # Runtimes leave empty control groups behind.
+        self.quietly(
+            "find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", f"*{self.tag}*", "-exec", "rmdir", "{}", ";"
+        )
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def on_close(self, undo: Callable[[], object]) -> None:
@@ -172,6 +177,39 @@ class Lab:
             script = 'umount --lazy /sys/fs/cgroup/unified && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", script, "sh", *command]
         return self.run(command, timeout_s=timeout_s)
+
+    def daemon(
+        self, command: Sequence[str | Path], *, ready: Callable[[], bool], log: Path, timeout_s: float = 30
+    ) -> Callable[[], None]:
+        """Start a daemon and wait until it is ready; return what stops it and undoes the mounts beside its log."""
+        with log.open("wb") as out:
+            process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=out, start_new_session=True)
+
+        def stop() -> None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            left = f"awk '$2 ~ \"^{log.parent}/\" {{print $2}}' /proc/mounts | sort -r | xargs -r umount -l"
+            self.quietly("sh", "-c", left)
+
+        for _ in range(int(timeout_s * 10)):
+            if process.poll() is not None:
+                break
+            if ready():
+                return stop
+            time.sleep(0.1)
+        stop()
+        raise CannotStartError(f"{command[0]} did not get ready: {log.read_text(errors='replace')[-1500:]}")
+
+    def succeeds(self, *command: str | Path) -> bool:
+        try:
+            self.run(command)
+        except CannotStartError:
+            return False
+        return True
 
     def quietly(self, *command: str | Path) -> None:
         """Run a clean-up command; it may fail, for there may be nothing left to clean."""

@@ -1,8 +1,10 @@
 """One session of the matrix: slow environments start ahead in the background, and what was found is kept."""
 
+import functools
 import json
 import os
 import shutil
+import subprocess
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from environments.case import Environment
@@ -41,8 +43,16 @@ class Matrix:
         results.write_text(json.dumps(list(known.values()), indent=1) + "\n")
 
 
+@functools.cache
+def docker_answers() -> bool:
+    asked = subprocess.run(["docker", "version"], capture_output=True, check=False, timeout=60)
+    return asked.returncode == 0
+
+
 def lacking(row: Environment) -> str:
     """Return what an environment needs and this machine has not, "" where it has all."""
+    if os.geteuid() != 0:
+        return "the matrix needs root; try: sudo make e2e"
     for need in row.needs:
         tree = need.removeprefix("tree:")
         if tree != need:
@@ -50,4 +60,6 @@ def lacking(row: Environment) -> str:
                 return f"no {tree} tree in {cache_dir()}; try: tests/e2e/provision.sh"
         elif shutil.which(need, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
             return f"{need} is not installed; try: tests/e2e/provision.sh"
+        elif need == "docker" and not docker_answers():
+            return "no Docker daemon answers; try: benchmarks/provision.sh"
     return ""
