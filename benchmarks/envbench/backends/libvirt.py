@@ -66,7 +66,7 @@ class LibvirtInstance:
 
     def console_tail(self) -> str:
         """Return what the guest said last and what QEMU said in libvirt's log of the domain."""
-        own = log_tail(domain_log(self.uri, self.name))
+        own = log_tail(domain_log(self.uri, self.name), stamped=True)
         return "\n".join(part for part in (self.console.tail(), f"QEMU: {own}" if own else "") if part)
 
     def stop(self, deadline_ns: int) -> None:

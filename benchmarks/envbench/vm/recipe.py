@@ -115,27 +115,35 @@ def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architect
 
 
 def _exists(boot: str, machine: str, firmware: str) -> bool:
-    """Return whether there is such a machine: microvm has no disk boot and no flash, a boot sector needs a BIOS."""
+    """Return whether there is such a machine: microvm has no disk boot and no flash, a boot sector needs a BIOS.
+
+    Under TCG on a busy host a microvm may hang: it has no HPET or PM timer, so a kernel whose calibration of the TSC
+    against the PIT fails has no clock at all. Such a start times out and is a row.
+    """
     if machine.startswith("microvm"):
         return boot == "kernel" and firmware != "uefi"
     return boot != "floor" or (firmware != "uefi" and not machine.startswith("virt"))
 
 
-def kernel_words(arch: Architecture, *, chatty_start: bool) -> str:
+def kernel_words(arch: Architecture, *, own_guest: bool, uefi: bool = False) -> str:
     """Return the kernel's command line: a quiet console that still says when the kernel begins and why it ends.
 
     "debug" makes x86's setup code, the very first of the kernel's code to run, say one line; "quiet" behind it silences
-    the rest (the last of the two counts). On a panic the machine ends at once, as -no-reboot makes of a reset.
+    the rest (the last of the two counts). UEFI enters a kernel behind that code: there the early console comes before
+    "quiet", and the kernel's first page (1 kB) is heard. On a panic the machine ends at once: QEMU's -no-reboot.
     """
-    start = f"debug quiet {arch.early}" if chatty_start else "quiet"
-    return f"console={arch.console} {start} panic=-1".replace("  ", " ")
+    if not own_guest:
+        start = "quiet"  # Another init may understand "debug" too.
+    else:
+        start = f"{arch.early} quiet" if uefi else f"debug quiet {arch.early}"
+    return f"console={arch.console} {start} panic=-1"
 
 
 def _from_kernel(recipe: Recipe) -> Recipe:
     settings, arch = recipe.settings, recipe.architecture
     kernel = find_kernel(settings.cache_dir, settings.kernel)
     own_guest = settings.initrd is None
-    append = f"{kernel_words(arch, chatty_start=own_guest)} {settings.append}".strip()
+    append = f"{kernel_words(arch, own_guest=own_guest, uefi=recipe.uefi is not None)} {settings.append}".strip()
     if settings.initrd is not None:
         if not os.access(settings.initrd, os.R_OK):
             raise BackendError(f"--initrd {settings.initrd}: not readable; try: a readable file")

@@ -5,6 +5,7 @@ The VMM's connect is itself a mark (the VMM is up). What the guest said last is 
 
 import contextlib
 import os
+import re
 import socket
 from collections import deque
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from envbench.errors import BackendError
 from envbench.payload.tree import INIT_WORD
 
 TAIL_BYTES = 8192
-TAIL_LINES = 12
+TAIL_LINES = 40
 
 KERNEL_WORDS = (b"early console in", b"EFI stub:", b"Linux version")
 """The first words of a Linux kernel on a serial line: x86 setup code, EFI stub, and the kernel proper."""
@@ -28,6 +29,10 @@ def first_words(*, firmware_talks: bool) -> dict[Mark, tuple[bytes, ...]]:
     and only the kernel's own words count.
     """
     return {Mark.KERNEL_UP: KERNEL_WORDS if firmware_talks else (b"",), Mark.USERSPACE_UP: (INIT_WORD,)}
+
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\S+Z ")
+"""How QEMU begins its messages with -msg timestamp=on."""
 
 
 class SerialListener:
@@ -126,12 +131,16 @@ class Console:
             self._tail_bytes -= len(self._tail.popleft())
 
 
-def log_tail(path: Path, lines: int = 3) -> str:
-    """Return the last lines of a VMM's own log in one line, "" where it said nothing."""
+def log_tail(path: Path, lines: int = 3, *, stamped: bool = False) -> str:
+    """Return the last lines of a VMM's own log in one line, "" where it said nothing.
+
+    `stamped` leaves out lines without QEMU's time stamp: libvirt writes the command line into the same log.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES), os.SEEK_SET)
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
+    said = [line.strip() for line in text.splitlines() if line.strip() and (not stamped or _STAMP.match(line))]
+    return " | ".join([_STAMP.sub("", line) for line in said][-lines:])
