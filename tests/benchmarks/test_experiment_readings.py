@@ -1,4 +1,4 @@
-"""What experiments read and decide, without an engine: accounts, scripts' reports, tool output, searches, comparisons."""
+"""What experiments read and decide, without an engine: accounts, reports, tool output, searches, comparisons."""
 
 import json
 import tarfile
@@ -106,7 +106,8 @@ def test_a_footprint_charges_a_cgroup_only_if_the_instance_is_in_it(tmp_path, mo
 def test_guest_memory_is_the_largest_mapping(tmp_path):
     (tmp_path / "9").mkdir()
     (tmp_path / "9/smaps").write_text(
-        "1-2 rw-p 0 00:00 0\nSize:  64 kB\nRss: 64 kB\nVmFlags: rd\n3-4 rw-p 0 00:00 0\nSize: 1024 kB\nRss: 100 kB\nVmFlags: rd\n"
+        "1-2 rw-p 0 00:00 0\nSize:  64 kB\nRss: 64 kB\nVmFlags: rd\n"
+        "3-4 rw-p 0 00:00 0\nSize: 1024 kB\nRss: 100 kB\nVmFlags: rd\n"
     )
     assert mapped_guest((9, 10), tmp_path) == (1024 * 1024, 100 * 1024)
     assert mapped_guest((10,), tmp_path) == (0, 0)

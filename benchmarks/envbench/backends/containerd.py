@@ -185,7 +185,9 @@ class ContainerdBackend:
         name = f"envbench-{self.settings.run_id}-containerd-{next(self._counter)}"
         if self._image is None:
             raise BackendError("containerd: no image has been prepared")
-        create = ("container", "create", *_limits(workload), *self._marks(), self._image, name, *argv_for(workload))
+        # The first "--" is ctr's own: its parser would otherwise eat the one that stands in the payload's words.
+        words = ("--", self._image, name, *argv_for(workload))
+        create = ("container", "create", *_limits(workload), *self._marks(), *words)
         number = self.journal.intend(Kind.CONTAINER, name, self.name, **self._where())
         task = (*self._command(), "task", "start", "--pid-file", str(self.pid_file(name)), name)
         reader, writer = output_pipe()
