@@ -1,10 +1,11 @@
-"""A rung of forty lines that needs no engine, and a run around it: what the harness does is tested without a container."""
+"""A rung of forty lines that needs no engine, and a run around it: the harness is tested without a container."""
 
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
 from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
 from envbench.plan import Settings, new_run_id

@@ -1,8 +1,9 @@
-"""What every rung in `BACKENDS` must be, looked at without its engine: its shape, and how it explains that it cannot run."""
+"""What every rung in `BACKENDS` must be, looked at without its engine: its shape, and how it explains its absence."""
 
 import inspect
 
 import pytest
+
 from envbench.backends import BACKENDS, load
 from envbench.backends.protocol import Backend, Instance, Unusable, Usable
 
@@ -51,13 +52,13 @@ def test_every_engine_is_missed(backend):
 
 
 def test_instances_have_the_protocols_names():
+    from tests.benchmarks.conftest import FakeInstance
+
     from envbench.backends.containerd import ContainerdInstance
     from envbench.backends.engine_api import EngineInstance
     from envbench.backends.namespaces import NamespacesInstance
     from envbench.backends.oci import OciInstance
     from envbench.backends.process import ProcessInstance
-
-    from tests.benchmarks.conftest import FakeInstance
 
     wanted = [name for name in vars(Instance) if not name.startswith("_")]
     for kind in (ContainerdInstance, EngineInstance, NamespacesInstance, OciInstance, ProcessInstance, FakeInstance):

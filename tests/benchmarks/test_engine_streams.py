@@ -1,4 +1,4 @@
-"""Frames of an engine's attach stream, image archives, variants and CPU clocks: the small parts under the container rungs."""
+"""Frames of an attach stream, image archives, variants and CPU clocks: the small parts under the container rungs."""
 
 import io
 import json
@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from envbench import cpu_time, noise
 from envbench.backends import procfs
 from envbench.backends.docker import runtimes_of
@@ -18,8 +21,6 @@ from envbench.backends.oci import bundle_config
 from envbench.backends.protocol import Workload
 from envbench.payload.tree import build_tree
 from envbench.plan import container_variants
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6), st.lists(st.integers(1, 9), min_size=1, max_size=60))

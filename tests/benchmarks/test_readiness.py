@@ -1,9 +1,12 @@
-"""The ready line is found however it is cut, its first byte has the moment of its own chunk, and memory stays bounded."""
+"""The ready line is found however it is cut, its first byte has the moment of its own chunk, memory stays bounded."""
+
+import itertools
 
 import pytest
-from envbench.readiness import TAIL_BYTES, OutputReader, marker_for
 from hypothesis import given
 from hypothesis import strategies as st
+
+from envbench.readiness import TAIL_BYTES, OutputReader, marker_for
 
 NONCE = "0123456789abcdef"
 LINE = f"ENVBENCH-READY {NONCE} realtime_ns=17 uptime_s=2.5\n".encode()
@@ -20,7 +23,7 @@ def fed(*chunks: bytes) -> OutputReader:
 def test_every_cut_finds_the_line_and_the_moment_of_its_first_byte(before, after, cuts):
     whole = before.replace(b"ENVBENCH", b"envbench") + LINE + after
     at = sorted({cut for cut in cuts if cut < len(whole)} | {0, len(whole)})
-    chunks = [whole[begin:end] for begin, end in zip(at, at[1:], strict=False)]
+    chunks = [whole[begin:end] for begin, end in itertools.pairwise(at)]
     reader = fed(*chunks)
     first = whole.index(b"ENVBENCH-READY")
     expected = next(index for index, end in enumerate(at[1:]) if first < end)

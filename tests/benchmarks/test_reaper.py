@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from envbench.plan import RUN_ENVIRONMENT
 from envbench.reaper import (
     Entry,

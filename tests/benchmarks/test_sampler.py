@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from envbench.backends.protocol import Mark
 from envbench.errors import EnvbenchError
 from envbench.phases import Outcome, Phase

@@ -1,4 +1,4 @@
-"""The command line around a run, with fake rungs: files, exit codes, one-line errors, and an end that leaves nothing."""
+"""The command line around a run, with fake rungs: files, exit codes, one-line errors, an end that leaves nothing."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from envbench.cli import COMMANDS, cli, main
 from envbench.phases import Outcome
 from envbench.samples import read_samples
@@ -72,9 +73,9 @@ def test_failed_starts_give_exit_4_and_rows(use_fake, out, monkeypatch):
 
 
 def test_no_usable_rung_gives_exit_3_with_reason_and_remedy(use_fake, out, monkeypatch, capsys):
-    from envbench.backends.protocol import Unusable
-
     from tests.benchmarks.conftest import FakeBackend
+
+    from envbench.backends.protocol import Unusable
 
     monkeypatch.setattr(FakeBackend, "check", lambda self: Unusable("it is broken", "mend it"))
     assert startup(out) == 3
