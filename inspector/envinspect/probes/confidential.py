@@ -11,6 +11,9 @@ from envinspect.parse.cpuinfo import fields, flags
 
 AMD_ENCRYPTION = 0x8000_001F
 INTEL_TDX = 0x21
+INTEL = ("GenuineIntel",)
+AMD = ("AuthenticAMD", "HygonGenuine")
+HYPERV_BASE = 0x4000_0000
 HYPERV_FEATURES = 0x4000_0003
 HYPERV_ISOLATION = 0x4000_000C
 HYPERV_ISOLATED = 1 << 22
@@ -32,7 +35,8 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
     for path, wanted, technology, reference in _FILES:
         if facts.str_or(path) == wanted if wanted else facts.exists(path):
             yield _evidence(technology, path, wanted or "present", reference)
-    if "tdx_guest" in flags(fields(facts.str_or("/proc/cpuinfo"))):
+    cpuinfo = facts.str_or("/proc/cpuinfo")
+    if "tdx_guest" in cpuinfo and "tdx_guest" in flags(fields(cpuinfo)):
         yield _evidence("tdx", "/proc/cpuinfo", "flag tdx_guest", TDX_REFERENCE)
     features = facts.cpuid(1)
     if isinstance(features, Found) and features.value.ecx >> 31 & 1:
@@ -41,20 +45,19 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
 
 def _cpuid(facts: Facts) -> Iterator[Evidence]:
     """Ask the leaves, which mean the guest's own state only under a hypervisor (on the bare CPU: what it supports)."""
-    encryption = facts.cpuid(AMD_ENCRYPTION) if _has_leaf(facts, AMD_ENCRYPTION) else ABSENT
+    maker = facts.cpuid(0)
+    vendor = maker.value.vendor() if isinstance(maker, Found) else ""
+    encryption = facts.cpuid(AMD_ENCRYPTION) if vendor not in INTEL and _has_leaf(facts, AMD_ENCRYPTION) else ABSENT
     if isinstance(encryption, Found) and encryption.value.eax & 2:
         eax = encryption.value.eax
         technology = "sev-snp" if eax & 16 else "sev-es" if eax & 8 else "sev"
         yield _evidence(technology, f"CPUID 0x{AMD_ENCRYPTION:08X}", f"EAX {eax:#x}", SEV_REFERENCE)
-    tdx = facts.cpuid(INTEL_TDX) if _has_leaf(facts, INTEL_TDX) else ABSENT
-    if isinstance(tdx, Found):
-        # This leaf alone spells its twelve bytes EBX, EDX, ECX.
-        registers = tdx.value
-        if (
-            b"".join(word.to_bytes(4, "little") for word in (registers.ebx, registers.edx, registers.ecx))
-            == b"IntelTDX    "
-        ):
-            yield _evidence("tdx", f"CPUID 0x{INTEL_TDX:08X}", "IntelTDX", TDX_REFERENCE)
+    tdx = facts.cpuid(INTEL_TDX) if vendor not in AMD and _has_leaf(facts, INTEL_TDX) else ABSENT
+    if isinstance(tdx, Found) and tdx.value.vendor() == "IntelTDX    ":
+        yield _evidence("tdx", f"CPUID 0x{INTEL_TDX:08X}", "IntelTDX", TDX_REFERENCE)
+    base = facts.cpuid(HYPERV_BASE)
+    if isinstance(base, Found) and base.value.ascii() != "Microsoft Hv":
+        return
     privileges = facts.cpuid(HYPERV_FEATURES)
     if not isinstance(privileges, Found) or not privileges.value.ebx & HYPERV_ISOLATED:
         return

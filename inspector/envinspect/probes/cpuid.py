@@ -24,9 +24,9 @@ def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
         )
     if not isinstance(features, Found) or not features.value.ecx >> 31 & 1:
         return
-    # VIA's Samuel sets the bit by accident. Leaf 0 spells the vendor EBX, EDX, ECX: here the last two come swapped.
+    # VIA's Samuel sets the bit by accident.
     vendor = facts.cpuid(0)
-    by_accident = isinstance(vendor, Found) and vendor.value.ascii() == "CentaulsaurH"
+    by_accident = isinstance(vendor, Found) and vendor.value.vendor() == "CentaurHauls"
     strength = Strength.HINT if by_accident else Strength.STRONG
     yield Evidence(Kind.VM, "vm", strength, "CPUID 0x00000001", "ECX bit 31 set", HYPERVISOR_BIT_REFERENCE)
     for leaf in range(FIRST_LEAF, LAST_LEAF + 1, STEP):
