@@ -78,4 +78,9 @@ def is_pod(part: str) -> bool:
     _, found, uid = name.rpartition("pod")
     if not found:
         return False
-    return is_hex(uid.replace("_", "").replace("-", ""), 32)
+    return is_pod_uid(uid)
+
+
+def is_pod_uid(text: str) -> bool:
+    """Say whether a text is a pod's UID, in any form that drivers write it in; static pods have a hash for one."""
+    return is_hex(text.replace("_", "").replace("-", ""), 32)

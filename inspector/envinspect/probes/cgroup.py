@@ -6,7 +6,7 @@ from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Strength, Unknown
 from envinspect.parse.cgroup import Membership, components, is_container_id, is_hex, is_pod, parse_cgroup
-from envinspect.probes.mounts import mount_table
+from envinspect.probes.mounts import is_of_pod, mount_table
 from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, SCOPES, Folder
 
 _FOLDERS = {row.name: row for row in FOLDERS}
@@ -147,8 +147,7 @@ def in_pod(facts: Facts) -> bool:
     """Say whether this process's cgroup or a file bound into its root belongs to a Kubernetes pod."""
     if any(is_pod(part) for path in facts.derived(cgroups).paths for part in path):
         return True
-    mounts = facts.derived(mount_table).mounts
-    return any("/kubelet/pods/" in mount.root and "/kubelet/" not in mount.target for mount in mounts)
+    return any(is_of_pod(mount) for mount in facts.derived(mount_table).mounts)
 
 
 def probe_cgroup(facts: Facts) -> Iterator[Evidence | Unknown]:

@@ -1,17 +1,18 @@
 """The mount table: what the root of this process is, and whose container storage its mounts come from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Kind, Strength, Unknown
-from envinspect.parse.cgroup import is_container_id
+from envinspect.parse.cgroup import is_container_id, is_pod_uid
 from envinspect.parse.mountinfo import Mount, parse_mountinfo, parse_mounts
 from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
 
 MOUNTINFO = "/proc/self/mountinfo"
 MOUNTS = "/proc/mounts"
 
+_SHAPES: dict[str, Callable[[str], bool]] = {"*": bool, "<id>": is_container_id, "<uid>": is_pod_uid}
 _PATTERNS = ("*", "<id>", "<n>")
 _BY_FIRST_PART: dict[str, tuple[Storage, ...]] = {}
 _PATTERN_FIRST: list[Storage] = []
@@ -110,10 +111,8 @@ def _row_at(parts: list[str], position: int) -> Storage | None:
 
 
 def _fits(pattern: str, part: str) -> bool:
-    if pattern == "*":
-        return bool(part)
-    if pattern == "<id>":
-        return is_container_id(part)
+    if pattern in _SHAPES:
+        return _SHAPES[pattern](part)
     if pattern.endswith("<n>"):
         stem = pattern.removesuffix("<n>")
         return part.startswith(stem) and part[len(stem) :].isdecimal()
@@ -142,7 +141,14 @@ def storage_chains(table: MountTable) -> Iterator[tuple[Stored, ...]]:
 
 def _may_be_bound(path: str) -> bool:
     """Say whether a folder may be one that an engine binds into its containers, at a place of the user's choice."""
-    return "/nspawn/" in path or "/volumes/" in path or "/kubelet/pods/" in path
+    return "/nspawn/" in path or "/volumes/" in path or "/pods/" in path
+
+
+def is_of_pod(mount: Mount) -> bool:
+    """Say whether the kubelet bound a file of its pod's folder here; on the node itself these lie below that folder."""
+    if "/pods/" not in mount.root or "/pods/" in mount.target:
+        return False
+    return any(row.parts[0] == "pods" for row in chain_in(mount.root))
 
 
 def _layer_folders(mount: Mount) -> tuple[str, ...]:
@@ -155,6 +161,8 @@ def _layer_folders(mount: Mount) -> tuple[str, ...]:
 def filesystem_rows(table: MountTable) -> Iterator[tuple[Filesystem, Mount]]:
     """Return the mounts whose file system is one that a container is recognised by."""
     for mount in table.mounts:
+        if mount.target != "/" and not mount.target.startswith(("/proc/", "/sys/")):
+            continue
         for row in FILESYSTEMS:
             if (
                 (not row.fstype or mount.fstype == row.fstype)

@@ -104,8 +104,8 @@ def masks_proc(facts: Facts) -> bool:
     """
     hidden = readonly = False
     for mount in facts.derived(mount_table).mounts:
-        if mount.target in {"/proc/kcore", "/proc/keys", "/proc/timer_list"} and mount.fstype in {"tmpfs", "devtmpfs"}:
-            hidden = True
+        if mount.target in {"/proc/kcore", "/proc/keys", "/proc/timer_list"}:
+            hidden = hidden or mount.root == "/null"  # systemd's services hide these too, behind a file of its own
         elif mount.target in {"/proc/sysrq-trigger", "/proc/irq", "/proc/bus"} and mount.fstype == "proc":
             readonly = True
     return hidden and readonly

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.parse.cgroup import is_container_id, is_pod
+from envinspect.parse.mountinfo import Mount
 from envinspect.probes.cgroup import cgroups, is_fargate_name
-from envinspect.probes.mounts import mount_table
+from envinspect.probes.mounts import is_of_pod, mount_table
 from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 
 _PODS = "https://kubernetes.io/docs/concepts/architecture/cgroups/"
@@ -82,9 +83,8 @@ def _in_mounts(facts: Facts) -> Iterator[Evidence]:
         if mount.target.startswith(("/var/run/secrets/kubernetes.io/", "/run/secrets/kubernetes.io/")):
             yield _mark("kubernetes", Strength.STRONG, table.source, f"a mount on {mount.target}", _ACCOUNT)
             return
-        pods = mount.root.find("/kubelet/pods/")
-        if pods >= 0 and "/kubelet/" not in mount.target:
-            observed = f"{mount.target} is {mount.root[pods:]}"
+        if is_of_pod(mount):
+            observed = f"{mount.target} is {mount.root}"
             yield _mark("kubernetes", Strength.STRONG, table.source, observed, _KUBELET)
             return
         if "/io.containerd.grpc.v1.cri/" in mount.root and mount.target.startswith("/etc/"):
@@ -96,6 +96,11 @@ def _in_mounts(facts: Facts) -> Iterator[Evidence]:
 def _is_swarm_id(text: str) -> bool:
     """Say whether a text is an id of a Swarm object: 25 digits of base 36."""
     return len(text) == 25 and text.isalnum() and text == text.lower()
+
+
+def _shows(folder: str, mount: Mount) -> bool:
+    """Say whether a folder is part of what is mounted or of where; of the root, its layers count too."""
+    return folder in mount.root or folder in mount.target or (mount.target == "/" and folder in mount.options)
 
 
 def probe_engines(facts: Facts) -> Iterator[Evidence]:
@@ -111,14 +116,9 @@ def probe_engines(facts: Facts) -> Iterator[Evidence]:
     for mount in table.mounts:
         for row in ENGINE_MOUNTS:
             if (
-                (not row.fstype or mount.fstype == row.fstype)
-                and mount.source.startswith(row.source)
-                and (
-                    not row.root
-                    or row.root in f"{mount.root}/"
-                    or row.root in f"{mount.target}/"
-                    or row.root in mount.options
-                )
+                (row.fstype and mount.fstype == row.fstype)
+                or (row.source and mount.source.startswith(row.source))
+                or (row.folder and _shows(row.folder, mount))
             ):
                 observed = f"{mount.target} is {mount.fstype} {mount.source}"
                 yield Evidence(Kind.ENGINE, row.id, Strength.STRONG, table.source, observed[:200], row.reference)

@@ -99,6 +99,8 @@ class Storage(NamedTuple):
 
 _ID = "<id>"
 """In `Storage.parts`: a full container id."""
+_UID = "<uid>"
+"""In `Storage.parts`: a pod's UID."""
 _NUMBERED = "<n>"
 """At the end of a part in `Storage.parts`: digits."""
 
@@ -139,6 +141,8 @@ STORAGE: tuple[Storage, ...] = (
     Storage(("docker", "rootfs"), "docker", _MOBY_STORAGE),
     Storage(("docker", "containers"), "docker", _MOBY_STORAGE),
     Storage(("docker", "volumes"), "docker", _MOBY_STORAGE),
+    Storage(("overlay2", _ID), "docker", _MOBY_STORAGE),
+    Storage(("overlay2", "l"), "docker", _MOBY_STORAGE),
     Storage(("docker", "*", "overlay2"), "docker", "https://docs.docker.com/engine/security/userns-remap/"),
     Storage(("containers", "storage", "overlay"), "podman", _STORAGE),
     Storage(("containers", "storage", "vfs"), "podman", _STORAGE),
@@ -149,7 +153,7 @@ STORAGE: tuple[Storage, ...] = (
         "containerd",
         "https://github.com/containerd/containerd/blob/main/docs/snapshotters/README.md",
     ),
-    Storage(("kubelet", "pods", "*"), "container", "https://kubernetes.io/docs/reference/node/kubelet-files/"),
+    Storage(("pods", _UID), "container", "https://kubernetes.io/docs/reference/node/kubelet-files/"),
     Storage(("lxd", "storage-pools", "*", "containers", "*"), "lxd", _LXD, engine=True),
     Storage(("incus", "storage-pools", "*", "containers", "*"), "incus", _INCUS, engine=True),
     Storage(("storage-pools", "*", "containers", "*"), "lxc", _LXD, engine=True),

@@ -50,11 +50,14 @@ VARIABLES: tuple[Variables, ...] = (
 
 
 class EngineMount(NamedTuple):
-    """A mount that an engine's Linux machine leaves in its containers. Empty fields fit anything."""
+    """A mount that an engine's Linux machine leaves in its containers: one of the fields is given.
+
+    `folder` stands somewhere in the path of what is mounted, or where it is mounted.
+    """
 
     fstype: str
     source: str
-    root: str
+    folder: str
     id: str
     reference: str
 
