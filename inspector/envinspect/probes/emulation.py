@@ -41,4 +41,5 @@ def _is_other(machine: str, cpuinfo: str) -> bool:
     """Say whether /proc/cpuinfo is of a CPU that cannot run this architecture by itself."""
     if machine in _X86:
         return "CPU implementer" in cpuinfo or "isa\t\t: rv" in cpuinfo
-    return "GenuineIntel" in cpuinfo or "AuthenticAMD" in cpuinfo
+    # Itanium is Intel's too.
+    return machine != "ia64" and ("GenuineIntel" in cpuinfo or "AuthenticAMD" in cpuinfo)
