@@ -145,7 +145,7 @@ def run_canary(settings: Settings, emulator: Emulator, variant: Mapping[str, str
     """
     arch = emulator.architecture
     recipe = make_recipe(settings, {"machine": arch.machines[0], **variant}, arch)
-    with tempfile.TemporaryDirectory(prefix=f"envbench-{settings.run_id}-canary-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="canary-", dir=settings.work_dir) as scratch:
         folder = Path(scratch)
         workload = Workload(nonce=new_nonce())
         moments: dict[Mark, int] = {}

@@ -208,6 +208,8 @@ class Session:
             found = backend.check()
         except ImportError as error:
             return Unusable(f"cannot be loaded: {error}", "pip install 'envinspect[bench]'")
+        except (BackendError, OSError) as error:
+            return Unusable(f"cannot be asked: {one_line(error)}", f"envbench doctor --backend {name} --debug")
         if isinstance(found, Unusable):
             return found
         self.backends[name] = backend

@@ -47,7 +47,7 @@ def _listens(path: Path) -> bool:
 
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1)
-        return path.exists() and client.connect_ex(str(path)) == 0
+        return client.connect_ex(str(path)) == 0
 
 
 class ContainerdInstance:
@@ -172,7 +172,7 @@ class ContainerdBackend:
         if self._image is not None:
             return
         tree = tree_of_run(self.settings)
-        image = f"envbench.invalid/payload:{self.settings.run_id}"
+        image = f"envbench.invalid/payload-{tree.digest[:12]}:{self.settings.run_id}"
         archive = self.settings.work_dir / "payload.oci.tar"
         archive.write_bytes(oci_archive(payload_tar(tree.path), image, {LABEL: self.settings.run_id}))
         self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self._where())

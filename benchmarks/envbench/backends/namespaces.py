@@ -74,7 +74,7 @@ class NamespacesBackend:
             version = run_command(("unshare", "--version"), self._settings.run_id, "asking for its version")
         except BackendError as error:
             return Unusable(str(error), "apt install util-linux")
-        with tempfile.TemporaryDirectory(prefix=f"envbench-{self._settings.run_id}-") as folder:
+        with tempfile.TemporaryDirectory(prefix="check-", dir=self._settings.work_dir) as folder:
             root = Path(folder)
             (root / "proc").mkdir()
             (root / "busybox").write_bytes(busybox.path.read_bytes())

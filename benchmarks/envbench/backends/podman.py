@@ -17,13 +17,14 @@ from envbench.backends.child import Child, environment, output_pipe, run_command
 from envbench.backends.docker import api_client
 from envbench.backends.engine_api import EngineBackend
 from envbench.backends.images import payload_tar
+from envbench.backends.procfs import pids_named
 from envbench.backends.protocol import Unusable, Usable, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.errors import BackendError
+from envbench.errors import BackendError, EnvbenchError
 from envbench.payload.tree import tree_of_run
 from envbench.plan import LABEL, Settings, container_variants, new_nonce
 from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.reaper import Entry, Journal
+from envbench.reaper import Entry, Journal, end_process, marked_processes
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -42,6 +43,7 @@ class Service:
 
     def __init__(self, socket: Path, runtime: str, run_id: str) -> None:
         self.endpoint = f"unix://{socket}"
+        self._run_id = run_id
         reader, writer = output_pipe()
         env = environment(run_id) | {key: os.environ[key] for key in ("HOME", "XDG_RUNTIME_DIR") if key in os.environ}
         try:
@@ -59,8 +61,11 @@ class Service:
             sleep(0.02)
 
     def close(self) -> None:
-        """End the service; safe to call twice."""
+        """End the service, and the pause process that a rootless Podman leaves; safe to call twice."""
         self.child.kill()
+        for pid in set(marked_processes(self._run_id)) & set(pids_named("podman", "podman pause", "catatonit")):
+            with contextlib.suppress(EnvbenchError):
+                end_process(pid)
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
@@ -176,6 +181,12 @@ class PodmanBackend:
         """Create, attach (which runs the runtime's create), start."""
         without_runtime = {key: value for key, value in variant.items() if key != "runtime"}
         return self._engine(variant["runtime"]).start(workload, without_runtime, mark)
+
+    def image(self) -> str:
+        """Return the image that starts use, by the first runtime's name for it. Raises BackendError before `prepare`."""
+        for engine in self._engines.values():
+            return engine.image()
+        raise BackendError("podman: no image has been prepared")
 
     def engine_processes(self) -> tuple[int, ...]:
         """Return our services; each container's conmon is told by its instance."""
