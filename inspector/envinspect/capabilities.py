@@ -98,7 +98,11 @@ def _runtimes(facts: Facts) -> Ability:
         return Ability(
             "runtimes", what, "no", f"none of {', '.join(RUNTIMES)} is there", "install runc, crun or podman"
         )
-    return Ability("runtimes", what, "yes", f"installed: {', '.join(found)}")
+    because = f"installed: {', '.join(found)}"
+    status = parse_status(facts.str_or("/proc/self/status"))
+    if "sys_admin" in (capability_names(status.get("CapEff", "")) or []):
+        return Ability("runtimes", what, "yes", f"{because}; CAP_SYS_ADMIN is held")
+    return Ability("runtimes", what, "unknown", f"{because}; without CAP_SYS_ADMIN they need user namespaces")
 
 
 def _user_namespaces(facts: Facts) -> Ability:

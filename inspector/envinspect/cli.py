@@ -158,7 +158,10 @@ def _merged(context: click.Context, capture: str | None, root: str | None) -> _T
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_command(as_json: bool) -> int:
-    """Print every name an answer may hold, with kind, hypervisor type and the peers' names."""
+    """Print every name an answer may hold.
+
+    Each with its kind, hypervisor type, and what systemd-detect-virt and virt-what call it.
+    """
     from envinspect.listing import catalogue_json, catalogue_text
 
     return _show(Rendered(catalogue_json() if as_json else catalogue_text(), 0))
@@ -167,7 +170,10 @@ def list_command(as_json: bool) -> int:
 @command.command("signatures")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def signatures_command(as_json: bool) -> int:
-    """Print every signature: what is looked for, what it speaks for, how strongly, and who says so."""
+    """Print every signature.
+
+    What is looked for, what it speaks for, how strongly, and (as JSON) who says so.
+    """
     from envinspect.listing import signatures_json, signatures_text
 
     return _show(Rendered(signatures_json() if as_json else signatures_text(), 0))
@@ -184,7 +190,10 @@ def resources_command(
     root: str | None,
     debug: bool,  # noqa: ARG001
 ) -> int:
-    """Say how much CPU, memory, files and disk this code may really use, and why."""
+    """Say what this code may really use, and why.
+
+    CPUs, memory, swap, processes, open files, disk and huge pages, with the limits of all control groups above.
+    """
     from envinspect.render.blocks import block_json, resources_text
     from envinspect.resources import resources_block
 
@@ -203,7 +212,10 @@ def isolation_command(
     root: str | None,
     debug: bool,  # noqa: ARG001
 ) -> int:
-    """Say what separates this process from the host: namespaces, capabilities, seccomp, masked paths, devices."""
+    """Say what separates this process from the host.
+
+    Namespaces, capabilities, seccomp, security label, masked and read-only paths, devices, and what shows all the same.
+    """
     from envinspect.isolation import isolation_block
     from envinspect.render.blocks import block_json, isolation_text
 
@@ -222,7 +234,10 @@ def capabilities_command(
     root: str | None,
     debug: bool,  # noqa: ARG001
 ) -> int:
-    """Say whether containers, VMs, nested VMs, foreign binaries and perf counters work here; if not, what to do."""
+    """Say what works here: containers, VMs, perf.
+
+    Nested VMs and binaries of other architectures too; each with the reason, and where it does not work the remedy.
+    """
     from envinspect.capabilities import capabilities_block
     from envinspect.render.blocks import block_json, capabilities_text
 
@@ -243,7 +258,10 @@ def capture_command(
     root: str | None,
     debug: bool,  # noqa: ARG001
 ) -> int:
-    """Write everything an inspection of this system reads to OUT, a new folder or .tar.gz, for --from."""
+    """Write what an inspection reads to OUT.
+
+    OUT is a new folder or .tar.gz, which --from reads. What names the machine or a person is taken out.
+    """
     from datetime import UTC, datetime
 
     from envinspect.capture import write_capture
@@ -267,7 +285,10 @@ def capture_command(
 @command.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> int:
-    """Print the completion script for a shell, e.g. `eval "$(envinspect completion bash)"`."""
+    """Print a shell's completion script.
+
+    Use it so: eval "$(envinspect completion bash)"
+    """
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)

@@ -7,6 +7,7 @@ from envinspect.model import Absent, Denied, Found, Reading
 from envinspect.parse.mountinfo import parse_mountinfo, parse_mounts
 from envinspect.parse.namespaces import INITIAL, NUMBERED, namespace_number
 from envinspect.parse.status import parse_status
+from envinspect.probes.namespaces import numbers_all
 
 Block = dict[str, Any]
 
@@ -76,7 +77,7 @@ def _namespace(facts: Facts, name: str) -> Block:
         return {"number": None, "initial": None, "because": f"this kernel shows no {name} namespace"}
     if number in INITIAL[name]:
         return {"number": number, "initial": True, "because": "the number that the kernel gives to the initial one"}
-    if name in NUMBERED:
+    if name in NUMBERED or numbers_all(facts):
         return {"number": number, "initial": False, "because": "not the number of the initial one"}
     init = facts.link(f"/proc/1/ns/{name}")
     own = isinstance(init, Found) and init.value != reading.value

@@ -18,7 +18,7 @@ FOUND = HERE / "found"
 
 
 def system_of(data: bytes) -> object:
-    """Return the system that bytes describe: a kind, CPUID words, then files, each of a path number, a length and bytes."""
+    """Return the system that bytes describe: a kind, CPUID words, then files (a path's number, a length, bytes)."""
     import targets
 
     paths = PATHS or PATHS.extend(targets.asked_paths()) or PATHS

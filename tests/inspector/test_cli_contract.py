@@ -191,7 +191,7 @@ HEAVY = ("cpuinfo", "click", "dataclasses", "inspect", "json", "pathlib", "psuti
 
 
 def imported(statements: str) -> set[str]:
-    """Return which heavy modules a fresh interpreter has after some statements; what its site imports counts as none."""
+    """Return which heavy modules some statements bring into a fresh interpreter."""
     code = f"import sys; before = set(sys.modules); {statements}; print(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split()) & set(HEAVY)

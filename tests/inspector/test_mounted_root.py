@@ -75,13 +75,13 @@ def test_the_running_machine_is_not_asked(tree: Path) -> None:
 
 def test_no_descriptor_is_leaked(tree: Path) -> None:
     facts = mounted_facts(str(tree))
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for path in ("/etc/os-release", "/etc/out", "/etc/loop", "/up/../etc/far", "/nowhere/x", "/", "/dev/pipe"):
         facts.bytes(path)
         facts.link(path)
         facts.listing(path)
         facts.stat(path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_the_command(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

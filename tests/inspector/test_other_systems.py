@@ -1,4 +1,4 @@
-"""macOS and Windows, by recorded sysctls and registry values: constructed from documentation, run on no such machine."""
+"""macOS and Windows, by recorded sysctls and registry values: constructed from documentation, run on neither."""
 
 import json
 from contextlib import nullcontext

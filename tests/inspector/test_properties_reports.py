@@ -1,4 +1,4 @@
-"""Any bytes in any file, any words in any register: every report and every form of the answer comes out, and is printable."""
+"""Any bytes in any file, any words in any register: every report and form of the answer comes out, printable."""
 
 from pathlib import Path
 

@@ -42,7 +42,7 @@ def namespaces(facts: Facts) -> Namespaces:
                 continue
             if number in INITIAL[kind]:
                 initial.add(kind)
-            elif kind in NUMBERED or _numbers_all(facts):
+            elif kind in NUMBERED or numbers_all(facts):
                 others.add(kind)
     if "pid" not in others and facts.str_or("/proc/2/comm") == "kthreadd":
         initial.add("pid")  # where both speak, /proc is somebody else's
@@ -50,7 +50,7 @@ def namespaces(facts: Facts) -> Namespaces:
     return Namespaces(frozenset(initial), frozenset(others))
 
 
-def _numbers_all(facts: Facts) -> bool:
+def numbers_all(facts: Facts) -> bool:
     """Say whether this kernel (6.18 and later) gives the initial network namespace a fixed number."""
     major, _, rest = facts.uname.release.partition(".")
     minor = rest.partition(".")[0].partition("-")[0]
