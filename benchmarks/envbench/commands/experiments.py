@@ -40,16 +40,19 @@ def run_experiments(session: Session, shown: Reporter, names: tuple[str, ...], b
 
     Raises the error itself where only one was asked for.
     """
-    failed: list[EnvbenchError] = []
+    failed: list[Exception] = []
     for name in names:
         shown.say(f"{name}: begins")
         try:
             load(name)(bench)
         except InterruptedRunError:
             raise
-        except (EnvbenchError, OSError, ValueError) as error:
-            bench.skip(Experiment(name), f"the experiment {name}", one_line(error), f"envbench {name} --debug")
-            failed.append(error if isinstance(error, EnvbenchError) else EnvbenchError(f"{name}: {one_line(error)}"))
+        except Exception as error:  # noqa: BLE001 -- an unforeseen failure of one experiment must not cost the others
+            words = (
+                one_line(error) if isinstance(error, EnvbenchError) else f"{type(error).__name__}: {one_line(error)}"
+            )
+            bench.skip(Experiment(name), f"the experiment {name}", words, f"envbench {name} --debug")
+            failed.append(error)
         finally:
             note_skips(session, bench)
     if failed and len(names) == 1:

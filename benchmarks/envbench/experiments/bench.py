@@ -13,6 +13,7 @@ from envbench.plan import Rung, Settings
 from envbench.reaper import Journal
 from envbench.sampler import Sampler, Ticket, one_line
 
+ENGINES = ("docker", "podman", "containerd")
 MAX_FAILED = 2
 """A rung whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
 
@@ -106,6 +107,22 @@ class Bench:
     def vms(self) -> tuple[Prepared, ...]:
         """Return the rungs that boot a kernel of their own."""
         return tuple(one for one in self.rungs if one.is_vm)
+
+    def main(self) -> tuple["Prepared", ...]:
+        """Return one rung of each kind: the bare process, a container (an engine before a runtime), a machine."""
+        containers = self.containers()
+        engines = [one for one in containers if one.rung.backend in ENGINES]
+        bare = self.bare()
+        return (*((bare,) if bare else ()), *(engines or containers)[:1], *self.vms()[:1])
+
+    def chosen(self, *, one_of_a_kind: bool = False) -> tuple["Prepared", ...]:
+        """Return all rungs; of a quick run only one machine, and with `one_of_a_kind` one rung of each kind."""
+        if not self.quick:
+            return tuple(self.rungs)
+        if one_of_a_kind:
+            return self.main()
+        extra = self.vms()[1:]
+        return tuple(one for one in self.rungs if one not in extra)
 
     def bare(self) -> Prepared | None:
         """Return the rung that runs the payload as a plain process, None where it is not part of this run."""

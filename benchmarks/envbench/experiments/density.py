@@ -45,7 +45,7 @@ def why_stop(available: int, total: int, pressure: float | None, expected: int) 
 
 def run(bench: Bench) -> None:
     """Take the steps of every container and VM rung, in sequence and in parallel."""
-    for prepared in (*bench.containers(), *bench.vms()):
+    for prepared in (one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()):
         for mode in ("sequence",) if bench.quick and prepared.is_vm else ("sequence", "parallel"):
             with bench.attempt(Experiment.DENSITY, f"{prepared.name}, {mode}"):
                 _grow(bench, prepared, mode)

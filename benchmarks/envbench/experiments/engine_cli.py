@@ -1,13 +1,13 @@
 """The engines' own command lines, for what their users do by hand: load, save, stats, update."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backends.child import run_command
 from envbench.errors import BackendError
 from envbench.experiments.bench import Prepared
+from envbench.plan import LABEL
 
 PROGRAMS = {"docker": "docker", "podman": "podman"}
 
@@ -36,6 +36,14 @@ def engine_cli(prepared: Prepared) -> EngineCli | None:
     return EngineCli(program) if program and shutil.which(program) else None
 
 
-def inspect(cli: EngineCli, run_id: str, kind: Sequence[str], name: str, template: str) -> str:
-    """Return one value of `inspect`, by Go template. Raises BackendError."""
-    return cli.run(run_id, *kind, "inspect", "--format", template, name).strip()
+def image_of(prepared: Prepared, cli: EngineCli, run_id: str) -> str:
+    """Return the image that this rung starts from. Raises BackendError where the engine has none of this run."""
+    ask = getattr(prepared.backend, "image", None)
+    if ask is not None:
+        return str(ask())
+    names = cli.run(
+        run_id, "images", "--filter", f"label={LABEL}={run_id}", "--format", "{{.Repository}}:{{.Tag}}"
+    ).split()
+    if not names:
+        raise BackendError(f"{cli.program} lists no image of this run")
+    return names[0]

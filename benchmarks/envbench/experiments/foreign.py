@@ -54,7 +54,9 @@ def run(bench: Bench) -> None:
         raise EnvbenchError("no program for another architecture in the cache")
     with handler(names[1]) as origin:
         bench.record("binfmt_registered", True, detail=origin)
-        with toolbox(bench, [one.rung.backend for one in bench.containers()]) as tools:
+        with toolbox(
+            bench, [one.rung.backend for one in bench.chosen(one_of_a_kind=True) if one in bench.containers()]
+        ) as tools:
             for prepared in tools.rungs:
                 with bench.attempt(Experiment.KERNEL, f"{prepared.name}: a program for {names[1]}", REMEDY):
                     _measure(bench, prepared, names[1])

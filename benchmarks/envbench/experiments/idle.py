@@ -39,7 +39,7 @@ def run(bench: Bench) -> None:
     windows, window_s = (WINDOWS_QUICK, WINDOW_QUICK_S) if bench.quick else (WINDOWS, WINDOW_S)
     with ExitStack() as stack:
         idling: list[tuple[Prepared, Running]] = []
-        for prepared in bench.rungs:
+        for prepared in bench.chosen():
             with bench.attempt(Experiment.IDLE, prepared.name):
                 idling.append((prepared, stack.enter_context(running(bench, prepared))))
         sleep(CALM_S)

@@ -157,7 +157,8 @@ def running(
     bench.failed_in_a_row[prepared.name] = 0
     try:
         yield run
-        if ask_to_stop:
+        # A payload that ends by itself may be gone already, and an engine refuses to stop what has ended.
+        if ask_to_stop and keep_running:
             instance.stop(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
             instance.remove(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
     finally:

@@ -33,7 +33,7 @@ CPU_TOLERANCE = 1.2
 def run(bench: Bench) -> None:
     """Look around in every rung, test the limits of containers, and let one container look for another."""
     host = _host_facts(bench)
-    for prepared in bench.rungs:
+    for prepared in bench.chosen():
         if prepared.rung.backend in ("process", "wsl"):
             continue
         with bench.attempt(Experiment.ISOLATION, prepared.name):

@@ -221,7 +221,7 @@ def _comm(pid: int) -> str:
 
 def two_userlands(bench: Bench) -> None:
     """Run the payload's own userland and the toolbox's (this machine's distribution) and compare what each reads."""
-    containers = bench.containers()
+    containers = [one for one in bench.containers() if one in bench.chosen(one_of_a_kind=True)]
     if not containers:
         raise EnvbenchError("no container rung here")
     with toolbox(bench, [one.rung.backend for one in containers]) as tools:

@@ -36,7 +36,7 @@ CONTAINER_FLOOR_BYTES = 6 << 20
 """Docker refuses less than 6 MiB (moby, daemon/daemon_unix.go, linuxMinMemory)."""
 FRACTION = 16
 """The search ends once the bracket is this part of its upper end."""
-MEMORY_DEADLINE_S = 40.0
+MEMORY_DEADLINE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def run(bench: Bench) -> None:
     """Measure every rung: interleaved repeats, the n-th instance, the smallest memory, the engines' own daemons."""
     bare: dict[int, int] = {}
     for round_number in range(REPEATS_QUICK if bench.quick else REPEATS):
-        rungs = bench.shuffled(bench.rungs, round_number)
+        rungs = bench.shuffled(bench.chosen(), round_number)
         for prepared in sorted(rungs, key=lambda one: one.rung.backend != "process"):
             with bench.attempt(Experiment.MEMORY, f"{prepared.name}, round {round_number}"):
                 total = _one(bench, prepared, round_number, bare.get(round_number))
@@ -84,11 +84,11 @@ def run(bench: Bench) -> None:
                     bare[round_number] = total
                 if round_number == 0:
                     bench.say(f"memory: {prepared.name}: {total / 2**20:.1f} MiB for one idle instance")
-    for prepared in bench.rungs:
+    for prepared in bench.chosen():
         if not prepared.is_vm or not bench.quick:
             with bench.attempt(Experiment.MEMORY, f"{prepared.name}: fall of MemAvailable"):
                 _available(bench, prepared)
-    for prepared in bench.rungs:
+    for prepared in bench.chosen(one_of_a_kind=True):
         if prepared.rung.backend in ("process", "namespaces"):
             continue
         with bench.attempt(Experiment.MEMORY, f"{prepared.name}: smallest memory"):

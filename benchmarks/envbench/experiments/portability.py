@@ -14,7 +14,7 @@ from pathlib import Path
 from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError
 from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.engine_cli import EngineCli, engine_cli
+from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
 from envbench.experiments.inside import ask, finish, first
 from envbench.experiments.lab_machine import is_lab_able, lab_machine
 from envbench.payload.initramfs import cpio, write_initramfs
@@ -41,15 +41,16 @@ echo {word} | /bin/busybox dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null && 
 
 def run(bench: Bench) -> None:
     """Export and import every container image and machine; then see what is kept."""
-    for prepared in (*bench.containers(), *bench.vms()):
+    rungs = bench.chosen(one_of_a_kind=True)
+    for prepared in rungs:
         with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: export and import"):
             _carry(bench, prepared)
-    for prepared in bench.containers():
+    for prepared in rungs:
         cli = engine_cli(prepared)
         if cli is not None:
             with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what is kept"):
                 _container_keeps(bench, prepared, cli)
-    for prepared in bench.vms():
+    for prepared in rungs:
         if is_lab_able(prepared):
             with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what its disk keeps"):
                 _machine_keeps(bench, prepared)
@@ -84,7 +85,7 @@ def _image_ways(
     bench: Bench, prepared: Prepared, cli: EngineCli
 ) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
     """`save` and gzip, and `load` of that, of the image that the rung starts from; the engine already has its layer."""
-    run_id, image = bench.settings.run_id, prepared.backend.image()  # type: ignore[attr-defined] # engines have one
+    run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
 
     def take_out(target: Path) -> None:
         plain = target.with_suffix(".tar")
@@ -141,7 +142,7 @@ def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
 
 
 def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -> str | None:
-    run_id, image = bench.settings.run_id, prepared.backend.image()  # type: ignore[attr-defined] # engines have one
+    run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
     volume = f"envbench-{run_id}-kept"
     endpoint = getattr(prepared.backend, "endpoint", str)()
     number = bench.journal.intend(Kind.VOLUME, volume, prepared.rung.backend, endpoint=endpoint)

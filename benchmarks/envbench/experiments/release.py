@@ -25,7 +25,7 @@ DISK = Path("/var/lib")
 
 def run(bench: Bench) -> None:
     """Take cycles of each rung and compare the host before and after."""
-    for prepared in bench.rungs:
+    for prepared in bench.chosen():
         with bench.attempt(Experiment.RELEASE, prepared.name):
             _audit(bench, prepared)
 

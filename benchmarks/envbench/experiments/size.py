@@ -15,7 +15,7 @@ from pathlib import Path
 
 from envbench.backends.child import run_command
 from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.engine_cli import EngineCli, engine_cli
+from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
 from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import find_kernel
 from envbench.payload.tree import entries, tree_of_run
@@ -117,7 +117,7 @@ def tree_files(tree: Path) -> Iterator[tuple[str, int]]:
 
 def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
     """Return the sizes of an engine's image: as the engine says, and as `save` and gzip make it for the wire."""
-    run_id, image = bench.settings.run_id, prepared.backend.image()  # type: ignore[attr-defined] # engines have one
+    run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
     disk = int(cli.run(run_id, "image", "inspect", "--format", "{{.Size}}", image))
     saved = bench.settings.work_dir / "saved-image.tar"
     try:

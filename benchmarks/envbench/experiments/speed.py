@@ -196,11 +196,8 @@ def _scratch(prepared: Prepared, settings: Settings) -> str:
 def _asked(bench: Bench) -> list[Prepared]:
     """Return the rungs to compare; a quick run takes host, one container engine, gVisor and one machine."""
     usable = [one for one in bench.rungs if one.rung.backend not in ("wsl", "namespaces")]
-    if not bench.quick:
-        return usable
-    kinds: dict[str, Prepared] = {}
-    for one in usable:
-        kind = "vm" if one.is_vm else one.rung.backend if one.rung.backend in ("process", "gvisor") else "container"
-        if kind != "container" or one.rung.backend == "docker" or kind not in kinds:
-            kinds[kind] = one if kind not in kinds or one.rung.backend == "docker" else kinds[kind]
-    return list(kinds.values())
+    return (
+        [one for one in usable if one in bench.chosen(one_of_a_kind=True) or one.rung.backend == "gvisor"]
+        if bench.quick
+        else usable
+    )

@@ -64,16 +64,18 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
 
 
 def tools_settings(settings: Settings) -> Settings:
-    """Return the run's settings with the tool tree, which is built on the first call, in a folder of its own."""
-    work_dir = settings.work_dir / "tools"
-    tree = work_dir / "tree"
+    """Return the run's settings with the tool tree, in a fresh folder; the tree is built on the first call, then linked."""
+    tree = settings.work_dir / "tools-tree"
     if not tree.exists():
-        work_dir.mkdir(mode=0o700, exist_ok=True)
         build_tree(tree, "minimal")
         try:
             add_tools(tree, settings.cache_dir)
         except OSError as error:
             raise BackendError(f"the tools cannot be copied: {error}") from error
+    number = len(list(settings.work_dir.glob("tools-[0-9]*")))
+    work_dir = settings.work_dir / f"tools-{number}"
+    work_dir.mkdir(mode=0o700)
+    shutil.copytree(tree, work_dir / "tree", symlinks=True, copy_function=os.link)
     return replace(settings, work_dir=work_dir, profile="minimal", image=None, memory_bytes=None)
 
 
