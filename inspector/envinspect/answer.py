@@ -32,55 +32,68 @@ _SPELLING = {
 }
 
 
+UNDETERMINED = "an undetermined machine"
+_OWN_NOUN = (
+    "zone",
+    "pod",
+    "guest",
+    "step",
+    "partition",
+    "translation",
+    "emulation",
+    "confinement",
+    "sandbox",
+    "container",
+)
+"""Last words of names that already say what the thing is."""
+
+
 def summarise(stack: Stack) -> str:
     """Return one plain sentence without a full stop, innermost layer first."""
-    phrases = [_phrase(layer) for layer in reversed(stack.layers)]
-    if not any(layer.kind in {Kind.VM, Kind.WSL} for layer in stack.layers):
-        phrases.append("bare metal" if stack.determined else "a machine of a kind that could not be determined")
-    if phrases == ["a machine of a kind that could not be determined"]:
-        phrases = ["not determined: too little of the machine could be read"]
-    places = [*phrases[:1], *(_with_article(phrase) for phrase in phrases[1:])]
-    sentence = places[0] + "".join((" on " if place == "bare metal" else " in ") + place for place in places[1:])
+    phrases = [_phrase(layer, stack.cloud) for layer in reversed(stack.layers)]
+    machine_known = any(layer.kind in {Kind.VM, Kind.WSL} for layer in stack.layers)
+    if machine_known:
+        sentence = " in ".join([*phrases[:1], *(_with_article(phrase) for phrase in phrases[1:])])
+    elif phrases or stack.determined:
+        ground = "bare metal" if stack.determined else UNDETERMINED
+        inner = " in ".join([*phrases[:1], *(_with_article(phrase) for phrase in phrases[1:])])
+        sentence = f"{inner} on {ground}" if inner else ground
+    else:
+        sentence = "not determined: too little of the machine could be read"
     if stack.cloud:
-        sentence += f" on {stack.cloud.name}"
+        sentence += f", {stack.cloud.name}" if machine_known or stack.determined else f"; cloud: {stack.cloud.name}"
     if stack.roles:
-        sentence += f" ({', '.join(role.name for role in stack.roles)})"
-    return sentence[:1].upper() + sentence[1:]
+        sentence += f"; {', '.join(role.name for role in stack.roles)}"
+    # Names keep their own spelling (systemd-nspawn, gVisor); our own words begin a sentence.
+    ours = sentence.startswith(("bare metal", "virtual machine", "not determined", "chroot"))
+    return sentence[:1].upper() + sentence[1:] if ours else sentence
 
 
 def _with_article(phrase: str) -> str:
-    if phrase.startswith(("a ", "an ", "bare metal", "WSL")):
+    if phrase.startswith("Windows Subsystem"):
         return phrase
-    sounds_like_vowel = phrase[:1].lower() in "aeio" or phrase.startswith(("LXC", "LXD", "s-Par"))
+    sounds_like_vowel = phrase[:1].lower() in "aeio" or phrase.startswith(("LXC", "LXD"))
     return f"{'an' if sounds_like_vowel else 'a'} {phrase}"
 
 
-def _phrase(layer: Layer) -> str:
+def _phrase(layer: Layer, cloud: Mark | None) -> str:
     noun = {
         Kind.VM: "virtual machine",
-        Kind.WSL: "",
         Kind.CONTAINER: "container",
         Kind.SANDBOX: "sandbox",
         Kind.EMULATION: "emulation",
-        Kind.CHROOT: "",
     }.get(layer.kind, "")
     name = layer.name
-    if layer.kind is Kind.VM and "partition" in name:
+    if name.lower().endswith((noun, *_OWN_NOUN)) or "partition" in name:
         noun = ""
-    if noun and name.lower().endswith(noun):
-        noun = ""
-    extras = [
-        *(
-            (_ACCELERATORS.get(layer.details["accelerator"], layer.details["accelerator"]),)
-            if "accelerator" in layer.details
-            else ()
-        ),
-        *(
-            _SPELLING.get(layer.details[key], layer.details[key])
-            for key in ("product", "mode", "platform", "confidential")
-            if key in layer.details
-        ),
-    ]
+    extras = []
+    if "accelerator" in layer.details:
+        extras.append(_ACCELERATORS.get(layer.details["accelerator"], layer.details["accelerator"]))
+    for key in ("product", "mode", "platform", "confidential"):
+        if key in layer.details:
+            word = _SPELLING.get(layer.details[key], layer.details[key])
+            if cloud is None or word != cloud.name:
+                extras.append(word)
     return " ".join(word for word in (name, noun) if word) + (f" ({', '.join(extras)})" if extras else "")
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Evidence, Found, Kind, Strength
 from envinspect.parse.cpuinfo import fields, flags
+from envinspect.parse.sysinfo import levels
+from envinspect.probes.firmware import SYSINFO
 
 AMD_ENCRYPTION = 0x8000_001F
 INTEL_TDX = 0x21
@@ -34,7 +36,9 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
     """Yield the technology as a detail of whichever machine the other probes find."""
     for path, wanted, technology, reference in _FILES:
         if facts.str_or(path) == wanted if wanted else facts.exists(path):
-            yield _evidence(technology, path, wanted or "present", reference)
+            # IBM Z names every level; what is protected is the innermost.
+            depth = max(0, len(levels(facts.str_or(SYSINFO))) - 1) if technology == "protvirt" else 0
+            yield _evidence(technology, path, wanted or "present", reference)._replace(depth=depth)
     cpuinfo = facts.str_or("/proc/cpuinfo")
     if "tdx_guest" in cpuinfo and "tdx_guest" in flags(fields(cpuinfo)):
         yield _evidence("tdx", "/proc/cpuinfo", "flag tdx_guest", TDX_REFERENCE)
