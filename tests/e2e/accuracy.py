@@ -41,27 +41,24 @@ def _words(values: object) -> str:
     return " / ".join(map(str, values)) if values else "bare metal"  # type: ignore[call-overload]
 
 
-def _names() -> dict[str, tuple[str, str]]:
-    """Return what systemd-detect-virt and virt-what call each id; "" where they have no name."""
-    return {entry.id: (entry.systemd, entry.virt_what) for entry in ENTRIES}
-
-
 def peers_right(row: dict[str, object]) -> tuple[bool, bool]:
-    """Judge what the peers said about the innermost layer; none of them names what is around it."""
-    truth = [str(name).split("|")[0] for name in row["truth"]]  # type: ignore[attr-defined]
-    names = _names()
-    kinds = {entry.id: entry.kind.word for entry in ENTRIES}
-    innermost = truth[-1] if truth else ""
-    systemd, virt_what = names.get(innermost, ("", ""))
+    """Judge what systemd-detect-virt and virt-what said about the innermost layer; neither names what is around it."""
+    by_id = {entry.id: entry for entry in ENTRIES}
+    virtual = {entry.virt_what for entry in ENTRIES if entry.kind.word in {"vm", "wsl"}} - {""}
+    contained = {entry.virt_what for entry in ENTRIES if entry.kind.word not in {"vm", "wsl"}} - virtual - {""}
+    truth = [by_id[str(name).partition("|")[0]] for name in row["truth"]]  # type: ignore[attr-defined]
     vm, container = str(row["systemd_vm"]), str(row["systemd_container"])
     facts = {str(fact) for fact in row["virt_what"]}  # type: ignore[attr-defined]
-    container_names = {names[name][1] for name, kind in kinds.items() if kind == "container"} - {""}
-    if not innermost:
-        return vm == "none" and container == "none", not facts
-    if kinds[innermost] in {"vm", "wsl"}:
-        return container == "none" and vm in {systemd, "vm-other"}, virt_what in facts and not facts & container_names
-    ours = {word for word in (systemd, "container-other") if word}
-    return container in ours, bool(virt_what) and virt_what in facts
+    if not truth:
+        return vm == container == "none", not facts
+    innermost = truth[-1]
+    if innermost.kind.word not in {"vm", "wsl"}:
+        right = {innermost.systemd, "container-other"} - {""}
+        return container in right, bool(innermost.virt_what) and facts & contained == {innermost.virt_what}
+    accelerator = row["details"].get(innermost.id, {}).get("accelerator", "")  # type: ignore[attr-defined]
+    names = {innermost.virt_what} | ({"kvm"} if accelerator == "kvm" else set())
+    systemd = {innermost.systemd, "vm-other"} | ({"kvm"} if accelerator == "kvm" else set())
+    return container == "none" and vm in systemd, bool(facts & names) and not (facts & (virtual | contained)) - names
 
 
 def page(document: dict[str, object]) -> str:

@@ -54,7 +54,7 @@ def _containerd(*flags: str) -> Start:
 
     def start(lab: Lab) -> str:
         socket = lab.shared("containerd", lambda: _start_containerd(lab))
-        ctr = ["ctr", "--address", socket, "--namespace", "envinspect"]
+        ctr = ["ctr", "--address", socket, "--namespace", lab.tag]
 
         def load() -> str:
             lab.run([*ctr, "image", "import", "--base-name", "envinspect", _oci_archive(lab)], timeout_s=120)
