@@ -21,6 +21,12 @@ def environment(run_id: str, **more: str) -> dict[str, str]:
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", RUN_ENVIRONMENT: run_id, **more}
 
 
+def users_environment(run_id: str) -> dict[str, str]:
+    """Return the environment for an engine's own commands: they keep their state where the user's session says."""
+    names = ("HOME", "USER", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS")
+    return environment(run_id, **{name: os.environ[name] for name in names if name in os.environ})
+
+
 def output_pipe() -> tuple[int, int]:
     """Return a pipe as (read end, write end); the read end does not block. Neither is inherited."""
     reader, writer = os.pipe()
@@ -90,7 +96,7 @@ def run_command(argv: Sequence[str | Path], run_id: str, what: str, deadline_s: 
     try:
         done = subprocess.run(
             words,
-            env=environment(run_id),
+            env=users_environment(run_id),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

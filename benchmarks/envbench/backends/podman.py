@@ -13,7 +13,7 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from envbench.backends.child import Child, environment, output_pipe, run_command
+from envbench.backends.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.docker import api_client
 from envbench.backends.engine_api import EngineBackend
 from envbench.backends.images import payload_tar
@@ -45,10 +45,9 @@ class Service:
         self.endpoint = f"unix://{socket}"
         self._run_id = run_id
         reader, writer = output_pipe()
-        env = environment(run_id) | {key: os.environ[key] for key in ("HOME", "XDG_RUNTIME_DIR") if key in os.environ}
         try:
             argv = ("podman", "--runtime", runtime, "system", "service", "--time=0", self.endpoint)
-            self.child = Child(argv, env, writer)
+            self.child = Child(argv, users_environment(run_id), writer)
         finally:
             os.close(writer)
         self._output = reader
@@ -183,7 +182,7 @@ class PodmanBackend:
         return self._engine(variant["runtime"]).start(workload, without_runtime, mark)
 
     def image(self) -> str:
-        """Return the image that starts use, by the first runtime's name for it. Raises BackendError before `prepare`."""
+        """Return the image of starts, by the first runtime's name for it. Raises BackendError before `prepare`."""
         for engine in self._engines.values():
             return engine.image()
         raise BackendError("podman: no image has been prepared")

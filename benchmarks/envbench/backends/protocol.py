@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Mark(StrEnum):
-    """Moments that a rung (or the readiness reader) reports; the sampler stamps each on arrival with the host's clock."""
+    """Moments that a rung (or the readiness reader) reports; the sampler stamps each as it arrives."""
 
     REQUESTED = "requested"
     CREATED = "created"
@@ -137,7 +137,7 @@ class Backend(Protocol):
         ...
 
     def engine_processes(self) -> tuple[int, ...]:
-        """Return host process ids of the daemons that do this rung's work (dockerd, containerd); () where there is none.
+        """Return host process ids of the daemons behind this rung (dockerd, containerd); () where there is none.
 
         They outlive the instances; the sampler charges a start with the CPU time they spend meanwhile.
         """
