@@ -99,6 +99,11 @@ def test_is_no_pod(part: str) -> None:
         (f"/ecs/task/{ID}", ["container"]),
         (f"/ecs/t/t-1/kubepods/pod{UID}/{ID}", ["container"]),
         ("/docker/47cbd16b77c5", ["docker"]),
+        ("/system.slice/docker-47cbd16b77c5.scope", ["docker"]),
+        ("/kubepods.slice/kubepods-burstable.slice/cri-containerd-abc.scope", ["containerd"]),
+        ("/machine.slice/libpod-012345.scope", ["podman"]),
+        ("/kubepods.slice/burstable/x", ["container"]),
+        ("/machine.slice/machine-deb.scope", ["systemd-nspawn"]),
         (f"/docker/docker-ce/{ID}", ["docker"]),
         (f"/podruntime/docker/kubepods/besteffort/pod{UID}/{ID}", ["container"]),
         ("/machine/web.libvirt-lxc", ["lxc-libvirt"]),
@@ -124,13 +129,12 @@ def test_names_the_containers_of_a_path(path: str, chain: list[str]) -> None:
         "/system.slice/docker.service/cgroup.procs",
         "/docker",
         "/docker/init.scope",
-        "/docker/kubepods/burstable",
+        "/system.slice/crio-wipe.service",
+        "/system.slice/docker-compose@web.service",
         "/lxc.monitor.web",
         f"/machine.slice/libpod-conmon-{ID}.scope",
         f"/system.slice/crio-conmon-{ID}.scope",
         "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope",
-        "/kubepods.slice/kubepods-burstable.slice",
-        f"/kubepods/burstable/pod{UID}",
         "/user.slice/user-1000.slice/user@1000.service/app.slice/vte-spawn-75bc72bd-6642-4cf5-b62c-0674e11bfc84.scope",
         "/slurm/uid_1000/job_7/step_0",
         "/custom/path",
@@ -140,7 +144,9 @@ def test_finds_no_container_in_a_host_path(path: str) -> None:
     assert not list(levels(components(path)))
 
 
-@pytest.mark.parametrize("path", ["/system.slice/docker-x.scope", "/moby/x", f"/machine.slice/libpod-{ID}1.scope"])
+@pytest.mark.parametrize(
+    "path", ["/system.slice/docker-x.scope", "/moby/x", "/system.slice/docker-compose@web.service"]
+)
 def test_a_malformed_id_is_only_a_hint(path: str) -> None:
     assert [level.strength for level in levels(components(path))] == [Strength.HINT]
 

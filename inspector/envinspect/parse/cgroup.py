@@ -72,6 +72,16 @@ def is_container_id(text: str) -> bool:
     return is_hex(text, 64)
 
 
+def is_id(text: str) -> bool:
+    """Say whether a text may be a container's id, cut short or not."""
+    return 3 <= len(text) <= 64 and is_hex(text, len(text))
+
+
+def is_kubelets(part: str) -> bool:
+    """Say whether a part is the kubelet's folder for all pods or one of its classes: nothing but pods runs below it."""
+    return part.startswith(("kubepods", "kubelet-kubepods"))
+
+
 def is_pod(part: str) -> bool:
     """Say whether a part names a Kubernetes pod's cgroup: `pod` and a UID, alone or at the end of a slice's name."""
     name = part.removesuffix(".slice")

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Strength, Unknown
-from envinspect.parse.cgroup import Membership, components, is_container_id, is_hex, is_pod, parse_cgroup
+from envinspect.parse.cgroup import (
+    Membership,
+    components,
+    is_container_id,
+    is_hex,
+    is_id,
+    is_kubelets,
+    is_pod,
+    parse_cgroup,
+)
 from envinspect.probes.mounts import is_of_pod, mount_table
 from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, SCOPES, Folder
 
@@ -73,6 +82,8 @@ def levels(path: tuple[str, ...]) -> tuple[Level, ...]:
     """Return the containers along one path, outermost first: hints only where there is nothing better."""
     found = tuple(_levels(path))
     sure = tuple(level for level in found if level.strength > Strength.HINT)
+    if not sure and any(is_kubelets(part) for part in path):
+        return (Level("container", Strength.STRONG, "/".join(path), _KUBERNETES),)
     return sure or found
 
 
@@ -89,22 +100,21 @@ def _levels(path: tuple[str, ...]) -> Iterator[Level]:
 
 
 def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
-    name = part.removesuffix(".scope").removesuffix(".service")
-    if name.startswith(HOST_SCOPES):
-        return None
+    name = part.removesuffix(".scope")
+    if name.startswith(HOST_SCOPES) or (part.endswith(".service") and not name.startswith("systemd-nspawn@")):
+        return None  # engines and their helpers are services of the host; of containers only nspawn's are
     parent = path[position - 1] if position else ""
     for scope in SCOPES:
         if name.startswith(scope.prefix) and len(name) > len(scope.prefix):
-            sure = not scope.needs_id or is_container_id(name[len(scope.prefix) :])
+            sure = not scope.needs_id or is_id(name[len(scope.prefix) :])
             return Level(scope.id, _strength(sure), part, scope.reference)
     if name.startswith("machine-") and part.endswith(".scope"):
-        sure = path[position + 1 : position + 2] == ("payload",)
-        return Level("systemd-nspawn", _strength(sure), part, _NSPAWN)
+        return Level("systemd-nspawn", Strength.STRONG, part, _NSPAWN)
     if name.endswith(".libvirt-lxc"):
         return Level("lxc-libvirt", Strength.STRONG, part, _LIBVIRT)
     folder = _folder(path, position - 1)
     if folder is not None:
-        sure = not folder.needs_id or is_container_id(name)
+        sure = not folder.needs_id or is_id(name)
         return Level(folder.id, _strength(sure), f"{parent}/{part}", folder.reference)
     return _unnamed(path, position, part)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
-from envinspect.parse.cgroup import is_container_id, is_pod
+from envinspect.parse.cgroup import is_container_id, is_kubelets, is_pod
 from envinspect.parse.mountinfo import Mount
 from envinspect.probes.cgroup import cgroups, is_fargate_name
 from envinspect.probes.mounts import is_of_pod, mount_table
@@ -51,7 +51,7 @@ def _mark(mark_id: str, strength: Strength, source: str, observed: str, referenc
 def _in_path(path: tuple[str, ...], source: str) -> Iterator[Evidence]:
     for position, part in enumerate(path):
         below = path[position + 1 :]
-        if part.startswith("cri-containerd-") or (is_pod(part) and below):
+        if part.startswith("cri-containerd-") or is_kubelets(part) or (is_pod(part) and below):
             yield _mark("kubernetes", Strength.STRONG, source, part, _PODS)
         elif part == "ecs" and below:
             yield from _ecs(below, source)

@@ -12,7 +12,7 @@ _BUILDKIT = "https://github.com/moby/buildkit/blob/master/executor/runcexecutor/
 
 
 class Scope(NamedTuple):
-    """A cgroup folder `prefix` + name. Where `needs_id`, the name has to be a container's id to be more than a hint."""
+    """A cgroup folder `prefix` + name. Where `needs_id`, the name has to be hexadecimal to be more than a hint."""
 
     prefix: str
     id: str
@@ -24,10 +24,10 @@ HOST_SCOPES = ("libpod-conmon-", "crio-conmon-", "conmon-", "lxc.monitor", "kata
 """Folders of processes that belong to the host: container monitors, and QEMU started by libvirt."""
 
 SCOPES: tuple[Scope, ...] = (
-    Scope("cri-containerd-", "containerd", _CONTAINERD),
-    Scope("crio-", "cri-o", _CRIO),
-    Scope("libpod-payload-", "podman", _PODMAN),
-    Scope("libpod-", "podman", _PODMAN),
+    Scope("cri-containerd-", "containerd", _CONTAINERD, needs_id=False),
+    Scope("crio-", "cri-o", _CRIO, needs_id=False),
+    Scope("libpod-payload-", "podman", _PODMAN, needs_id=False),
+    Scope("libpod-", "podman", _PODMAN, needs_id=False),
     Scope("docker-", "docker", _MOBY),
     Scope(
         "nerdctl-",
