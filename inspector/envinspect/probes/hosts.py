@@ -34,6 +34,9 @@ _FOLDERS = (
 )
 """Parts of mount points that an engine uses on its host; a container sees none of its own kind."""
 
+_HANDED_IN = ("/host/", "/hostfs/", "/rootfs/", "/mnt/")
+"""Where monitoring agents in containers are shown the host's folders."""
+
 _FILES = (
     ("/run/docker.sock", "docker-host", Strength.HINT, _DOCKER),
     ("/run/docker/containerd", "docker-host", Strength.STRONG, _DOCKER),
@@ -50,6 +53,8 @@ def probe_hosts(facts: Facts) -> Iterator[Evidence]:
     table = facts.derived(mount_table)
     seen: set[str] = set()
     for mount in table.mounts:
+        if mount.target.startswith(_HANDED_IN):
+            continue
         for folder, role_id, reference in _FOLDERS:
             if role_id not in seen and folder in mount.target:
                 seen.add(role_id)
