@@ -8,6 +8,7 @@ from envinspect.model import Kind, Strength
 from envinspect.overrules import Losers, Rule, View, from_cpuid, from_firmware_strings
 from envinspect.overrules_inner import INNER_RULES
 from envinspect.probes.cpuid import HYPER_V_INTERFACE_NOTE
+from envinspect.probes.devices import PCI
 
 _PARAVIRTUAL_KVM = ("virtualbox", "parallels")
 """VMMs that offer guests KVM's CPUID interface though they are not KVM."""
@@ -68,8 +69,16 @@ def _chosen_vendor(view: View) -> Losers:
 
 
 def _kvm_interface(view: View) -> Losers:
-    """KVM's signature, where a VMM that imitates it is known, and nothing of the machine itself is QEMU's."""
-    if not view.holds(Kind.VM, *_PARAVIRTUAL_KVM) or _machine_is_qemu(view):
+    """KVM's signature, where a VMM that imitates it is known, and nothing of the machine itself is QEMU's.
+
+    Both imitators build PCI devices of their own: where only SMBIOS names one, on a bus with a VMM's devices but none
+    of its own, the strings are borrowed.
+    """
+    imitators = [piece for piece in view.of(Kind.VM, *_PARAVIRTUAL_KVM) if piece.strength > Strength.HINT]
+    if not imitators or _machine_is_qemu(view):
+        return ()
+    by_strings_alone = all(from_firmware_strings(piece) for piece in imitators)
+    if by_strings_alone and any(piece.source == PCI for piece in view.of(Kind.VM)):
         return ()
     return [piece for piece in view.of(Kind.VM, "kvm") if from_cpuid(piece)]
 

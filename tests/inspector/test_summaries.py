@@ -1,6 +1,7 @@
 """The one sentence that most people read."""
 
 import pytest
+
 from envinspect.answer import summarise
 from envinspect.model import Evidence, Kind, Strength
 from envinspect.resolve import resolve
@@ -54,8 +55,10 @@ def piece(kind: Kind, layer_id: str, depth: int = 0, **details: str) -> Evidence
         (
             [piece(VM, "lpar"), piece(VM, "zvm", 1), piece(VM, "kvm", 2, confidential="protvirt")],
             True,
-            "KVM virtual machine (Secure Execution) in an IBM z/VM virtual machine "
-            "in an IBM Z logical partition (PR/SM)",
+            (
+                "KVM virtual machine (Secure Execution) in an IBM z/VM virtual machine "
+                "in an IBM Z logical partition (PR/SM)"
+            ),
         ),
     ],
 )
