@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.backends.protocol import Usable
 from envbench.clock import NS_PER_S
 from envbench.errors import EnvbenchError
 from envbench.experiments import foreign, guests, managers
@@ -24,6 +23,10 @@ from envbench.plan import Rung
 VMM_NAMES = re.compile(
     r"qemu|kvm|cloud-hyperviso|firecracker|crosvm|VBox|vmware-vmx|bhyve|xen|uml|linux\.uml|dragonball|stratovirt"
 )
+ENGINE_INFO = {
+    "docker": "{{.KernelVersion}}|{{.OperatingSystem}}",
+    "podman": "{{.Host.Kernel}}|{{.Host.Distribution.Distribution}}",
+}
 CLOCK_SLACK_S = 2.0
 """What the guest's uptime may exceed the start by: the two clocks begin at different moments of it."""
 
@@ -250,16 +253,17 @@ def _compare_userlands(bench: Bench, prepared: Prepared, other: Prepared) -> Non
 def _engines(bench: Bench, host: Seen) -> None:
     """Compare what each engine says of its own machine with the one that its client runs on."""
     for prepared in bench.containers():
-        answer = prepared.backend.check() if engine_cli(prepared) else None
-        if isinstance(answer, Usable) and answer.facts.get("kernel"):
-            kernel, system = answer.facts["kernel"], answer.facts.get("operating_system", "")
-            bench.record(
-                "engine_kernel_equals_client",
-                kernel == host.release,
-                prepared.rung,
-                detail=f"{kernel}; client {host.release}",
-            )
-            bench.record("engine_is_desktop", "docker desktop" in system.lower(), prepared.rung, detail=system)
+        cli = engine_cli(prepared)
+        if cli is not None:
+            with bench.attempt(Experiment.KERNEL, f"{prepared.name}: where its engine runs"):
+                kernel, _, system = cli.run(
+                    bench.settings.run_id, "info", "--format", ENGINE_INFO[cli.program]
+                ).partition("|")
+                same = kernel == host.release
+                bench.record(
+                    "engine_kernel_equals_client", same, prepared.rung, detail=f"{kernel}; client {host.release}"
+                )
+                bench.record("engine_is_desktop", "docker desktop" in system.lower(), prepared.rung, detail=system)
 
 
 def refuse_windows(bench: Bench, prepared: Prepared) -> None:

@@ -64,7 +64,7 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
 
 
 def tools_settings(settings: Settings) -> Settings:
-    """Return the run's settings with the tool tree, in a fresh folder; the tree is built on the first call, then linked."""
+    """Return the run's settings with the tool tree, built on the first call, linked into a fresh folder."""
     tree = settings.work_dir / "tools-tree"
     if not tree.exists():
         build_tree(tree, "minimal")

@@ -1,0 +1,167 @@
+"""Experiments on a real Docker engine: figures against the engine's own, and nothing left when they end."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from envbench.backends import load as load_backend
+from envbench.backends.protocol import Usable
+from envbench.experiments import load
+from envbench.experiments.bench import Bench, Prepared
+from envbench.payload.kernel import default_cache_dir
+from envbench.plan import LABEL, Rung, Settings, new_run_id
+from envbench.reaper import Journal
+from envbench.sampler import Sampler
+from envbench.samples import Sample, SampleWriter, read_samples
+
+pytestmark = [pytest.mark.engine("docker"), pytest.mark.timeout(280)]
+SIZE_TOLERANCE = 0.05
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+class Taken:
+    """A bench on the bare process and Docker, and the rows it wrote."""
+
+    def __init__(self, bench: Bench, path: Path) -> None:
+        self.bench = bench
+        self._path = path
+
+    def rows(self, phase: str, backend: str = "docker") -> list[Sample]:
+        return [row for row in read_samples(self._path) if row.phase == phase and row.backend == backend]
+
+    def value(self, phase: str, backend: str = "docker") -> float:
+        (row,) = self.rows(phase, backend)
+        assert row.value is not None, row.detail
+        return row.value
+
+
+@pytest.fixture
+def taken(tmp_path: Path, engine_missing) -> Iterator[Taken]:
+    run_id = new_run_id()
+    work_dir = tmp_path / run_id
+    work_dir.mkdir()
+    settings = Settings(run_id=run_id, work_dir=work_dir, cache_dir=default_cache_dir(), deadline_s=60, quick=True)
+    journal = Journal(run_id, tmp_path / "journal")
+    backends = [load_backend(name)(settings, journal) for name in ("process", "docker")]
+    for backend in backends:
+        answer = backend.check()
+        if not isinstance(answer, Usable):
+            engine_missing(f"{backend.name}: {answer.reason}")
+    with SampleWriter(tmp_path / "samples.csv") as writer:
+        rungs = []
+        for backend in backends:
+            variant = backend.variants()[0]
+            backend.prepare(variant)
+            rungs.append(Prepared(backend, Rung(backend.name, variant)))
+        said: list[str] = []
+        try:
+            yield Taken(
+                Bench(settings, journal, Sampler(settings, writer), rungs, quick=True, say=said.append),
+                tmp_path / "samples.csv",
+            )
+        finally:
+            for backend in backends:
+                backend.close()
+            left = journal.entries()
+            journal.close()
+    assert left == (), said
+    of_run = ("--filter", f"label={LABEL}={run_id}", "--quiet")
+    assert docker("ps", "--all", *of_run) == ""
+    assert docker("images", *of_run) == ""
+    assert docker("volume", "ls", *of_run) == ""
+    assert not Path("/proc/sys/fs/binfmt_misc/register").exists() or not list(
+        Path("/proc/sys/fs/binfmt_misc").glob(f"envbench-{run_id}*")
+    )
+
+
+def test_a_container_shares_the_hosts_kernel_and_windows_is_refused(taken: Taken):
+    load("kernel")(taken.bench)
+    assert taken.value("boot_id_equals_host") == 1
+    assert taken.value("visible_on_host") == 1
+    assert taken.value("uptime_starts_at_zero") == 0
+    assert taken.value("hypervisor_process") == 0
+    assert taken.value("two_userlands_one_kernel") == 1
+    refused = taken.rows("windows_image_refused")
+    assert [row.value for row in refused] == [1]
+    assert "windows" in refused[0].detail
+
+
+def test_the_images_size_is_what_the_engine_says(taken: Taken):
+    load("size")(taken.bench)
+    image = taken.bench.rungs[1].backend.image()
+    assert taken.value("disk") == int(docker("image", "inspect", "--format", "{{.Size}}", image))
+    items = sum(row.value for row in read_samples(taken._path) if row.phase.startswith("item.") and row.value)
+    assert items == pytest.approx(taken.value("disk"), rel=SIZE_TOLERANCE)
+    assert taken.value("item.kernel") == 0
+
+
+def test_idle_and_resize_see_the_container(taken: Taken, monkeypatch):
+    monkeypatch.setattr("envbench.experiments.idle.WINDOW_QUICK_S", 0.5)
+    load("idle")(taken.bench)
+    assert len(taken.rows("cpu_ns_per_min")) == 6
+    assert all(row.value is not None and 0 <= row.value < 60e9 for row in taken.rows("cpu_ns_per_min"))
+    load("resize")(taken.bench)
+    for name in ("memory_grown", "memory_shrunk", "cpu_changed"):
+        assert taken.value(name) == 1
+
+
+def test_isolation_limits_are_enforced_and_neighbours_hidden(taken: Taken):
+    load("isolation")(taken.bench)
+    assert taken.value("memory_limit_enforced") == 1
+    assert taken.value("cpu_limit_enforced") == 1
+    assert taken.value("namespaces_own") >= 5
+    assert taken.value("cgroup_own") == 1
+    for name in ("processes", "names", "mounts", "memory", "files"):
+        assert taken.value(f"mutual.{name}_seen") == 0
+    assert 0 < taken.value("host_facts_readable") <= taken.value("host_facts_looked_for")
+
+
+def test_nothing_is_left_and_what_was_written_is_gone(taken: Taken):
+    load("release")(taken.bench)
+    assert taken.value("leaked.total") == 0, taken.rows("leaked.total")[0].detail
+    load("portability")(taken.bench)
+    assert taken.value("gone_after_remove") == 1
+    assert taken.value("kept_with_volume") == 1
+    assert all(row.value for row in taken.rows("export_bytes"))
+
+
+def test_memory_of_a_cgroup_is_what_docker_stats_shows(taken: Taken):
+    from envbench.experiments.inside import running
+    from envbench.experiments.memory import footprint
+
+    with running(taken.bench, taken.bench.rungs[1]) as run_:
+        stats = (
+            docker("stats", "--no-stream", "--format", "{{.MemUsage}}", run_.instance.name).partition("/")[0].strip()
+        )
+        seen = footprint(run_.instance.processes(), run_.instance.cgroup())
+    assert seen.cgroup is not None
+    number = float(stats.rstrip("KMGiB"))
+    scale = {"KiB": 1 << 10, "MiB": 1 << 20}[stats[len(stats) - 3 :]]
+    # stats prints four digits; the payload sleeps meanwhile.
+    assert seen.cgroup.working_set == pytest.approx(number * scale, rel=SIZE_TOLERANCE, abs=64 << 10)
+
+
+@pytest.mark.skipif(shutil.which("sysbench") is None, reason="sysbench is not installed")
+def test_a_tool_of_the_tree_says_what_the_machines_own_says(taken: Taken):
+    """The same work by the tree's sysbench, under its own loader, and by the machine's own, in CPU time."""
+    from envbench.experiments.toolbox import tool_command, tools_settings
+
+    ours = tool_command(taken.bench.rungs[0], tools_settings(taken.bench.settings), "sysbench")
+    assert ours is not None
+    words = ["cpu", "--time=0", "--events=3000", "--cpu-max-prime=2000", "run"]
+    used: dict[str, list[float]] = {"ours": [], "own": []}
+    for _ in range(5):
+        for who, program in (("ours", ours.split()), ("own", ["sysbench"])):
+            process = subprocess.Popen([*program, *words], stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0
+            used[who].append(usage.ru_utime)
+    assert min(used["ours"]) == pytest.approx(min(used["own"]), rel=0.1)
