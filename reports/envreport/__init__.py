@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_FORMATS = ("csv", "html", "markdown")
 """What every run writes beside samples.csv and run.json."""
 
-__all__ = ["DEFAULT_FORMATS", "ci_notice", "console_summary", "report_document", "write_side_by_side", "write_all"]
+__all__ = ["DEFAULT_FORMATS", "ci_notice", "console_summary", "report_document", "write_all", "write_side_by_side"]
 
 
 def report_document(folder: Path, *, claims_file: Path | None = None, include_host: bool = False) -> "ReportDocument":
@@ -24,12 +24,12 @@ def report_document(folder: Path, *, claims_file: Path | None = None, include_ho
 
     Raises ResultsError, SamplesError or ClaimsFileError (all ValueErrors with one line) where an input cannot be used.
     """
-    from envreport.build import build
-    from envreport.results import load
+    from envreport.build import build  # noqa: PLC0415 -- heavy
+    from envreport.results import load  # noqa: PLC0415 -- heavy
 
     extra: Sequence[Claim] = ()
     if claims_file is not None:
-        from envreport.claims.user import load_claims
+        from envreport.claims.user import load_claims  # noqa: PLC0415 -- heavy
 
         extra = load_claims(claims_file)
     return build(load(folder), extra_claims=extra, include_host=include_host)
@@ -47,7 +47,7 @@ def write_all(
 
     The same rows give the same bytes. Raises ValueError for an unknown format, OSError where a file cannot be written.
     """
-    from envreport.formats import render
+    from envreport.formats import render  # noqa: PLC0415 -- heavy
 
     document = report_document(Path(results_dir), claims_file=claims_file, include_host=include_host)
     folder = Path(output) if output is not None else Path(results_dir)
@@ -65,12 +65,12 @@ def write_side_by_side(
 
     Written into `output`, by default the last folder. Raises as `write_all`.
     """
-    from dataclasses import replace
+    from dataclasses import replace  # noqa: PLC0415 -- heavy
 
-    from envreport.build import build
-    from envreport.formats import render
-    from envreport.results import load
-    from envreport.trend import side_by_side
+    from envreport.build import build  # noqa: PLC0415 -- heavy
+    from envreport.formats import render  # noqa: PLC0415 -- heavy
+    from envreport.results import load  # noqa: PLC0415 -- heavy
+    from envreport.trend import side_by_side  # noqa: PLC0415 -- heavy
 
     runs = [load(Path(folder)) for folder in folders]
     document = build(runs[-1], include_host=include_host)
@@ -85,17 +85,22 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 def console_summary(results_dir: Path) -> str:
-    """Return what a terminal shows after a run: the answer, the table, the verdicts and where the report is. Plain text."""
-    from envreport.formats.console import summary
+    """Return what a terminal shows after a run: the answer, the table, the verdicts and where the report is.
+
+    Plain text.
+    """
+    from envreport.formats.console import summary  # noqa: PLC0415 -- heavy
 
     return summary(report_document(Path(results_dir)), Path(results_dir))
 
 
 def ci_notice(results_dir: Path, environ: "Mapping[str, str]") -> str:
-    """Tell the CI about a run: append Markdown to its job summary file where it offers one, return annotations for its log.
+    """Tell the CI about a run.
+
+    Append Markdown to its job summary file where it offers one, return annotations for its log.
 
     "" where no CI is noticed. Raises OSError where the summary file cannot be written.
     """
-    from envreport.formats.github import notice
+    from envreport.formats.github import notice  # noqa: PLC0415 -- heavy
 
     return notice(report_document(Path(results_dir)), environ)

@@ -14,10 +14,11 @@ from envreport.claims.rules import accelerator_of
 from envreport.conditions import host_layers, run_conditions
 from envreport.document import Cell, Fact, Layer, RawData, ReportDocument, Table
 from envreport.results import SAMPLES_FILE, Results, Series
-from envreport.rungs import FLOOR_PROFILE, Side, side_of
+from envreport.rungs import FLOOR_PROFILE, Side, label, side_of
 from envreport.sections import build_sections, count, number, text
 from envreport.stability import NOISE_LIMITS, all_warnings, diagnose
 from envreport.summary import summarise
+from envreport.units import TIMES
 
 EMBED_LIMIT_BYTES = 12_000_000
 """Rows above this are not carried inside the report (they are packed, about ten to one)."""
@@ -75,7 +76,7 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
     sentence = f"Here {_takes(container)}, {_takes(machine, emulated=emulated)}"
     if ratio and ratio.interval:
         limits = (ratio.interval.low, ratio.interval.high)
-        low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix("×") for limit in limits)
+        low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
         sentence += f": {low} to {high} times as long"
     if emulated:
         notes.insert(0, "The VM ran under software emulation (TCG): this says nothing about a VM on KVM.")
@@ -162,7 +163,8 @@ def _environment_tables(results: Results) -> Iterator[Table]:
 
 
 def _rung_rows(results: Results) -> tuple[list[tuple[Cell, ...]], list[tuple[Cell, ...]]]:
-    used, skipped = [], []
+    used: list[tuple[Cell, ...]] = []
+    skipped: list[tuple[Cell, ...]] = []
     for each in results.records("backends", "used"):
         facts = each.get("facts")
         words = (
@@ -171,10 +173,10 @@ def _rung_rows(results: Results) -> tuple[list[tuple[Cell, ...]], list[tuple[Cel
             else ""
         )
         used.append((text(each.get("name", "?")), text("yes"), text(words), text("")))
-    for each in results.records("backends", "skipped"):
-        skipped.append(
-            (text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", "")))
-        )
+    skipped.extend(
+        (text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", "")))
+        for each in results.records("backends", "skipped")
+    )
     return used, skipped
 
 
@@ -254,11 +256,15 @@ def _method(results: Results) -> tuple[Fact, ...]:
     middle = stats.median(all_lags)
     lag = "not measured in this run"
     if middle:
-        lag = f"{units.estimate_text(middle, Unit.NS)}; at most {units.quantity(max(all_lags), Unit.NS)}. Measured where payload and observer share a clock; for VMs a lower limit."
+        lag = (
+            f"{units.estimate_text(middle, Unit.NS)}; at most {units.quantity(max(all_lags), Unit.NS)}. "
+            "Measured where payload and observer share a clock; for VMs a lower limit."
+        )
     return (
         Fact(
             "From",
-            "the request to the engine, before anything is created (an engine may do its work in create, attach or start)",
+            "the request to the engine, before anything is created (an engine may do its work in "
+            "create, attach or start)",
         ),
         Fact("To", "the first byte of the payload's ready line, with a nonce, read on this machine"),
         Fact(
@@ -268,7 +274,8 @@ def _method(results: Results) -> tuple[Fact, ...]:
         Fact("Order", "rounds, each with every rung in shuffled order; warm-ups are kept as rows and never counted"),
         Fact(
             "Medians",
-            "with the exact order-statistic interval of at least 95 %; it needs six values, and no interval is shown for fewer",
+            "with the exact order-statistic interval of at least 95 %; it needs six values, and no "
+            "interval is shown for fewer",
         ),
         Fact(
             "p95",
@@ -276,11 +283,13 @@ def _method(results: Results) -> tuple[Fact, ...]:
         ),
         Fact(
             "Ratios",
-            f"of medians, percentile bootstrap by round, {stats.RESAMPLES} resamples, seed {stats.BOOTSTRAP_SEED}; rank-sum interval for fewer than six rounds",
+            f"of medians, percentile bootstrap by round, {stats.RESAMPLES} resamples, seed "
+            f"{stats.BOOTSTRAP_SEED}; rank-sum interval for fewer than six rounds",
         ),
         Fact(
             "Verdicts",
-            "an interval that touches the bound is inconclusive; missing data never answer; emulation (TCG) never speaks for KVM",
+            "an interval that touches the bound is inconclusive; missing data never answer; "
+            "emulation (TCG) never speaks for KVM",
         ),
         Fact("Failed starts", "are rows, are counted, and are endless starts for any upper limit that a verdict uses"),
     )
@@ -336,8 +345,6 @@ def _raw(results: Results) -> RawData:
 
 
 def _failures(results: Results) -> Iterator[tuple[str, str, int, int]]:
-    from envreport.rungs import label  # noqa: PLC0415  (one use)
-
     for (experiment, rung), rows in results.failures.items():
         reason = next((row.detail for row in rows if row.detail), "no reason recorded")
         yield f"{experiment}: {label(*rung)}", reason, len(rows), results.starts.get((experiment, rung), len(rows))

@@ -1,6 +1,7 @@
 """Charts as inline SVG: a `Chart` in, markup out whose colours are CSS variables and whose text stays text.
 
-matplotlib draws; afterwards every inline style becomes a class, so that a page with a strict content-security policy can carry
+matplotlib draws; afterwards every inline style becomes a class, so that a page with a strict content-security policy
+can carry
 it, and every stand-in colour becomes a variable, so that dark mode works. The same chart gives the same bytes.
 """
 
@@ -10,7 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import numpy as np
@@ -56,7 +57,7 @@ VARIABLES: Mapping[str, str] = {
     **{colour: f"--side-{side}" for side, colour in SIDE_COLOURS.items()},
     **{colour: f"--part-{index + 1}" for index, colour in enumerate(PART_COLOURS)},
 }
-STYLE: Mapping[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "envreport",
     "text.parse_math": False,
@@ -83,7 +84,7 @@ NAME_LIMIT = 44
 
 def draw(chart: Chart) -> tuple[str, dict[str, str]]:
     """Return the chart as an <svg> element and the CSS rules of its classes (class → declarations)."""
-    with mpl.rc_context(dict(STYLE)), warnings.catch_warnings():
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # glyphs missing in the layout font: the browser has them
         figure = DRAWERS[chart.kind](chart)
         buffer = io.StringIO()
@@ -147,9 +148,16 @@ def _strip(chart: Chart) -> Figure:
     for row, mark in enumerate(chart.marks):
         spread = row - 0.12 + 0.24 * (np.modf(np.arange(len(mark.values)) * 0.618034)[0] - 0.5)
         axes.plot(
-            mark.values, spread, linestyle="", marker=SIDE_MARKERS[mark.side], markersize=3.6, alpha=0.6,
-            color=SIDE_COLOURS[mark.side], markeredgewidth=0, rasterized=many,
-        )  # fmt: skip
+            mark.values,
+            spread,
+            linestyle="",
+            marker=SIDE_MARKERS[mark.side],
+            markersize=3.6,
+            alpha=0.6,
+            color=SIDE_COLOURS[mark.side],
+            markeredgewidth=0,
+            rasterized=many,
+        )
         _interval(axes, mark, row + 0.24, SIDE_COLOURS[mark.side])
     _rows(axes, chart)
     _value_axis(axes, chart, log=_positive(chart))
@@ -169,10 +177,18 @@ def _ecdf(chart: Chart) -> Figure:
         ordered = np.sort(np.asarray(mark.values))
         share = np.arange(1, len(ordered) + 1) / len(ordered)
         axes.step(
-            ordered, share, where="post", color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            linewidth=1.5, marker=LINE_MARKERS[index % len(LINE_MARKERS)], markevery=max(1, len(ordered) // 8), markersize=4, label=_name(mark.name),
+            ordered,
+            share,
+            where="post",
+            color=SIDE_COLOURS[mark.side],
+            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            linewidth=1.5,
+            marker=LINE_MARKERS[index % len(LINE_MARKERS)],
+            markevery=max(1, len(ordered) // 8),
+            markersize=4,
+            label=_name(mark.name),
             rasterized=len(ordered) > RASTER_FROM,
-        )  # fmt: skip
+        )
     axes.set_ylabel("share of starts that were ready")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     axes.set_ylim(0, 1.03)
@@ -186,9 +202,16 @@ def _order(chart: Chart) -> Figure:
     many = sum(len(mark.values) for mark in chart.marks) > RASTER_FROM
     for index, mark in enumerate(chart.marks):
         axes.plot(
-            mark.positions, mark.values, color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)], linewidth=0.7,
-            marker=LINE_MARKERS[index % len(LINE_MARKERS)], markersize=3.6, label=_name(mark.name), rasterized=many,
-        )  # fmt: skip
+            mark.positions,
+            mark.values,
+            color=SIDE_COLOURS[mark.side],
+            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            linewidth=0.7,
+            marker=LINE_MARKERS[index % len(LINE_MARKERS)],
+            markersize=3.6,
+            label=_name(mark.name),
+            rasterized=many,
+        )
     axes.set_xlabel("order of starts over the whole run")
     _value_axis(axes, chart, log=_positive(chart), which="y")
     _legend(axes, figure, 3)
@@ -196,7 +219,10 @@ def _order(chart: Chart) -> Figure:
 
 
 def _phases(chart: Chart) -> Figure:
-    """Stacked bars; each part has a colour and a hatch of its own. Phases as shares of each rung's own total, sizes as they are."""
+    """Stacked bars; each part has a colour and a hatch of its own.
+
+    Phases as shares of each rung's own total, sizes as they are.
+    """
     figure, axes = _figure(len(chart.marks))
     shares = chart.kind == "phases"
     totals = [sum(value for _, value in mark.parts) for mark in chart.marks]
@@ -205,9 +231,16 @@ def _phases(chart: Chart) -> Figure:
     for index, name in enumerate(_part_names(chart)):
         widths = [dict(mark.parts).get(name, 0.0) / scale for mark, scale in zip(chart.marks, scales, strict=True)]
         axes.barh(
-            range(len(widths)), widths, left=lefts, height=0.62, color=PART_COLOURS[index % len(PART_COLOURS)],
-            hatch=HATCHES[index % len(HATCHES)], edgecolor=PAPER, linewidth=0.6, label=name,
-        )  # fmt: skip
+            range(len(widths)),
+            widths,
+            left=lefts,
+            height=0.62,
+            color=PART_COLOURS[index % len(PART_COLOURS)],
+            hatch=HATCHES[index % len(HATCHES)],
+            edgecolor=PAPER,
+            linewidth=0.6,
+            label=name,
+        )
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
     _rows(axes, chart)
     _value_axis(axes, chart, log=False)
@@ -220,7 +253,10 @@ def _phases(chart: Chart) -> Figure:
 
 
 def _part_names(chart: Chart) -> list[str]:
-    """Parts in the order in which they follow each other; what is no stretch of a start keeps the order of the marks."""
+    """Parts in the order in which they follow each other.
+
+    What is no stretch of a start keeps the order of the marks.
+    """
     names = dict.fromkeys(name for mark in chart.marks for name, _ in mark.parts)
     return sorted(names, key=lambda name: STRETCHES.index(Phase(name)) if name in STRETCHES else len(STRETCHES))
 
@@ -255,9 +291,15 @@ def _lines(chart: Chart) -> Figure:
     figure, axes = _figure(0, height=3.2)
     for index, mark in enumerate(chart.marks):
         axes.plot(
-            mark.positions, mark.values, color=SIDE_COLOURS[mark.side], linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            marker=LINE_MARKERS[index % len(LINE_MARKERS)], markersize=5, linewidth=1.3, label=_name(mark.name),
-        )  # fmt: skip
+            mark.positions,
+            mark.values,
+            color=SIDE_COLOURS[mark.side],
+            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            marker=LINE_MARKERS[index % len(LINE_MARKERS)],
+            markersize=5,
+            linewidth=1.3,
+            label=_name(mark.name),
+        )
     axes.set_xlabel("runs, oldest first" if chart.kind == "trend" else "instances running at once")
     axes.xaxis.get_major_locator().set_params(integer=True)
     _value_axis(axes, chart, log=chart.kind == "trend" and _positive(chart), which="y")
@@ -279,17 +321,19 @@ DRAWERS: Mapping[str, Callable[[Chart], Figure]] = {
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _FONT_SIZE = re.compile(r"[\d.]+px")
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-ElementTree.register_namespace("", SVG)
-ElementTree.register_namespace("xlink", XLINK)
+ET.register_namespace("", SVG)
+ET.register_namespace("xlink", XLINK)
 DROPPED = frozenset({f"{{{SVG}}}metadata", f"{{{SVG}}}style"})
 
 
 def clean(svg: str, prefix: str, title: str, description: str) -> tuple[str, dict[str, str]]:
-    """Return matplotlib's SVG fit for a page: own ids, classes for styles, variables for colours, a title and a description.
+    """Return matplotlib's SVG fit for a page.
+
+    Own ids, classes for styles, variables for colours, a title and a description.
 
     It is parsed, not matched: names from outside stand in its text, and none may pass for markup or style.
     """
-    root = ElementTree.fromstring(svg)  # noqa: S314  (matplotlib's own output of a moment ago)
+    root = ET.fromstring(svg)  # noqa: S314  (matplotlib's own output of a moment ago)
     rules: dict[str, str] = {}
     names: dict[str, str] = {}
     for parent in list(root.iter()):
@@ -307,17 +351,17 @@ def clean(svg: str, prefix: str, title: str, description: str) -> tuple[str, dic
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
     for position, (tag, text) in enumerate((("title", title), ("desc", description))):
-        element = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
+        element = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
         element.text = units.printable(text)
         root.insert(position, element)
     for element in root.iter():
         if element.tag != f"{{{SVG}}}text":
             element.text = None if element.text is None or not element.text.strip() else element.text
         element.tail = None
-    return ElementTree.tostring(root, encoding="unicode"), rules
+    return ET.tostring(root, encoding="unicode"), rules
 
 
-def _own_ids(element: ElementTree.Element, prefix: str) -> None:
+def _own_ids(element: ET.Element, prefix: str) -> None:
     """Ids are unique in a page, not only in a chart."""
     for name, value in element.attrib.items():
         if name == "id":
@@ -328,7 +372,7 @@ def _own_ids(element: ElementTree.Element, prefix: str) -> None:
             element.set(name, value.replace("url(#", f"url(#{prefix}-"))
 
 
-def _declarations(element: ElementTree.Element) -> str:
+def _declarations(element: ET.Element) -> str:
     """Take the style and the colours off an element and return them as CSS with variables."""
     found = []
     for part in element.attrib.pop("style", "").split(";"):

@@ -1,4 +1,7 @@
-"""Runs against each other: per rung a ratio with interval and one of four verdicts; what is not comparable is refused with reasons."""
+"""Runs against each other: per rung a ratio with interval and one of four verdicts.
+
+What is not comparable is refused with reasons.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +48,10 @@ class Comparison:
 
 
 def change_of(ratio: stats.Estimate | None, margin: float = MARGIN) -> Change:
-    """Return what an interval of newer over older says: same within the margin, else faster or slower if it excludes 1."""
+    """Return what an interval of newer over older says.
+
+    Same within the margin, else faster or slower if it excludes 1.
+    """
     if ratio is None or ratio.interval is None:
         return Change.INCONCLUSIVE
     if stats.equivalence(ratio, margin) is stats.Equivalence.SAME:
@@ -64,7 +70,10 @@ CONDITIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 
 def obstacles(older: Results, newer: Results) -> list[str]:
-    """Return why two runs cannot be compared; [] where they can. What one of them does not record is an obstacle too."""
+    """Return why two runs cannot be compared; [] where they can.
+
+    What one of them does not record is an obstacle too.
+    """
     reasons = []
     for name, paths in CONDITIONS.items():
         before, after = (_stable([run.get(*path) for path in paths]) for run in (older, newer))
@@ -93,7 +102,8 @@ def require_comparable(older: Results, newer: Results) -> None:
     reasons = obstacles(older, newer)
     if reasons:
         raise NotComparableError(
-            f"{older.folder} and {newer.folder} are not comparable: {'; '.join(reasons)} (--force compares them all the same)"
+            f"{older.folder} and {newer.folder} are not comparable: {'; '.join(reasons)} (--force "
+            "compares them all the same)"
         )
 
 
@@ -127,7 +137,8 @@ def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterato
         if force:
             yield from (f"  forced although {reason}" for reason in obstacles(oldest, run))
         for each in compare(oldest, run):
-            figures = f"{units.quantity(each.older.value if each.older else None, Unit.NS)} → {units.quantity(each.newer.value if each.newer else None, Unit.NS)}"
+            before, after = (units.quantity(one.value if one else None, Unit.NS) for one in (each.older, each.newer))
+            figures = f"{before} → {after}"
             ratio = units.estimate_text(each.ratio, Unit.RATIO, 1.0)
             yield f"  {each.name}: {each.change} ({each.note or f'{figures}, ratio {ratio}'})"
 

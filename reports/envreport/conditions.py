@@ -1,4 +1,7 @@
-"""The conditions under which every figure of a run stands: nested, noisy, storage driver; never left out of a verdict."""
+"""The conditions under which every figure of a run stands: nested, noisy, storage driver.
+
+Never left out of a verdict.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -9,13 +12,19 @@ from envreport.stability import is_noisy, noise_warnings
 
 
 def host_layers(results: Results) -> list[Mapping[str, Any]]:
-    """Return the layers around the machine that measured, outermost first; [] on bare metal and where it is not known."""
+    """Return the layers around the machine that measured, outermost first.
+
+    [] on bare metal and where it is not known.
+    """
     return results.records("host", "layers")
 
 
 def is_nested(results: Results) -> bool:
     """Return whether the machine that measured is itself a virtual machine."""
     return any(layer.get("kind") in {"vm", "wsl"} for layer in host_layers(results))
+
+
+INSIDE = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 
 
 @lru_cache(maxsize=4)
@@ -27,9 +36,9 @@ def run_conditions(results: Results) -> tuple[str, ...]:
 def _conditions(results: Results) -> Iterator[str]:
     names = [str(layer.get("name") or layer.get("id")) for layer in host_layers(results)]
     if is_nested(results):
-        yield f"nested: this machine is itself a guest ({' › '.join(names)})"
+        yield f"nested: this machine is itself a guest ({INSIDE.join(names)})"
     elif names:
-        yield f"measured inside {' › '.join(names)}"
+        yield f"measured inside {INSIDE.join(names)}"
     if is_noisy(tuple(noise_warnings(results.noise))):
         yield "noisy machine"
     drivers = {

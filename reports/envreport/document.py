@@ -1,4 +1,7 @@
-"""The report as data: what every format renders. Nothing here knows HTML, Markdown or CSV, and no format computes a figure."""
+"""The report as data: what every format renders.
+
+Nothing here knows HTML, Markdown or CSV, and no format computes a figure.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -33,7 +36,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One rung (or pair, or item) in a chart. `values` are in the chart's unit, `positions` their x where order matters."""
+    """One rung (or pair, or item) in a chart.
+
+    `values` are in the chart's unit, `positions` their x where order matters.
+    """
 
     name: str
     side: Side

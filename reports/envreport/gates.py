@@ -1,4 +1,6 @@
-"""Gates for a CI: `--fail-if 'docker.ready.p95 > 2s'` and `--baseline`; an interval that spans the bound decides nothing.
+"""Gates for a CI: `--fail-if 'docker.ready.p95 > 2s'` and `--baseline`.
+
+An interval that spans the bound decides nothing.
 
     expression  = rung "." metric [ "." statistic ] ( ">" | "<" ) number [ unit ]
     rung        = backend [ "[" key "=" value { "," key "=" value } "]" ] [ "/" profile ]
@@ -83,7 +85,10 @@ class GateResult:
 
 
 def parse_gate(text: str) -> Gate:
-    """Return the gate of an expression. Raises ValueError with one line that says what is wrong and shows a right one."""
+    """Return the gate of an expression.
+
+    Raises ValueError with one line that says what is wrong and shows a right one.
+    """
     found = _EXPRESSION.fullmatch(text)
     if found is None:
         raise ValueError(
@@ -132,9 +137,8 @@ def _variant(given: str | None, text: str) -> tuple[tuple[str, str], ...]:
 def _bound(value: float, suffix: str, unit: Unit, text: str) -> float:
     if not suffix:
         if unit in {Unit.NS, Unit.BYTES}:
-            raise ValueError(
-                f"{text!r}: the number needs a unit ({', '.join(name for name, (of, _) in UNITS.items() if of is unit)})"
-            )
+            names = ", ".join(name for name, (of, _) in UNITS.items() if of is unit)
+            raise ValueError(f"{text!r}: the number needs a unit ({names})")
         return value
     if suffix not in UNITS:
         raise ValueError(f"{text!r}: no unit {suffix!r}; there are {', '.join(UNITS)}")
@@ -205,14 +209,19 @@ def _judge_failed(gate: Gate, results: Results) -> GateResult:
 
 
 def load_baseline(path: Path) -> Results:
-    """Return the run to compare with: a results folder, or a file in one. Raises ResultsError or SamplesError (ValueErrors)."""
+    """Return the run to compare with: a results folder, or a file in one.
+
+    Raises ResultsError or SamplesError (ValueErrors).
+    """
     return load(path.parent if path.is_file() else path)
 
 
 def judge_baseline(
     results: Results, baseline: Results, max_regression: float, *, force: bool = False
 ) -> list[GateResult]:
-    """Hold each rung of a run against the same rung of a baseline: fails if ratio and change both are surely above their limits.
+    """Hold each rung of a run against the same rung of a baseline.
+
+    Fails if ratio and change both are surely above their limits.
 
     Raises NotComparableError (a ValueError) unless `force`.
     """

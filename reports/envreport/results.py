@@ -56,7 +56,10 @@ class SeriesKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """The rows of one key in file order. `values` and `rounds` hold what was measured, without warm-ups and failures."""
+    """The rows of one key in file order.
+
+    `values` and `rounds` hold what was measured, without warm-ups and failures.
+    """
 
     key: SeriesKey
     unit: Unit
@@ -156,7 +159,8 @@ class Results:
 def load(folder: Path) -> Results:
     """Read a results folder.
 
-    Raises ResultsError where there is no samples.csv or run.json is no JSON object, SamplesError where a row does not fit.
+    Raises ResultsError where there is no samples.csv or run.json is no JSON object, SamplesError where a row does
+    not fit.
     """
     samples = folder / SAMPLES_FILE
     if not samples.is_file():
@@ -188,7 +192,10 @@ def collect(
     notes: tuple[str, ...] = (),
     samples_sha256: str = "",
 ) -> Results:
-    """Group rows into series, failed starts and noise stamps; rungs are ordered from the least around a process to the most."""
+    """Group rows into series, failed starts and noise stamps.
+
+    Rungs are ordered from the least around a process to the most.
+    """
     grouped: dict[SeriesKey, list[Sample]] = defaultdict(list)
     noise: dict[str, list[Sample]] = defaultdict(list)
     failed: dict[tuple[Experiment, RungKey], dict[int, Sample]] = defaultdict(dict)

@@ -38,7 +38,7 @@ SANDBOX_RUNTIMES = ("runsc", "gvisor", "kata")
 FLOOR_PROFILE = "floor"
 """A boot sector that says ready: hypervisor and firmware without an operating system; never judged as a VM."""
 WORDS = {"kvm": "KVM", "tcg": "TCG", "firmware": "firmware", "bridge": "bridge network"}
-QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "direct")}
+QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "kernel")}
 """Defaults that every rung shares and that no label needs to repeat."""
 USUAL_PROFILE = "minimal"
 """The payload that every rung runs; the conditions of each verdict name it, labels do not repeat it."""

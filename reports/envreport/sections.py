@@ -72,25 +72,47 @@ def startup(results: Results) -> Section:
         return Section("startup", title, "", empty=_not_part(results, Experiment.STARTUP))
     marks = tuple(mark(results, each, positions=True) for each in ready)
     table = ready_table(results, ready)
-    lead = "From the request to the engine until the first byte of the payload's ready line was seen on this machine. Warm-ups are not counted; failed starts are."
+    lead = (
+        "From the request to the engine until the first byte of the payload's ready line was seen on this machine. "
+        "Warm-ups are not counted; failed starts are."
+    )
     charts = [
         Chart(
-            "ready", "strip", "Time to ready, every start a dot", _spoken(ready), "request to ready (log scale)", Unit.NS, marks, table
+            "ready",
+            "strip",
+            "Time to ready, every start a dot",
+            _spoken(ready),
+            "request to ready (log scale)",
+            Unit.NS,
+            marks,
+            table,
         ),
         Chart(
-            "ecdf", "ecdf", "How many starts were ready after how long", _spoken(ready), "request to ready (log scale)", Unit.NS, marks,
+            "ecdf",
+            "ecdf",
+            "How many starts were ready after how long",
+            _spoken(ready),
+            "request to ready (log scale)",
+            Unit.NS,
+            marks,
             quantile_table(ready),
         ),
-    ]  # fmt: skip
+    ]
     phases = phase_chart(results, ready)
     if phases:
         charts.append(phases)
     charts.append(
         Chart(
-            "order", "order", "Every start in the order it was made", "A steady machine shows level lines; a drift or a step shows that something else changed.",
-            "request to ready", Unit.NS, marks, order_table(ready),
+            "order",
+            "order",
+            "Every start in the order it was made",
+            "A steady machine shows level lines; a drift or a step shows that something else changed.",
+            "request to ready",
+            Unit.NS,
+            marks,
+            order_table(ready),
         )
-    )  # fmt: skip
+    )
     effects = tuple(effect_rows(ready))
     tables = [
         Table(
@@ -191,9 +213,16 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
         (2, 3, 4),
     )
     return Chart(
-        "phases", "phases", "Where the time goes", "Medians of the phases that follow each other, from create to remove, as shares of their sum. Medians do not add up exactly to the median of the whole.",
-        "share of the whole, from create to remove (bold: the whole)", Unit.NS, tuple(marks), table,
-    )  # fmt: skip
+        "phases",
+        "phases",
+        "Where the time goes",
+        "Medians of the phases that follow each other, from create to remove, as shares of their "
+        "sum. Medians do not add up exactly to the median of the whole.",
+        "share of the whole, from create to remove (bold: the whole)",
+        Unit.NS,
+        tuple(marks),
+        table,
+    )
 
 
 def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
@@ -222,8 +251,8 @@ def effect_words(ratio: stats.Estimate, slow: str, fast: str) -> str:
         return "too few rounds for an interval"
     if ratio.interval.low <= 1 <= ratio.interval.high:
         return "no difference shown"
-    limits = f"{units.quantity(ratio.interval.low, Unit.RATIO, 1.0)} to {units.quantity(ratio.interval.high, Unit.RATIO, 1.0)}"
-    return f"{slow} takes {limits} the time of {fast}"
+    low, high = (units.quantity(limit, Unit.RATIO, 1.0) for limit in (ratio.interval.low, ratio.interval.high))
+    return f"{slow} takes {low} to {high} the time of {fast}"
 
 
 def memory(results: Results) -> Section:
@@ -233,7 +262,8 @@ def memory(results: Results) -> Section:
         Experiment.MEMORY,
         "memory",
         "Memory",
-        "Host memory of one idle instance. The headline is total: everything the host holds only because of this instance.",
+        "Host memory of one idle instance. The headline is total: everything the host holds only "
+        "because of this instance.",
         "total",
         "Host memory of one idle instance",
     )
@@ -256,7 +286,7 @@ def _metrics(
     if not series:
         return Section(section_id, title, "", empty=_not_part(results, experiment))
     heads = [each for each in series if each.key.phase == headline]
-    charts = ()
+    charts: tuple[Chart, ...] = ()
     if heads:
         table = series_table(f"{section_id}-headline", chart_title, heads)
         marks = tuple(mark(results, each) for each in heads)
@@ -281,7 +311,8 @@ def size(results: Results) -> Section:
     disk = [each for key, each in results.series.items() if key.experiment is Experiment.SIZE and each.values]
     if not disk:
         return Section("size", "Size", "", empty=_not_part(results, Experiment.SIZE))
-    marks, rows = [], []
+    marks: list[Mark] = []
+    rows: list[tuple[Cell, ...]] = []
     for head in (each for each in disk if each.key.phase == "disk"):
         items = [each for each in disk if each.key.rung == head.key.rung and each.key.phase.startswith("item.")]
         parts = [(each.key.phase.removeprefix("item.").replace("_", " "), median(each.values)) for each in items]
@@ -290,9 +321,9 @@ def size(results: Results) -> Section:
         )
         rows.extend((text(head.key.label), text(name), number(value, Unit.BYTES)) for name, value in parts)
     table = Table("size-items", "What the artefacts hold", ("rung", "class", "bytes"), tuple(rows), (2,))
-    charts = ()
+    charts: tuple[Chart, ...] = ()
     if marks:
-        description = "Bytes by class of content: kernel, initramfs, modules, boot files, init, package manager, libraries, app, other."
+        description = "Bytes by class of content, from kernel and initramfs to libraries and app."
         charts = (
             Chart(
                 "size-chart",
@@ -376,10 +407,16 @@ def density(results: Results) -> Section:
             rows.append((text(name), text(metric), number(slope.value, unit), text(limits), count(slope.n)))
         if marks:
             table = Table(
-                f"{chart_id}-table", title, ("rung", "instances", axis),
-                tuple((text(each.name), count(int(x)), number(y, unit)) for each in marks for x, y in zip(each.positions, each.values, strict=True)),
+                f"{chart_id}-table",
+                title,
+                ("rung", "instances", axis),
+                tuple(
+                    (text(each.name), count(int(x)), number(y, unit))
+                    for each in marks
+                    for x, y in zip(each.positions, each.values, strict=True)
+                ),
                 (1, 2),
-            )  # fmt: skip
+            )
             charts.append(
                 Chart(
                     chart_id, "lines", title, f"{title} over the number of instances.", axis, unit, tuple(marks), table

@@ -1,4 +1,6 @@
-"""Was the machine steady? Series and noise stamps in, warnings with advice out; nothing is ever dropped because of them.
+"""Was the machine steady? Series and noise stamps in, warnings with advice out.
+
+Nothing is ever dropped because of them.
 
 The tests are screens, not proofs: each names its threshold, and a warning asks a person to look at the run-order chart.
 """
@@ -13,6 +15,7 @@ from scipy import stats
 
 from envbench.phases import Experiment, Phase
 from envbench.samples import Sample
+from envreport import rungs
 from envreport.results import Results, Series
 from envreport.units import percent, quantity
 
@@ -98,7 +101,10 @@ def _outliers(data: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[int, ...]:
 
 
 def _bimodal(data: "np.ndarray[Any, np.dtype[np.float64]]") -> bool:
-    """Split at the widest gap of the logarithms (if all are positive): two modes if both groups are large and far apart."""
+    """Split at the widest gap of the logarithms (if all are positive).
+
+    Two modes if both groups are large and far apart.
+    """
     ordered = np.sort(np.log(data) if (data > 0).all() else data)
     smallest = max(3, math.ceil(MODE_SHARE * len(ordered)))
     gaps = np.diff(ordered)[smallest - 1 : len(ordered) - smallest]
@@ -144,7 +150,8 @@ def screen(series: Series, name: str) -> Iterator[Warning_]:
     if found.outliers:
         yield Warning_(
             "outliers",
-            f"{name}: {len(found.outliers)} of {found.n} starts lie more than {OUTLIER_MADS:.0f} scaled MADs off the median (kept)",
+            f"{name}: {len(found.outliers)} of {found.n} starts lie more than {OUTLIER_MADS:.0f} "
+            "scaled MADs off the median (kept)",
             "Medians bear this; p95 and the mean do not. Look at the noise stamps of those starts.",
             name,
         )
@@ -196,7 +203,8 @@ def noise_warnings(noise: Mapping[str, Sequence[Sample]]) -> Iterator[Warning_]:
             worst = percent(max(values)) if rule.share else f"{max(values):.3g}"
             yield Warning_(
                 "noisy",
-                f"noisy machine: {rule.what} was above its limit before {above} of {len(values)} starts (up to {worst})",
+                f"noisy machine: {rule.what} was above its limit before {above} of {len(values)} "
+                f"starts (up to {worst})",
                 rule.advice,
             )
 
@@ -209,26 +217,30 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
         yield Warning_(
             _text(each, "code", "warning"), _text(each, "message", "a warning without a message"), _text(each, "advice")
         )
+    cut: dict[tuple[str, str, str], list[str]] = {}
     for each in results.records("unfinished"):
-        name = " ".join(part for part in (_text(each, "backend"), _text(each, "variant")) if part)
+        name = rungs.label(_text(each, "backend", "?"), _text(each, "variant"), _text(each, "profile"))
+        cut.setdefault((_text(each, "runs", "?"), _text(each, "needed", "?"), _text(each, "reason")), []).append(name)
+    for (runs, needed, reason), names in cut.items():
+        because = f" ({reason})" if reason else ""
         yield Warning_(
             "unfinished",
-            f"{name}: {_text(each, 'runs', '?')} of {_text(each, 'needed', '?')} starts were measured",
+            f"{', '.join(names)}: {runs} of {needed} starts were measured{because}",
             "Give the run more time (--budget) or fewer rungs (--backend).",
-            name,
         )
     leaked = results.get("cleanup", "leaked")
     for leak in leaked if isinstance(leaked, list) else []:
         yield Warning_("leak", f"left behind: {leak}", "Run `envbench clean`, then look at what is still there.")
     outcome = str(results.get("outcome", default="done"))
     if outcome not in {"done", "ok", "finished", "complete"}:
-        yield Warning_("outcome", f"the run ended as {outcome!r}", "Figures rest on what was measured until then.")
+        words = "is still running, or was killed" if outcome == "running" else f"ended as {outcome!r}"
+        yield Warning_("outcome", f"the run {words}", "Figures rest on what was measured until then.")
 
 
 def failure_warnings(results: Results) -> Iterator[Warning_]:
     """Yield one warning a rung with failed starts."""
     for (experiment, rung), rows in results.failures.items():
-        name = _label(rows[0])
+        name = rungs.label(rows[0].backend, rows[0].variant, rows[0].profile)
         total = results.starts.get((experiment, rung), len(rows))
         reason = next((row.detail for row in rows if row.detail), "no reason recorded")
         yield Warning_(
@@ -249,7 +261,8 @@ def lag_warnings(results: Results) -> Iterator[Warning_]:
         if middle > 0 and lag > 0.05 * middle:
             yield Warning_(
                 "observer-lag",
-                f"{series.key.label}: the ready line was seen {quantity(lag, series.unit)} late, {percent(lag / middle)} of the start",
+                f"{series.key.label}: the ready line was seen {quantity(lag, series.unit)} late, "
+                f"{percent(lag / middle)} of the start",
                 "Such short starts are near the method's error bar; compare them only with far longer ones.",
                 series.key.label,
             )
@@ -260,7 +273,8 @@ def all_warnings(results: Results) -> tuple[Warning_, ...]:
 
     def gather() -> Iterable[Warning_]:
         yield from run_warnings(results)
-        yield from noise_warnings(results.noise)
+        if not any(str(each.get("code", "")).startswith("nois") for each in results.records("warnings")):
+            yield from noise_warnings(results.noise)  # else the run itself has said so
         yield from failure_warnings(results)
         yield from lag_warnings(results)
         for series in results.find(Experiment.STARTUP, Phase.READY, usual=False):
@@ -277,9 +291,3 @@ def is_noisy(warnings: Sequence[Warning_]) -> bool:
 def _text(record: Mapping[str, object], key: str, default: str = "") -> str:
     value = record.get(key)
     return default if value is None or value == "" else str(value)
-
-
-def _label(row: Sample) -> str:
-    from envreport.rungs import label  # noqa: PLC0415  (kept local: only this needs it)
-
-    return label(row.backend, row.variant, row.profile)

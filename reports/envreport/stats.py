@@ -1,6 +1,9 @@
-"""Figures with their uncertainty: plain numbers in, estimates with intervals out; too little data gives None, never a guess.
+"""Figures with their uncertainty: plain numbers in, estimates with intervals out.
 
-Methods and what they assume are told in docs/method.md. Order statistics need no assumption on the distribution, which is
+Too little data gives None, never a guess.
+
+Methods and what they assume are told in docs/method.md. Order statistics need no assumption on the distribution,
+which is
 why they head every table: start times are skewed and have outliers, and intervals of a mean then miss far too often.
 """
 
@@ -62,7 +65,8 @@ def median(values: Sequence[float]) -> Estimate | None:
 def quantile(values: Sequence[float], p: float, *, extrapolate: bool = True) -> Estimate | None:
     """Return the p-quantile (type 7, as numpy) with an interval; None for no values.
 
-    Where n is too small for an exact interval (p95 needs 72 values) and `extrapolate` is on, the limits are log-normal tolerance
+    Where n is too small for an exact interval (p95 needs 72 values) and `extrapolate` is on, the limits are
+    log-normal tolerance
     limits, widened to the observed extreme; they need positive values, and `method` says that they were used.
     """
     if not values:
@@ -91,7 +95,10 @@ def _type7(ordered: NDArray[np.float64], p: float) -> float:
 
 @lru_cache(maxsize=1024)
 def order_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, int, float] | None:
-    """Return (low rank, high rank, achieved coverage), ranks from 1, of the interval of the p-quantile; None if n is too small."""
+    """Return (low rank, high rank, achieved coverage), ranks from 1, of the interval of the p-quantile.
+
+    None if n is too small.
+    """
     tail = (1 - confidence) / 2
     binomial = stats.binom(n, p)
     low = int(binomial.ppf(tail))
@@ -106,7 +113,10 @@ def order_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, 
 
 
 def _log_normal_limits(ordered: NDArray[np.float64], p: float, value: float) -> Interval:
-    """Return tolerance limits of the logarithms by the non-central t (Hahn & Meeker 1991 §4.4), no tighter than what was seen."""
+    """Return tolerance limits of the logarithms by the non-central t (Hahn & Meeker 1991 §4.4).
+
+    No tighter than what was seen.
+    """
     n = len(ordered)
     logs = np.log(ordered)
     centre, spread = float(np.mean(logs)), float(np.std(logs, ddof=1))
@@ -124,8 +134,8 @@ def _log_normal_limits(ordered: NDArray[np.float64], p: float, value: float) -> 
 
 @lru_cache(maxsize=1024)
 def _tolerance_factors(n: int, shift: float) -> tuple[float, float]:
-    low, high = stats.nct.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], n - 1, shift) / math.sqrt(n)
-    return float(low), float(high)
+    low, high = (float(stats.nct.ppf(tail, n - 1, shift)) for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    return low / math.sqrt(n), high / math.sqrt(n)
 
 
 Blocks = Mapping[int, Sequence[float]]
@@ -133,9 +143,12 @@ Blocks = Mapping[int, Sequence[float]]
 
 
 def ratio_of_medians(numerator: Blocks, denominator: Blocks, *, paired: bool = True) -> Estimate | None:
-    """Return median(numerator) / median(denominator) with a percentile-bootstrap interval; None if a side is empty or a median is 0.
+    """Return median(numerator) / median(denominator) with a percentile-bootstrap interval.
 
-    `paired`: both sides come from one interleaved schedule and rounds are drawn together; otherwise each side draws its own.
+    None if a side is empty or a median is 0.
+
+    `paired`: both sides come from one interleaved schedule and rounds are drawn together; otherwise each side draws
+    its own.
     """
     top, bottom = _flat(numerator), _flat(denominator)
     if not top or not bottom:
@@ -159,9 +172,12 @@ def ratio_of_medians(numerator: Blocks, denominator: Blocks, *, paired: bool = T
 
 
 def ratio(numerator: Blocks, denominator: Blocks, *, paired: bool = True) -> Estimate | None:
-    """Return the ratio of medians with the bootstrap's interval, or with the rank-sum one where rounds are too few to resample.
+    """Return the ratio of medians with the bootstrap's interval.
 
-    The second is exact from four values a side (5 and 3, 14 and 2), if both sides differ by a factor only (Lehmann 1963);
+    Or with the rank-sum one where rounds are too few to resample.
+
+    The second is exact from four values a side (5 and 3, 14 and 2), if both sides differ by a factor only (Lehmann
+    1963);
     fewer give no interval. None where a side is empty or the median to divide by is 0.
     """
     estimate = ratio_of_medians(numerator, denominator, paired=paired)
@@ -176,7 +192,7 @@ def ratio(numerator: Blocks, denominator: Blocks, *, paired: bool = True) -> Est
 
 
 def _rank_sum_interval(top: Sequence[float], bottom: Sequence[float]) -> Interval | None:
-    """Return the interval of pairwise ratios between the ranks at which the Mann-Whitney statistic leaves 2.5 % a side."""
+    """Return the interval of pairwise ratios between the ranks where the Mann-Whitney statistic leaves 2.5 %."""
     if min(*top, *bottom) <= 0:
         return None
     counts = _mann_whitney_counts(len(top), len(bottom))
@@ -251,7 +267,10 @@ def _row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> Estimate | None:
-    """Return the Theil-Sen slope of y over x with its interval (Sen 1968); None unless three points at two places of x exist."""
+    """Return the Theil-Sen slope of y over x with its interval (Sen 1968).
+
+    None unless three points at two places of x exist.
+    """
     if len(x) < 3 or len(set(x)) < 2:
         return None
     found = stats.theilslopes(np.asarray(y, dtype=float), np.asarray(x, dtype=float), CONFIDENCE)
@@ -269,7 +288,9 @@ class Equivalence(StrEnum):
 
 
 def equivalence(ratio: Estimate | None, margin: float) -> Equivalence:
-    """Return whether a ratio is within 1 ± `margin`: same if its interval lies inside, different if it lies wholly outside.
+    """Return whether a ratio is within 1 ± `margin`.
+
+    Same if its interval lies inside, different if it lies wholly outside.
 
     Inclusion of the 95 % interval is two one-sided tests at 2.5 % each (Schuirmann 1987); no interval decides nothing.
     """

@@ -1,4 +1,7 @@
-"""The summary table: one row for each measured quantity of each rung; what summary.csv, the JSON and the tables share."""
+"""The summary table: one row for each measured quantity of each rung.
+
+What summary.csv, the JSON and the tables share.
+"""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +17,10 @@ SCHEMA = "envreport-summary/1"
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """Figures of one series, in its unit. None is "too few values to say"; n counts measured values without warm-ups."""
+    """Figures of one series, in its unit.
+
+    None is "too few values to say"; n counts measured values without warm-ups.
+    """
 
     schema: str
     run_id: str

@@ -1,6 +1,10 @@
-"""Several runs side by side: the time to ready of each rung over the runs, compared only where the runs are comparable."""
+"""Several runs side by side.
+
+The time to ready of each rung over the runs, compared only where the runs are comparable.
+"""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from envbench.phases import Experiment, Phase, Unit
 from envreport import stats, units
@@ -62,7 +66,7 @@ def name(run: Results) -> str:
 
 def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:
     rows = []
-    for older, newer in zip(runs, runs[1:], strict=False):
+    for older, newer in pairwise(runs):
         reasons = obstacles(older, newer)
         pair = f"{name(older)} → {name(newer)}"
         if reasons:

@@ -9,6 +9,7 @@ from envbench.phases import Unit
 from envreport.stats import Estimate, Interval
 
 MISSING = "\N{EM DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 DIGITS = 3
 MAX_DIGITS = 17
 DURATIONS = (("min", 60e9), ("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
@@ -46,7 +47,7 @@ def quantity(value: float | None, unit: Unit | str, bound: float | None = None) 
     if math.isinf(value):
         return "no limit" if value > 0 else "no lower limit"
     text = _digits(value / factor, None if bound is None else bound / factor)
-    prefix = "×" if unit == Unit.RATIO else ""
+    prefix = TIMES if unit == Unit.RATIO else ""
     space = "" if not name or name.startswith(("/", "k/", "M/", "G/")) else " "
     return f"{prefix}{text}{space}{name}"
 
@@ -65,7 +66,10 @@ def _digits(number: float, bound: float | None) -> str:
 
 
 def _round(number: float, digits: int) -> str:
-    """Return plain decimals with this many significant digits; whole numbers keep all theirs, grouped by thin spaces."""
+    """Return plain decimals with this many significant digits.
+
+    Whole numbers keep all theirs, grouped by thin spaces.
+    """
     if number == 0 or not math.isfinite(number):
         return f"{number:g}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(number))))
@@ -97,6 +101,6 @@ def percent(ratio: float) -> str:
 def printable(text: str) -> str:
     """Return text from outside without what a terminal would obey or XML cannot carry; blanks stay blanks."""
     return "".join(
-        each if each.isprintable() or each.isspace() and each in " \n\t" else "\N{REPLACEMENT CHARACTER}"
+        each if each.isprintable() or (each.isspace() and each in " \n\t") else "\N{REPLACEMENT CHARACTER}"
         for each in text
     )

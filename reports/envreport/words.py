@@ -1,4 +1,7 @@
-"""What metrics are called in sentences: names of samples.csv in, words out. The tables keep the names, so that rows can be found."""
+"""What metrics are called in sentences: names of samples.csv in, words out.
+
+The tables keep the names, so that rows can be found.
+"""
 
 from collections.abc import Mapping
 

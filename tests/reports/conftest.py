@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from envbench.phases import Experiment, Outcome, Phase, Unit, metric
 from envbench.samples import Sample, SampleWriter
 from envreport.results import Results, collect
@@ -20,7 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Rows:
-    """Builds rows like those of a run; orders count up, every value is a start of its own unless `order` says otherwise."""
+    """Builds rows like those of a run.
+
+    Orders count up, every value is a start of its own unless `order` says otherwise.
+    """
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
@@ -100,20 +104,38 @@ HOST_ANSWER = {
     "bare_metal": False,
     "layers": [
         {
-            "kind": "vm", "id": "firecracker", "name": "Firecracker", "hypervisor_type": 2, "confidence": "proof",
-            "details": {"accelerator": "kvm"}, "evidence": [0],
+            "kind": "vm",
+            "id": "firecracker",
+            "name": "Firecracker",
+            "hypervisor_type": 2,
+            "confidence": "proof",
+            "details": {"accelerator": "kvm"},
+            "evidence": [0],
         }
     ],
     "roles": [],
     "cloud": None,
     "orchestrator": None,
     "evidence": [
-        {"layer": "firecracker", "strength": "proof", "source": "/sys/firmware/acpi/tables/FACP", "observed": "FIRECK", "reference": "https://uefi.org"}
+        {
+            "layer": "firecracker",
+            "strength": "proof",
+            "source": "/sys/firmware/acpi/tables/FACP",
+            "observed": "FIRECK",
+            "reference": "https://uefi.org",
+        }
     ],
     "overruled": [{"layer": "docker", "evidence": 5, "rule": "initial-namespaces", "because": "stale marker"}],
     "unknown": [{"source": "/proc/1/environ", "error": "EACCES", "would_tell": "the manager of a container"}],
-    "host": {"hostname": "secret-host", "kernel": "6.1.0", "architecture": "x86_64", "distribution": "Debian 12", "cpu": "Xeon", "memory_bytes": 25_000_000_000},
-}  # fmt: skip
+    "host": {
+        "hostname": "secret-host",
+        "kernel": "6.1.0",
+        "architecture": "x86_64",
+        "distribution": "Debian 12",
+        "cpu": "Xeon",
+        "memory_bytes": 25_000_000_000,
+    },
+}
 
 
 def run_meta() -> dict[str, Any]:

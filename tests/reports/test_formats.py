@@ -1,4 +1,7 @@
-"""Every format shows every claim and warning, gives the same bytes for the same rows, and lets nothing from outside through."""
+"""Every format shows every claim and warning, gives the same bytes for the same rows.
+
+And lets nothing from outside through.
+"""
 
 import csv
 import io
@@ -9,12 +12,13 @@ from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import duckdb
 import jsonschema
 import pandas as pd
 import pytest
+
 from envbench.phases import Experiment, Outcome, Phase
 from envreport import DEFAULT_FORMATS, ci_notice, console_summary, report_document, write_all
 from envreport.claims import CLAIMS
@@ -184,7 +188,7 @@ def test_hostile_strings_stay_text_in_html(hostile_folder: Path) -> None:
 
 
 def test_hostile_strings_break_no_other_format(hostile_folder: Path) -> None:
-    ElementTree.fromstring(files_of("junit", hostile_folder)["junit.xml"])
+    ET.fromstring(files_of("junit", hostile_folder)["junit.xml"])  # noqa: S314 -- our own
     json.loads(files_of("json", hostile_folder)["report.json"])
     for content in files_of("csv", hostile_folder).values():
         parsed = list(csv.reader(io.StringIO(content.decode())))

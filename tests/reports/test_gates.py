@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from envbench.phases import Experiment, Outcome, Phase
 from envreport.compare import Change, NotComparableError, change_of, compare, obstacles
 from envreport.gates import GateOutcome, judge_baseline, judge_gate, judge_gates, overall, parse_gate
 from envreport.stats import Estimate, Interval, Method
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 MS = 1e6
 S = Experiment.STARTUP
@@ -41,11 +42,23 @@ def test_what_parses(text: str, metric: str, statistic: str, bound: float) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "", "docker", "docker.ready", "docker.ready > ", "docker.ready > 2", "docker.ready > 2 MiB", "docker.ready >= 2s",
-        "docker.nothing > 2s", "docker[x].ready > 2s", "docker.ready.p42 > 2s", "docker.ready > -2s", "docker.ready > 2 fortnights",
-        "docker.failed > 2 s", "__import__('os').system('x') > 1s", "docker.ready > 2s; docker.ready > 3s",
+        "",
+        "docker",
+        "docker.ready",
+        "docker.ready > ",
+        "docker.ready > 2",
+        "docker.ready > 2 MiB",
+        "docker.ready >= 2s",
+        "docker.nothing > 2s",
+        "docker[x].ready > 2s",
+        "docker.ready.p42 > 2s",
+        "docker.ready > -2s",
+        "docker.ready > 2 fortnights",
+        "docker.failed > 2 s",
+        "__import__('os').system('x') > 1s",
+        "docker.ready > 2s; docker.ready > 3s",
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_with_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         parse_gate(text)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pytest
+
 from envbench.phases import Experiment, Phase, Unit
 from envreport.claims import BY_ID, CLAIMS, Judgement, Verdict, judge, judge_all
 
@@ -214,9 +215,12 @@ KNOWN: Mapping[str, Known] = {
     "hypervisor-types": Known(None, None, None),
     "hypervisor-terms": Known(None, None, None),
     "hypervisor-needed": joined(
-        facts(E.KERNEL, "docker", hypervisor_process=0, needs_kvm_device=0), facts(E.KERNEL, "qemu", hypervisor_process=1)
+        facts(E.KERNEL, "docker", hypervisor_process=0, needs_kvm_device=0),
+        facts(E.KERNEL, "qemu", hypervisor_process=1),
     ),
-    "hardware-emulated": joined(facts(E.KERNEL, "docker", hardware_equals_host=1), facts(E.KERNEL, "qemu", hardware_equals_host=0)),
+    "hardware-emulated": joined(
+        facts(E.KERNEL, "docker", hardware_equals_host=1), facts(E.KERNEL, "qemu", hardware_equals_host=0)
+    ),
     "start-faster": pair(E.STARTUP, Phase.READY, "qemu", "docker"),
     "start-container-seconds": Known(
         series(E.STARTUP, Phase.READY, docker=around(0.3 * S)),
@@ -241,9 +245,13 @@ KNOWN: Mapping[str, Known] = {
     "cycle-rapid": pair(E.STARTUP, Phase.CYCLE, "qemu", "docker"),
     "memory-overhead": pair(E.MEMORY, "total", "qemu", "docker", base=10 * MIB),
     "memory-app-only": Known(
-        both(series(E.MEMORY, "total", docker=around(MIB)), series(E.MEMORY, "payload_bare", process=around(1.2 * MIB))),
+        both(
+            series(E.MEMORY, "total", docker=around(MIB)), series(E.MEMORY, "payload_bare", process=around(1.2 * MIB))
+        ),
         both(series(E.MEMORY, "total", docker=around(12 * MIB)), series(E.MEMORY, "payload_bare", process=around(MIB))),
-        both(series(E.MEMORY, "total", docker=around(MIB, WIDE)), series(E.MEMORY, "payload_bare", process=around(MIB))),
+        both(
+            series(E.MEMORY, "total", docker=around(MIB, WIDE)), series(E.MEMORY, "payload_bare", process=around(MIB))
+        ),
     ),
     "memory-minimum": Known(
         both(seen(E.MEMORY, "docker", minimum_ready=6 * MIB), seen(E.MEMORY, "qemu", minimum_ready=40 * MIB)),
@@ -253,14 +261,22 @@ KNOWN: Mapping[str, Known] = {
     "cpu-overhead": joined(
         pair(E.STARTUP, Phase.HOST_CPU, "qemu", "docker"), pair(E.IDLE, "cpu_ns_per_min", "qemu", "docker")
     ),
-    "idle-cost": joined(pair(E.IDLE, "cpu_ns_per_min", "qemu", "docker"), pair(E.IDLE, "idle_memory", "qemu", "docker")),
+    "idle-cost": joined(
+        pair(E.IDLE, "cpu_ns_per_min", "qemu", "docker"), pair(E.IDLE, "idle_memory", "qemu", "docker")
+    ),
     "release-clean": Known(
-        seen(E.RELEASE, "docker", leaked__total=0), seen(E.RELEASE, "docker", leaked__total=3), seen(E.RELEASE, "docker", leaked__total=[0, 2])
+        seen(E.RELEASE, "docker", leaked__total=0),
+        seen(E.RELEASE, "docker", leaked__total=3),
+        seen(E.RELEASE, "docker", leaked__total=[0, 2]),
     ),
     "hot-resize": Known(resized(1), resized(0), resized([0, 1])),
     "density": Known(density((60, 61, 62), (8, 9)), density((8, 9), (60, 61, 62)), density((5, 60), (5, 60))),
     "wsl-light": Known(wsl_light(5, 1, 0.3), wsl_light(1, 5, 6), wsl_light(1, 1, 0.3, WIDE)),
-    "size-mb-gb": Known(sizes(2 * MIB, 3 * GB, MIB), sizes(2 * MIB, 20 * MIB, MIB), both(sizes(2 * MIB, 3 * GB, MIB), seen(E.SIZE, "docker", disk=2 * GB))),
+    "size-mb-gb": Known(
+        sizes(2 * MIB, 3 * GB, MIB),
+        sizes(2 * MIB, 20 * MIB, MIB),
+        both(sizes(2 * MIB, 3 * GB, MIB), seen(E.SIZE, "docker", disk=2 * GB)),
+    ),
     "size-no-kernel": Known(
         sizes(2 * MIB, 17 * MIB, 14 * MIB),
         sizes(2 * MIB, 400 * MIB, 14 * MIB),
@@ -269,7 +285,7 @@ KNOWN: Mapping[str, Known] = {
     "size-app-only": Known(
         seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, 0)),
         seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, 5 * MIB)),
-        seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, [0, 5 * MIB])),
+        seen(E.SIZE, "docker", **{name: [0, 5 * MIB] for name in ITEMS}),
     ),
     "speed-container-native": Known(NATIVE, SLOW, UNCLEAR),
     "speed-container-not-bare": Known(SLOW, NATIVE, UNCLEAR),
@@ -281,7 +297,10 @@ KNOWN: Mapping[str, Known] = {
     "wsl-interop": Known(
         both(series(E.WSL, "drive_files", wsl=around(900)), series(E.WSL, "linux_files", wsl=around(100))),
         both(series(E.WSL, "drive_files", wsl=around(100)), series(E.WSL, "linux_files", wsl=around(900))),
-        both(series(E.WSL, "drive_files", wsl=around(100, WIDE)), series(E.WSL, "linux_files", wsl=around(100, WIDE[::-1]))),
+        both(
+            series(E.WSL, "drive_files", wsl=around(100, WIDE)),
+            series(E.WSL, "linux_files", wsl=around(100, WIDE[::-1])),
+        ),
     ),
     "isolation-namespaces": Known(
         seen(E.ISOLATION, "docker", namespaces_own=7, cgroup_own=1, memory_limit_enforced=1, cpu_limit_enforced=1),
@@ -291,9 +310,11 @@ KNOWN: Mapping[str, Known] = {
     "isolation-mutual": Known(
         seen(E.ISOLATION, "docker", mutual__indirect=4, **dict.fromkeys(MUTUAL, 0)),
         seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL, 2)),
-        seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL, [0, 1])),
+        seen(E.ISOLATION, "docker", **{name: [0, 1] for name in MUTUAL}),
     ),
-    "isolation-vm-stronger": Known(counts(0, 9), counts(9, 0), both(counts(0, 9), seen(E.ISOLATION, "docker", host_facts_readable=0))),
+    "isolation-vm-stronger": Known(
+        counts(0, 9), counts(9, 0), both(counts(0, 9), seen(E.ISOLATION, "docker", host_facts_readable=0))
+    ),
     "isolation-wsl": Known(
         wsl(interop=1, kernel_shared_by_distributions=1, drives_mounted=1),
         wsl(interop=0, kernel_shared_by_distributions=0, drives_mounted=0),
@@ -301,13 +322,16 @@ KNOWN: Mapping[str, Known] = {
     ),
     "windows-containers": REFUSED,
     "portable": Known(exported(40, 2), exported(2, 40), exported(10, 9, WIDE)),
-    "storage-ephemeral": joined(facts(E.PORTABILITY, "docker", gone_after_remove=1), facts(E.PORTABILITY, "qemu", vm_disk_keeps=1)),
+    "storage-ephemeral": joined(
+        facts(E.PORTABILITY, "docker", gone_after_remove=1), facts(E.PORTABILITY, "qemu", vm_disk_keeps=1)
+    ),
     "wsl-integration": Known(
-        wsl(interop=1, interop_back=1, drives_mounted=2), wsl(interop=0, interop_back=0, drives_mounted=0),
+        wsl(interop=1, interop_back=1, drives_mounted=2),
+        wsl(interop=0, interop_back=0, drives_mounted=0),
         wsl(interop=[0, 1], interop_back=1, drives_mounted=1),
     ),
     "managers": Known(seen(E.KERNEL, "host", managers__vm=2, managers__container=1), None, None),
-}  # fmt: skip
+}
 HYPERVISORS = {
     "supports": host({"kind": "vm", "id": "virtualbox", "name": "VirtualBox", "hypervisor_type": 2}),
     "contradicts": host({"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1}),

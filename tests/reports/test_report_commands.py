@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from envbench.cli import main
 from envreport import write_all
 from envreport.claims import CLAIMS

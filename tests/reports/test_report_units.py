@@ -3,11 +3,12 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from envbench.phases import Unit
 from envreport.stats import Estimate, Interval, Method
 from envreport.units import DURATIONS, MISSING, SIZES, estimate_text, percent, quantity
-from hypothesis import given
-from hypothesis import strategies as st
 
 FACTORS = {name: factor for table in (DURATIONS, SIZES) for name, factor in table} | {"": 1.0}
 
@@ -26,7 +27,7 @@ FACTORS = {name: factor for table in (DURATIONS, SIZES) for name, factor in tabl
         (2_400_000, Unit.BYTES, "2.29 MiB"),
         (1, Unit.BOOL, "yes"),
         (0, Unit.BOOL, "no"),
-        (17.56, Unit.RATIO, "×17.6"),
+        (17.56, Unit.RATIO, "\N{MULTIPLICATION SIGN}17.6"),
         (2_500_000, Unit.PER_S, "2.50M/s"),
         (float("inf"), Unit.NS, "no limit"),
         (12, Unit.COUNT, "12"),

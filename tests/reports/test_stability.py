@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from envbench.phases import Experiment, Outcome, Phase
-from envreport.stability import all_warnings, diagnose, is_noisy
 from hypothesis import given
 from hypothesis import strategies as st
+
+from envbench.phases import Experiment, Outcome, Phase
+from envreport.stability import all_warnings, diagnose, is_noisy
 
 S = Experiment.STARTUP
 MS = 1e6

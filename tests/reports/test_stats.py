@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from envreport import stats
-from envreport.stats import Equivalence, Estimate, Interval, Method
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import quantile_test
+
+from envreport import stats
+from envreport.stats import Equivalence, Estimate, Interval, Method
 
 values = st.lists(st.floats(1e-3, 1e15, allow_nan=False), min_size=1, max_size=60)
 

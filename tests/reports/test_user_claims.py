@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from envreport import report_document
 from envreport.claims import Verdict
 from envreport.claims.user import ClaimsFileError, load_claims

@@ -4,6 +4,7 @@ import math
 from itertools import product
 
 import pytest
+
 from envreport.claims.verdict import (
     Answer,
     Quantifier,

@@ -14,7 +14,7 @@ from envbench.errors import EnvbenchError
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a figure differs from what stands there.")
 @debug_option
 def recompute(folder: Path, check: bool) -> None:
-    """Rebuild summary.csv, claims.csv and warnings.csv of a results FOLDER from its rows, and say whether they are the same."""
+    """Rebuild summary.csv, claims.csv and warnings.csv of a results FOLDER from its rows; say what changed."""
     from envreport import report_document  # noqa: PLC0415 -- pandas and scipy only where they are needed
     from envreport.formats import render  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """The claims table and its judge: a run in, one verdict for each claim out.
 
-`CLAIMS` holds every claim of the documents as data, grouped by theme in the order of the report. Users' own claims come from a
+`CLAIMS` holds every claim of the documents as data, grouped by theme in the order of the report. Users' own claims
+come from a
 TOML file, see `user`.
 """
 
@@ -38,6 +39,18 @@ def judge_all(results: Results, extra: Iterable[Claim] = ()) -> tuple[Judgement,
 
 
 __all__ = [
-    "BY_ID", "CLAIMS", "DOCUMENTS", "Answer", "Claim", "Finding", "Judgement", "Need", "Outcome", "Rule", "Theme", "Verdict",
-    "judge", "judge_all",
-]  # fmt: skip
+    "BY_ID",
+    "CLAIMS",
+    "DOCUMENTS",
+    "Answer",
+    "Claim",
+    "Finding",
+    "Judgement",
+    "Need",
+    "Outcome",
+    "Rule",
+    "Theme",
+    "Verdict",
+    "judge",
+    "judge_all",
+]

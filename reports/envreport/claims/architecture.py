@@ -33,7 +33,8 @@ CLAIMS = (
         stands_in=("D0", "D2", "D3", "D4"),
         rule=observe(K, C, boot_id_equals_host=True, kernel_equals_host=True, visible_on_host=True),
         reference="https://docs.kernel.org/admin-guide/sysctl/kernel.html (random/boot_id: one value a boot)",
-        scope="Ordinary containers of the engines and runtimes listed. gVisor and Kata put a kernel of their own in between and are shown apart.",
+        scope="Ordinary containers of the engines and runtimes listed. gVisor and Kata put a kernel "
+        "of their own in between and are shown apart.",
     ),
     Claim(
         id="kernel-own",
@@ -42,7 +43,8 @@ CLAIMS = (
         stands_in=("D0", "D2", "D3", "D4"),
         rule=observe(K, V, boot_id_equals_host=False, uptime_starts_at_zero=True),
         reference="https://docs.kernel.org/admin-guide/sysctl/kernel.html (random/boot_id: one value a boot)",
-        scope="The guests of this run, under the accelerator named; which accelerator runs them does not change whose kernel it is.",
+        scope="The guests of this run, under the accelerator named; which accelerator runs them does "
+        "not change whose kernel it is.",
     ),
     Claim(
         id="wsl1-kernel",
@@ -56,8 +58,10 @@ CLAIMS = (
             )
         ),
         reference=WSL_VERSIONS,
-        scope="The WSL version this distribution runs under: true for WSL 1, false for WSL 2, whose Linux kernel runs in a utility VM.",
-        reading="D0 describes WSL 1. WSL 2, the default since 2020, is a lightweight VM with a Linux kernel of its own.",
+        scope="The WSL version this distribution runs under: true for WSL 1, false for WSL 2, whose "
+        "Linux kernel runs in a utility VM.",
+        reading="D0 describes WSL 1. WSL 2, the default since 2020, is a lightweight VM with a Linux "
+        "kernel of its own.",
         remedy=WSL_REMEDY,
     ),
     Claim(
@@ -78,9 +82,11 @@ CLAIMS = (
         rule=Observation(K, "all_kernels_equal", ()),
         reference="https://www.kernel.org/releases.html",
         scope="The kernel releases side by side in this run. Same project, different versions and patches.",
-        reading="D3 corrects D2: distributions ship different versions of one project's kernel. In containers, the host's release is all there is.",
+        reading="D3 corrects D2: distributions ship different versions of one project's kernel. In "
+        "containers, the host's release is all there is.",
         partner="distro-mix",
-        disagreement="D2 says that the kernel remains the same; D3 says that distributions do not all use the same kernel version.",
+        disagreement="D2 says that the kernel remains the same; D3 says that distributions do not "
+        "all use the same kernel version.",
     ),
     Claim(
         id="vm-any-os",
@@ -89,7 +95,8 @@ CLAIMS = (
         stands_in=("D2",),
         rule=observe(K, V, guest_not_linux_ready=True, guest_other_arch_ready=True),
         reference="https://www.qemu.org/docs/master/system/targets.html",
-        scope="One guest that is not Linux and one of another CPU architecture, as examples. Licences and missing drivers may still forbid an OS.",
+        scope="One guest that is not Linux and one of another CPU architecture, as examples. "
+        "Licences and missing drivers may still forbid an OS.",
     ),
     Claim(
         id="container-os-bound",
@@ -105,7 +112,8 @@ CLAIMS = (
     Claim(
         id="emulation-arch",
         theme=Theme.ARCHITECTURE,
-        wording="Images of another CPU architecture run through QEMU and binfmt_misc, less efficiently than native ones",
+        wording="Images of another CPU architecture run through QEMU and binfmt_misc, less "
+        "efficiently than native ones",
         stands_in=("D3",),
         rule=all_of(
             Observation(K, "binfmt_registered", ()),
@@ -124,7 +132,8 @@ CLAIMS = (
         rule=Observation(K, "windows_image_refused", C, expected=False),
         reference=QEMU_USER,
         scope="This engine, with whatever emulators are registered.",
-        reading="User-mode QEMU translates CPU instructions and Linux system calls; it has no Windows system calls to offer.",
+        reading="User-mode QEMU translates CPU instructions and Linux system calls; it has no "
+        "Windows system calls to offer.",
         remedy=WINDOWS_IMAGE_REMEDY,
         partner="container-os-bound",
         disagreement="D3 itself says elsewhere that Windows containers run only on Windows hosts.",
@@ -151,7 +160,8 @@ CLAIMS = (
         rule=Observation(Experiment.WSL, "hyper_v", (Side.WSL,), expected=False),
         reference=HYPER_V,
         scope="The machine of this run, inside WSL 2.",
-        reading="No other hypervisor has to be installed, but WSL 2 itself is a guest of Hyper-V: there is a hypervisor, and it is needed.",
+        reading="No other hypervisor has to be installed, but WSL 2 itself is a guest of Hyper-V: "
+        "there is a hypervisor, and it is needed.",
         remedy=WSL_REMEDY,
         fallback=Verdict.DOCUMENTARY,
     ),
@@ -176,21 +186,25 @@ CLAIMS = (
         ),
         reference=HYPER_V,
         scope="The hypervisor found around this engine.",
-        reading="On Windows it runs on Hyper-V, a type 1 hypervisor, as D1 lists it; on macOS on Apple's framework, on Linux on KVM.",
+        reading="On Windows it runs on Hyper-V, a type 1 hypervisor, as D1 lists it; on macOS on "
+        "Apple's framework, on Linux on KVM.",
         partner="hypervisor-types",
-        disagreement="D3 calls Docker Desktop's VM hosted; D1 lists Hyper-V, which carries it on Windows, as bare metal.",
+        disagreement="D3 calls Docker Desktop's VM hosted; D1 lists Hyper-V, which carries it on "
+        "Windows, as bare metal.",
         remedy=DESKTOP_REMEDY,
         fallback=Verdict.DOCUMENTARY,
     ),
     Claim(
         id="hypervisor-types",
         theme=Theme.ARCHITECTURE,
-        wording="Type 1: KVM, Hyper-V, vSphere. Type 2: VMware Workstation and Fusion, VirtualBox, Parallels, QEMU, UTM",
+        wording="Type 1: KVM, Hyper-V, vSphere. Type 2: VMware Workstation and Fusion, VirtualBox, "
+        "Parallels, QEMU, UTM",
         stands_in=("D1",),
         rule=None,
         reference="Goldberg, Architectural Principles for Virtual Computer Systems (1973); https://docs.kernel.org/virt/kvm/",
         scope="A taxonomy; the environment section names what was found here and its type.",
-        reading="Common usage agrees, with one snag: KVM makes the Linux kernel a hypervisor and QEMU is its user-space half, so a QEMU guest on KVM is "
+        reading="Common usage agrees, with one snag: KVM makes the Linux kernel a hypervisor and "
+        "QEMU is its user-space half, so a QEMU guest on KVM is "
         "both. QEMU alone (TCG) is an emulator, which Goldberg's types do not cover.",
     ),
     Claim(
@@ -199,9 +213,11 @@ CLAIMS = (
         wording='Type 1 hypervisors are "process VMs", type 2 are "system VMs"',
         stands_in=("D1",),
         rule=None,
-        reference="Smith and Nair, The Architecture of Virtual Machines, IEEE Computer 38(5), 2005, doi:10.1109/MC.2005.173",
+        reference="Smith and Nair, The Architecture of Virtual Machines, IEEE Computer 38(5), 2005, "
+        "doi:10.1109/MC.2005.173",
         scope="A definition.",
-        reading="Not so in the literature: both types host system VMs. A process VM carries a single program: a language runtime such as the JVM, or user-mode QEMU.",
+        reading="Not so in the literature: both types host system VMs. A process VM carries a single "
+        "program: a language runtime such as the JVM, or user-mode QEMU.",
     ),
     Claim(
         id="hypervisor-needed",
@@ -213,7 +229,8 @@ CLAIMS = (
             observe(K, V, hypervisor_process=True),
         ),
         reference="https://docs.kernel.org/virt/kvm/api.html",
-        scope="The processes of the instances of this run on this host. The host may itself be a guest: see the environment section.",
+        scope="The processes of the instances of this run on this host. The host may itself be a "
+        "guest: see the environment section.",
     ),
     Claim(
         id="hardware-emulated",
@@ -222,7 +239,8 @@ CLAIMS = (
         stands_in=("D1", "D4"),
         rule=all_of(observe(K, C, hardware_equals_host=True), observe(K, V, hardware_equals_host=False)),
         reference="https://www.qemu.org/docs/master/system/device-emulation.html",
-        scope="CPU model, devices and firmware identity as read inside. With KVM the CPU itself is the host's, the rest is the VMM's.",
+        scope="CPU model, devices and firmware identity as read inside. With KVM the CPU itself is "
+        "the host's, the rest is the VMM's.",
     ),
     Claim(
         id="windows-containers",

@@ -20,7 +20,8 @@ CLAIMS = (
         stands_in=("D0", "D1", "D3", "D4"),
         rule=Ratio(M, "total", V, C),
         reference=SMAPS,
-        scope="One idle instance with the same payload: all its host processes and its cgroup's charge. What the engine's daemon shares among all is apart.",
+        scope="One idle instance with the same payload: all its host processes and its cgroup's "
+        "charge. What the engine's daemon shares among all is apart.",
     ),
     Claim(
         id="memory-app-only",
@@ -38,7 +39,8 @@ CLAIMS = (
             under_metric="payload_bare",
         ),
         reference="5 % is the margin within which this report calls two figures the same.",
-        scope="A small payload: the fixed cost of shim and runtime weighs most there. The overhead in bytes stands in the memory section.",
+        scope="A small payload: the fixed cost of shim and runtime weighs most there. The overhead "
+        "in bytes stands in the memory section.",
     ),
     Claim(
         id="memory-minimum",
@@ -47,7 +49,8 @@ CLAIMS = (
         stands_in=("D1",),
         rule=ExactRatio(M, "minimum_ready", V, C, resolution=1 / 16),
         reference="The search stops within 1/16 of the true minimum, and so much is added to either side.",
-        scope="Memory only: the smallest container limit and the smallest guest with which the same payload still gets ready.",
+        scope="Memory only: the smallest container limit and the smallest guest with which the same "
+        "payload still gets ready.",
     ),
     Claim(
         id="cpu-overhead",
@@ -80,7 +83,8 @@ CLAIMS = (
         stands_in=("D1",),
         rule=Exact(Experiment.RELEASE, "leaked.total", C, Relation.LESS, 1),
         reference="One thing left behind is not all.",
-        scope="Countable things on the host after removal: processes, cgroups, mounts, links, namespaces, loop devices, engine objects. Volumes and images "
+        scope="Countable things on the host after removal: processes, cgroups, mounts, links, "
+        "namespaces, loop devices, engine objects. Volumes and images "
         "are kept on purpose and are not counted.",
     ),
     Claim(
@@ -95,8 +99,10 @@ CLAIMS = (
                 for metric in ("memory_grown", "memory_shrunk", "cpu_changed")
             )
         ),
-        reference="https://libvirt.org/formatdomain.html (memory balloon, vCPU hot-plug); docs.docker.com/reference/cli/docker/container/update",
-        scope='"In some cases", says D1: one rung of each kind that can do it is enough. What was refused, and by whom, is listed.',
+        reference="https://libvirt.org/formatdomain.html (memory balloon, vCPU hot-plug); "
+        "docs.docker.com/reference/cli/docker/container/update",
+        scope='"In some cases", says D1: one rung of each kind that can do it is enough. '
+        "What was refused, and by whom, is listed.",
     ),
     Claim(
         id="density",
@@ -108,7 +114,8 @@ CLAIMS = (
             (Exact(Experiment.DENSITY, "instances", C, Relation.MORE, 1),),
         ),
         reference="Theil-Sen slope with its 95 % interval (Sen 1968, doi:10.1080/01621459.1968.10480934)",
-        scope="Instances of the same small payload, up to the number that was run; page sharing between guests (KSM) is as the host has it.",
+        scope="Instances of the same small payload, up to the number that was run; page sharing "
+        "between guests (KSM) is as the host has it.",
     ),
     Claim(
         id="wsl-light",

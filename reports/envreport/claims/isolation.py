@@ -37,7 +37,8 @@ CLAIMS = (
             (Exact(I, "mutual.indirect", C, Relation.LESS, 1),),
         ),
         reference=NAMESPACES,
-        scope="Direct sight of the other's processes, name, mounts, shared memory and files. What shows through the shared kernel all the same (load, "
+        scope="Direct sight of the other's processes, name, mounts, shared memory and files. What "
+        "shows through the shared kernel all the same (load, "
         "memory, counters) is listed as indirect.",
     ),
     Claim(
@@ -53,7 +54,8 @@ CLAIMS = (
             (ExactRatio(I, "capabilities", V, C, Relation.LESS),),
         ),
         reference="https://doi.org/10.6028/NIST.SP.800-190 §2 (a shared kernel is a larger attack surface)",
-        scope="Host facts readable from inside and host kernel interfaces that answer, counted alike in both. A count is not proof against escape.",
+        scope="Host facts readable from inside and host kernel interfaces that answer, counted alike "
+        "in both. A count is not proof against escape.",
     ),
     Claim(
         id="isolation-wsl",
@@ -65,7 +67,8 @@ CLAIMS = (
             Exact(Experiment.WSL, "drives_mounted", W, Relation.MORE, 0),
         ),
         reference="https://learn.microsoft.com/windows/wsl/wsl-config",
-        scope="Default settings: shared drives, interop, one kernel for all distributions. Each can be switched off but the last.",
+        scope="Default settings: shared drives, interop, one kernel for all distributions. Each can "
+        "be switched off but the last.",
         remedy=WSL_REMEDY,
     ),
 )

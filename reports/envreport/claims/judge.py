@@ -1,6 +1,6 @@
 """One claim against one run: the rule's outcome in, a judgement with figure, reason, conditions and remedy out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from envbench.phases import Unit
 from envbench.samples import variant_keys
@@ -65,9 +65,12 @@ def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
         if need.experiment is None:
             reasons.append(f"not found here: {need.rungs}")
             continue
+        if need.failed:
+            reasons.append(f"not so here: {words(need.metric)}")
+            continue
         if need.experiment not in ran:
             reasons.append(f"the {need.experiment} experiment was not part of this run")
-            remedies.append(f"envbench {need.experiment}")
+            remedies.append(f"`envbench {need.experiment}`")
             continue
         reasons.append(f"not measured for {need.rungs}: {words(need.metric)}")
         remedies.extend(_skipped(results, need.rungs))
@@ -106,11 +109,13 @@ def _why(claim: Claim, outcome: Outcome, verdict: Verdict) -> str:
     match verdict:
         case Verdict.SUPPORTED if tcg_only:
             parts.append(
-                f"Holds for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM."
+                f"Holds for emulated guests (TCG): {rule}. Emulation itself pushes the answer this "
+                "way, so nothing follows for KVM."
             )
         case Verdict.CONTRADICTED if tcg_only:
             parts.append(
-                f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this way, so nothing follows for KVM."
+                f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this "
+                "way, so nothing follows for KVM."
             )
         case Verdict.SUPPORTED:
             how = (

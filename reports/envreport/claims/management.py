@@ -20,9 +20,12 @@ CLAIMS = (
             Ratio(P, "export", V, C, bias=TcgBias.NONE),
             Ratio(P, "import", V, C, bias=TcgBias.NONE),
         ),
-        reference="What can be measured of portability: size of the file to carry, time to write it, time until it can be started again.",
-        scope="Export and import on this machine. Whether the other machine can run it (kernel, architecture, hypervisor) is not covered.",
-        reading="A container image needs a fitting kernel and architecture on the other side; a VM image a fitting hypervisor and architecture.",
+        reference="What can be measured of portability: size of the file to carry, time to write it, "
+        "time until it can be started again.",
+        scope="Export and import on this machine. Whether the other machine can run it (kernel, "
+        "architecture, hypervisor) is not covered.",
+        reading="A container image needs a fitting kernel and architecture on the other side; a VM "
+        "image a fitting hypervisor and architecture.",
     ),
     Claim(
         id="storage-ephemeral",
@@ -34,7 +37,8 @@ CLAIMS = (
             (observe(P, C, kept_with_volume=True),),
         ),
         reference="https://docs.docker.com/engine/storage/",
-        scope="What is written inside without further options, over remove and create; a volume, shown beside it, keeps it.",
+        scope="What is written inside without further options, over remove and create; a volume, "
+        "shown beside it, keeps it.",
     ),
     Claim(
         id="wsl-integration",
@@ -57,7 +61,8 @@ CLAIMS = (
         rule=Seen(Experiment.KERNEL, ("managers.vm", "managers.container")),
         reference="https://kubernetes.io/docs/concepts/overview/ ; https://docs.openstack.org/nova/latest/",
         scope="Managers found on and around this machine; that none is found here shows nothing.",
-        reading="True as examples. KubeVirt runs VMs under Kubernetes, and OpenStack Zun runs containers, so the split is not strict.",
+        reading="True as examples. KubeVirt runs VMs under Kubernetes, and OpenStack Zun runs "
+        "containers, so the split is not strict.",
         fallback=Verdict.DOCUMENTARY,
     ),
 )

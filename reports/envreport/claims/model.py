@@ -26,7 +26,8 @@ class Theme(StrEnum):
 class Finding:
     """One figure or observation that bears on a claim, ready to be shown.
 
-    `accelerator` is None where no VM is part of it and "" where a VM's accelerator is unknown. `keys` name the raw rows.
+    `accelerator` is None where no VM is part of it and "" where a VM's accelerator is unknown. `keys` name the raw
+    rows.
     """
 
     answer: Answer
@@ -48,6 +49,8 @@ class Need:
     experiment: Experiment | None
     metric: str
     rungs: str
+    failed: bool = False
+    """It was looked at, and is not so here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,18 @@ RELATION_WORDS = {Relation.MORE: "more than", Relation.LESS: "less than"}
 
 
 def find(results: Results, experiment: Experiment, metric: str, sides: tuple[Side, ...]) -> list[Series]:
-    """Return the series a claim on these kinds of rungs is judged by; the floor guest has no operating system and is no VM here."""
+    """Return the series a claim on these kinds of rungs is judged by.
+
+    The floor guest has no operating system and is no VM here.
+    """
     return [each for each in results.find(experiment, metric, *sides) if each.key.profile != FLOOR_PROFILE]
 
 
 def accelerator_of(results: Results, *series: Series) -> str | None:
-    """Return the accelerator behind a figure: None without a VM, "" where it is not known, "tcg" if any part is emulated."""
+    """Return the accelerator behind a figure.
+
+    None without a VM, "" where it is not known, "tcg" if any part is emulated.
+    """
     found = [accelerator(each.key.variant) or "" for each in series if results.side(each.key) is Side.VM]
     if not found:
         return None
@@ -64,7 +70,10 @@ def short(finding: Finding, smallest: int) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A quantile of one metric against a bound. Failed starts count as endless on the upper limit and not at all on the lower."""
+    """A quantile of one metric against a bound.
+
+    Failed starts count as endless on the upper limit and not at all on the lower.
+    """
 
     experiment: Experiment
     metric: str
@@ -82,7 +91,10 @@ class Threshold:
     def describe(self) -> str:
         """Return statistic and bound in words."""
         name = "median" if self.quantile == 0.5 else f"p{self.quantile * 100:g}"
-        return f"{name} of {words(self.metric)} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
+        return (
+            f"{name} of {words(self.metric)} ({side_words(self.sides)}) {self.relation} "
+            f"{units.quantity(self.bound, self.unit)}"
+        )
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -201,7 +213,10 @@ def pairs(tops: Iterable[Series], bottoms: Sequence[Series]) -> Iterator[tuple[S
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Something that is so or not so, seen in every instance looked at; one that disagrees with the others leaves it open."""
+    """Something that is so or not so, seen in every instance looked at.
+
+    One that disagrees with the others leaves it open.
+    """
 
     experiment: Experiment
     metric: str
@@ -282,7 +297,10 @@ def _range(values: Sequence[float], unit: Unit, bound: float | None = None) -> s
 
 @dataclass(frozen=True, slots=True)
 class ExactRatio:
-    """A size or count of one kind of rung over that of another. `resolution` is the relative step in which it was found."""
+    """A size or count of one kind of rung over that of another.
+
+    `resolution` is the relative step in which it was found.
+    """
 
     experiment: Experiment
     metric: str

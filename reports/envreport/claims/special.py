@@ -1,8 +1,9 @@
 """Rules that only one or two claims need: equivalence over many metrics, shares, slopes, and what the inspector saw."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median as middle
 
 from envbench.phases import Experiment, Phase, Unit
@@ -33,11 +34,15 @@ SPEED_METRICS: Mapping[str, bool] = {
 }
 """Metric → whether higher is faster."""
 MAJORITY = 0.5
+APART = 2.0
 KERNEL_ITEMS = ("item.kernel", "item.initramfs", "item.modules", "item.boot")
 
 
 def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | None:
-    """Return how long the subject takes as a multiple of the reference: above 1 is slower, whichever way the metric counts."""
+    """Return how long the subject takes as a multiple of the reference.
+
+    Above 1 is slower, whichever way the metric counts.
+    """
     if SPEED_METRICS.get(metric, True):
         return stats.ratio(reference.rounds, subject.rounds)
     return stats.ratio(subject.rounds, reference.rounds)
@@ -61,13 +66,25 @@ def speed_findings(
 
 def _with(finding: Finding, answer: Answer, note: str = "") -> Finding:
     return Finding(
-        answer, finding.about, finding.figure, finding.n, finding.accelerator, note, finding.keys, finding.estimate, finding.unit, finding.bound
-    )  # fmt: skip
+        answer,
+        finding.about,
+        finding.figure,
+        finding.n,
+        finding.accelerator,
+        note,
+        finding.keys,
+        finding.estimate,
+        finding.unit,
+        finding.bound,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class NativeSpeed:
-    """Containers against the host, metric by metric, within 1 ± margin; `native` False asks the opposite of the same figures."""
+    """Containers against the host, metric by metric, within 1 ± margin.
+
+    `native` False asks the opposite of the same figures.
+    """
 
     native: bool
     margin: float = EQUIVALENCE_MARGIN
@@ -165,7 +182,10 @@ class KernelShare:
 
 
 def kernel_shares(results: Results, ready: Series) -> list[float]:
-    """Return (firmware + kernel) / ready of every start that has a kernel stretch; a missing firmware stretch is part of neither."""
+    """Return (firmware + kernel) / ready of every start that has a kernel stretch.
+
+    A missing firmware stretch is part of neither.
+    """
     stretches: dict[int, dict[Phase, float]] = defaultdict(dict)
     for phase in (Phase.FIRMWARE, Phase.KERNEL):
         series = results.series.get(ready.key._replace(phase=phase))
@@ -181,13 +201,19 @@ def kernel_shares(results: Results, ready: Series) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class SizeShare:
-    """What kernel, initramfs, modules and boot files make of the difference between a VM's artefact and a container's."""
+    """What kernel, initramfs.
+
+    Modules and boot files make of the difference between a VM's artefact and a container's.
+    """
 
     bias: TcgBias = TcgBias.NONE
 
     def describe(self) -> str:
         """Return the test in words."""
-        return "container has no kernel, and kernel + initramfs + modules + boot files are > 50 % of what the VM's artefact adds"
+        return (
+            "container has no kernel, and kernel + initramfs + modules + boot files are > 50 % of "
+            "what the VM's artefact adds"
+        )
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -218,7 +244,8 @@ class SizeShare:
         if added <= 0:
             return Finding(Answer.FAILS, about, "the VM's artefact is no larger", 1, accel, "", keys)
         kernel = sum(value or 0 for value in parts.values())
-        text = f"{units.quantity(kernel, Unit.BYTES)} of {units.quantity(added, Unit.BYTES)} more ({units.percent(kernel / added)})"
+        part, whole = units.quantity(kernel, Unit.BYTES), units.quantity(added, Unit.BYTES)
+        text = f"{part} of {whole} more ({units.percent(kernel / added)})"
         holds = kernel / added > MAJORITY and inside == 0
         note = "" if inside == 0 else "the container image holds a kernel too"
         return Finding(Answer.HOLDS if holds else Answer.FAILS, about, text, 1, accel, note, keys)
@@ -254,7 +281,11 @@ class Slopes:
 
     def describe(self) -> str:
         """Return the test in words."""
-        return "slope of memory over the number of instances: the VM's interval lies above the container's"
+        return (
+            "slope of memory over the number of instances: the VM's interval lies above the container's "
+            f"(with too few steps for an interval: every step costs the VM {APART:g} times the "
+            "container's dearest step)"
+        )
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -268,12 +299,34 @@ class Slopes:
             for container, (flat, others) in slopes.items():
                 same = vm.profile == container.profile and _mode(vm) == _mode(container)
                 if same and results.side(vm) is Side.VM and results.side(container) is Side.CONTAINER:
-                    text = f"{units.estimate_text(steep, Unit.BYTES)} against {units.estimate_text(flat, Unit.BYTES)} for each further one"
+                    costs = (units.estimate_text(each, Unit.BYTES) for each in (steep, flat))
+                    text = f"{' against '.join(costs)} for each further one"
                     about = f"{_rung_label(vm)} against {_rung_label(container)}"
                     keys = tuple(part.key for part in (*parts, *others))
                     accel = rungs.accelerator(vm.variant) or ""
-                    found.append(Finding(_above(steep, flat), about, text, min(steep.n, flat.n), accel, "", keys))
+                    answer, note = _above(steep, flat), ""
+                    if answer is Answer.OPEN:
+                        answer, note = _apart(steps_of(parts), steps_of(others))
+                    found.append(Finding(answer, about, text, min(steep.n, flat.n), accel, note, keys))
         return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+
+def steps_of(parts: Sequence[Series]) -> list[float]:
+    """Return the cost of one instance more between each two neighbouring steps."""
+    points = sorted((float(variant_keys(part.key.variant)["n"]), middle(part.values)) for part in parts)
+    return [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in pairwise(points) if x2 > x1]
+
+
+def _apart(upper: Sequence[float], lower: Sequence[float]) -> tuple[Answer, str]:
+    """Judge a few steps by distance alone: no overlap, and a factor between the nearest two."""
+    if min(len(upper), len(lower)) < 2:
+        return Answer.OPEN, "too few steps"
+    note = f"judged by {len(upper)} and {len(lower)} steps that lie apart: too few for an interval"
+    if min(upper) > APART * max(0.0, *lower) and min(upper) > 0:
+        return Answer.HOLDS, note
+    if min(lower) > APART * max(0.0, *upper) and min(lower) > 0:
+        return Answer.FAILS, note
+    return Answer.OPEN, "steps overlap"
 
 
 def _mode(rung: RungKey) -> str:
@@ -350,7 +403,8 @@ class Given:
         """Judge the rule only if the condition is seen to hold."""
         condition = self.condition.judge(results)
         if condition.weighed is None or condition.weighed.answer is not Answer.HOLDS:
-            return Outcome(None, condition.findings, self.condition.needs())
+            held = tuple(replace(need, failed=bool(condition.findings)) for need in self.condition.needs())
+            return Outcome(None, condition.findings, held)
         return self.rule.judge(results)
 
 

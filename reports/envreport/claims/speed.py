@@ -18,7 +18,8 @@ CLAIMS = (
         stands_in=("D3", "D4"),
         rule=NativeSpeed(native=True),
         reference=MARGIN,
-        scope="The metrics listed, the same program on the host and in the container. One that is slower by more than 5 % contradicts.",
+        scope="The metrics listed, the same program on the host and in the container. One that is "
+        "slower by more than 5 % contradicts.",
         partner="speed-container-not-bare",
         disagreement=OPPOSED,
     ),
@@ -29,7 +30,8 @@ CLAIMS = (
         stands_in=("D1",),
         rule=NativeSpeed(native=False),
         reference=MARGIN,
-        scope="The same figures as speed-container-native, asked the other way round. The host itself may be a guest: see the environment section.",
+        scope="The same figures as speed-container-native, asked the other way round. The host "
+        "itself may be a guest: see the environment section.",
         partner="speed-container-native",
         disagreement=OPPOSED,
     ),
@@ -49,8 +51,10 @@ CLAIMS = (
         stands_in=("D0",),
         rule=Ratio(Experiment.WSL, "drive_files", W, W, bias=TcgBias.NONE, under_metric="linux_files"),
         reference="https://learn.microsoft.com/windows/wsl/filesystems",
-        scope="A stand-in: file work on a Windows drive against the Linux one inside WSL; a VM with a shared folder is not measured.",
-        reading="In WSL 2 the Windows drive is reached over a network file protocol, so such work is slower there than on the Linux disk.",
+        scope="A stand-in: file work on a Windows drive against the Linux one inside WSL; a VM with "
+        "a shared folder is not measured.",
+        reading="In WSL 2 the Windows drive is reached over a network file protocol, so such work is "
+        "slower there than on the Linux disk.",
         remedy=WSL_REMEDY,
     ),
 )

@@ -25,7 +25,8 @@ CLAIMS = (
         wording="A container starts in seconds or less",
         stands_in=("D3", "D4"),
         rule=Threshold(S, Phase.READY, C, Relation.LESS, 10 * SECOND, quantile=0.95, also=(("within 1 s", SECOND),)),
-        reference='10 s is the most that people call "seconds"; and the limit of attention in Nielsen, Usability Engineering (1993), ch. 5',
+        reference='10 s is the most that people call "seconds"; '
+        "and the limit of attention in Nielsen, Usability Engineering (1993), ch. 5",
         scope="Request to ready line of an image that is already here; pulling it may take far longer.",
     ),
     Claim(
@@ -34,7 +35,8 @@ CLAIMS = (
         wording="A container starts in milliseconds, almost instantly",
         stands_in=("D3", "D4"),
         rule=Threshold(S, Phase.READY, C, Relation.LESS, SECOND, also=(("instant (100 ms)", 100 * MS),)),
-        reference="From 1000 ms on, people count seconds; 0.1 s is the limit of feeling instantaneous (Miller 1968, doi:10.1145/1476589.1476628)",
+        reference="From 1000 ms on, people count seconds; 0.1 s is the limit of feeling "
+        "instantaneous (Miller 1968, doi:10.1145/1476589.1476628)",
         scope="Request to ready line of an image that is already here.",
     ),
     Claim(
@@ -44,7 +46,8 @@ CLAIMS = (
         stands_in=("D3", "D4"),
         rule=Threshold(S, Phase.READY, V, Relation.MORE, 60 * SECOND, bias=TcgBias.TOWARDS),
         reference="A minute is 60 s; anything below is not minutes.",
-        scope="Each guest apart: minimal and full distribution. An emulated guest that boots in less than a minute shows that a hardware-virtualised one "
+        scope="Each guest apart: minimal and full distribution. An emulated guest that boots in less "
+        "than a minute shows that a hardware-virtualised one "
         "does too, for emulation is the slower of the two; an emulated guest that takes longer shows nothing about it.",
     ),
     Claim(
@@ -54,7 +57,8 @@ CLAIMS = (
         stands_in=("D1", "D2"),
         rule=KernelShare(),
         reference='More than half of the time is the least that "because" can mean.',
-        scope="Phases as stamped on the host; the kernel's stretch ends where the guest's first process runs. Firmware counts with the kernel.",
+        scope="Phases as stamped on the host; the kernel's stretch ends where the guest's first "
+        "process runs. Firmware counts with the kernel.",
     ),
     Claim(
         id="cycle-rapid",

@@ -68,7 +68,10 @@ def _markdown() -> Iterator[str]:
     yield ""
     yield "<!-- Made by `envbench claims --markdown > docs/claims.md`; do not edit. -->"
     yield ""
-    yield f"Every report shows a verdict on each of these {len(CLAIMS)} claims. [method.md](method.md) tells how verdicts are made."
+    yield (
+        f"Every report shows a verdict on each of these {len(CLAIMS)} claims. "
+        "[method.md](method.md) tells how verdicts are made."
+    )
     yield ""
     yield "The documents: " + "; ".join(f"**{key}** {title}" for key, title in DOCUMENTS.items()) + "."
     yield ""

@@ -155,6 +155,11 @@ def _bound(where: str, value: object, unit: Unit) -> float:
 
 def _theme(experiment: str) -> Theme:
     return {
-        "startup": Theme.STARTUP, "kernel": Theme.ARCHITECTURE, "size": Theme.SIZE, "speed": Theme.SPEED,
-        "isolation": Theme.ISOLATION, "portability": Theme.MANAGEMENT, "wsl": Theme.ARCHITECTURE,
-    }.get(experiment, Theme.COST)  # fmt: skip
+        "startup": Theme.STARTUP,
+        "kernel": Theme.ARCHITECTURE,
+        "size": Theme.SIZE,
+        "speed": Theme.SPEED,
+        "isolation": Theme.ISOLATION,
+        "portability": Theme.MANAGEMENT,
+        "wsl": Theme.ARCHITECTURE,
+    }.get(experiment, Theme.COST)

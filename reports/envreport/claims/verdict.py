@@ -1,6 +1,7 @@
 """From figures to verdicts: pure functions on intervals and answers; nothing here reads a row or knows a claim.
 
-Three laws, each tested at its edge: an interval that touches the bound decides nothing; a missing figure decides nothing;
+Three laws, each tested at its edge: an interval that touches the bound decides nothing; a missing figure decides
+nothing;
 a guest under software emulation (TCG) never speaks for hardware virtualisation, except where the bias of emulation runs
 against its answer (too slow under KVM's slower cousin and still fast enough is fast enough under KVM).
 """
@@ -66,7 +67,10 @@ class TcgBias(StrEnum):
 
 
 def compare(interval: Interval | None, relation: Relation, bound: float) -> Answer:
-    """Return whether a figure stands as it should; an interval that touches or spans the bound, or is missing, leaves it open."""
+    """Return whether a figure stands as it should.
+
+    An interval that touches or spans the bound, or is missing, leaves it open.
+    """
     if interval is None or math.isnan(interval.low) or math.isnan(interval.high):
         return Answer.OPEN
     if interval.low > bound:
@@ -77,7 +81,10 @@ def compare(interval: Interval | None, relation: Relation, bound: float) -> Answ
 
 
 def compare_exact(values: Sequence[float], relation: Relation, bound: float) -> Answer:
-    """Compare figures that have no sampling error (a size, a count): all must stand on the same side; equal counts as not more, not less."""
+    """Compare figures that have no sampling error (a size, a count): all must stand on the same side.
+
+    Equal counts as not more, not less.
+    """
     if not values:
         return Answer.OPEN
     stand = [value > bound if relation is Relation.MORE else value < bound for value in values]
@@ -109,9 +116,12 @@ class Weighed:
 
 
 def weigh(answers: Sequence[tuple[Answer, str | None]], quantifier: Quantifier, bias: TcgBias) -> Weighed:
-    """Unite (answer, accelerator) pairs. The accelerator is None where no VM is part of the figure, "" where it is not known.
+    """Unite (answer, accelerator) pairs.
 
-    Where hardware-virtualised figures exist, emulated ones are shown but do not decide. An unknown accelerator counts as emulated:
+    The accelerator is None where no VM is part of the figure, "" where it is not known.
+
+    Where hardware-virtualised figures exist, emulated ones are shown but do not decide. An unknown accelerator
+    counts as emulated:
     it cannot be shown to be anything better.
     """
     suspect = bias.suspect
@@ -134,7 +144,8 @@ def _one_is_enough(answer: Answer, quantifier: Quantifier) -> bool:
 def both(parts: Sequence[Weighed | None]) -> Weighed | None:
     """Unite statements that must all hold; None is one that was not measured.
 
-    A part that fails contradicts the whole even if others are missing; a missing part otherwise leaves no answer at all.
+    A part that fails contradicts the whole even if others are missing; a missing part otherwise leaves no answer at
+    all.
     """
     known = [part for part in parts if part is not None]
     failing = [part for part in known if part.answer is Answer.FAILS]
@@ -151,7 +162,9 @@ VERDICTS = {Answer.HOLDS: Verdict.SUPPORTED, Answer.FAILS: Verdict.CONTRADICTED,
 
 
 def needed_samples(estimate: Estimate, bound: float) -> int | None:
-    """Return about how many values would move the interval off the bound, if the figure stayed; None where no number would.
+    """Return about how many values would move the interval off the bound, if the figure stayed.
+
+    None where no number would.
 
     Interval widths shrink with the square root of n, so this is a rough guide for planning, not a promise.
     """

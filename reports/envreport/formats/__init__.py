@@ -1,4 +1,7 @@
-"""The registry of report formats: name → where its function is. Each takes a ReportDocument and returns file name → content."""
+"""The registry of report formats: name → where its function is.
+
+Each takes a ReportDocument and returns file name → content.
+"""
 
 from collections.abc import Mapping
 from importlib import import_module

@@ -1,4 +1,7 @@
-"""What the terminal shows after a run: answer, start-up table, verdicts, warnings, and where the report is. Plain text."""
+"""What the terminal shows after a run: answer, start-up table, verdicts, warnings, and where the report is.
+
+Plain text.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,7 @@
-"""summary.csv, claims.csv and warnings.csv: UTF-8, one header, missing is empty; they load without options everywhere."""
+"""summary.csv, claims.csv and warnings.csv: UTF-8, one header, missing is empty.
+
+They load without options everywhere.
+"""
 
 import csv
 import io

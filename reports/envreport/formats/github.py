@@ -1,4 +1,7 @@
-"""For GitHub: the JSON that github-action-benchmark reads (customSmallerIsBetter), a job summary, and annotations for the log."""
+"""For GitHub: the JSON that github-action-benchmark reads (customSmallerIsBetter), a job summary.
+
+And annotations for the log.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -68,10 +71,14 @@ def notice(document: ReportDocument, environ: Mapping[str, str]) -> str:
 
 def _annotations(document: ReportDocument) -> Iterator[str]:
     for name, reason, count, total in document.failures:
-        yield f"::error title={_property('envbench: starts failed')}::{_data(f'{name}: {count} of {total} starts failed ({reason})')}"
+        yield _command("error", "envbench: starts failed", f"{name}: {count} of {total} starts failed ({reason})")
     for warning in document.warnings:
         if warning.code != "failed-starts":
-            yield f"::warning title={_property(f'envbench: {warning.code}')}::{_data(f'{warning.message}. {warning.advice}')}"
+            yield _command("warning", f"envbench: {warning.code}", f"{warning.message}. {warning.advice}")
+
+
+def _command(kind: str, title: str, text: str) -> str:
+    return f"::{kind} title={_property(title)}::{_data(text)}"
 
 
 def _data(text: str) -> str:

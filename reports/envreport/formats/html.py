@@ -1,6 +1,7 @@
 """report.html: one file that opens offline, with scripts off, on any screen, in light and dark, and on paper.
 
-Everything from outside passes through Jinja's autoescape. The content-security policy allows just the style and script of this
+Everything from outside passes through Jinja's autoescape. The content-security policy allows just the style and
+script of this
 file, by their hashes; pictures and the packed rows are data URLs.
 """
 
@@ -97,7 +98,10 @@ def script_json(record: object) -> str:
 
 
 def rows_url(document: ReportDocument) -> str:
-    """Return samples.csv, packed, as a data URL; "" where it is not at hand or too large. The same rows give the same bytes."""
+    """Return samples.csv, packed, as a data URL; "" where it is not at hand or too large.
+
+    The same rows give the same bytes.
+    """
     if document.raw.content is None:
         return ""
     packed = gzip.compress(document.raw.content, compresslevel=9, mtime=0)

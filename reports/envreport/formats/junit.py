@@ -3,7 +3,7 @@
 A contradicted claim is a finding about the world, not a defect of a build, so it passes and says so.
 """
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from envreport.claims.verdict import Verdict
 from envreport.document import ReportDocument
@@ -13,54 +13,52 @@ SKIPPED = (Verdict.INCONCLUSIVE, Verdict.NOT_TESTABLE)
 
 def render(document: ReportDocument) -> dict[str, str]:
     """Return the file."""
-    root = ElementTree.Element("testsuites", {"name": "envbench"})
+    root = ET.Element("testsuites", {"name": "envbench"})
     root.append(_starts(document))
     root.append(_claims(document))
-    ElementTree.indent(root)
-    return {"junit.xml": f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'}
+    ET.indent(root)
+    return {"junit.xml": f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'}
 
 
-def _starts(document: ReportDocument) -> ElementTree.Element:
+def _starts(document: ReportDocument) -> ET.Element:
     ready = [row for row in document.summary if row.phase == "ready"]
-    suite = ElementTree.Element(
+    suite = ET.Element(
         "testsuite", {"name": "starts", "tests": str(len(ready)), "failures": str(len(document.failures))}
     )
-    properties = ElementTree.SubElement(suite, "properties")
+    properties = ET.SubElement(suite, "properties")
     for warning in document.warnings:
-        ElementTree.SubElement(
+        ET.SubElement(
             properties, "property", {"name": clean(f"warning.{warning.code}"), "value": clean(warning.message)}
         )
     failed = {name: (reason, count, total) for name, reason, count, total in document.failures}
     for row in ready:
         name = " ".join(part for part in (row.backend, row.variant, row.profile) if part)
-        case = ElementTree.SubElement(
+        case = ET.SubElement(
             suite, "testcase", {"classname": "envbench.startup", "name": clean(name), "time": _seconds(row.median)}
         )
         if row.failed:
-            ElementTree.SubElement(case, "failure", {"message": f"{row.failed} of {row.n + row.failed} starts failed"})
+            ET.SubElement(case, "failure", {"message": f"{row.failed} of {row.n + row.failed} starts failed"})
     for name, (reason, count, total) in failed.items():
-        ElementTree.SubElement(
+        ET.SubElement(
             properties, "property", {"name": clean(f"failed.{name}"), "value": clean(f"{count} of {total}: {reason}")}
         )
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     return suite
 
 
-def _claims(document: ReportDocument) -> ElementTree.Element:
+def _claims(document: ReportDocument) -> ET.Element:
     skipped = sum(each.verdict in SKIPPED for each in document.judgements)
     total = str(len(document.judgements))
-    suite = ElementTree.Element(
-        "testsuite", {"name": "claims", "tests": total, "failures": "0", "skipped": str(skipped)}
-    )
+    suite = ET.Element("testsuite", {"name": "claims", "tests": total, "failures": "0", "skipped": str(skipped)})
     for each in document.judgements:
-        case = ElementTree.SubElement(
+        case = ET.SubElement(
             suite, "testcase", {"classname": "envbench.claims", "name": clean(each.claim.id), "time": "0"}
         )
         text = clean(f"{each.label}: {each.claim.wording}. {each.figure} {each.why}")
         if each.verdict in SKIPPED:
-            ElementTree.SubElement(case, "skipped", {"message": text})
+            ET.SubElement(case, "skipped", {"message": text})
         else:
-            ElementTree.SubElement(case, "system-out").text = text
+            ET.SubElement(case, "system-out").text = text
     return suite
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from envreport.claims.model import Theme
 from envreport.claims.verdict import Verdict
 from envreport.document import ReportDocument, Table
 
@@ -11,7 +10,7 @@ SYMBOLS = {
     Verdict.SUPPORTED: "✔",
     Verdict.CONTRADICTED: "✘",
     Verdict.INCONCLUSIVE: "≈",
-    Verdict.NOT_TESTABLE: "–",
+    Verdict.NOT_TESTABLE: "\N{EN DASH}",
     Verdict.DOCUMENTARY: "§",
 }
 MEASURED = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
@@ -73,7 +72,7 @@ def verdict_lines(document: ReportDocument) -> Iterator[str]:
     yield "## Verdicts"
     yield ""
     for theme in [*dict.fromkeys(each.claim.theme for each in document.judgements)]:
-        yield f"### {escape(theme.value if isinstance(theme, Theme) else str(theme))}"
+        yield f"### {escape(theme.value)}"
         yield ""
         yield "| claim | verdict | figure | why and under which conditions |"
         yield "| --- | --- | --- | --- |"
@@ -82,7 +81,10 @@ def verdict_lines(document: ReportDocument) -> Iterator[str]:
                 conditions = f" Conditions: {'; '.join(each.conditions)}." if each.conditions else ""
                 remedy = f" To supply it: {each.remedy}" if each.remedy and each.verdict is Verdict.NOT_TESTABLE else ""
                 name = f"{escape(each.claim.wording)} (`{each.claim.id}`)"
-                yield f"| {name} | {SYMBOLS[each.verdict]} {escape(each.label)} | {escape(each.figure)} | {escape(each.why + conditions + remedy)} |"
+                yield (
+                    f"| {name} | {SYMBOLS[each.verdict]} {escape(each.label)} | "
+                    f"{escape(each.figure)} | {escape(each.why + conditions + remedy)} |"
+                )
         yield ""
 
 

@@ -30,6 +30,12 @@ def _lines(document: ReportDocument) -> Iterator[str]:
         if row.experiment != "startup" and row.median is not None:
             names = ("experiment", "backend", "variant", "profile", "phase", "unit")
             yield f"envbench_measured{_labels({name: getattr(row, name) for name in names})} {row.median:.12g}"
+    yield from _counts(document)
+    yield from _claims_and_warnings(document)
+    yield "# EOF"
+
+
+def _counts(document: ReportDocument) -> Iterator[str]:
     for name, text, attribute in (
         ("starts", "Starts that count.", "n"),
         ("failed_starts", "Starts that failed.", "failed"),
@@ -40,6 +46,9 @@ def _lines(document: ReportDocument) -> Iterator[str]:
             if row.experiment == "startup" and row.phase == "ready":
                 labels = {"backend": row.backend, "variant": row.variant, "profile": row.profile}
                 yield f"envbench_{name}{_labels(labels)} {getattr(row, attribute)}"
+
+
+def _claims_and_warnings(document: ReportDocument) -> Iterator[str]:
     yield "# TYPE envbench_claim info"
     yield "# HELP envbench_claim The verdict on each claim."
     for each in document.judgements:
@@ -49,7 +58,6 @@ def _lines(document: ReportDocument) -> Iterator[str]:
     yield "# HELP envbench_warning Warnings of the run."
     for warning in dict.fromkeys((warning.code, warning.message) for warning in document.warnings):
         yield f"envbench_warning_info{_labels({'code': warning[0], 'message': warning[1]})} 1"
-    yield "# EOF"
 
 
 def _labels(labels: Mapping[str, str]) -> str:
@@ -57,6 +65,9 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a label value as OpenMetrics wants it: backslash, quote and line feed escaped, other control characters blank."""
+    """Return a label value as OpenMetrics wants it.
+
+    Backslash, quote and line feed escaped, other control characters blank.
+    """
     known = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return "".join(each if each.isprintable() or each == "\\" else " " for each in known)

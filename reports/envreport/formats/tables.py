@@ -10,9 +10,24 @@ from envreport.summary import plain_number
 
 CLAIMS_SCHEMA = "envreport-claims/1"
 CLAIM_COLUMNS = (
-    "schema", "run_id", "id", "theme", "claim", "verdict", "tcg_only", "figure", "n", "why", "conditions", "reason", "remedy",
-    "documents", "partner", "reference", "scope",
-)  # fmt: skip
+    "schema",
+    "run_id",
+    "id",
+    "theme",
+    "claim",
+    "verdict",
+    "tcg_only",
+    "figure",
+    "n",
+    "why",
+    "conditions",
+    "reason",
+    "remedy",
+    "documents",
+    "partner",
+    "reference",
+    "scope",
+)
 WARNING_COLUMNS = ("schema", "run_id", "code", "rung", "message", "advice")
 Record = dict[str, str | float | int | None]
 
