@@ -24,8 +24,8 @@ def levels(text: str) -> tuple[Level, ...]:
         key, value = key.strip(), value.strip()
         if not colon:
             continue
-        if key == "LPAR Number" or (key == "LPAR Name" and not partition):
-            partition = f"{key}: {value}" if key == "LPAR Name" else partition or f"{key}: {value}"
+        if key == "LPAR Name" or (key == "LPAR Number" and not partition):
+            partition = f"{key}: {value}"
         if key.startswith("VM") and key.endswith("Control Program") and key[2:4].isdigit():
             programs[int(key[2:4])] = value
     found = [Level("lpar", partition)] if partition else []
