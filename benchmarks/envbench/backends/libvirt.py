@@ -159,12 +159,7 @@ class LibvirtBackend:
         self._emulator = find_emulator()
         place = self._place(variant)
         recipe = make_recipe(self._settings, variant, self._emulator.architecture)
-        if recipe.kernel:
-            own_copy = place.folder / "kernel"
-            shutil.copyfile(recipe.kernel.path, own_copy)
-            self._hand_over(place, own_copy)
-            recipe = replace(recipe, kernel=replace(recipe.kernel, path=own_copy))
-        self._recipes[variant_text(variant)] = recipe
+        self._recipes[variant_text(variant)] = self._readable_recipe(place, recipe)
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> LibvirtInstance:
         """Create one transient domain, which starts it, and return once its serial line is open."""
@@ -233,6 +228,23 @@ class LibvirtBackend:
             self._places[uri] = place = _Place(connection, models, user, group, folder, number)
             self._hand_over(place, folder)
         return self._places[uri]
+
+    def _readable_recipe(self, place: _Place, recipe: Recipe) -> Recipe:
+        """Return the recipe with copies of what all starts share; a disk of the user's own stays where it is."""
+
+        def copied(path: Path, name: str) -> Path:
+            own_copy = place.folder / name
+            shutil.copyfile(path, own_copy)
+            self._hand_over(place, own_copy)
+            return own_copy
+
+        if recipe.kernel:
+            recipe = replace(recipe, kernel=replace(recipe.kernel, path=copied(recipe.kernel.path, "kernel")))
+        if recipe.initrd:
+            recipe = replace(recipe, initrd=copied(recipe.initrd, "initrd"))
+        if recipe.disk and recipe.own_guest:
+            recipe = replace(recipe, disk=Disk(copied(recipe.disk.path, "root.img")))
+        return recipe
 
     def _readable_guest(self, place: _Place, recipe: Recipe, folder: Path, guest: Guest) -> Guest:
         """Make the guest's files QEMU's own; a disk of the user's is covered by an overlay that takes the writes."""
@@ -367,7 +379,7 @@ def _overlay(disk: Disk, folder: Path) -> Disk:
     except FileNotFoundError as error:
         raise BackendError("no qemu-img for the disk's overlay; try: apt install qemu-utils") from error
     except subprocess.CalledProcessError as error:
-        raise BackendError(f"{disk.path}: {error.stderr.strip()}; try: a raw or qcow2 disk") from error
+        raise BackendError(f"{disk.path}: {' '.join(error.stderr.split())}; try: a raw or qcow2 disk") from error
     return Disk(path, "qcow2")
 
 

@@ -37,7 +37,7 @@ _HALT = bytes.fromhex("F4EBFD")  # 24 halt: hlt; jmp halt
 
 
 def floor_sector(nonce: str, *, stay: bool) -> bytes:
-    """Return the boot sector whose ready line carries `nonce`; `stay` halts it afterwards instead of ending the machine.
+    """Return the boot sector whose ready line carries `nonce`; `stay` halts it afterwards, else the machine ends.
 
     It has no clock, so the line's values are empty. Raises ValueError for a nonce too long for a sector.
     """

@@ -26,12 +26,18 @@ def cpio(entries: Iterable[Entry]) -> bytes:
     return bytes(archive)
 
 
+def start_line(argv: Sequence[str], *, stay: bool) -> bytes:
+    """Return the shell words that tell a machine what to run; `stay` makes it wait for "stop" afterwards."""
+    return (f"set -- {shlex.join(argv)}\n" + ("stay=1\n" if stay else "")).encode()
+
+
 def start_segment(argv: Sequence[str], *, stay: bool) -> bytes:
-    """Return the archive that tells /init of a minimal tree what to run; `stay` makes it wait for "stop" afterwards."""
-    line = f"set -- {shlex.join(argv)}\n" + ("stay=1\n" if stay else "")
+    """Return the archive that brings the start line to /init of a minimal tree."""
     path = START.lstrip("/")
     folder = path.rpartition("/")[0]
-    return cpio((Entry(folder, stat.S_IFDIR | 0o755, b""), Entry(path, stat.S_IFREG | 0o644, line.encode())))
+    return cpio(
+        (Entry(folder, stat.S_IFDIR | 0o755, b""), Entry(path, stat.S_IFREG | 0o644, start_line(argv, stay=stay)))
+    )
 
 
 def write_initramfs(target: Path, *archives: bytes, compress: bool = False) -> None:

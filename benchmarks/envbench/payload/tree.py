@@ -176,6 +176,10 @@ def build_tree(target: Path, profile: str = "minimal") -> PayloadTree:
 
 def tree_of_run(settings: Settings) -> PayloadTree:
     """Return the run's one tree, built on the first call; every rung starts from it. Raises BackendError."""
+    if settings.profile == "distro":
+        from envbench.payload.distro import distro_tree  # noqa: PLC0415 -- it builds on this module
+
+        return describe_tree(distro_tree(settings.cache_dir), settings.profile, find_busybox())
     path = settings.work_dir / "tree"
     if path.exists():
         return describe_tree(path, settings.profile, find_busybox())

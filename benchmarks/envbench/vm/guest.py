@@ -7,6 +7,7 @@ from envbench.vm.emulator import Emulator, Firmware
 
 MIB = 1 << 20
 DEFAULT_MEMORY_BYTES = 256 * MIB
+DISTRO_MEMORY_BYTES = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Guest:
     """UEFI in place of the machine type's own firmware; its variable store is this guest's own copy."""
     more: tuple[str, ...] = ()
     """Further words of the command line: devices and monitors that only an experiment needs."""
+
+
+def default_memory_bytes(profile: str) -> int:
+    """Return the memory of a guest whose size nobody asked for."""
+    return DISTRO_MEMORY_BYTES if profile == "distro" else DEFAULT_MEMORY_BYTES
 
 
 def disk_format(path: Path) -> str:

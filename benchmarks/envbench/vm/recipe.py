@@ -9,13 +9,14 @@ from pathlib import Path
 from envbench.backends.protocol import Workload
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
+from envbench.payload.distro import distro_disk, distro_initrd
 from envbench.payload.floor import floor_disk
-from envbench.payload.initramfs import cpio, start_segment, write_initramfs
+from envbench.payload.initramfs import cpio, start_line, start_segment, write_initramfs
 from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import argv_for, entries, tree_of_run
 from envbench.plan import Settings
 from envbench.vm.emulator import Architecture, Firmware, find_uefi
-from envbench.vm.guest import DEFAULT_MEMORY_BYTES, Disk, Guest, disk_format
+from envbench.vm.guest import Disk, Guest, default_memory_bytes, disk_format
 
 BOOTS = ("kernel", "disk", "floor")
 """How a machine is started: kernel and initramfs handed over by the VMM, firmware from a disk, or the floor guest."""
@@ -40,8 +41,10 @@ class Recipe:
 
     def guest(self, folder: Path, name: str, workload: Workload) -> Guest:
         """Write this start's own files into `folder` and return its guest. Raises OSError where that fails."""
-        initrd, disks = self.initrd, (self.disk,) if self.disk else ()
+        initrd = self.initrd
+        disks: tuple[Disk, ...] = (self.disk,) if self.disk else ()
         stay = workload.keep_running
+        memory_bytes = workload.memory_bytes or self.settings.memory_bytes
         # /init itself waits for the word to stop; the ready script need not idle as well.
         argv = argv_for(replace(workload, keep_running=False))
         if self.archive:
@@ -50,13 +53,18 @@ class Recipe:
         elif self.variant["boot"] == "floor":
             (folder / "floor.img").write_bytes(floor_disk(workload.nonce, stay=stay))
             disks = (Disk(folder / "floor.img"),)
+        elif self.own_guest and self.disk:
+            # A whole system gets its words on a second disk: they fit no command line, and a boot loader has its own.
+            line = start_line(argv, stay=stay)
+            (folder / "start.img").write_bytes(line.ljust(-(-len(line) // 512) * 512, b"\0"))
+            disks = (self.disk, Disk(folder / "start.img"))
         append = f"{self.append} envbench.nonce={workload.nonce}" if self.kernel and not self.archive else self.append
         return Guest(
             name=name,
             machine=self.variant["machine"],
             accelerator=self.variant["accel"],
             serial=folder / "serial",
-            memory_bytes=workload.memory_bytes or self.settings.memory_bytes or DEFAULT_MEMORY_BYTES,
+            memory_bytes=memory_bytes or default_memory_bytes(self.settings.profile),
             cpus=max(1, round(workload.cpus or self.settings.cpus or 1)),
             kernel=self.kernel.path if self.kernel else None,
             initrd=initrd,
@@ -132,10 +140,8 @@ def kernel_words(arch: Architecture, *, own_guest: bool, uefi: bool = False) -> 
     the rest (the last of the two counts). UEFI enters a kernel behind that code: there the early console comes before
     "quiet", and the kernel's first page (1 kB) is heard. On a panic the machine ends at once: QEMU's -no-reboot.
     """
-    if not own_guest:
-        start = "quiet"  # Another init may understand "debug" too.
-    else:
-        start = f"{arch.early} quiet" if uefi else f"debug quiet {arch.early}"
+    speaking = f"{arch.early} quiet" if uefi else f"debug quiet {arch.early}"
+    start = speaking if own_guest else "quiet"  # Another init may understand "debug" too.
     return f"console={arch.console} {start} panic=-1"
 
 
@@ -143,13 +149,24 @@ def _from_kernel(recipe: Recipe) -> Recipe:
     settings, arch = recipe.settings, recipe.architecture
     kernel = find_kernel(settings.cache_dir, settings.kernel)
     own_guest = settings.initrd is None
-    append = f"{kernel_words(arch, own_guest=own_guest, uefi=recipe.uefi is not None)} {settings.append}".strip()
+    minimal = own_guest and settings.profile == "minimal"
+    append = f"{kernel_words(arch, own_guest=minimal, uefi=recipe.uefi is not None)} {settings.append}".strip()
     if settings.initrd is not None:
         if not os.access(settings.initrd, os.R_OK):
             raise BackendError(f"--initrd {settings.initrd}: not readable; try: a readable file")
         return replace(recipe, kernel=kernel, initrd=settings.initrd, append=append, own_guest=False)
+    if settings.profile == "distro":
+        return _distro(replace(recipe, kernel=kernel, append=append), kernel)
     archive = cpio(entries(tree_of_run(settings).path))
     return replace(recipe, kernel=kernel, archive=archive, append=append)
+
+
+def _distro(recipe: Recipe, kernel: GuestKernel) -> Recipe:
+    if kernel.modules is None:
+        raise BackendError(f"{kernel.path} comes without modules for a disk; try: a kernel from `kernel fetch`")
+    initrd = recipe.settings.work_dir / "distro-initrd"
+    initrd.write_bytes(distro_initrd(kernel.modules))
+    return replace(recipe, initrd=initrd, disk=Disk(distro_disk(recipe.settings.cache_dir)))
 
 
 def _from_disk(recipe: Recipe) -> Recipe:
