@@ -7,6 +7,8 @@ from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.signatures.cloud import CLOUD_IDS
 
 CLOUD_ID = "/run/cloud-init/cloud-id"
+VAGRANT = "/etc/vagrant_box_build_time"
+VAGRANT_REFERENCE = "https://github.com/chef/bento"
 ZONE_SOCKET = "/native/.zonecontrol/metadata.sock"
 ZONE_REFERENCE = "https://github.com/canonical/cloud-init/blob/main/cloudinit/sources/DataSourceSmartOS.py"
 
@@ -23,3 +25,7 @@ def probe_cloud(facts: Facts) -> Iterator[Evidence | Unknown]:
     if facts.exists(ZONE_SOCKET):
         yield Evidence(Kind.CLOUD, "smartos", Strength.STRONG, ZONE_SOCKET, "present", ZONE_REFERENCE)
         yield Evidence(Kind.CONTAINER, "illumos-lx", Strength.STRONG, ZONE_SOCKET, "present", ZONE_REFERENCE)
+    if facts.exists(VAGRANT):
+        # A file of the disk's image: it says how the machine was made, not that it is one.
+        details = (("platform", "vagrant"),)
+        yield Evidence(Kind.VM, "vm", Strength.HINT, VAGRANT, "present", VAGRANT_REFERENCE, details=details)
