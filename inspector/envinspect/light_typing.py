@@ -32,6 +32,8 @@ else:
     class Subscripted:
         """A name that only annotations use: `Name[anything]` is the name."""
 
+        __slots__ = ()
+
         def __class_getitem__(cls, _item):
             return cls
 

@@ -59,7 +59,7 @@ def _beside(marks: list[Mark], palette: Palette) -> str:
 
 
 def strongest(stack: Stack) -> list[Evidence]:
-    """Return the strongest evidence that was believed: the best of each layer, innermost first, then the next best."""
+    """Return the strongest evidence that was believed: the best of each layer, then the next best; strongest first."""
     best: list[Evidence] = []
     rest: list[Evidence] = []
     marks = [mark for mark in (stack.cloud, stack.orchestrator, stack.engine, *stack.roles) if mark is not None]
@@ -69,7 +69,7 @@ def strongest(stack: Stack) -> list[Evidence]:
         best += ranked[:1]
         rest += ranked[1:]
     rest.sort(key=lambda piece: -piece.strength)
-    return (best + rest)[:STRONGEST]
+    return sorted((best + rest)[:STRONGEST], key=lambda piece: -piece.strength)
 
 
 def _piece(piece: Evidence, palette: Palette) -> str:
