@@ -175,3 +175,20 @@ def test_every_metric_a_claim_needs_exists() -> None:
                 assert need.metric in set(Phase)
             elif need.experiment is not None and need.metric != "speed metrics":
                 assert metric(need.metric).experiment is need.experiment, (claim.id, need)
+
+
+def test_docs_results_format_is_in_step() -> None:
+    from envreport.formats import tables
+    from envreport.reference import metrics_markdown, summary_columns
+
+    text = (ROOT / "docs" / "results-format.md").read_text(encoding="utf-8")
+    assert metrics_markdown() in text
+    for name in (*summary_columns(), *tables.CLAIM_COLUMNS, *tables.WARNING_COLUMNS):
+        assert f"`{name}`" in text, name
+
+
+def test_docs_reading_names_every_format() -> None:
+    from envreport.formats import FORMATS
+
+    text = (ROOT / "docs" / "reading-the-report.md").read_text(encoding="utf-8")
+    assert all(f"| {name} |" in text for name in FORMATS)
