@@ -201,7 +201,10 @@ class EngineInstance:
     def _close(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):
+                # The SDK hands out a file on the socket and keeps the socket itself, and the answer it came in, open.
                 self._socket.close()
+                getattr(self._socket, "_sock", self._socket).close()
+                self._socket._response.close()
             self._socket = None
 
 

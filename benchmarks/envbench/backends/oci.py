@@ -291,7 +291,7 @@ class OciBackend:
         try:
             self.run("delete", "--force", name)
         except BackendError:
-            if name in self.remaining():
+            if _has_state(self._root, name):
                 raise
 
     def state(self, name: str) -> str:
@@ -413,6 +413,11 @@ class GvisorBackend(OciBackend):
         return () if parent in (None, 1) else (parent or 1,)
 
 
+def _has_state(root: Path, name: str) -> bool:
+    """Return whether a runtime keeps anything of this container: a folder (runc, crun) or files (runsc) of its name."""
+    return any(root.glob(f"*{name}*"))
+
+
 def _log_tail(path: Path) -> str:
     try:
         lines = path.read_text("utf-8", errors="replace").strip().splitlines()
@@ -436,7 +441,7 @@ def reap(entry: Entry, run_id: str) -> bool:
     options = json.loads(entry.facts["options"])
     root = Path(options[options.index("--root") + 1])
     _remove_cgroups(run_id)
-    if not (root / entry.name).exists():
+    if not _has_state(root, entry.name):
         return False
     program = {"runc": "runc", "crun": "crun", "gvisor": "runsc"}[entry.backend]
     run_command((program, *options, "delete", "--force", entry.name), run_id, f"deleting {entry.name}")
