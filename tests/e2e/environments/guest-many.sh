@@ -3,15 +3,22 @@
 # A task for a guest: asks in several environments that run on the guest's own kernel. `##` lines part the transcripts.
 root=/run/root
 ask=/opt/envinspect/ask.sh
+# A root of its own: a second mount of the initramfs would be the very same folder.
 mkdir -p $root
-# One file system for all: an initramfs cannot be pivoted away from, a bind mount of it can.
-mount --bind / $root
-for d in proc sys dev; do mount --rbind /$d $root/$d; done
-echo "## plain"; sh $ask -c -u
-echo "## chroot"; chroot $root sh $ask -c
-echo "## unshare-pid"; unshare --pid --fork --mount-proc sh $ask -c
+mount -t tmpfs root $root
+for folder in /bin /etc /lib /lib64 /opt /sbin /usr; do cp -a $folder $root/; done
+mkdir -p $root/dev $root/proc $root/sys $root/run $root/tmp
+
+echo "## plain"
+sh $ask -c -u
+echo "## unshare-pid"
+unshare --pid --fork --mount-proc sh $ask -c
 echo "## runc"
-mkdir -p /run/bundle && cp /opt/envinspect/runc.json /run/bundle/config.json
-mkdir -p /run/rootfs && mount --bind / /run/rootfs
+mkdir -p /run/bundle /run/rootfs
+cp /opt/envinspect/runc.json /run/bundle/config.json
+mount --bind $root /run/rootfs
 runc --root /run/runc run --no-pivot --bundle /run/bundle inside
+echo "## chroot"
+for folder in proc sys dev; do mount --rbind /$folder $root/$folder; done
+chroot $root sh $ask -c
 echo "## end"

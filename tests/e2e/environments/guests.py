@@ -17,19 +17,19 @@ BRANDS = frozenset({"vmware", "virtualbox", "hyper-v", "parallels", "xen", "virt
 TCG = {"qemu": {"accelerator": "tcg"}}
 
 GUEST = functools.partial(
-    Environment, needs=(QEMU,), layers=("qemu",), own_kernel=True, details=TCG, never=BRANDS, slow=True, deadline_s=300
+    Environment, needs=(QEMU,), layers=("qemu",), own_kernel=True, details=TCG, never=BRANDS, slow=True, deadline_s=420
 )
 
 
 def _boots(machine: Machine) -> Start:
-    return lambda lab: boot(lab, machine, timeout_s=240)
+    return lambda lab: boot(lab, machine, timeout_s=300)
 
 
 def _ovmf(lab: Lab) -> str:
     for name in ("OVMF_CODE.fd", "OVMF_CODE_4M.fd"):
         firmware = Path("/usr/share/OVMF") / name
         if firmware.exists():
-            return boot(lab, Machine(machine="q35", firmware=firmware, memory_mib=1024), timeout_s=240)
+            return boot(lab, Machine(machine="q35", firmware=firmware, memory_mib=1024), timeout_s=300)
     raise CannotStartError("no OVMF firmware; try: apt-get install ovmf")
 
 
@@ -234,7 +234,7 @@ _ARM64 = (
         start=lambda lab: arm64_machine(lab, "virt"),
         how="QEMU under TCG, an arm64 guest, machine virt",
         details={},
-        deadline_s=300,
+        deadline_s=420,
     ),
     GUEST(
         name="qemu-arm64-virt-without-acpi",
@@ -242,7 +242,7 @@ _ARM64 = (
         start=lambda lab: arm64_machine(lab, "virt,acpi=off"),
         how="QEMU under TCG, an arm64 guest, machine virt without ACPI",
         details={},
-        deadline_s=300,
+        deadline_s=420,
     ),
 )
 

@@ -73,7 +73,7 @@ def boot(
     lab: Lab,
     machine: Machine,
     *,
-    timeout_s: float = 150,
+    timeout_s: float = 300,
     image: Path | None = None,
     disk: Sequence[Path] = (),
     guest_kernel: Path | None = None,
@@ -133,4 +133,4 @@ def arm64_machine(lab: Lab, machine: str) -> str:
     if not images:
         raise CannotStartError(f"no arm64 kernel in {tree}; try: tests/e2e/provision.sh")
     serial_console = Machine(machine=machine, cpu="cortex-a72", memory_mib=768, program="qemu-system-aarch64")
-    return boot(lab, serial_console, timeout_s=250, image=initramfs(lab, tree, "arm64"), guest_kernel=images[-1])
+    return boot(lab, serial_console, timeout_s=400, image=initramfs(lab, tree, "arm64"), guest_kernel=images[-1])
