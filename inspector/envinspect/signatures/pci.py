@@ -67,9 +67,6 @@ DEVICES: dict[str, PciRow] = {
 
 VIRTIO_VENDOR = "1af4"
 VIRTIO_REFERENCE = "https://docs.oasis-open.org/virtio/virtio/v1.2/virtio-v1.2.html"
-VIRT_HOST_BRIDGE = "80860d57"
-"""The host bridge of VMMs built from rust-vmm parts: Firecracker and Cloud Hypervisor."""
-
 LXD = "https://documentation.ubuntu.com/lxd/latest/explanation/instances/"
 
 
