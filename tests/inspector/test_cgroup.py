@@ -110,6 +110,7 @@ def test_is_no_pod(part: str) -> None:
         ("/docker/buildkit/k2v", ["buildkit"]),
         ("/garden/6f26", ["garden"]),
         ("/lxc/p1", ["lxc"]),
+        (f"/lxc/{ID}", ["docker"]),
         ("/machine.slice/machine-deb.scope/payload", ["systemd-nspawn"]),
         ("/machine.slice/systemd-nspawn@deb.service/payload", ["systemd-nspawn"]),
     ],

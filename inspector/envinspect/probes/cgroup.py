@@ -23,6 +23,7 @@ _KUBERNETES = "https://kubernetes.io/docs/setup/production-environment/container
 _ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html"
 _MOBY = "https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent"
 _LIBVIRT = "https://libvirt.org/cgroups.html"
+_LXC_DRIVER = "https://github.com/moby/moby/blob/v1.8.0/daemon/execdriver/lxc/driver.go"
 _NSPAWN = "https://github.com/systemd/systemd/blob/main/src/nspawn/nspawn-cgroup.c"
 
 
@@ -113,6 +114,8 @@ def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
     if name.endswith(".libvirt-lxc"):
         return Level("lxc-libvirt", Strength.STRONG, part, _LIBVIRT)
     folder = _folder(path, position - 1)
+    if folder is not None and folder.name == "lxc" and is_container_id(name):
+        return Level("docker", Strength.STRONG, f"{parent}/{part}", _LXC_DRIVER)
     if folder is not None:
         sure = not folder.needs_id or is_id(name)
         return Level(folder.id, _strength(sure), f"{parent}/{part}", folder.reference)
