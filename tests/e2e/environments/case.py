@@ -21,6 +21,7 @@ class Environment:
     "a?" where nothing inside can tell that layer for certain, so that an answer without it is right too.
     `needs` are programs that must be there; the first names the engine. `firmware` says whether the environment can see
     the firmware tables that name the host's VMM; where not, the general id (`kvm`) is as right as the VMM's own.
+    Rows of one `shared_boot` are answered by one guest. `slow` ones start ahead, in the background.
     `hides_host` are environments in which nothing can tell the host's VM apart from the environment itself.
     """
 
@@ -37,6 +38,7 @@ class Environment:
     cloud: str | None = None
     orchestrator: str | None = None
     slow: bool = False
+    shared_boot: str = ""
     deadline_s: int = 120
 
 

@@ -210,18 +210,21 @@ _PLAIN = (
     GUEST(
         name="qemu-in-guest-chroot",
         start=_one_of("guest-many", "chroot"),
+        shared_boot="guest-many",
         layers=("qemu", "chroot"),
         how="chroot inside a QEMU guest",
     ),
     GUEST(
         name="qemu-in-guest-unshare-pid",
         start=_one_of("guest-many", "unshare-pid"),
+        shared_boot="guest-many",
         how="unshare --pid inside a QEMU guest",
         never=BRANDS | {"container", "docker"},
     ),
     GUEST(
         name="qemu-in-guest-runc",
         start=_one_of("guest-many", "runc"),
+        shared_boot="guest-many",
         layers=("qemu", "container"),
         how="runc inside a QEMU guest",
     ),

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import subprocess
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from environments.case import Environment
 from environments.lab import Lab, cache_dir
@@ -22,14 +22,21 @@ class Matrix:
         self.lab = lab
         self.rows: list[dict[str, object]] = []
         self._pool = ThreadPoolExecutor(BACKGROUND_BOOTS)
+        # The longest first, and of those that share a boot only one: the others would wait in a worker's place.
+        slow = sorted((row for row in selected if row.slow and not lacking(row)), key=lambda row: -row.deadline_s)
+        first = {row.shared_boot or row.name: row for row in reversed(slow)}
         self._ahead: dict[str, Future[str]] = {
-            row.name: self._pool.submit(row.start, lab) for row in selected if row.slow and not lacking(row)
+            row.name: self._pool.submit(row.start, lab) for row in slow if first[row.shared_boot or row.name] is row
         }
+
+        self._leads = {boot: row.name for boot, row in first.items() if row.shared_boot}
 
     def transcript(self, row: Environment) -> str:
         """Start an environment, or wait for the one that was started ahead."""
         if row.name in self._ahead:
             return self._ahead[row.name].result()
+        if row.shared_boot in self._leads:
+            wait([self._ahead[self._leads[row.shared_boot]]])
         return row.start(self.lab)
 
     def close(self) -> None:

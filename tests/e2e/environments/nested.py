@@ -110,6 +110,7 @@ ENVIRONMENTS = tuple(
         details=details,
         never=frozenset({"hyper-v", "vmware", "virtualbox", "xen"}),
         slow=True,
+        shared_boot="nested",
         deadline_s=OUTER_S + 40,
     )
     for name, _, details, how in INNER
