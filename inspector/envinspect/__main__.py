@@ -15,7 +15,14 @@ _PLAIN = {
     ("--format", "ansible"): "ansible",
     ("--format", "facter"): "facter",
 }
-"""Whole command lines that name a form of the answer alone; so does a row of --is. All else goes to click."""
+_LISTINGS = {
+    ("list",): "catalogue_text",
+    ("list", "--json"): "catalogue_json",
+    ("signatures",): "signatures_text",
+    ("signatures", "--json"): "signatures_json",
+}
+_REPORTS = frozenset({"resources", "isolation", "capabilities"})
+"""Whole command lines that need no parsing, a row of --is among them; all else goes to click."""
 
 
 def main() -> int:
@@ -40,6 +47,10 @@ def _run(words: tuple[str, ...]) -> int:
     if "_ENVINSPECT_COMPLETE" not in os.environ:
         if words in _PLAIN:
             return _answer(_PLAIN[words])
+        if words in _LISTINGS:
+            return _list(_LISTINGS[words])
+        if words and words[0] in _REPORTS and words[1:] in {(), ("--json",)}:
+            return _report(words[0], as_json=len(words) == 2)
         if words and len(words) % 2 == 0 and set(words[::2]) == {"--is"}:
             return _is(words[1::2])
     from envinspect.cli import run
@@ -59,9 +70,28 @@ def _is(groups: tuple[str, ...]) -> int:
     return 0
 
 
+def _list(function: str) -> int:
+    from envinspect import listing
+
+    text: str = getattr(listing, function)()
+    return _show(text, 0)
+
+
+def _report(name: str, *, as_json: bool) -> int:
+    from envinspect.machine import live_facts
+    from envinspect.render.blocks import report
+    from envinspect.terminal import palette_for
+
+    try:
+        rendered = report(name, live_facts(), palette_for(sys.stdout), as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - as below
+        return _unexpected(error)
+    return _show(rendered.text, rendered.exit_code)
+
+
 def _answer(form: str) -> int:
     from envinspect.inspection import inspect
-    from envinspect.terminal import encodable, palette_for
+    from envinspect.terminal import palette_for
 
     try:
         if form == "text":
@@ -73,10 +103,20 @@ def _answer(form: str) -> int:
 
             rendered = forms.render(form, inspect(), palette_for(sys.stdout))
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line and exit code 1, never a traceback
-        return _complain(f"unexpected {type(error).__name__}: {error}; see it whole with --debug")
+        return _unexpected(error)
+    return _show(rendered.text, rendered.exit_code)
+
+
+def _show(text: str, code: int) -> int:
     if sys.stdout is not None:
-        sys.stdout.write(encodable(rendered.text, sys.stdout))
-    return rendered.exit_code
+        from envinspect.terminal import encodable
+
+        sys.stdout.write(encodable(text, sys.stdout))
+    return code
+
+
+def _unexpected(error: Exception) -> int:
+    return _complain(f"unexpected {type(error).__name__}: {error}; see it whole with --debug")
 
 
 def _drop_output() -> None:

@@ -194,11 +194,10 @@ def resources_command(
 
     CPUs, memory, swap, processes, open files, disk and huge pages, with the limits of all control groups above.
     """
-    from envinspect.render.blocks import block_json, resources_text
-    from envinspect.resources import resources_block
+    from envinspect.render.blocks import report
 
-    block = resources_block(_merged(context, capture, root).facts())
-    return _show(Rendered(block_json(block) if as_json else resources_text(block, palette_for(sys.stdout)), 0))
+    facts = _merged(context, capture, root).facts()
+    return _show(report("resources", facts, palette_for(sys.stdout), as_json=as_json))
 
 
 @command.command("isolation")
@@ -216,11 +215,10 @@ def isolation_command(
 
     Namespaces, capabilities, seccomp, security label, masked and read-only paths, devices, and what shows all the same.
     """
-    from envinspect.isolation import isolation_block
-    from envinspect.render.blocks import block_json, isolation_text
+    from envinspect.render.blocks import report
 
-    block = isolation_block(_merged(context, capture, root).facts())
-    return _show(Rendered(block_json(block) if as_json else isolation_text(block, palette_for(sys.stdout)), 0))
+    facts = _merged(context, capture, root).facts()
+    return _show(report("isolation", facts, palette_for(sys.stdout), as_json=as_json))
 
 
 @command.command("capabilities")
@@ -238,11 +236,10 @@ def capabilities_command(
 
     Nested VMs and binaries of other architectures too; each with the reason, and where it does not work the remedy.
     """
-    from envinspect.capabilities import capabilities_block
-    from envinspect.render.blocks import block_json, capabilities_text
+    from envinspect.render.blocks import report
 
-    block = capabilities_block(_merged(context, capture, root).facts())
-    return _show(Rendered(block_json(block) if as_json else capabilities_text(block, palette_for(sys.stdout)), 0))
+    facts = _merged(context, capture, root).facts()
+    return _show(report("capabilities", facts, palette_for(sys.stdout), as_json=as_json))
 
 
 @command.command("capture")

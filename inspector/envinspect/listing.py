@@ -74,23 +74,31 @@ def _words(value: object) -> str:
     return repr(value) if isinstance(value, (str, bytes)) else str(value).lower()
 
 
+def _signals() -> dict[str, set[str]]:
+    """Return the tables in which signatures for an id stand; an id without one is decided by a probe alone."""
+    tables: dict[str, set[str]] = {}
+    for row in signature_rows():
+        tables.setdefault(row.id, set()).add(row.table)
+    return tables
+
+
 def catalogue_text() -> str:
-    """Return one line for each id: kind, hypervisor type, and what systemd-detect-virt and virt-what call it."""
-    lines = [f"{'id':<20} {'kind':<13} type  {'systemd':<18} {'virt-what':<22} name"]
+    """Return one line for each id: kind, hypervisor type, what the peers call it, and where its signals stand."""
+    signals = _signals()
+    lines = [f"{'id':<20} {'kind':<13} type  {'systemd':<18} {'virt-what':<22} {'name':<32} signals"]
     for entry in ENTRIES:
         kind, level = entry.kind.word, str(entry.hypervisor_type or "-")
         peers = f"{entry.systemd or '-':<18} {entry.virt_what or '-':<22}"
-        lines.append(f"{entry.id:<20} {kind:<13} {level:<5} {peers} {entry.name}")
+        found = " ".join(sorted({table.partition(".")[0] for table in signals.get(entry.id, ())})) or "-"
+        lines.append(f"{entry.id:<20} {kind:<13} {level:<5} {peers} {entry.name:<32} {found}")
     return "\n".join(lines) + "\n"
 
 
 def catalogue_json() -> str:
     """Return every row of the catalogue, with the tables in which signatures for it stand."""
-    tables: dict[str, set[str]] = {}
-    for row in signature_rows():
-        tables.setdefault(row.id, set()).add(row.table)
+    signals = _signals()
     listed = [
-        entry._asdict() | {"kind": entry.kind.word, "signals": sorted(tables.get(entry.id, ()))} for entry in ENTRIES
+        entry._asdict() | {"kind": entry.kind.word, "signals": sorted(signals.get(entry.id, ()))} for entry in ENTRIES
     ]
     return json.dumps(listed, indent=1) + "\n"
 

@@ -22,6 +22,7 @@ from envinspect.facts import Facts
 from envinspect.host import host_block
 from envinspect.machine import live_facts
 from envinspect.model import ABSENT, Found
+from envinspect.recording import ask_everything
 from envinspect.terminal import PLAIN, encodable, palette_for, printable
 
 
@@ -234,3 +235,26 @@ def test_every_encoding_can_hold_the_output(encoding: str) -> None:
     if encoding != "no-such-encoding":
         shown.encode(encoding)
     assert "a" in shown
+
+
+def test_no_file_is_read_twice() -> None:
+    """Whatever is asked, by all parts of the answer and the reports together, goes to the machine once."""
+    facts = live_facts()
+    asked: list[tuple[str, str]] = []
+    root = facts.root
+
+    class Counting:
+        live = True
+
+        def __getattr__(self, name: str) -> object:
+            def ask(path: str) -> object:
+                asked.append((name, path))
+                return getattr(root, name)(path)
+
+            return ask
+
+    facts.root = Counting()
+    ask_everything(facts)
+    ask_everything(facts)
+    assert asked
+    assert len(asked) == len(set(asked))

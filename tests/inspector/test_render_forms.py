@@ -155,7 +155,7 @@ def test_the_text_of_a_nested_stack() -> None:
         "machine\n"
         "└─ Firecracker  virtual machine, type 2 hypervisor, accelerator kvm, strong\n"
         "   └─ Docker container  strong\n"
-        "      └─ this process\n"
+        "      └─ the inspected process\n"
         "\n"
         "Because:\n"
         "  proof  /acpi: seen → firecracker\n"
@@ -174,7 +174,7 @@ def test_the_text_of_a_nested_stack() -> None:
 
 
 def test_bare_metal_and_not_determined() -> None:
-    assert render("text", METAL).text.splitlines()[2:] == ["bare metal", "└─ this process"]
+    assert render("text", METAL).text.splitlines()[2:] == ["bare metal", "└─ the inspected process"]
     lost = answer(determined=False)
     assert render("text", lost).exit_code == 3
     assert "could not be determined" in render("text", lost).text

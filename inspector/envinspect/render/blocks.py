@@ -1,8 +1,12 @@
 """The reports of the sub-commands `resources`, `isolation` and `capabilities`, for people and as JSON."""
 
 import json
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
+from envinspect.facts import Facts
+from envinspect.render import Rendered
 from envinspect.terminal import Palette, printable
 
 Block = dict[str, Any]
@@ -115,3 +119,18 @@ def capabilities_text(block: Block, palette: Palette) -> str:
         if item["remedy"]:
             lines.append(f"        remedy: {printable(item['remedy'])}")
     return "\n".join(lines) + "\n"
+
+
+REPORTS: dict[str, tuple[str, Callable[[Block, Palette], str]]] = {
+    "resources": ("envinspect.resources", resources_text),
+    "isolation": ("envinspect.isolation", isolation_text),
+    "capabilities": ("envinspect.capabilities", capabilities_text),
+}
+"""The reports by the sub-command's name: the module whose `NAME_block` collects it, and what puts it into words."""
+
+
+def report(name: str, facts: Facts, palette: Palette, *, as_json: bool) -> Rendered:
+    """Return one report about a system."""
+    module, text_of = REPORTS[name]
+    block: Block = getattr(import_module(module), f"{name}_block")(facts)
+    return Rendered(block_json(block) if as_json else text_of(block, palette), 0)

@@ -11,7 +11,11 @@ from envinspect.terminal import Palette, printable
 def render(answer: Answer, palette: Palette) -> Rendered:
     """Return the long text."""
     stack = answer.stack
-    lines = [f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}", "", *tree(stack, palette)]
+    lines = [
+        f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
+        "",
+        *tree(stack, palette, live=answer.facts.root.live),
+    ]
     marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]
     holders: list[Layer | Mark] = [*stack.layers, *marks]
     for holder in holders:

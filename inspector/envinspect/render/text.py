@@ -22,14 +22,18 @@ _KINDS = {
 def render(answer: Answer, palette: Palette) -> Rendered:
     """Return the text of a plain call."""
     stack = answer.stack
-    lines = [f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}", "", *tree(stack, palette)]
+    lines = [
+        f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
+        "",
+        *tree(stack, palette, live=answer.facts.root.live),
+    ]
     lines += _section("Because", [_piece(piece, palette) for piece in strongest(stack)])
     lines += _section("Seen, but not believed", _some([overruled_line(item, palette) for item in stack.overruled]))
     lines += _section("Could not be read", _some([unknown_line(item, palette) for item in stack.unknown]))
     return Rendered("\n".join(lines) + "\n", answered(answer))
 
 
-def tree(stack: Stack, palette: Palette) -> Iterator[str]:
+def tree(stack: Stack, palette: Palette, *, live: bool = True) -> Iterator[str]:
     """Yield the stack as a tree, outermost first, with what else is true of the machine beside it."""
     machine = [mark for mark in (stack.cloud, *stack.roles) if mark is not None]
     machine_word = "machine" if stack.layers or not stack.bare_metal else "bare metal"
@@ -39,7 +43,8 @@ def tree(stack: Stack, palette: Palette) -> Iterator[str]:
     inside = [mark for mark in (stack.orchestrator, stack.engine) if mark is not None]
     for depth, layer in enumerate(stack.layers):
         yield f"{'   ' * depth}└─ {_layer(layer, palette)}"
-    yield f"{'   ' * len(stack.layers)}└─ this process{_beside(inside, palette)}"
+    process = "this process" if live else "the inspected process"
+    yield f"{'   ' * len(stack.layers)}└─ {process}{_beside(inside, palette)}"
 
 
 def _layer(layer: Layer, palette: Palette) -> str:
