@@ -25,7 +25,8 @@ class Uname(NamedTuple):
 class Facts:
     """The one thing a probe is given.
 
-    `files`, `links`, `listings`, `stats`, `variables` and `leaves` hold every answer so far, by question; capture writes them.
+    `files`, `links`, `listings`, `stats`, `variables` and `leaves` hold every answer so far, by question; capture
+    writes them.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Facts:
         return answer
 
     def str_or(self, path: str, default: str = "") -> str:
-        """Return a file's text, `default` where it is absent or denied; for places where the difference is told elsewhere."""
+        """Return a file's text, `default` where it is absent or denied: for where the difference is told elsewhere."""
         found = self.text(path)
         return found.value if isinstance(found, Found) else default
 

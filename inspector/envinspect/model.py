@@ -21,7 +21,10 @@ class Absent(NamedTuple):
 
 
 class Denied(NamedTuple):
-    """It may be there but could not be read; `error` is the errno's name ("EACCES") or "not-recorded" for a capture without it."""
+    """It may be there but could not be read.
+
+    `error` is the errno's name ("EACCES"), or "not-recorded" for a capture without it.
+    """
 
     error: str
 
@@ -70,7 +73,7 @@ class Kind(IntEnum):
 class Evidence(NamedTuple):
     """One thing that was observed, and what it speaks for.
 
-    `depth` orders layers of one kind, outermost 0 (a container in a container). `details` are joined into the layer's details,
+    `depth` orders layers of one kind, outermost 0 (a container in a container). `details` go into the layer's details,
     as (key, value) pairs, e.g. ("accelerator", "kvm"). `observed` is verbatim, shortened where long.
     """
 
@@ -113,7 +116,7 @@ class Layer(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Something that is true of the machine but is no layer of it: a role, the cloud, the orchestrator, the engine's VM."""
+    """Something true of the machine that is no layer of it: a role, the cloud, the orchestrator, the engine's VM."""
 
     kind: Kind
     id: str

@@ -1,6 +1,6 @@
 """The one door to files: reads paths of the live machine, of a mounted root filesystem, or of a capture.
 
-Everything comes back as one of the three answers (`envinspect.model.Reading`); nothing here raises for what a path holds.
+Everything comes back as one of the three answers (`envinspect.model.Reading`); nothing raises for what a path holds.
 """
 
 import os
@@ -35,23 +35,19 @@ class Root(Protocol):
 
     def read(self, path: str) -> Reading[bytes]:
         """Return a regular file's bytes, up to READ_LIMIT_BYTES."""
-        ...
 
     def link(self, path: str) -> Reading[str]:
         """Return a symbolic link's text, unresolved."""
-        ...
 
     def listing(self, path: str) -> Reading[tuple[str, ...]]:
         """Return a folder's names, sorted, up to LISTING_LIMIT."""
-        ...
 
     def stat(self, path: str) -> Reading[Stat]:
         """Return the identity of what is at a path, links followed."""
-        ...
 
 
 def refused(error: OSError) -> Reading[bytes]:
-    """Return the answer that an error stands for: absent where nothing is there, denied with the errno's name otherwise."""
+    """Return the answer that an error stands for: absent where nothing is there, else denied with the errno's name."""
     if error.errno in _ABSENT_ERRORS:
         return ABSENT
     return Denied(errorcode.get(error.errno or 0, "EIO"))
@@ -93,7 +89,7 @@ class LiveRoot:
     def link(self, path: str) -> Reading[str]:
         """Return a link's text."""
         try:
-            return Found(os.readlink(path))
+            return Found(os.readlink(path))  # noqa: PTH115 - as for stat: no pathlib
         except OSError as error:
             # EINVAL: there, but no link.
             return ABSENT if error.errno not in {EACCES, EPERM, ELOOP} else Denied(errorcode[error.errno])
