@@ -1,5 +1,6 @@
 """A guest as data: QEMU's command line, libvirt's domain, the kernel to boot and the firmware, all pure."""
 
+import lzma
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
@@ -7,7 +8,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from envbench.errors import BackendError
+from envbench.nested_kvm import inner_command
 from envbench.payload.kernel import find_kernel, newest_first, package_of
+from envbench.payload.modules import module_chain
 from envbench.plan import Settings
 from envbench.vm.domain import METADATA_NAMESPACE, domain_xml
 from envbench.vm.emulator import ARCHITECTURES, Emulator, Firmware, find_uefi, uefi_of
@@ -102,13 +105,13 @@ def test_a_domain_under_kvm_with_uefi_and_disk() -> None:
 
 
 def test_the_kernel_speaks_first_and_quiet_comes_last() -> None:
-    words = kernel_words(ARCHITECTURES["x86_64"], own_guest=True).split()
+    words = kernel_words(ARCHITECTURES["x86_64"], own_init=True).split()
     assert words.index("debug") < words.index("quiet") < words.index("earlyprintk=ttyS0")
     assert "console=ttyS0" in words
-    assert "debug" not in kernel_words(ARCHITECTURES["x86_64"], own_guest=False)
-    words = kernel_words(ARCHITECTURES["x86_64"], own_guest=True, uefi=True).split()
+    assert "debug" not in kernel_words(ARCHITECTURES["x86_64"], own_init=False)
+    words = kernel_words(ARCHITECTURES["x86_64"], own_init=False).split()
     assert words.index("earlyprintk=ttyS0") < words.index("quiet")
-    assert "console=ttyAMA0" in kernel_words(ARCHITECTURES["aarch64"], own_guest=True)
+    assert "console=ttyAMA0" in kernel_words(ARCHITECTURES["aarch64"], own_init=True)
 
 
 def settings(tmp_path: Path, **more: object) -> Settings:
@@ -231,3 +234,25 @@ LIBVIRT = SimpleNamespace(
 )
 def test_each_libvirt_error_has_its_remedy(code: int, message: str, remedy: str) -> None:
     assert remedy in remedy_for(LIBVIRT, code, message)  # type: ignore[arg-type]
+
+
+def test_the_inner_machine_of_the_kvm_proof_is_started_like_any_other_under_kvm() -> None:
+    argv = inner_command(X86)
+    assert argv[argv.index("-machine") + 1] == "q35,accel=kvm"
+    assert argv[argv.index("-cpu") + 1] == "host"
+    assert argv[argv.index("-chardev") + 1].startswith("stdio,id=serial0")
+
+
+def module(needs: str) -> bytes:
+    return b"\x7fELF\0license=GPL\0depends=" + needs.encode() + b"\0name=x\0"
+
+
+def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "modules.builtin").write_text("kernel/fs/ext4/ext4.ko\nkernel/lib/irqbypass.ko\n")
+    (tmp_path / "kernel/kvm-amd.ko").write_bytes(module("kvm,ccp"))
+    (tmp_path / "kernel/kvm.ko.xz").write_bytes(lzma.compress(module("irqbypass")))
+    (tmp_path / "kernel/ccp.ko").write_bytes(module(""))
+    assert [name for name, _ in module_chain(tmp_path, ("kvm_amd", "ext4"))] == ["kvm.ko", "ccp.ko", "kvm_amd.ko"]
+    with pytest.raises(BackendError, match="no module virtio_blk"):
+        module_chain(tmp_path, ("virtio_blk",))

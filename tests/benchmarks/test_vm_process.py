@@ -80,11 +80,11 @@ def test_a_vmm_dies_with_a_killed_parent(tmp_path: Path) -> None:
 class Line:
     """Both ends of a serial line, and the moments that were reported, in order."""
 
-    def __init__(self, *, firmware_talks: bool = False) -> None:
+    def __init__(self, *, speaks_first: bool = True) -> None:
         self.ours, self.guest = socket.socketpair()
         self.ours.setblocking(False)
         self.marks: list[Mark] = []
-        self.console = Console(self.ours, self.marks.append, first_words(firmware_talks=firmware_talks))
+        self.console = Console(self.ours, self.marks.append, first_words(speaks_first=speaks_first))
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ def test_the_first_byte_is_the_kernels_where_the_firmware_is_silent() -> None:
 
 
 def test_a_talking_firmware_is_not_taken_for_the_kernel() -> None:
-    with Line(firmware_talks=True) as line:
+    with Line(speaks_first=False) as line:
         line.console.hear(b"BdsDxe: loading Boot0001\r\n")
         assert line.marks == []
         line.console.hear(b"EFI stu")

@@ -279,7 +279,7 @@ class LibvirtBackend:
                 with contextlib.suppress(libvirt.libvirtError):
                     domain.destroy()
                 raise BackendError(f"{guest.name}: QEMU did not open its serial line in {VMM_DEADLINE_S} s")
-            return domain, Console(listener.accept(), mark, first_words(firmware_talks=guest.uefi is not None))
+            return domain, Console(listener.accept(), mark, first_words(speaks_first=guest.speaks_first))
         finally:
             listener.close()
 

@@ -91,7 +91,7 @@ def distro_tree(cache_dir: Path) -> Path:
             # Built beside its place and renamed: a broken bootstrap never looks like a whole one.
             with tempfile.TemporaryDirectory(prefix=".bootstrap-", dir=folder) as scratch:
                 made = Path(scratch, "tree")
-                _bootstrap(made)
+                _run(_bootstrap_command_here(made))
                 _add_payload(made)
                 made.rename(tree)
     return tree
@@ -127,6 +127,12 @@ def distro_initrd(modules: Path) -> bytes:
     )
 
 
+def require_distro(cache_dir: Path) -> None:
+    """Raise BackendError, with the remedy, where the userland is neither in the cache nor can be bootstrapped here."""
+    if not (distro_folder(cache_dir) / "tree").exists():
+        _bootstrap_command_here(Path("tree"))
+
+
 def bootstrap_command(target: Path, codename: str) -> list[str] | None:
     """Return how to bootstrap this release into `target` with what is installed, None where nothing is."""
     if shutil.which("mmdebstrap"):
@@ -137,14 +143,14 @@ def bootstrap_command(target: Path, codename: str) -> list[str] | None:
     return None
 
 
-def _bootstrap(target: Path) -> None:
+def _bootstrap_command_here(target: Path) -> list[str]:
     codename = platform.freedesktop_os_release().get("VERSION_CODENAME")
     command = bootstrap_command(target, codename) if codename else None
     if command is None:
         raise BackendError("the distro profile needs mmdebstrap on Debian or Ubuntu; try: apt install mmdebstrap")
     if os.geteuid() != 0:
         raise BackendError("the distro profile is bootstrapped by root; try: sudo, once (it stays in the cache)")
-    _run(command)
+    return command
 
 
 def _add_payload(tree: Path) -> None:

@@ -77,7 +77,7 @@ def start_direct(
         try:
             _await_connection(listener, process, log, deadline_ns)
             mark(Mark.VMM_UP)
-            console_words = first_words(firmware_talks=guest.uefi is not None) | dict(words or {})
+            console_words = first_words(speaks_first=guest.speaks_first) | dict(words or {})
             return DirectMachine(process, Console(listener.accept(), mark, console_words), log)
         except BaseException:
             process.kill()

@@ -33,6 +33,10 @@ class Guest:
     initrd: Path | None = None
     append: str = ""
     disks: tuple[Disk, ...] = ()
+    speaks_first: bool = False
+    """Whether the serial line's first byte is the guest's own: firmware is silent, the kernel told to say a word."""
+    cpu: str = ""
+    """QEMU's CPU model; "" is what `cpu_model` says."""
     uefi: Firmware | None = None
     """UEFI in place of the machine type's own firmware; its variable store is this guest's own copy."""
     more: tuple[str, ...] = ()
@@ -63,7 +67,7 @@ def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
         *("-chardev", f"socket,id=serial0,path={_escape(guest.serial)}"),
         *("-serial", "chardev:serial0"),
     ]
-    if cpu := cpu_model(guest.machine, guest.accelerator):
+    if cpu := guest.cpu or cpu_model(guest.machine, guest.accelerator):
         argv += ["-cpu", cpu]
     if guest.uefi:
         argv += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(guest.uefi.code)}"]

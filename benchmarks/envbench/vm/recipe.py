@@ -9,7 +9,7 @@ from pathlib import Path
 from envbench.backends.protocol import Workload
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
-from envbench.payload.distro import distro_disk, distro_initrd
+from envbench.payload.distro import distro_disk, distro_initrd, require_distro
 from envbench.payload.floor import floor_disk
 from envbench.payload.initramfs import cpio, start_line, start_segment, write_initramfs
 from envbench.payload.kernel import GuestKernel, find_kernel
@@ -70,6 +70,7 @@ class Recipe:
             initrd=initrd,
             append=append,
             disks=disks,
+            speaks_first=self.variant["boot"] == "floor" or (bool(self.archive) and self.uefi is None),
             uefi=self._own_variables(folder),
         )
 
@@ -100,6 +101,8 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
     if variant["boot"] == "kernel":
         find_kernel(settings.cache_dir, settings.kernel)
         find_busybox()
+        if settings.profile == "distro":
+            require_distro(settings.cache_dir)
     elif variant["boot"] == "disk":
         _from_disk(Recipe(settings, variant, arch))
         if settings.ready_pattern is None:
@@ -133,15 +136,15 @@ def _exists(boot: str, machine: str, firmware: str) -> bool:
     return boot != "floor" or (firmware != "uefi" and not machine.startswith("virt"))
 
 
-def kernel_words(arch: Architecture, *, own_guest: bool, uefi: bool = False) -> str:
+def kernel_words(arch: Architecture, *, own_init: bool) -> str:
     """Return the kernel's command line: a quiet console that still says when the kernel begins and why it ends.
 
     "debug" makes x86's setup code, the very first of the kernel's code to run, say one line; "quiet" behind it silences
-    the rest (the last of the two counts). UEFI enters a kernel behind that code: there the early console comes before
-    "quiet", and the kernel's first page (1 kB) is heard. On a panic the machine ends at once: QEMU's -no-reboot.
+    the rest (the last of the two counts). Another init may understand "debug" too, and UEFI enters a kernel behind that
+    code: there the early console comes before "quiet", and the kernel's first page (1 kB) is heard. On a panic the
+    machine ends at once: QEMU's -no-reboot.
     """
-    speaking = f"{arch.early} quiet" if uefi else f"debug quiet {arch.early}"
-    start = speaking if own_guest else "quiet"  # Another init may understand "debug" too.
+    start = f"debug quiet {arch.early}" if own_init else f"{arch.early} quiet"
     return f"console={arch.console} {start} panic=-1"
 
 
@@ -149,8 +152,8 @@ def _from_kernel(recipe: Recipe) -> Recipe:
     settings, arch = recipe.settings, recipe.architecture
     kernel = find_kernel(settings.cache_dir, settings.kernel)
     own_guest = settings.initrd is None
-    minimal = own_guest and settings.profile == "minimal"
-    append = f"{kernel_words(arch, own_guest=minimal, uefi=recipe.uefi is not None)} {settings.append}".strip()
+    own_init = own_guest and settings.profile == "minimal" and recipe.uefi is None
+    append = f"{kernel_words(arch, own_init=own_init)} {settings.append}".strip()
     if settings.initrd is not None:
         if not os.access(settings.initrd, os.R_OK):
             raise BackendError(f"--initrd {settings.initrd}: not readable; try: a readable file")

@@ -22,13 +22,13 @@ KERNEL_WORDS = (b"early console in", b"EFI stub:", b"Linux version")
 """The first words of a Linux kernel on a serial line: x86 setup code, EFI stub, and the kernel proper."""
 
 
-def first_words(*, firmware_talks: bool) -> dict[Mark, tuple[bytes, ...]]:
+def first_words(*, speaks_first: bool) -> dict[Mark, tuple[bytes, ...]]:
     """Return what on a guest's serial line means which moment.
 
-    `firmware_talks` is True where the firmware writes to the line too (UEFI): the first byte is not the kernel's then,
-    and only the kernel's own words count.
+    `speaks_first` is True where the first byte is the guest's own; else (UEFI writes to the line too, another kernel
+    may be silent for long) only a kernel's own first words count.
     """
-    return {Mark.KERNEL_UP: KERNEL_WORDS if firmware_talks else (b"",), Mark.USERSPACE_UP: (INIT_WORD,)}
+    return {Mark.KERNEL_UP: (b"",) if speaks_first else KERNEL_WORDS, Mark.USERSPACE_UP: (INIT_WORD,)}
 
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\S+Z ")
