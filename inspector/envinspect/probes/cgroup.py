@@ -114,12 +114,13 @@ def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
     if name.endswith(".libvirt-lxc"):
         return Level("lxc-libvirt", Strength.STRONG, part, _LIBVIRT)
     folder = _folder(path, position - 1)
-    if folder is not None and folder.name == "lxc" and is_container_id(name):
-        return Level("docker", Strength.STRONG, f"{parent}/{part}", _LXC_DRIVER)
-    if folder is not None:
-        sure = not folder.needs_id or is_id(name)
-        return Level(folder.id, _strength(sure), f"{parent}/{part}", folder.reference)
-    return _unnamed(path, position, part)
+    return _unnamed(path, position, part) if folder is None else _in_folder(folder, name, f"{parent}/{part}")
+
+
+def _in_folder(folder: Folder, name: str, observed: str) -> Level:
+    if folder.name == "lxc" and is_container_id(name):
+        return Level("docker", Strength.STRONG, observed, _LXC_DRIVER)
+    return Level(folder.id, _strength(not folder.needs_id or is_id(name)), observed, folder.reference)
 
 
 def _folder(path: tuple[str, ...], position: int) -> Folder | None:
