@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from envbench.phases import METRICS, Phase
-
 from envreport.summary import COLUMNS
 from envreport.words import words
 

@@ -271,7 +271,7 @@ def gold(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
 
     def check(name: str, content: bytes) -> None:
         path = GOLD / name
-        if request.config.getoption("--update-gold"):
+        if request.config.getoption("--update-gold", default=False):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         assert path.is_file(), f"{path.name} is missing: run pytest tests/reports --update-gold and review it"

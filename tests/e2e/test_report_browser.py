@@ -1,0 +1,235 @@
+"""The HTML report in a real browser: offline, no console errors, accessible in light and dark, tables that sort."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envbench.phases import Experiment, Outcome, Phase, Unit
+from envbench.samples import Sample, SampleWriter
+from envreport import write_all
+
+pytestmark = pytest.mark.engine("chromium")
+
+OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9")
+DEADLINE_S = 120
+WIDE, NARROW = "1200,2400", "420,2400"
+DARK = "--blink-settings=preferredColorScheme=0"
+RUNGS = {"process": ("", 2), "runc": ("", 60), "docker": ("", 260), "qemu": ("accel=tcg;machine=q35", 4300)}
+
+
+def browser() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(autouse=True)
+def _chromium(engine_missing: Callable[[str], None]) -> None:
+    if browser() is None:
+        engine_missing("chromium is not installed (apt install chromium)")
+
+
+def run_browser(page: Path, tmp_path: Path, *options: str) -> tuple[str, list[str]]:
+    """Return the page as it stands after its scripts, and what they said on the console."""
+    words = (
+        str(browser()),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=20000",
+        *OFFLINE,
+        *options,
+        page.as_uri(),
+    )
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a run with four rungs, a failed start and text that tries to be markup."""
+    folder = tmp_path_factory.mktemp("run")
+    with SampleWriter(folder / "samples.csv") as writer:
+        for order in range(40):
+            backend = list(RUNGS)[order % 4]
+            variant, middle = RUNGS[backend]
+            for phase, share in ((Phase.CREATE, 0.2), (Phase.START, 0.8), (Phase.READY, 1.0), (Phase.CYCLE, 1.3)):
+                value = int(middle * 1e6 * share * (1 + order % 7 / 50))
+                writer.append(_sample(order, backend, variant, phase, value))
+        writer.append(_sample(40, "docker", "", Phase.READY, None, "<b onclick=x>no space</b>"))
+    meta = {
+        "schema": "envbench-run/1",
+        "run_id": "0123456789ab",
+        "outcome": "done",
+        "host": {"summary": "<i>a machine</i>", "layers": []},
+    }
+    (folder / "run.json").write_text(json.dumps(meta), encoding="utf-8")
+    return next(path for path in write_all(folder) if path.name == "report.html")
+
+
+def _sample(order: int, backend: str, variant: str, phase: str, value: int | None, detail: str = "") -> Sample:
+    outcome = Outcome.FAILED if value is None else Outcome.OK
+    return Sample(
+        "0123456789ab",
+        order,
+        Experiment.STARTUP,
+        backend,
+        variant,
+        "minimal",
+        False,
+        order // 4,
+        phase,
+        value,
+        Unit.NS,
+        outcome,
+        detail,
+        order,
+    )
+
+
+def with_script(report: Path, target: Path, *scripts: str) -> Path:
+    """Copy the report with scripts of the test after its own; its policy would not let them in."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", report.read_text(encoding="utf-8"))
+    added = "".join(f"<script>{script}</script>" for script in scripts)
+    target.write_text(text.replace("</body>", f'<pre id="said"></pre>{added}</body>'), encoding="utf-8")
+    return target
+
+
+def said(page: str) -> Any:
+    found = re.search(r'<pre id="said">(.*?)</pre>', page, re.DOTALL)
+    assert found, "the test's script did not run"
+    assert found[1], "the test's script did not finish"
+    return json.loads(unescape(found[1]))
+
+
+def test_opens_offline_without_a_word_on_the_console(report: Path, tmp_path: Path) -> None:
+    page, console = run_browser(report, tmp_path, "--dump-dom")
+    assert console == []
+    assert page.count("<svg") == 4
+    assert page.count('class="sortable"') > 5
+    assert 'id="filter" role="group"' in page
+    assert "<button" in page, "the page's own script did not run under its own policy"
+
+
+def test_scripts_that_are_not_ours_are_refused(report: Path, tmp_path: Path) -> None:
+    text = report.read_text(encoding="utf-8").replace("</body>", "<script>document.title = 'taken'</script></body>")
+    other = tmp_path / "other.html"
+    other.write_text(text, encoding="utf-8")
+    page, console = run_browser(other, tmp_path, "--dump-dom")
+    assert "taken</title>" not in page
+    assert any("Content Security Policy" in line for line in console)
+
+
+def test_reads_with_scripts_off(report: Path, tmp_path: Path) -> None:
+    text = re.sub(r"script-src '[^']*'", "script-src 'none'", report.read_text(encoding="utf-8"))
+    bare = tmp_path / "bare.html"
+    bare.write_text(text, encoding="utf-8")
+    page, _ = run_browser(bare, tmp_path, "--dump-dom")
+    assert page.count("<svg") == 4
+    assert 'class="card' in page
+    assert '<button type="button" id="save-json" class="download" hidden' in page
+
+
+def test_tables_sort_and_cards_filter(report: Path, tmp_path: Path) -> None:
+    script = """
+      const rows = () => [...document.querySelectorAll("#ready-table tbody tr")];
+      const first = () => rows().map((row) => row.cells[1].dataset.sort * 1);
+      const head = document.querySelectorAll("#ready-table thead th")[1];
+      head.querySelector("button").click();
+      const up = first();
+      const sorted = head.getAttribute("aria-sort");
+      head.querySelector("button").click();
+      const down = first();
+      document.querySelector('#filter [data-show="none"]').click();
+      const cards = [...document.querySelectorAll(".card")].filter((card) => !card.hidden);
+      const shown = cards.map((card) => card.dataset.verdict);
+      document.getElementById("said").textContent = JSON.stringify({ up, down, sorted, shown });
+    """
+    page, console = run_browser(with_script(report, tmp_path / "sort.html", script), tmp_path, "--dump-dom")
+    found = said(page)
+    assert console == []
+    assert found["up"] == sorted(found["up"])
+    assert found["down"] == found["up"][::-1]
+    assert found["sorted"] == "ascending"
+    assert set(found["shown"]) == {"none"}
+
+
+def test_the_rows_can_be_saved_from_the_page(report: Path, tmp_path: Path) -> None:
+    script = """
+      (async () => {
+        const link = document.querySelector("a.download");
+        const body = (await fetch(link.href)).body.pipeThrough(new DecompressionStream("gzip"));
+        document.getElementById("said").textContent = JSON.stringify([link.download, await new Response(body).text()]);
+      })();
+    """
+    page, _ = run_browser(with_script(report, tmp_path / "save.html", script), tmp_path, "--dump-dom")
+    name, text = said(page)
+    assert name == "samples.csv.gz"
+    assert text == (report.parent / "samples.csv").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core from npm, kept for the session."""
+    folder = tmp_path_factory.mktemp("axe")
+    assert shutil.which("npm"), "npm is not installed"
+    words = ("npm", "pack", "axe-core@4", "--silent")
+    subprocess.run(words, cwd=folder, check=True, capture_output=True, timeout=DEADLINE_S)
+    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
+        packed.extractall(folder, filter="data")
+    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("colours", "size"),
+    [("", WIDE), (DARK, WIDE), ("", NARROW), (DARK, NARROW)],
+    ids=["light", "dark", "light-narrow", "dark-narrow"],
+)
+def test_axe_finds_nothing(colours: str, size: str, report: Path, axe: str, tmp_path: Path) -> None:
+    script = """
+      document.querySelectorAll("details").forEach((each) => { each.open = true; });
+      axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }).then((found) => {
+        const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+        const broken = found.violations.map((each) => [each.id, each.nodes.slice(0, 3).map((node) => node.html)]);
+        document.getElementById("said").textContent = JSON.stringify({ dark, broken, passes: found.passes.length });
+      });
+    """
+    target = with_script(report, tmp_path / "axe.html", axe, script)
+    options = [each for each in (colours, f"--window-size={size}") if each]
+    found = said(run_browser(target, tmp_path, "--dump-dom", *options)[0])
+    assert found["broken"] == []
+    assert found["passes"] > 20
+    assert found["dark"] == bool(colours)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, "1920,2400"])
+def test_nothing_is_wider_than_the_screen(size: str, report: Path, tmp_path: Path) -> None:
+    script = """
+      const page = document.documentElement;
+      document.getElementById("said").textContent = JSON.stringify([page.scrollWidth, page.clientWidth]);
+    """
+    page, _ = run_browser(
+        with_script(report, tmp_path / "width.html", script), tmp_path, "--dump-dom", f"--window-size={size}"
+    )
+    scroll, client = said(page)
+    assert scroll <= client
+
+
+def test_screenshots_are_drawn_in_light_and_dark(report: Path, tmp_path: Path) -> None:
+    """Kept where ENVBENCH_SCREENSHOTS says, for a person to look at."""
+    folder = Path(os.environ.get("ENVBENCH_SCREENSHOTS", tmp_path))
+    for name, colours in (("light", ()), ("dark", (DARK,))):
+        target = folder / f"report-{name}.png"
+        run_browser(report, tmp_path, f"--screenshot={target}", "--hide-scrollbars", f"--window-size={WIDE}", *colours)
+        assert target.stat().st_size > 50_000
