@@ -200,11 +200,13 @@ class EngineInstance:
 
     def _close(self) -> None:
         if self._socket is not None:
-            with contextlib.suppress(OSError):
-                # The SDK hands out a file on the socket and keeps the socket itself, and the answer it came in, open.
-                self._socket.close()
-                getattr(self._socket, "_sock", self._socket).close()
-                self._socket._response.close()
+            # The SDK hands out a file on a hijacked connection and keeps the answer and the socket below open: the answer
+            # goes first, for it flushes what it stands on.
+            held = (getattr(self._socket, "_response", None), getattr(self._socket, "_sock", None), self._socket)
+            for one in held:
+                if one is not None:
+                    with contextlib.suppress(OSError, ValueError):
+                        one.close()
             self._socket = None
 
 
