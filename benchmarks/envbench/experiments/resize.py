@@ -49,7 +49,7 @@ done
 
 def run(bench: Bench) -> None:
     """Resize one instance of every container and VM rung."""
-    for prepared in (one for one in bench.chosen() if one.is_vm or one in bench.containers()):
+    for prepared in (one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()):
         with bench.attempt(Experiment.RESIZE, prepared.name):
             _resize_machine(bench, prepared) if prepared.is_vm else _resize_container(bench, prepared)
 
