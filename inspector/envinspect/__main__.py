@@ -3,9 +3,17 @@
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envinspect.facts import Facts
+
+    Action = Callable[[Callable[[], Facts]], tuple[str, int]]
+
 INTERRUPTED = 130
 
-_PLAIN = {
+_FORMS = {
     (): "text",
     ("--json",): "json",
     ("--brief",): "brief",
@@ -22,7 +30,6 @@ _LISTINGS = {
     ("signatures", "--json"): "signatures_json",
 }
 _REPORTS = frozenset({"resources", "isolation", "capabilities"})
-"""Whole command lines that need no parsing, a row of --is among them; all else goes to click."""
 
 
 def main() -> int:
@@ -37,77 +44,29 @@ def main() -> int:
         return 0
     except OSError as error:
         _drop_output()
-        return _complain(f"cannot write the answer: {error.strerror}")
+        return _complain(f"cannot write the answer: {error.strerror}", 1)
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
 
 
 def _run(words: tuple[str, ...]) -> int:
-    if "_ENVINSPECT_COMPLETE" not in os.environ:
-        if words in _PLAIN:
-            return _answer(_PLAIN[words])
-        if words in _LISTINGS:
-            return _list(_LISTINGS[words])
-        if words and words[0] in _REPORTS and words[1:] in {(), ("--json",)}:
-            return _report(words[0], as_json=len(words) == 2)
-        if words and len(words) % 2 == 0 and set(words[::2]) == {"--is"}:
-            return _is(words[1::2])
-    from envinspect.cli import run
+    """Answer a command line that needs no parsing; hand all others, the wrong ones among them, to click."""
+    rest, capture, root = _target(words)
+    action = _action(rest) if "_ENVINSPECT_COMPLETE" not in os.environ else None
+    if action is None:
+        from envinspect.cli import run
 
-    return run(list(words))
-
-
-def _is(groups: tuple[str, ...]) -> int:
+        return run(list(words))
     from envinspect.errors import EnvinspectError
-    from envinspect.machine import live_facts
-    from envinspect.names import met
+    from envinspect.target import facts_of
 
     try:
-        met(groups, live_facts)
+        text, code = action(lambda: facts_of(capture, root))
     except EnvinspectError as error:
-        return _complain(str(error), error.exit_code) if str(error) else error.exit_code
-    return 0
-
-
-def _list(function: str) -> int:
-    from envinspect import listing
-
-    text: str = getattr(listing, function)()
-    return _show(text, 0)
-
-
-def _report(name: str, *, as_json: bool) -> int:
-    from envinspect.machine import live_facts
-    from envinspect.render.blocks import report
-    from envinspect.terminal import palette_for
-
-    try:
-        rendered = report(name, live_facts(), palette_for(sys.stdout), as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - as below
-        return _unexpected(error)
-    return _show(rendered.text, rendered.exit_code)
-
-
-def _answer(form: str) -> int:
-    from envinspect.inspection import inspect
-    from envinspect.terminal import palette_for
-
-    try:
-        if form == "text":
-            from envinspect.render.text import render
-
-            rendered = render(inspect(), palette_for(sys.stdout))
-        else:
-            from envinspect import render as forms
-
-            rendered = forms.render(form, inspect(), palette_for(sys.stdout))
+        return _complain(str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line and exit code 1, never a traceback
-        return _unexpected(error)
-    return _show(rendered.text, rendered.exit_code)
-
-
-def _show(text: str, code: int) -> int:
+        return _complain(f"unexpected {type(error).__name__}: {error}; see it whole with --debug", 1)
     if sys.stdout is not None:
         from envinspect.terminal import encodable
 
@@ -115,8 +74,59 @@ def _show(text: str, code: int) -> int:
     return code
 
 
-def _unexpected(error: Exception) -> int:
-    return _complain(f"unexpected {type(error).__name__}: {error}; see it whole with --debug")
+def _target(words: tuple[str, ...]) -> tuple[tuple[str, ...], str | None, str | None]:
+    """Return the words without a leading or closing `--from IN` or `--root DIR`, and which of the two it was."""
+    for pair, rest in ((words[:2], words[2:]), (words[-2:], words[:-2])):
+        if len(pair) == 2 and pair[0] in {"--from", "--root"} and not pair[1].startswith("-"):
+            return (rest, pair[1], None) if pair[0] == "--from" else (rest, None, pair[1])
+    return words, None, None
+
+
+def _action(words: tuple[str, ...]) -> "Action | None":
+    """Return what answers exactly these words, None where they need click."""
+    if words in _FORMS:
+        return lambda facts: _form(_FORMS[words], facts)
+    if words in _LISTINGS:
+        return lambda _: _listing(_LISTINGS[words])
+    if words[0] in _REPORTS and words[1:] in {(), ("--json",)}:
+        return lambda facts: _report(words[0], facts, as_json=len(words) == 2)
+    if len(words) % 2 == 0 and set(words[::2]) == {"--is"}:
+        return lambda facts: _is(words[1::2], facts)
+    return None
+
+
+def _form(name: str, facts: "Callable[[], Facts]") -> tuple[str, int]:
+    from envinspect.inspection import inspect
+    from envinspect.terminal import palette_for
+
+    if name == "text":
+        from envinspect.render.text import render
+
+        return render(inspect(facts()), palette_for(sys.stdout))
+    from envinspect import render as forms
+
+    return forms.render(name, inspect(facts()), palette_for(sys.stdout))
+
+
+def _listing(function: str) -> tuple[str, int]:
+    from envinspect import listing
+
+    text: str = getattr(listing, function)()
+    return text, 0
+
+
+def _report(name: str, facts: "Callable[[], Facts]", *, as_json: bool) -> tuple[str, int]:
+    from envinspect.render.blocks import report
+    from envinspect.terminal import palette_for
+
+    return report(name, facts(), palette_for(sys.stdout), as_json=as_json)
+
+
+def _is(groups: tuple[str, ...], facts: "Callable[[], Facts]") -> tuple[str, int]:
+    from envinspect.names import met
+
+    met(groups, facts)
+    return "", 0
 
 
 def _drop_output() -> None:
@@ -124,8 +134,9 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(message: str, code: int = 1) -> int:
-    if sys.stderr is not None:
+def _complain(message: str, code: int) -> int:
+    """Say in one line what went wrong; an error without a message (`--is` not met) is for scripts and says nothing."""
+    if sys.stderr is not None and message:
         from envinspect.terminal import encodable, printable
 
         sys.stderr.write(encodable(f"envinspect: {printable(message, 500)}\n", sys.stderr))

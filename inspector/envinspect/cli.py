@@ -5,15 +5,15 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from envinspect import __version__
 from envinspect.errors import EnvinspectError, UsageError
 from envinspect.facts import Facts
-from envinspect.machine import live_facts
 from envinspect.render import DROP_IN, Rendered, render
+from envinspect.target import facts_of
 from envinspect.terminal import encodable, palette_for, printable
 
 EPILOG = (
@@ -53,26 +53,15 @@ def _show(rendered: Rendered) -> int:
     return rendered.exit_code
 
 
-class _Target:
-    """The system that is asked about: this machine, a capture or a mounted root."""
+class _Target(NamedTuple):
+    """The system that is asked about, by the options that name it."""
 
-    def __init__(self, capture: str | None, root: str | None) -> None:
-        if capture is not None and root is not None:
-            raise UsageError("--from and --root both name a system to inspect: give one")
-        self._capture = capture
-        self._root = root
+    capture: str | None
+    root: str | None
 
     def facts(self) -> Facts:
         """Return the questions to it."""
-        if self._capture is not None:
-            from envinspect.captured import read_capture
-
-            return read_capture(self._capture)
-        if self._root is not None:
-            from envinspect.mounted import mounted_facts
-
-            return mounted_facts(self._root)
-        return live_facts()
+        return facts_of(self.capture, self.root)
 
 
 def _of_a_system(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -50,7 +50,7 @@ def test_is_without_click(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_the_short_way_and_clicks_way_say_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words, form in entry._PLAIN.items():
+    for words, form in entry._FORMS.items():
         if form == "json":
             continue
         short = call(monkeypatch, *words), capsys.readouterr().out
@@ -65,7 +65,7 @@ def test_the_short_way_and_clicks_way_say_the_same(
 def test_failures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, says: str
 ) -> None:
-    def broken() -> None:
+    def broken(_: object) -> None:
         raise error
 
     monkeypatch.setattr(inspection, "inspect", broken)
@@ -258,3 +258,26 @@ def test_no_file_is_read_twice() -> None:
     ask_everything(facts)
     assert asked
     assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--from", "/no/such"], ["--brief", "--from", "/no/such"], ["--root", "/no\x1b/such"], ["resources", "--root", "/no"],
+     ["--from", "a", "--root", "b"], ["--is", "--from", "/no/such"], ["--from"], ["--is", "vm", "--from", "/no/such"]],
+)  # fmt: skip
+def test_a_target_that_is_not_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert call(monkeypatch, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err[:-1].isprintable()
+
+
+def test_a_target_before_or_after_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "facts.json").write_text('{"schema": "envinspect-capture/1"}')
+    for arguments in (["--from", str(tmp_path), "--brief"], ["--brief", "--from", str(tmp_path)]):
+        assert call(monkeypatch, *arguments) == 3
+        assert capsys.readouterr().out.startswith("unknown: ")

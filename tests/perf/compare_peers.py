@@ -10,6 +10,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -56,10 +57,11 @@ def own(*arguments: str) -> tuple[str, ...]:
     return (str(script), *arguments) if script.exists() else (PYTHON, "-m", "envinspect", *arguments)
 
 
-def bars(virt_what: str | None) -> list[Bar]:
-    """Return what is held against what."""
+def bars(virt_what: str | None, capture: str) -> list[Bar]:
+    """Return what is held against what; `capture` is a captured system."""
     found = [Bar("plain / virt-what", own(), (virt_what,), 1.0)] if virt_what else []
     forms = (["--json"], ["--brief"], ["--explain"], ["--is", "vm"], ["--format", "virt-what"], ["resources"], ["list"])
+    found.append(Bar("--from FOLDER / import click", own("--from", capture), CLICK, 1.3))
     return found + [Bar(f"{' '.join(form)} / import click", own(*form), CLICK, 1.3) for form in forms]
 
 
@@ -103,8 +105,11 @@ def main() -> int:
     # As an installed package would be; without it each start would compile the source again where writing is off.
     compileall.compile_dir(str(PACKAGE), quiet=1)
     virt_what = shutil.which("virt-what")
-    held = bars(virt_what)
-    spent = measure(held, rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        capture = f"{folder}/capture"
+        subprocess.run(own("capture", capture), check=True, stderr=subprocess.DEVNULL)
+        held = bars(virt_what, capture)
+        spent = measure(held, rounds)
     missed = 0
     for bar in held:
         ours, theirs = spent[bar.command], spent[bar.against]
