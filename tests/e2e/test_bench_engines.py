@@ -1,0 +1,295 @@
+"""envbench on real engines: start, ready, stop, gone without a trace; what a run must survive and never touch."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from envbench.audit import Witness, traces_of
+from envbench.backends import load
+from envbench.backends.protocol import Unusable
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError
+from envbench.payload.kernel import default_cache_dir
+from envbench.phases import Outcome, Phase
+from envbench.plan import Rung, Settings, new_nonce, new_run_id
+from envbench.reaper import Journal, reap_entries
+from envbench.sampler import Sampler, Ticket
+from envbench.samples import SampleWriter, read_samples
+
+NAMES = ("process", "namespaces", "runc", "crun", "gvisor", "docker", "podman", "containerd", "qemu", "libvirt")
+RUNGS = [pytest.param(name, marks=pytest.mark.engine(name)) for name in NAMES]
+UNSUPPORTED = "unsupported here"
+"""An engine that is installed and itself says that this kernel is not set up for it: a skip everywhere, with its words."""
+
+
+class Ground:
+    """A run of its own around one rung."""
+
+    def __init__(self, name: str, folder: Path, missing, **more: object) -> None:
+        self.run_id = new_run_id()
+        self.folder = folder
+        # The run's folder is as in real runs: sockets' paths are short, and the audit looks for its name.
+        self.work_dir = Path(tempfile.gettempdir()) / f"envbench-{self.run_id}"
+        self.work_dir.mkdir(mode=0o700)
+        settings = Settings(self.run_id, self.work_dir, default_cache_dir(), deadline_s=60.0, accelerators=("tcg",))
+        self.settings = replace(settings, **more)
+        self.journal = Journal(self.run_id, folder / "state")
+        self.backend = load(name)(self.settings, self.journal)
+        self.witness = Witness(self.run_id)
+        self.witness.watch(name, self.backend)
+        self.writer = SampleWriter(folder / "samples.csv")
+        self.sampler = Sampler(self.settings, self.writer)
+        self.sampler.on_instance = self.witness.note
+        answer = self.backend.check()
+        if isinstance(answer, Unusable):
+            self.close()
+            if UNSUPPORTED in answer.reason:
+                pytest.skip(answer.reason)
+            missing(f"{name}: {answer.reason}; {answer.remedy}")
+        self.variant = self.backend.variants()[0]
+        try:
+            self.backend.prepare(self.variant)
+        except BackendError:
+            self.close()
+            raise
+
+    def measure(self, number: int = 0):
+        rung = Rung(self.backend.name, self.variant)
+        return self.sampler.measure(self.backend, Ticket(rung, order=number, iteration=number))
+
+    def close(self) -> tuple[str, ...]:
+        self.backend.close()
+        reap_entries(self.journal.entries(), self.run_id)
+        self.writer.close()
+        self.journal.close()
+        shutil.rmtree(self.work_dir, ignore_errors=True)
+        return (*self.witness.left(), *traces_of(self.run_id))
+
+
+@pytest.fixture
+def ground(request, tmp_path, engine_missing) -> Iterator[Ground]:
+    made: list[Ground] = []
+
+    def make(name: str, **more: object) -> Ground:
+        made.append(Ground(name, tmp_path, engine_missing, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_two_starts_get_ready_stop_and_leave_no_trace(name, ground):
+    run = ground(name)
+    for number in range(2):
+        start = run.measure(number)
+        assert start.outcome is Outcome.OK, start.detail
+        assert 0 < start.phases[Phase.READY] < start.phases[Phase.CYCLE]
+        assert run.journal.entries() == tuple(entry for entry in run.journal.entries() if entry.kind == "image")
+        if not run.backend.is_vm:
+            assert 0 <= start.phases[Phase.OBSERVER_LAG] < start.phases[Phase.READY] + NS_PER_S // 1000
+    assert run.witness.checked()["instances"] == 2
+    assert run.close() == ()
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, monkeypatch):
+    run = ground(name)
+    run.sampler._settings = replace(run.settings, deadline_s=2.0 if not run.backend.is_vm else 4.0)
+    # It says its ready line with another nonce: what a payload of another start, or an echo, would say.
+    monkeypatch.setattr("envbench.sampler.marker_for", lambda nonce, pattern: b"ENVBENCH-READY " + new_nonce().encode())
+    start = run.measure()
+    assert start.outcome is Outcome.TIMED_OUT
+    assert start.wall_ns < 30 * NS_PER_S
+    assert run.close() == ()
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_destroy_works_twice_at_any_moment(name, ground):
+    from envbench.backends.protocol import Workload
+
+    run = ground(name)
+    instance = run.backend.start(Workload(new_nonce(), keep_running=True), run.variant, lambda _mark: None)
+    instance.destroy()
+    instance.destroy()
+    assert run.close() == ()
+
+
+@pytest.mark.engine("docker")
+def test_a_program_that_is_not_there_fails_at_once_with_the_engines_words(ground, monkeypatch):
+    run = ground("docker")
+    monkeypatch.setattr("envbench.backends.engine_api.argv_for", lambda workload: ("/no/such/program",))
+    start = run.measure()
+    assert start.outcome is Outcome.FAILED
+    assert start.wall_ns < 20 * NS_PER_S
+    assert "/no/such/program" in start.detail
+    assert run.close() == ()
+
+
+@pytest.mark.engine("docker")
+def test_foreign_containers_and_images_are_untouched(ground, tmp_path):
+    run = ground("docker")
+    api = run.backend.api
+    foreign = api.create_container(
+        run.backend.image(),
+        command=["/bin/busybox", "sleep", "60"],
+        name=f"foreign-{os.getpid()}",
+        host_config=api.create_host_config(network_mode="none"),
+    )
+    try:
+        api.start(foreign["Id"])
+        before = api.inspect_container(foreign["Id"])["State"]
+        assert (
+            envbench("startup", "--backend", "docker", "--runs", "2", "--warmup", "0", "--output", tmp_path / "out")
+            == 0
+        )
+        assert api.inspect_container(foreign["Id"])["State"] == before
+    finally:
+        api.remove_container(foreign["Id"], force=True)
+
+
+def envbench(*words: object, **more: object) -> int:
+    command = [sys.executable, "-m", "envbench", *map(str, words)]
+    return subprocess.run(command, check=False, timeout=250, **more).returncode
+
+
+def begin(*words: object, state: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "envbench", *map(str, words)]
+    return subprocess.Popen(command, env={**os.environ, "XDG_STATE_HOME": str(state)})
+
+
+def wait_for_rows(process: "subprocess.Popen[bytes]", folder: Path) -> str:
+    deadline_ns = monotonic_ns() + 120 * NS_PER_S
+    while monotonic_ns() < deadline_ns and process.poll() is None:
+        if (folder / "samples.csv").exists() and (folder / "samples.csv").stat().st_size > 3000:
+            return json.loads((folder / "run.json").read_text())["run_id"]
+        time.sleep(0.05)
+    pytest.fail("the run measured nothing")
+
+
+ENGINES = ("--backend", "docker", "--backend", "runc", "--backend", "namespaces", "--runs", "500", "--format", "csv")
+
+
+@pytest.mark.engine("docker")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_cleans_up_and_keeps_the_rows(number, tmp_path):
+    process = begin("startup", *ENGINES, "--output", tmp_path / "out", state=tmp_path / "state")
+    run_id = wait_for_rows(process, tmp_path / "out")
+    process.send_signal(number)
+    assert process.wait(60) == 130
+    assert traces_of(run_id) == ()
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert (record["outcome"], record["cleanup"]["leaked"]) == ("interrupted", [])
+    assert any(row.phase == Phase.READY for row in read_samples(tmp_path / "out/samples.csv"))
+
+
+@pytest.mark.engine("docker")
+def test_after_sigkill_the_next_run_reaps_and_a_run_beside_it_lives_on(tmp_path):
+    state = tmp_path / "state"
+    killed = begin("startup", *ENGINES, "--output", tmp_path / "killed", state=state)
+    lives = begin("startup", *ENGINES, "--output", tmp_path / "lives", state=state)
+    killed_id, lives_id = wait_for_rows(killed, tmp_path / "killed"), wait_for_rows(lives, tmp_path / "lives")
+    killed.kill()
+    killed.wait()
+    assert traces_of(killed_id), "nothing had to be cleaned up: nothing is proved"
+    assert envbench("clean", env={**os.environ, "XDG_STATE_HOME": str(state)}) == 0
+    assert traces_of(killed_id) == ()
+    assert lives.poll() is None, "the run beside it was hit"
+    rows = len((tmp_path / "lives/samples.csv").read_text().splitlines())
+    time.sleep(3)
+    assert len((tmp_path / "lives/samples.csv").read_text().splitlines()) > rows
+    lives.send_signal(signal.SIGINT)
+    assert lives.wait(60) == 130
+    assert traces_of(lives_id) == ()
+    outcomes = {row.outcome for row in read_samples(tmp_path / "lives/samples.csv")}
+    assert outcomes == {Outcome.OK}
+
+
+@pytest.mark.engine("docker")
+def test_selftest_proves_it_on_this_machine(capfd):
+    assert envbench("selftest", "--crash", "--backend", "docker", "--backend", "namespaces") == 0
+    said = capfd.readouterr().out
+    assert "after the clean-up (0):" in said
+
+
+@pytest.mark.engine("docker")
+def test_an_image_of_the_users_own_gets_ready_through_the_mounted_payload(ground):
+    first = ground("docker")
+    run = ground("docker", image=first.backend.image())
+    start = run.measure()
+    assert start.outcome is Outcome.OK, start.detail
+
+
+@pytest.mark.engine("docker")
+def test_an_image_that_is_not_there_is_refused_and_never_pulled(ground):
+    with pytest.raises(BackendError, match="never pulled"):
+        ground("docker", image="no.such.invalid/image:1")
+
+
+@pytest.mark.engine("docker")
+def test_create_to_ready_is_not_slower_than_docker_run(ground, tmp_path):
+    """The bar of the project: the same image by `docker run`, taken in turns with ours; hyperfine keeps the time."""
+    if shutil.which("hyperfine") is None or shutil.which("docker") is None:
+        pytest.skip("needs hyperfine and the docker command")
+    run = ground("docker")
+    theirs, ours = [], []
+    line = f"docker run --rm --network none --entrypoint /envbench/ready {run.backend.image()} x"
+    for number in range(4):
+        subprocess.run(
+            ["hyperfine", "-N", "-r", "3", "--export-json", tmp_path / "h.json", line], check=True, capture_output=True
+        )
+        theirs += json.loads((tmp_path / "h.json").read_text())["results"][0]["times"]
+        ours += [run.measure(number).ready_ns / NS_PER_S for _ in range(3)]
+    assert sorted(ours)[6] <= sorted(theirs)[6]
+
+
+@pytest.mark.engine("process")
+def test_process_rung_agrees_with_hyperfine(ground, tmp_path):
+    """The same command without a shell, from spawn to end, in turns; compared at the quartile that load moves least."""
+    from envbench.backends.protocol import Mark, Workload
+    from envbench.readiness import OutputReader, marker_for, wait_ready
+
+    if shutil.which("hyperfine") is None:
+        pytest.skip("needs hyperfine")
+    run = ground("process")
+    tree = run.work_dir / "tree"
+    line = f"{tree}/bin/busybox sh {tree}/envbench/ready abc"
+    theirs, ours = [], []
+    for _ in range(20):
+        subprocess.run(
+            ["hyperfine", "-N", "-w", "2", "-r", "15", "--export-json", tmp_path / "h.json", line],
+            check=True,
+            capture_output=True,
+        )
+        theirs += json.loads((tmp_path / "h.json").read_text())["results"][0]["times"]
+        for turn in range(17):
+            marks: dict[Mark, int] = {}
+            nonce = new_nonce()
+            instance = run.backend.start(
+                Workload(nonce), {}, lambda mark, at=marks: at.setdefault(mark, monotonic_ns())
+            )
+            wait_ready(instance, OutputReader(marker_for(nonce)), monotonic_ns() + NS_PER_S)
+            instance._child.wait(monotonic_ns() + NS_PER_S)
+            if turn >= 2:
+                ours.append((monotonic_ns() - marks[Mark.REQUESTED]) / NS_PER_S)
+            instance.destroy()
+    quarter = len(ours) // 4
+    assert sorted(ours)[quarter] == pytest.approx(sorted(theirs)[quarter], rel=0.25)
+
+
+@pytest.mark.engine("docker")
+def test_the_harness_uses_little_of_the_machine_it_measures(ground):
+    run = ground("docker")
+    starts = [run.measure(number) for number in range(8)]
+    assert sum(one.phases[Phase.HARNESS_CPU] for one in starts) <= 0.05 * sum(one.wall_ns for one in starts)
