@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from envbench.backends.wsl import decode_windows, wsl_version
+from envbench.commands.all import experiments_for
+from envbench.errors import BackendError, InterruptedRunError, UsageError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.experiments.accounting import (
     cgroup_memory,
@@ -16,6 +18,7 @@ from envbench.experiments.accounting import (
     parse_rollup,
     process_memory,
 )
+from envbench.experiments.bench import Bench
 from envbench.experiments.density import steps_to, why_stop
 from envbench.experiments.foreign import SIGNATURES, registration
 from envbench.experiments.host_state import HostState, left_behind
@@ -331,3 +334,35 @@ def test_windows_drives_are_told_from_other_9p_mounts():
 def test_file_work_leaves_nothing_behind(tmp_path: Path):
     assert files_per_s(tmp_path / "work") > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_is_never_taken_for_a_refusal():
+    """Experiments note refusals and go on; only the engine's own errors may be noted so."""
+    assert not issubclass(InterruptedRunError, BackendError)
+    bench = Bench(None, None, None, ())  # type: ignore[arg-type]
+    with pytest.raises(InterruptedRunError), bench.attempt(Experiment.RESIZE, "anything"):
+        raise InterruptedRunError("stop")
+
+
+def test_a_failed_part_is_noted_with_reason_and_remedy_and_the_rest_goes_on():
+    said: list[str] = []
+    bench = Bench(None, None, None, (), say=said.append)  # type: ignore[arg-type]
+    with bench.attempt(Experiment.RESIZE, "growing", "do this"):
+        raise BackendError("the engine refused")
+    (skip,) = bench.skips
+    assert (skip.experiment, skip.what, skip.reason, skip.remedy) == (
+        "resize",
+        "growing",
+        "the engine refused",
+        "do this",
+    )
+    assert "the engine refused" in said[0]
+
+
+def test_every_claims_experiments_can_be_named():
+    assert experiments_for(None) == ("startup", *EXPERIMENTS)
+    assert experiments_for("release-clean, idle-cost") == ("idle", "release")
+    with pytest.raises(UsageError, match="no claim"):
+        experiments_for("no-such-claim")
+    with pytest.raises(UsageError, match="nothing can be measured"):
+        experiments_for("hypervisor-terms")

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from envbench.backends.protocol import Instance, Mark, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from envbench.errors import BackendError, EnvbenchError, StartTimeoutError
+from envbench.errors import BackendError, StartTimeoutError
 from envbench.experiments.bench import MAX_FAILED, Bench, Prepared
 from envbench.plan import new_nonce
 
@@ -149,7 +149,7 @@ def running(
         instance = prepared.backend.start(workload, prepared.rung.variant, lambda mark: _note(moments, mark))
         run = Running(instance, workload.nonce, moments.get(Mark.REQUESTED, begun_ns))
         await_ready(run, deadline_s or bench.settings.deadline_s)
-    except EnvbenchError:
+    except BaseException:
         bench.failed_in_a_row[prepared.name] += not may_fail
         if instance is not None:
             instance.destroy()

@@ -164,7 +164,7 @@ def _minimum(bench: Bench, prepared: Prepared) -> None:
         try:
             with running(bench, prepared, deadline_s=MEMORY_DEADLINE_S, may_fail=True, memory_bytes=memory_bytes):
                 return True
-        except EnvbenchError:
+        except BackendError:
             return False
 
     floor = CONTAINER_FLOOR_BYTES if engine_cli(prepared) else SMALLEST_BYTES

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from envbench.clock import monotonic_ns
-from envbench.errors import EnvbenchError
+from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
 from envbench.experiments.inside import ask, finish, first
@@ -157,7 +157,7 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
         said = cli.run(run_id, *words)
         return next((line.partition("=")[2] for line in said.splitlines() if line.startswith("@found=")), None)
     finally:
-        with suppress(EnvbenchError):
+        with suppress(BackendError):
             cli.run(run_id, "volume", "rm", "--force", volume)
         bench.journal.forget(number)
 

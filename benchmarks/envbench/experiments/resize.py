@@ -114,7 +114,7 @@ def _try(
         bench.record(
             name, False, prepared.rung, detail=f"accepted, and not seen inside within {SEEN_DEADLINE_S:g} s: {last}"
         )
-    except EnvbenchError as error:
+    except BackendError as error:
         bench.record(name, False, prepared.rung, detail=f"refused: {error}")
     else:
         bench.record(name, True, prepared.rung, detail=f"seen inside: {seen}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbench.backends import load
-from envbench.errors import BackendError, EnvbenchError
+from envbench.errors import BackendError
 from envbench.experiments.artefacts import foreign_busybox
 from envbench.experiments.bench import Bench, Prepared
 from envbench.payload.tree import build_tree
@@ -55,7 +55,7 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
                     backend.check()
                 backend.prepare(prepared.rung.variant)
                 rungs.append(Prepared(backend, prepared.rung))
-            except EnvbenchError as error:
+            except BackendError as error:
                 bench.say(f"{prepared.name}: cannot take the tools: {error}")
         yield replace(bench, settings=settings, rungs=rungs)
     finally:

@@ -12,7 +12,7 @@ from time import sleep
 from envbench.backends.protocol import Unusable
 from envbench.backends.wsl import WslBackend, distributions, run_windows, wsl_exe, wsl_version
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.errors import EnvbenchError
+from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.accounting import available_bytes, total_bytes
 from envbench.experiments.bench import Bench
 from envbench.phases import Experiment
@@ -129,7 +129,7 @@ def _interop(bench: Bench, rung: Rung) -> None:
 def _says(bench: Bench, rung: Rung, name: str, ask: Callable[[], str]) -> None:
     try:
         said = ask()
-    except EnvbenchError as error:
+    except BackendError as error:
         bench.record(name, False, rung, detail=str(error))
     else:
         bench.record(name, "envbench" in said, rung, detail=said.strip())
