@@ -13,9 +13,10 @@ from envinspect.probes.devices import pci_ids
 from envinspect.probes.dmi import strings
 from envinspect.probes.firmware import SYSINFO, TREE
 from envinspect.signatures.cpuinfo import GENERIC_BOARDS, PHYSICAL_LINES
+from envinspect.signatures.pci import VIRTIO_VENDOR
 
-MANY_DEVICES = 8
-IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80860d57"})
+MANY_DEVICES = 6
+IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80867192", "80860d57"})
 """Intel 440FX and Q35 (QEMU, Xen, VirtualBox), 440BX (VMware, Hyper-V), and the bridge of Firecracker and its kin."""
 
 
@@ -34,7 +35,8 @@ def machine_looked_at(facts: Facts) -> bool:
 
 def _bus_of_a_real_machine(ids: tuple[str, ...]) -> bool:
     """Say whether a PCI bus is rich enough, and without the chipsets that VMMs imitate, to be a real machine's."""
-    return len(ids) >= MANY_DEVICES and not IMITATED_CHIPSETS.intersection(ids)
+    virtio = any(number.startswith(VIRTIO_VENDOR) for number in ids)
+    return len(ids) >= MANY_DEVICES and not virtio and not IMITATED_CHIPSETS.intersection(ids)
 
 
 def _cpuinfo_tells(found: dict[str, str]) -> bool:
