@@ -240,13 +240,17 @@ def test_a_broken_disk_is_refused_in_one_line(bench: Bench, engine_missing: Call
     bench.settings.work_dir.chmod(0o711)
     bench.set_up(engine_missing, disk=disk, ready_pattern="login:")
     with pytest.raises(BackendError, match=r"broken\.qcow2") as caught:
-        instance = bench.start(Workload(new_nonce(), keep_running=True))
-        # QEMU opens the serial line before it looks at the disk.
-        try:
-            listen(bench, instance, "")
-        finally:
-            instance.destroy()
+        start_and_listen(bench)
     assert "\n" not in str(caught.value)
+
+
+def start_and_listen(bench: Bench) -> None:
+    """Start and wait: QEMU opens the serial line before it looks at the disk, libvirt's overlay is made before."""
+    instance = bench.start(Workload(new_nonce(), keep_running=True))
+    try:
+        listen(bench, instance, "")
+    finally:
+        instance.destroy()
 
 
 @pytest.mark.parametrize("machine", ["pc", "q35"])
@@ -362,3 +366,21 @@ def test_kvm_that_was_asked_for_is_never_replaced(tmp_path: Path, monkeypatch: p
         assert found.facts["kvm"] == "usable"
     else:
         assert found.reason.startswith("only kvm was asked for: ")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+def test_a_whole_userland_reaches_multi_user_target(bench: Bench, engine_missing: Callable[[str], None]) -> None:
+    bench.set_up(engine_missing, profile="distro")
+    nonce = new_nonce()
+    instance = bench.start(
+        Workload(nonce, argv=("/bin/systemctl", "is-active", "multi-user.target"), keep_running=True)
+    )
+    try:
+        reader = listen(bench, instance, nonce, deadline_s=300)
+        read_until(instance, reader, lambda so_far: "ENVBENCH-EXIT" in so_far.tail(), soon(60), "end of the command")
+        assert "\nactive" in reader.tail().replace("\r", "")
+        instance.stop(soon(120))
+        instance.remove(soon(30))
+    finally:
+        instance.destroy()
