@@ -262,8 +262,11 @@ def test_no_file_is_read_twice() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--from", "/no/such"], ["--brief", "--from", "/no/such"], ["--root", "/no\x1b/such"], ["resources", "--root", "/no"],
-     ["--from", "a", "--root", "b"], ["--is", "--from", "/no/such"], ["--from"], ["--is", "vm", "--from", "/no/such"]],
+    [
+        ["--from", "/no/such"], ["--brief", "--from", "/no/such"], ["--root", "/no\x1b/such"], ["--from"],
+        ["resources", "--root", "/no"], ["--from", "a", "--root", "b"], ["--is", "--from", "/no/such"],
+        ["--is", "vm", "--from", "/no/such"],
+    ],
 )  # fmt: skip
 def test_a_target_that_is_not_there_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
