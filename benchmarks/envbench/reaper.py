@@ -357,6 +357,8 @@ def _empty_cgroup(path: Path) -> None:
                 os.kill(int(pid), signal.SIGKILL)
         try:
             path.rmdir()
+        except FileNotFoundError:
+            return
         except OSError:
             sleep(0.02)  # A killed process leaves its cgroup only when it has been torn down.
         else:

@@ -29,7 +29,7 @@ from envbench.samples import SampleWriter, read_samples
 NAMES = ("process", "namespaces", "runc", "crun", "gvisor", "docker", "podman", "containerd", "qemu", "libvirt")
 RUNGS = [pytest.param(name, marks=pytest.mark.engine(name)) for name in NAMES]
 UNSUPPORTED = "unsupported here"
-"""An engine that is installed and itself says that this kernel is not set up for it: a skip everywhere, with its words."""
+"""An installed engine that says that this kernel is not set up for it: a skip everywhere, with its words."""
 
 
 class Ground:

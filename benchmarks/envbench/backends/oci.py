@@ -22,7 +22,7 @@ from envbench.errors import BackendError
 from envbench.payload.tree import argv_for, tree_of_run
 from envbench.plan import LABEL, Settings, container_variants, new_nonce
 from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.reaper import Entry, Journal, Kind, process_start_ticks
+from envbench.reaper import Entry, Journal, Kind, process_start_ticks, remove_cgroup
 
 CHECK_DEADLINE_S = 20.0
 
@@ -198,6 +198,7 @@ class OciBackend:
         self._tree = settings.work_dir / "tree"
         self._counter = itertools.count(1)
         self._root = settings.work_dir / f"{self.name}-state"
+        self._cgroup_number = 0
 
     def global_options(self) -> tuple[str, ...]:
         """Return options that stand before the command: where the state lies, and what this runtime needs here."""
@@ -205,7 +206,7 @@ class OciBackend:
 
     def cgroups_path(self, name: str) -> str:
         """Return the cgroupsPath of a container, "" where the runtime has to leave cgroups alone."""
-        return f"/envbench-{self.settings.run_id}/{name}" if os.geteuid() == 0 else ""
+        return f"/{_cgroup_name(self.settings.run_id)}/{name}" if os.geteuid() == 0 else ""
 
     def helpers(self, pid: int) -> tuple[int, ...]:
         """Return host processes besides the payload's that exist only for its container."""
@@ -240,6 +241,8 @@ class OciBackend:
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build the run's tree and the folder of the runtime's state."""
         self._tree = tree_of_run(self.settings).path
+        if not self._cgroup_number and self.cgroups_path(""):
+            self._cgroup_number = self.journal.intend(Kind.CGROUP, _cgroup_name(self.settings.run_id), self.name)
         self._root.mkdir(mode=0o700, exist_ok=True)
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> OciInstance:
@@ -277,8 +280,10 @@ class OciBackend:
     def close(self) -> None:
         """Remove the runtime's state folder and the cgroup that held the containers'."""
         shutil.rmtree(self._root, ignore_errors=True)
-        if os.geteuid() == 0:
+        if self._cgroup_number:
             _remove_cgroups(self.settings.run_id)
+            self.journal.forget(self._cgroup_number)
+            self._cgroup_number = 0
 
     def run(self, *words: str) -> str:
         """Run one command of the runtime to its end. Raises BackendError with its last words."""
@@ -426,24 +431,27 @@ def _log_tail(path: Path) -> str:
     return " | ".join(lines[-3:])[-400:]
 
 
-def _remove_cgroups(run_id: str) -> None:
-    """Remove the cgroups above the containers' own, which runtimes leave behind."""
-    for parent in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
-        folder = parent / f"envbench-{run_id}"
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+def _cgroup_name(run_id: str) -> str:
+    """Return the name of the cgroup that holds all of a run's containers."""
+    return f"envbench-{run_id}"
+
+
+def _remove_cgroups(run_id: str) -> bool:
+    """Remove the cgroup above the containers' own, which runtimes leave behind; return whether there was any."""
+    hierarchies = (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/"))
+    return any([remove_cgroup(parent / _cgroup_name(run_id)) for parent in hierarchies])
 
 
 def reap(entry: Entry, run_id: str) -> bool:
     """Delete a journalled container of a dead run by force, with the runtime that made it. Raises BackendError."""
     if run_id not in entry.name:
         raise BackendError(f"{entry.name} does not carry the run's id {run_id}; left alone")
+    if entry.kind is Kind.CGROUP:
+        return _remove_cgroups(run_id)
     options = json.loads(entry.facts["options"])
     root = Path(options[options.index("--root") + 1])
-    _remove_cgroups(run_id)
     if not _has_state(root, entry.name):
         return False
     program = {"runc": "runc", "crun": "crun", "gvisor": "runsc"}[entry.backend]
     run_command((program, *options, "delete", "--force", entry.name), run_id, f"deleting {entry.name}")
-    _remove_cgroups(run_id)
     return True
