@@ -46,7 +46,7 @@ def peers_right(row: dict[str, object]) -> tuple[bool, bool]:
     by_id = {entry.id: entry for entry in ENTRIES}
     virtual = {entry.virt_what for entry in ENTRIES if entry.kind.word in {"vm", "wsl"}} - {""}
     contained = {entry.virt_what for entry in ENTRIES if entry.kind.word not in {"vm", "wsl"}} - virtual - {""}
-    truth = [by_id[str(name).partition("|")[0]] for name in row["truth"]]  # type: ignore[attr-defined]
+    truth = [by_id[str(name)] for name in row["truth"]]  # type: ignore[attr-defined]
     vm, container = str(row["systemd_vm"]), str(row["systemd_container"])
     facts = {str(fact) for fact in row["virt_what"]}  # type: ignore[attr-defined]
     if not truth:

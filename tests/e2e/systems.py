@@ -35,6 +35,7 @@ SCRUB: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"{re.escape(str(REPOSITORY))}", "/srv/envinspect"),
         (r"/root/\.pyenv/versions/[0-9.]+", "/usr/local"),
         (r"process_api", "service"),
+        (r"\(\w+@\w+\)", "(builder@host)"),
         (r"(?m)^\d+ \d+ \S+ \S+ /mnt/sandboxing\S* .*\n", ""),
         # A host's own init and its arguments; the rest of the command line is the VMM's.
         (r"rdinit=.*", ""),
@@ -73,6 +74,17 @@ def _single(folder: Path) -> Path:
     return next(folder.rglob("facts.json")).parent
 
 
+def _prune(root: Path, asked: set[str]) -> None:
+    """Remove what only resources and the host's description read: here, every file has to be evidence's."""
+    for path in sorted(root.rglob("*"), reverse=True):
+        inside = "/" + str(path.relative_to(root))
+        other = inside.replace("/sys/devices/virtual/dmi/id/", "/sys/class/dmi/id/")
+        if path.is_file() and not {inside, other} & asked:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
 def adopt(row: dict[str, object], archive: Path, expectations: ModuleType) -> str:
     """Make one system; return a line that says what came of it."""
     from envinspect import inspect
@@ -86,10 +98,12 @@ def adopt(row: dict[str, object], archive: Path, expectations: ModuleType) -> st
             packed.extractall(folder, filter="data")
         _scrub_folder(folder)
         source = _single(folder)
-        stack = inspect(read_capture(str(source))).stack
+        answer = inspect(read_capture(str(source)))
+        stack = answer.stack
         layers = [layer.id for layer in stack.layers]
         if layers != row["envinspect"]:
             return f"{name}: left out, the capture says {layers} where the machine said {row['envinspect']}"
+        _prune(source / "root", answer.facts.files.keys() | answer.facts.stats.keys())
         size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
         if size > LARGEST_BYTES:
             return f"{name}: left out, {size} bytes"

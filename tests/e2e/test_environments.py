@@ -59,14 +59,12 @@ def answer_schema() -> dict[str, object]:
 
 def judge(row: Environment, layers: Sequence[str], host: Sequence[str]) -> str:
     """Return what is wrong with an answer's layers, "" where they are the truth."""
-    outer = [] if row.own_kernel else [set(name.split("|")) for name in host]
+    outer = [] if row.own_kernel else [{name} for name in host]
     if not row.firmware or row.hides_host:
         for names in outer:
             names.update(GENERAL[name] for name in list(names) if name in GENERAL)
-    inner = [set(name.rstrip("?").split("|")) for name in row.layers]
-    certain = [names for names, name in zip(inner, row.layers, strict=True) if not name.endswith("?")]
-    outers = [outer, []] if row.hides_host else [outer]
-    for whole in (seen + rest for seen in outers for rest in (inner, certain)):
+    inner = [{name} for name in row.layers]
+    for whole in [outer + inner, inner] if row.hides_host else [outer + inner]:
         if len(layers) == len(whole) and all(layer in names for layer, names in zip(layers, whole, strict=True)):
             return ""
     return f"truth is {list(host if outer else [])} + {list(row.layers)}, the answer is {list(layers)}"
@@ -110,7 +108,7 @@ def _check_the_rest(row: Environment, answer: Answer, host: Sequence[str]) -> No
     assert answer.exit_code == (0 if answer.envinspect["determined"] else 3), answer.errors
     if answer.unprivileged is not None:
         seen = {layer["id"] for layer in answer.unprivileged["layers"]}
-        true = {name for names in (*host, *row.layers) for name in names.rstrip("?").split("|")}
+        true = {*host, *row.layers}
         general = {GENERAL[name] for name in true if name in GENERAL} | {"vm", "container"}
         assert seen <= true | general, "without root the answer contradicts the one with root"
 
@@ -120,7 +118,7 @@ def _record(row: Environment, matrix: Matrix, answer: Answer, wrong: str, host: 
         {
             "name": row.name,
             "how": row.how,
-            "truth": [name.rstrip("?") for name in (row.layers if row.own_kernel else (*host, *row.layers))],
+            "truth": list(row.layers) if row.own_kernel else [*host, *row.layers],
             "envinspect": answer.layers,
             "right": not wrong,
             "systemd_vm": answer.systemd_vm,

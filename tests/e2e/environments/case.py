@@ -17,8 +17,7 @@ class CannotStartError(Exception):
 class Environment:
     """One real environment and the truth about it.
 
-    `layers` are the layers inside the host's (or all, where `own_kernel`), outermost first: "a|b" where both are right,
-    "a?" where nothing inside can tell that layer for certain, so that an answer without it is right too.
+    `layers` are the layers inside the host's (or all, where `own_kernel`), outermost first.
     `needs` are programs that must be there; the first names the engine. `firmware` says whether the environment can see
     the firmware tables that name the host's VMM; where not, the general id (`kvm`) is as right as the VMM's own.
     Rows of one `shared_boot` are answered by one guest. `slow` ones start ahead, in the background.

@@ -268,7 +268,7 @@ _DOCKER: tuple[Environment, ...] = (
         "runc-in-docker",
         ("docker",),
         _runc_in_docker,
-        ("docker", "container?"),
+        ("docker", "container"),
         "runc inside docker run --privileged",
         never=frozenset({"podman", "lxc"}),
     ),

@@ -66,7 +66,7 @@ NAMESPACES = (
         "chroot-without-proc",
         ("chroot",),
         _chroot_bare,
-        ("chroot?",),
+        ("chroot",),
         "chroot without /proc and /sys",
         firmware=False,
         never=CONTAINERS,
