@@ -181,8 +181,10 @@ def test_a_guest_that_hangs_times_out_with_its_last_words(bench: Bench, engine_m
     bench.set_up(engine_missing, append="rdinit=/bin/sh")
     instance = bench.start(Workload(new_nonce(), keep_running=True))
     try:
+        reader = OutputReader(marker_for(new_nonce()))
+        read_until(instance, reader, lambda so_far: "job control turned off" in so_far.tail(), soon(READY_S), "shell")
         with pytest.raises(StartTimeoutError, match=r"no ready line within .*job control turned off"):
-            listen(bench, instance, new_nonce(), deadline_s=12)
+            wait_ready(instance, reader, soon(1))
         with pytest.raises(BackendError, match="did not power off in time"):
             instance.stop(soon(1))
     finally:
