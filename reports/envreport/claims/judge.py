@@ -1,6 +1,7 @@
 """One claim against one run: the rule's outcome in, a judgement with figure, reason, conditions and remedy out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from envbench.phases import Unit
 from envbench.samples import variant_keys
@@ -12,6 +13,7 @@ from envreport.results import Results
 from envreport.words import words
 
 SHOWN_FINDINGS = 3
+SHOWN_LEFT_OUT = 2
 MANY_SAMPLES = 10_000
 ACCELERATORS = {
     "tcg": "software emulation (TCG), says nothing about KVM's speed",
@@ -68,14 +70,25 @@ def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
         if need.failed:
             reasons.append(f"not so here: {words(need.metric)}")
             continue
+        left_out = _left_out(results, need.experiment)
         if need.experiment not in ran:
-            reasons.append(f"the {need.experiment} experiment was not part of this run")
-            remedies.append(f"`envbench {need.experiment}`")
+            why = "was not part of this run" if not left_out else f"could not be done: {left_out[0]['reason']}"
+            reasons.append(f"the {need.experiment} experiment {why}")
+            remedies.append(str(left_out[0]["remedy"]) if left_out else f"`envbench {need.experiment}`")
             continue
         reasons.append(f"not measured for {need.rungs}: {words(need.metric)}")
+        remedies.extend(f"{each['what']}: {each['reason']} ({each['remedy']})" for each in left_out[:SHOWN_LEFT_OUT])
         remedies.extend(_skipped(results, need.rungs))
     remedy = "; ".join(dict.fromkeys(remedies)) or "See `envbench doctor` for what is missing on this machine."
     return "; ".join(dict.fromkeys(reasons)), remedy
+
+
+def _left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
+    """Return the run's own notes on what it could not measure in this experiment."""
+    keys = ("what", "reason", "remedy")
+    return [
+        each for each in results.records("skips") if each.get("experiment") == experiment and all(map(each.get, keys))
+    ]
 
 
 def _skipped(results: Results, words: str) -> Iterator[str]:
