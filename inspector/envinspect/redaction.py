@@ -7,18 +7,22 @@ where a signature rests on it (`ec2` in a UUID, `VMware-` before a serial number
 import re
 
 from envinspect.listing import signature_rows
+from envinspect.signatures.catalogue import ENTRIES
+from envinspect.signatures.orchestrators import VARIABLES
 
 KEPT_VARIABLES = frozenset(
     {"container", "container_ttys", "AWS_EXECUTION_ENV", "SYSTEMD_VIRTUALIZATION", "FLATPAK_ID", "TERM"}
 )
 """Environment variables whose value is itself the evidence; of all others only that they are set is kept."""
 SET = "set"
+_IDS = frozenset(entry.id for entry in ENTRIES)
 
 _UUID = re.compile(
     r"([0-9A-Fa-f]{8})([-_])([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{4})\2([0-9A-Fa-f]{12})(?![0-9A-Fa-f])"
 )
 _MAC = re.compile(r"(?<![0-9A-Fa-f:])((?:[0-9A-Fa-f]{2}:){3})(?:[0-9A-Fa-f]{2}:){2}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
-_USER = re.compile(r"(?<=/home/)[^/\s,:;]+|(?<=/Users/)[^/\s,:;]+")
+_USER = re.compile(r"(?:(?<=/home/)|(?<=/Users/))(?!core(?:[/\s,:;]|$))[^/\s,:;]+")
+"""`core` is nobody's name: it is the account of CoreOS images, by which Podman's machine is told."""
 _SECRET = re.compile(r"(?i)\b([\w.-]*(?:passw|passphrase|secret|token|credential|api_?key|private_?key)[\w.-]*)=\S+")
 _SERIAL_LINE = re.compile(r"(?mi)^(serial[ \t]*:[ \t]*)\S.*$")
 
@@ -54,7 +58,8 @@ class Redaction:
         """Return a file's bytes, scrubbed by what is known of its format."""
         if path.startswith("/proc/") and path.endswith("/environ"):
             return self._environ(data)
-        if _SERIAL_FILES.search(path):
+        # EC2's Xen machines show their UUID as serial number, and are told by it.
+        if _SERIAL_FILES.search(path) and not _UUID.fullmatch(data.decode("latin-1").strip()):
             return _serial(path.rpartition("/")[2], data)
         if path in _HOST_FILES:
             return b"host\n"
@@ -66,7 +71,10 @@ class Redaction:
 
     def variable(self, name: str, value: str) -> str:
         """Return an environment variable's value: as it is where that is the evidence, else only that it is set."""
-        return self.text(value) if name in KEPT_VARIABLES or value == "" else SET
+        if name in KEPT_VARIABLES or value == "" or value in _IDS:
+            return self.text(value)
+        looked_for = (row.value for row in VARIABLES if name in row.names and row.value)
+        return next((start for start in looked_for if value.startswith(start)), SET)
 
     def _environ(self, data: bytes) -> bytes:
         """Keep names; a NUL-separated environment without its secrets still tells which orchestrator set it."""

@@ -1,12 +1,21 @@
 """Redaction takes out what names a machine or a person, and keeps what signatures rest on."""
 
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envinspect.capture import write_capture
+from envinspect.captured import read_capture
+from envinspect.inspection import inspect
+from envinspect.model import Stack
+from envinspect.recording import ask_everything
 from envinspect.redaction import Redaction, smbios
+
+SYSTEMS = sorted(path.parent for path in (Path(__file__).parents[1] / "systems").glob("*/facts.json"))
 
 UUID = "4c4c4544-0043-3010-8052-b4c04f313233"
 
@@ -105,3 +114,19 @@ def test_smbios_keeps_the_length_of_anything(raw: bytes) -> None:
 def test_scrubbing_twice_changes_nothing_more(value: str) -> None:
     once = Redaction(("myhost",)).text(value)
     assert Redaction(("myhost",)).text(once) == once
+
+
+def signs(stack: Stack) -> tuple[object, ...]:
+    """Return what an answer says, without the words of its evidence."""
+    marks = (stack.cloud, stack.orchestrator, stack.engine, *stack.roles)
+    layers = [(layer.kind, layer.id, layer.details) for layer in stack.layers]
+    return layers, [mark.id for mark in marks if mark is not None], stack.determined
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda path: path.name)
+def test_redaction_changes_no_answer(system: Path, tmp_path: Path) -> None:
+    facts = read_capture(str(system))
+    ask_everything(facts)
+    out = str(tmp_path / "out")
+    write_capture(facts, out, tool="test", captured_at=datetime(2026, 1, 1, tzinfo=UTC), redaction=Redaction(("some",)))
+    assert signs(inspect(read_capture(out)).stack) == signs(inspect(facts).stack)
