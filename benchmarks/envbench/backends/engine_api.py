@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from envbench.backends.procfs import cgroup_of, parent_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PAYLOAD_MOUNT = "/envbench-payload"
 """Where the payload tree is seen inside an image of the user's own."""
 STOP_GRACE_S = 10
+INTERRUPTED_PATIENCE_S = 5.0
 _STDOUT_AND_STDERR = (1, 2)
 _FRAME_HEADER_BYTES = 8
 
@@ -200,8 +202,8 @@ class EngineInstance:
 
     def _close(self) -> None:
         if self._socket is not None:
-            # The SDK hands out a file on a hijacked connection and keeps the answer and the socket below open: the answer
-            # goes first, for it flushes what it stands on.
+            # The SDK hands out a file on a hijacked connection and leaves the answer and the socket below it open. The
+            # answer goes first, for it flushes what it stands on.
             held = (getattr(self._socket, "_response", None), getattr(self._socket, "_sock", None), self._socket)
             for one in held:
                 if one is not None:
@@ -259,8 +261,12 @@ class EngineBackend:
             except BaseException:
                 instance.destroy()
                 raise
-        except BaseException:
+        except BackendError:
             self._forget_if_absent(identity, number)
+            raise
+        except BaseException:
+            # Interrupted while the engine was at it: what was asked for may still come to be.
+            self._forget_if_absent(identity, number, patience_s=INTERRUPTED_PATIENCE_S)
             raise
         return instance
 
@@ -348,10 +354,11 @@ class EngineBackend:
         """Return what this engine needs besides in a container's host configuration."""
         return {}
 
-    def _forget_if_absent(self, identity: str, number: int) -> None:
+    def _forget_if_absent(self, identity: str, number: int, patience_s: float = 0.0) -> None:
+        """Remove a container that a failed start may have made, waiting so long for it to appear, and forget it."""
         with contextlib.suppress(BackendError):
             # A name clash must not remove the other's container: only what carries this run's id goes.
-            remove_labelled_container(self.api, identity, self.settings.run_id)
+            remove_when_it_appears(self.api, identity, self.settings.run_id, patience_s)
             self.journal.forget(number)
 
 
@@ -379,6 +386,19 @@ def remove_labelled_container(api: "APIClient", identity: str, run_id: str) -> b
     return labels.get(LABEL) == run_id and remove_container(api, identity)
 
 
+def remove_when_it_appears(api: "APIClient", identity: str, run_id: str, patience_s: float) -> bool:
+    """Remove a labelled container, waiting so long for it: an engine goes on with a create whose caller was killed.
+
+    Returns whether there was one. Raises BackendError where the engine cannot be asked.
+    """
+    deadline_ns = monotonic_ns() + int(patience_s * NS_PER_S)
+    while not remove_labelled_container(api, identity, run_id):
+        if monotonic_ns() >= deadline_ns:
+            return False
+        sleep(0.2)
+    return True
+
+
 def remove_image(api: "APIClient", name: str) -> bool:
     """Remove an image; return whether it was there. Raises BackendError."""
     from docker.errors import ImageNotFound
@@ -397,4 +417,4 @@ def reap_by_api(api: "APIClient", entry: Entry, run_id: str) -> bool:
         raise BackendError(f"{entry.name} does not carry the run's id {run_id}; left alone")
     if entry.kind is Kind.IMAGE:
         return remove_image(api, entry.name)
-    return remove_labelled_container(api, entry.name, run_id)
+    return remove_when_it_appears(api, entry.name, run_id, INTERRUPTED_PATIENCE_S)

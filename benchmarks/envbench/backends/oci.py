@@ -439,7 +439,7 @@ def _cgroup_name(run_id: str) -> str:
 def _remove_cgroups(run_id: str) -> bool:
     """Remove the cgroup above the containers' own, which runtimes leave behind; return whether there was any."""
     hierarchies = (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/"))
-    return any([remove_cgroup(parent / _cgroup_name(run_id)) for parent in hierarchies])
+    return bool(sum(remove_cgroup(parent / _cgroup_name(run_id)) for parent in hierarchies))
 
 
 def reap(entry: Entry, run_id: str) -> bool:
