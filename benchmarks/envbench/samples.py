@@ -116,9 +116,9 @@ def read_samples(path: Path) -> Iterator[Sample]:
 
 
 def _sample(row: dict[str, str], path: Path, line: int) -> Sample:
+    if row["schema"] != SCHEMA:
+        raise SamplesError(f"{path}: line {line}: schema {row['schema']!r} is not {SCHEMA}")
     try:
-        if row["schema"] != SCHEMA:
-            raise SamplesError(f"{path}: line {line}: schema {row['schema']!r} is not {SCHEMA}")
         text = row["value"]
         return Sample(
             run_id=row["run_id"],
@@ -136,8 +136,6 @@ def _sample(row: dict[str, str], path: Path, line: int) -> Sample:
             detail=row["detail"],
             monotonic_ns=int(row["monotonic_ns"]),
         )
-    except SamplesError:
-        raise
     except (ValueError, TypeError, AttributeError) as error:
         raise SamplesError(f"{path}: line {line}: {error}") from error
 
