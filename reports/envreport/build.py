@@ -23,7 +23,8 @@ from envreport.units import TIMES
 EMBED_LIMIT_BYTES = 12_000_000
 """Rows above this are not carried inside the report (they are packed, about ten to one)."""
 PREFERRED = ("docker", "podman", "containerd", "runc", "crun", "libvirt", "qemu")
-HIDDEN = "(left out; --include-host shows it)"
+HIDDEN_KEYS = frozenset({"hostname", "name", "user", "boot_time_s"})
+"""Names are left out; a boot time tells a machine apart and nothing about it."""
 
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
@@ -141,7 +142,7 @@ def _evidence_text(piece: Mapping[str, Any]) -> str:
 def _environment_tables(results: Results) -> Iterator[Table]:
     host = results.record("host", "host")
     if host:
-        rows = tuple(_flat_rows({key: value for key, value in host.items() if key not in {"hostname", "name", "user"}}))
+        rows = tuple(_flat_rows({key: value for key, value in host.items() if key not in HIDDEN_KEYS}))
         yield Table("machine", "This machine", ("what", "value"), rows)
     for name, caption in (("overruled", "Signs that were overruled"), ("unknown", "What could not be read")):
         found = results.records("host", name)

@@ -64,7 +64,7 @@ def change_of(ratio: stats.Estimate | None, margin: float = MARGIN) -> Change:
 CONDITIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "payload": (("payload",),),
     "accelerator": (("accelerator", "used"),),
-    "CPU": (("host", "host", "cpu_model"), ("host", "host", "cpu"), ("host", "host", "architecture")),
+    "CPU": (("host", "host", "cpu_brand"), ("host", "host", "cpu"), ("host", "host", "architecture")),
 }
 """What must be equal, and where in run.json it stands."""
 

@@ -225,7 +225,7 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
         because = f" ({reason})" if reason else ""
         yield Warning_(
             "unfinished",
-            f"{', '.join(names)}: {runs} of {needed} starts were measured{because}",
+            f"{', '.join(names)}: stopped after {runs} starts, {needed} more were wanted{because}",
             "Give the run more time (--budget) or fewer rungs (--backend).",
         )
     leaked = results.get("cleanup", "leaked")

@@ -475,3 +475,17 @@ def test_opposite_claims_never_both_hold(make_rows: Any) -> None:
 def test_units_of_rows_are_those_of_the_contract(rows: Any) -> None:
     series(E.MEMORY, "total", docker=[1.0])(rows)
     assert rows.samples[0].unit is Unit.BYTES
+
+
+def test_a_median_of_zero_is_compared_by_intervals(rows: Any) -> None:
+    rows.add(E.IDLE, "docker", "cpu_ns_per_min", [0, 0, 0, 0, 0, 10 * MS])
+    rows.add(E.IDLE, "qemu", "cpu_ns_per_min", around(900 * MS), variant=KVM)
+    series(E.STARTUP, Phase.HOST_CPU, qemu=around(10 * S), docker=around(S))(rows)
+    assert judge(BY_ID["cpu-overhead"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_a_median_of_zero_within_reach_stays_open(rows: Any) -> None:
+    rows.add(E.IDLE, "docker", "cpu_ns_per_min", [0, 0, 0, 0, 0, 950 * MS])
+    rows.add(E.IDLE, "qemu", "cpu_ns_per_min", around(900 * MS), variant=KVM)
+    series(E.STARTUP, Phase.HOST_CPU, qemu=around(10 * S), docker=around(S))(rows)
+    assert judge(BY_ID["cpu-overhead"], rows.results()).verdict is Verdict.INCONCLUSIVE

@@ -196,11 +196,25 @@ class Ratio:
         paired = top.key.experiment == bottom.key.experiment
         estimate = stats.ratio(top.rounds, bottom.rounds, paired=paired)
         if estimate is None:
-            return Finding(Answer.OPEN, about, units.MISSING, 0, accel, "the median to divide by is 0", keys)
+            return self._apart(top, bottom, about, accel)
         answer = compare(estimate.interval, self.relation, self.bound)
         text = units.estimate_text(estimate, Unit.RATIO, self.bound)
         finding = Finding(answer, about, text, estimate.n, accel, "", keys, estimate, Unit.RATIO, self.bound)
         return short(finding, self.smallest)
+
+    def _apart(self, top: Series, bottom: Series, about: str, accel: str | None) -> Finding:
+        """Compare the two intervals where the median to divide by is 0."""
+        upper, lower = stats.median(top.values), stats.median(bottom.values)
+        answer = Answer.OPEN
+        if upper and lower and upper.interval and lower.interval:
+            answer = compare(upper.interval, self.relation, lower.interval.high)
+            if answer is not compare(upper.interval, self.relation, lower.interval.low):
+                answer = Answer.OPEN
+        text = f"{units.estimate_text(upper, top.unit)} against {units.estimate_text(lower, bottom.unit)}"
+        note = "the median to divide by is 0: interval against interval"
+        return Finding(
+            answer, about, text, min(len(top.values), len(bottom.values)), accel, note, (top.key, bottom.key)
+        )
 
 
 def pairs(tops: Iterable[Series], bottoms: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
