@@ -204,7 +204,7 @@ METRICS: Mapping[str, Metric] = {
     "total": Metric(
         _MEMORY,
         _BYTES,
-        "the headline: charge of its cgroup (where it has one) plus PSS of its host processes outside that",
+        "the headline: charge of its cgroup, at least its processes' PSS, plus PSS of its host processes outside",
         "lower",
     ),
     "cgroup": Metric(

@@ -90,8 +90,9 @@ def test_cgroup_charge_is_less_the_inactive_page_cache(tmp_path, is_v2):
     assert found.peak == (None if is_v2 else 4000)
 
 
-def test_a_footprint_charges_a_cgroup_only_if_the_instance_is_in_it(tmp_path, monkeypatch):
-    (tmp_path / "memory.current").write_text("1000\n")
+@pytest.mark.parametrize(("charge", "inside"), [(1000, 10 * 1024), (50_000, 50_000)])
+def test_a_footprint_charges_a_cgroup_only_if_the_instance_is_in_it(tmp_path, monkeypatch, charge, inside):
+    (tmp_path / "memory.current").write_text(f"{charge}\n")
     (tmp_path / "memory.stat").write_text("inactive_file 0\n")
     (tmp_path / "cgroup.procs").write_text("7\n")
     pss = {7: 10, 8: 20}
@@ -100,7 +101,7 @@ def test_a_footprint_charges_a_cgroup_only_if_the_instance_is_in_it(tmp_path, mo
         lambda pids: parse_rollup(f"Pss: {sum(pss[pid] for pid in pids)} kB"),
     )
     mine = footprint((7, 8), tmp_path)
-    assert mine.total == 1000 + 20 * 1024
+    assert mine.total == inside + 20 * 1024
     foreign = footprint((8,), tmp_path)
     assert foreign == Footprint(foreign.processes, foreign.processes, None)
     assert foreign.total == 20 * 1024

@@ -1,7 +1,7 @@
 """What one idle instance costs the host in memory, by every usual definition, and the least memory it needs to start.
 
 The definition decides the headline, so all stand side by side; `total` is the one that the claims use: what is charged
-to the instance's cgroup plus the PSS of its host processes outside it.
+to the instance's cgroup, at least the PSS of the processes in it, plus the PSS of its host processes outside.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,8 +50,13 @@ class Footprint:
 
     @property
     def total(self) -> int:
-        """The headline, in bytes."""
-        return (self.cgroup.working_set if self.cgroup else 0) + self.outside.pss
+        """The headline, in bytes.
+
+        A file's pages are charged to the cgroup that touched them first, which may be another instance's or the host's: what
+        is inside the cgroup is no less than the PSS of the processes in it.
+        """
+        inside = self.processes.pss - self.outside.pss
+        return max(self.cgroup.working_set if self.cgroup else 0, inside) + self.outside.pss
 
 
 def footprint(pids: Sequence[int], cgroup: Path | None) -> Footprint:
