@@ -52,8 +52,8 @@ class Footprint:
     def total(self) -> int:
         """The headline, in bytes.
 
-        A file's pages are charged to the cgroup that touched them first, which may be another instance's or the host's: what
-        is inside the cgroup is no less than the PSS of the processes in it.
+        A file's pages are charged to the cgroup that touched them first, which may be another instance's or the host's:
+        what is inside the cgroup is no less than the PSS of the processes in it.
         """
         inside = self.processes.pss - self.outside.pss
         return max(self.cgroup.working_set if self.cgroup else 0, inside) + self.outside.pss
