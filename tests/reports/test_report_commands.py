@@ -182,7 +182,7 @@ def test_docs_results_format_is_in_step() -> None:
     from envreport.reference import metrics_markdown, summary_columns
 
     text = (ROOT / "docs" / "results-format.md").read_text(encoding="utf-8")
-    assert metrics_markdown() in text
+    assert metrics_markdown() in text, "run: python -m envreport.reference"
     for name in (*summary_columns(), *tables.CLAIM_COLUMNS, *tables.WARNING_COLUMNS):
         assert f"`{name}`" in text, name
 
