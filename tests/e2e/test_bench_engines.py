@@ -164,9 +164,21 @@ def envbench(*words: object, **more: object) -> int:
     return subprocess.run(command, check=False, timeout=250, **more).returncode
 
 
-def begin(*words: object, state: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "envbench", *map(str, words)]
-    return subprocess.Popen(command, env={**os.environ, "XDG_STATE_HOME": str(state)})
+@pytest.fixture
+def begin(tmp_path):
+    """Return a function that starts a run in the background; whatever the test does, it is ended and cleaned up after."""
+    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: object) -> "subprocess.Popen[bytes]":
+        begun.append(subprocess.Popen([sys.executable, "-m", "envbench", *map(str, words)], env=env))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.send_signal(signal.SIGINT)
+        process.wait(90)
+    envbench("clean", env=env)
 
 
 def wait_for_rows(process: "subprocess.Popen[bytes]", folder: Path) -> str:
@@ -183,8 +195,8 @@ ENGINES = ("--backend", "docker", "--backend", "runc", "--backend", "namespaces"
 
 @pytest.mark.engine("docker")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_cleans_up_and_keeps_the_rows(number, tmp_path):
-    process = begin("startup", *ENGINES, "--output", tmp_path / "out", state=tmp_path / "state")
+def test_a_signal_cleans_up_and_keeps_the_rows(number, begin, tmp_path):
+    process = begin("startup", *ENGINES, "--output", tmp_path / "out")
     run_id = wait_for_rows(process, tmp_path / "out")
     process.send_signal(number)
     assert process.wait(60) == 130
@@ -195,10 +207,10 @@ def test_a_signal_cleans_up_and_keeps_the_rows(number, tmp_path):
 
 
 @pytest.mark.engine("docker")
-def test_after_sigkill_the_next_run_reaps_and_a_run_beside_it_lives_on(tmp_path):
+def test_after_sigkill_the_next_run_reaps_and_a_run_beside_it_lives_on(begin, tmp_path):
     state = tmp_path / "state"
-    killed = begin("startup", *ENGINES, "--output", tmp_path / "killed", state=state)
-    lives = begin("startup", *ENGINES, "--output", tmp_path / "lives", state=state)
+    killed = begin("startup", *ENGINES, "--output", tmp_path / "killed")
+    lives = begin("startup", *ENGINES, "--output", tmp_path / "lives")
     killed_id, lives_id = wait_for_rows(killed, tmp_path / "killed"), wait_for_rows(lives, tmp_path / "lives")
     killed.kill()
     killed.wait()

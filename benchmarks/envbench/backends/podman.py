@@ -116,8 +116,10 @@ class RuntimeEngine(EngineBackend):
 
     def close(self) -> None:
         """Remove the image, close the client, end the service."""
-        super().close()
-        self.service.close()
+        try:
+            super().close()
+        finally:
+            self.service.close()
 
 
 def _pid_max() -> int:
