@@ -14,7 +14,7 @@ while read -r name cpu; do
   echo "## $name"
   chroot /disk timeout 280 qemu-system-x86_64 -accel kvm -machine q35 -cpu "$cpu" -m 512 -display none -monitor none \
     -nic none -no-reboot -no-user-config -serial file:/tmp/serial -kernel /vmlinuz -initrd /initramfs \
-    -append "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t ask.task=ask" </dev/null
+    -append "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t ask.task=ask ask.plain" </dev/null
   cat /disk/tmp/serial
   rm -f /disk/tmp/serial
 done <"${0%/*}/inner"
