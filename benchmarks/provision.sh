@@ -98,7 +98,14 @@ packages() {
   install "libvirt headers" "has pkg-config && pkg-config --exists libvirt && has gcc" libvirt-dev pkg-config gcc libc6-dev
   install "Python headers" "ls /usr/include/python3*/Python.h || ${PYTHON:-python3} -c 'import sysconfig, pathlib; assert pathlib.Path(sysconfig.get_path(\"include\"), \"Python.h\").exists()'" python3-dev
   install "static busybox" "busybox_is_static" busybox-static
+  # The rest is for single experiments and the distro profile; without it they say what they lack.
+  install "UEFI firmware" "ls /usr/share/OVMF/OVMF_CODE*.fd /usr/share/AAVMF/AAVMF_CODE*.fd 2>/dev/null | grep -q ." "$(firmware_package)"
+  install "Debian bootstrap" "has mmdebstrap" mmdebstrap
+  install "speed tools" "has sysbench && has stress-ng && has openssl" sysbench stress-ng openssl
+  install "foreign binaries" "ls /usr/bin/qemu-*-static" qemu-user-static
 }
+
+firmware_package() { [ "$(uname -m)" = aarch64 ] && echo qemu-efi-aarch64 || echo ovmf; }
 
 busybox_is_static() { has busybox && ! LC_ALL=C ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'; }
 
