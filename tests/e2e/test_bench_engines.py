@@ -166,7 +166,7 @@ def envbench(*words: object, **more: object) -> int:
 
 @pytest.fixture
 def begin(tmp_path):
-    """Return a function that starts a run in the background; whatever the test does, it is ended and cleaned up after."""
+    """Return a function that starts a run in the background; whatever the test does, it is ended afterwards."""
     env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     begun: list[subprocess.Popen[bytes]] = []
 
