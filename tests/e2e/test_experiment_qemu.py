@@ -1,0 +1,78 @@
+"""Experiments on real machines under emulation: a kernel of its own, a balloon, a plugged-in CPU, a disk that keeps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from envbench.backends import load as load_backend
+from envbench.backends.protocol import Usable
+from envbench.experiments import kernel, portability, resize
+from envbench.experiments.bench import Bench, Prepared
+from envbench.payload.kernel import default_cache_dir
+from envbench.plan import Rung, Settings, new_run_id
+from envbench.reaper import Journal, marked_processes
+from envbench.sampler import Sampler
+from envbench.samples import SampleWriter, read_samples
+
+pytestmark = [pytest.mark.engine("qemu"), pytest.mark.timeout(280)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, engine_missing) -> Iterator[Bench]:
+    run_id = new_run_id()
+    work_dir = tmp_path / run_id
+    work_dir.mkdir()
+    settings = Settings(
+        run_id=run_id,
+        work_dir=work_dir,
+        cache_dir=default_cache_dir(),
+        deadline_s=90,
+        quick=True,
+        accelerators=("tcg",),
+    )
+    journal = Journal(run_id, tmp_path / "journal")
+    backends = [load_backend(name)(settings, journal) for name in ("process", "qemu")]
+    for backend in backends:
+        answer = backend.check()
+        if not isinstance(answer, Usable):
+            engine_missing(f"{backend.name}: {answer.reason}")
+    with SampleWriter(tmp_path / "samples.csv") as writer:
+        rungs = []
+        for backend in backends:
+            variant = backend.variants()[0]
+            backend.prepare(variant)
+            rungs.append(Prepared(backend, Rung(backend.name, variant)))
+        try:
+            yield Bench(settings, journal, Sampler(settings, writer), rungs, quick=True, say=lambda _: None)
+        finally:
+            for backend in backends:
+                backend.close()
+            left = journal.entries()
+            journal.close()
+    assert left == ()
+    assert marked_processes(run_id) == ()
+
+
+def values(tmp_path: Path) -> dict[str, float | None]:
+    return {row.phase: row.value for row in read_samples(tmp_path / "samples.csv")}
+
+
+def test_a_machine_boots_a_kernel_of_its_own_on_hardware_of_its_own(bench: Bench, tmp_path: Path):
+    kernel.observe(bench)
+    seen = values(tmp_path)
+    assert bench.skips == []
+    assert seen["boot_id_equals_host"] == 0
+    assert seen["uptime_starts_at_zero"] == 1
+    assert seen["visible_on_host"] == 0
+    assert seen["hypervisor_process"] == 1
+    assert seen["hardware_equals_host"] == 0
+
+
+def test_a_machine_is_resized_while_it_runs_and_its_disk_keeps(bench: Bench, tmp_path: Path):
+    resize.run(bench)
+    portability._machine_keeps(bench, bench.rungs[1])
+    seen = values(tmp_path)
+    assert bench.skips == []
+    for name in ("memory_shrunk", "memory_grown", "cpu_changed", "vm_disk_keeps"):
+        assert seen[name] == 1, name
