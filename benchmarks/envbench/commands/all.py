@@ -14,7 +14,7 @@ from envbench.experiments import EXPERIMENTS
 from envbench.progress import Reporter
 from envbench.session import Session
 
-QUICK_BUDGET_S = 150.0
+QUICK_BUDGET_S = 240.0
 """For the timed starts: enough for every rung's smallest number of starts, emulated machines among them."""
 STARTUP = "startup"
 
