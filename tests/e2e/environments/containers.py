@@ -156,7 +156,9 @@ def _docker_remapped(lab: Lab) -> str:
     socket = f"unix://{folder}/docker.sock"
     daemon = lab.daemon(
         [
-            *("dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "--host", socket),
+            # In a network namespace of its own: a daemon without a bridge deletes docker0, whoever's it is.
+            *("unshare", "--net", "dockerd", "--host", socket),
+            *("--data-root", folder / "data", "--exec-root", folder / "exec"),
             *("--pidfile", folder / "pid", "--bridge=none", "--iptables=false", "--ip-forward=false"),
             *("--userns-remap", ROOTLESS_USER, "--cgroup-parent", lab.tag),
         ],
