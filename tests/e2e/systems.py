@@ -7,7 +7,7 @@ What names this machine rather than its kind (folders of the session, mounts of 
 is taken out first.
 """
 
-import importlib.util
+import importlib
 import json
 import re
 import shutil
@@ -61,12 +61,8 @@ def _scrub_folder(folder: Path) -> None:
 
 def _expectations() -> ModuleType:
     """The test module that knows expect.toml's form."""
-    spec = importlib.util.spec_from_file_location("test_systems", REPOSITORY / "tests/inspector/test_systems.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(REPOSITORY))
+    return importlib.import_module("tests.inspector.test_systems")
 
 
 def _single(folder: Path) -> Path:
