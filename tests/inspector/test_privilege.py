@@ -1,19 +1,13 @@
 """Who asks may change how much is known, never what: root and anyone else do not contradict each other."""
 
-from pathlib import Path
-
-import pytest
+from tests.inspector.systems import answer_for, holds_for_all
 
 from envinspect import inspect
-from envinspect.captured import read_capture
 from envinspect.facts import Facts
 from envinspect.model import Denied, Kind, Reading
 from envinspect.probes.acpi import TABLES
 from envinspect.root import Root, Stat
 from envinspect.signatures.catalogue import lineage
-
-SYSTEMS = Path(__file__).parent.parent / "systems"
-NAMES = sorted(folder.name for folder in SYSTEMS.iterdir() if (folder / "expect.toml").is_file())
 
 ROOT_ONLY = (
     *TABLES,
@@ -48,10 +42,12 @@ class Unprivileged:
         return self._root.stat(path)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_user_gets_no_other_machine_than_root(name: str) -> None:
-    whole = read_capture(str(SYSTEMS / name))
-    privileged = inspect(whole).stack
+def test_a_user_gets_no_other_machine_than_root() -> None:
+    holds_for_all(user_gets_no_other_machine)
+
+
+def user_gets_no_other_machine(name: str) -> None:
+    privileged, whole = answer_for(name)
     facts = Facts(
         Unprivileged(whole.root),
         whole._cpuid,

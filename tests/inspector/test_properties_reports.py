@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz import run, targets
 
@@ -22,7 +22,6 @@ TEXTS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     st.dictionaries(st.sampled_from(PATHS), TEXTS, max_size=12),
     st.lists(st.integers(0, 2**32 - 1), max_size=28),
@@ -35,13 +34,11 @@ def test_any_system_is_answered(
     targets.any_system(targets.system(files, words, variables, kind))
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=400))
 def test_any_facts_json_is_read_or_refused(data: bytes) -> None:
     targets.any_facts_json(data)
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=1500))
 def test_any_archive_is_read_or_refused(data: bytes) -> None:
     targets.any_archive(data)

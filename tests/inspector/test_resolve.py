@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from envinspect import inspect
@@ -129,7 +129,6 @@ words = st.integers(0, 2**32 - 1)
     st.builds(Registers, words, words, words, words),
     st.text(max_size=20),
 )
-@settings(max_examples=200, deadline=None)
 def test_no_bytes_make_a_probe_fail(data: bytes, name: str, registers: Registers, release: str) -> None:
     uname = Uname("Linux", release, release, "x86_64")
     facts = Facts(AnyRoot(data, name), AnyCpuid(registers), uname=uname, euid=0, environ=lambda _: Found(name))
