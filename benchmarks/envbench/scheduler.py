@@ -21,6 +21,11 @@ FAILURES_IN_A_ROW = 3
 """A rung that fails so often one after the other is given up: it would only eat the others' budget."""
 GROWTH_MAX = 10
 """No rung is asked for more than this many times the planned runs, however noisy it is."""
+FIRST_RUNS = 10
+"""Measured starts that each rung gets, as far as the budget goes, before the rest of it is shared out."""
+CHEAP_START_S = 0.25
+"""A rung whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
+in all."""
 
 Measure = Callable[[Sequence[Ticket]], Sequence[Start]]
 
@@ -100,24 +105,24 @@ def runs_wanted(tally: Tally, plan: Plan) -> int:
     return min(max(grown, tally.measured + 1), plan.runs * GROWTH_MAX)
 
 
-def shares(costs_ns: Mapping[int, float], wanted: Mapping[int, int], budget_ns: float) -> dict[int, int]:
+def shares(
+    costs_ns: Mapping[int, float], first: Mapping[int, int], wanted: Mapping[int, int], budget_ns: float
+) -> dict[int, int]:
     """Return how many more starts each rung gets so that all together fit into the budget.
 
-    Each first gets what it needs for an interval at all (cheapest first), then the time that is left is shared out
-    evenly: what a cheap rung does not need goes to the others.
+    All that are `first` come before the rest of the `wanted`; of each, the time is shared out evenly, and what a cheap
+    rung does not need goes to the others.
     """
     granted = dict.fromkeys(costs_ns, 0)
     left_ns = budget_ns
-    for index in sorted(costs_ns, key=lambda index: costs_ns[index]):
-        first = min(wanted[index], QUICK_RUNS, int(left_ns / len(costs_ns) / costs_ns[index]) if costs_ns[index] else 0)
-        granted[index] = max(0, first)
-        left_ns -= granted[index] * costs_ns[index]
-    unserved = sorted(costs_ns, key=lambda index: (wanted[index] - granted[index]) * costs_ns[index])
-    for place, index in enumerate(unserved):
-        share_ns = left_ns / (len(unserved) - place)
-        more = max(0, min(wanted[index] - granted[index], int(share_ns / costs_ns[index]) if costs_ns[index] else 0))
-        granted[index] += more
-        left_ns -= more * costs_ns[index]
+    for aim in (first, wanted):
+        open_ns = {index: (aim[index] - granted[index]) * costs_ns[index] for index in costs_ns}
+        for place, index in enumerate(sorted(open_ns, key=lambda index: open_ns[index])):
+            share_ns = left_ns / (len(open_ns) - place)
+            fitting = int(share_ns / costs_ns[index]) if costs_ns[index] else 0
+            more = max(0, min(aim[index] - granted[index], fitting))
+            granted[index] += more
+            left_ns -= more * costs_ns[index]
     return granted
 
 
@@ -206,15 +211,23 @@ class Scheduler:
         return one.given_up or (one.cost_ns or 0) * (QUICK_RUNS + 1) > share_ns
 
     def _granted(self) -> dict[int, int]:
-        going = [one for one in self.tallies if not one.given_up]
-        costs_ns = {one.index: (one.cost_ns or 0.0) / self.plan.parallel for one in going}
-        wanted = {one.index: max(0, runs_wanted(one, self.plan) - one.measured) for one in going}
-        fitting = {
-            index: cost
-            for index, cost in costs_ns.items()
-            if wanted[index] and cost * self.plan.parallel <= self._left_ns
-        }
-        return shares(fitting, wanted, self._left_ns)
+        wanting = [one for one in self.tallies if self._wants(one) and self._fits(one)]
+        costs_ns = {one.index: (one.cost_ns or 0.0) / self.plan.parallel for one in wanting}
+        wanted = {one.index: runs_wanted(one, self.plan) - one.measured for one in wanting}
+        first = {one.index: min(wanted[one.index], max(0, FIRST_RUNS - one.measured)) for one in wanting}
+        return shares(costs_ns, first, wanted, self._left_ns)
+
+    def _wants(self, one: Tally) -> bool:
+        return not one.given_up and one.measured < runs_wanted(one, self.plan)
+
+    def _fits(self, one: Tally) -> bool:
+        """Return whether a start of this rung may begin: the budget pays for it and for what cheaper ones must have."""
+        cost_ns = one.cost_ns or 0.0  # The first start of a rung tells its cost.
+        if cost_ns <= CHEAP_START_S * NS_PER_S and one.measured < QUICK_RUNS:
+            return True
+        cheaper = (other for other in self.tallies if self._wants(other) and (other.cost_ns or 0.0) < cost_ns)
+        held_back_ns = sum(max(0, QUICK_RUNS - other.measured) * (other.cost_ns or 0.0) for other in cheaper)
+        return cost_ns <= self._left_ns - held_back_ns / self.plan.parallel
 
     def _next_members(self) -> list[Tally]:
         going = [one for one in self.tallies if not one.given_up]
@@ -234,13 +247,7 @@ class Scheduler:
 
     def _one_that_still_fits(self) -> list[Tally]:
         """Return the neediest rung that fits into what is left once no even share pays for a whole start."""
-        fitting = [
-            one
-            for one in self.tallies
-            if not one.given_up
-            and 0 < (one.cost_ns or 0) <= self._left_ns
-            and one.measured < runs_wanted(one, self.plan)
-        ]
+        fitting = [one for one in self.tallies if self._wants(one) and self._fits(one)]
         return [min(fitting, key=lambda one: (one.measured, one.cost_ns or 0))] if fitting else []
 
     def _take_round(self, members: Sequence[Tally], *, warmup: bool) -> None:
@@ -249,10 +256,10 @@ class Scheduler:
         count = len(self.tallies)
         # The very first round goes up the registry, cheap rungs first: it is all that a tiny budget may see.
         order = shuffled(count, self.plan.seed, self._round) if self._round else list(range(count))
-        for index in order:
+        # Last those whose cost is not known: it may be all that is left.
+        for index in sorted(order, key=lambda index: not self.tallies[index].wall_ns):
             one = self.tallies[index]
-            # The first start of a rung tells its cost; after that none begins that is likely to pass the budget.
-            if index in chosen and not one.given_up and (one.cost_ns or 0) <= self._left_ns:
+            if index in chosen and not one.given_up and self._fits(one):
                 self._take(one, warmup=warmup)
         self._round += 1
 

@@ -11,8 +11,10 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from envbench import audit, noise
 from envbench.backends import BACKENDS, load
@@ -138,6 +140,11 @@ class Session:
         self.record.save()
         if not self.prepared:
             raise NoUsableBackendError("no rung can run here; " + "; ".join(reasons))
+
+    def change_plan(self, **changed: Any) -> None:
+        """Change the plan to what the rungs that were found call for."""
+        self.plan = replace(self.plan, **changed)
+        self.record.data["plan"] |= changed
 
     def rungs(self) -> list[Rung]:
         """Return all rungs that will be started, with the conditions that the harness sees to."""

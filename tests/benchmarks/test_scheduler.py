@@ -105,6 +105,33 @@ def test_no_budget_is_passed_by_more_than_the_first_look_at_a_rung(budget_s):
     assert machine.now_ns / 1e9 <= budget_s + 4.0 * 1.05
 
 
+def test_cheap_rungs_get_their_first_starts_whatever_slow_ones_use_up():
+    machine = Machine([0.01, 9.0, 0.2, 9.0])
+    scheduler = Scheduler(
+        Plan(runs=6, warmup=1, budget_s=8, seed=7),
+        [Rung(f"rung{index}") for index in range(4)],
+        machine.measure,
+        now_ns=lambda: machine.now_ns,
+        unwarmed=(1, 3),
+    )
+    scheduler.run()
+    assert machine.measured() == {0: 6, 1: 1, 2: 6, 3: 1}
+
+
+def test_slow_starts_leave_the_budget_that_cheaper_ones_must_have():
+    machine = Machine([0.5, 0.8, 4.0], spread=0.05)
+    machine.run(runs=6, warmup=0, budget_s=21)
+    assert machine.measured() == {0: 6, 1: 6, 2: 3}
+    assert machine.now_ns <= 21e9
+
+
+def test_each_rung_gets_ten_starts_before_the_rest_is_shared_out():
+    machine = Machine([0.02, 0.05, 0.8, 0.9, 0.9, 3.0, 5.0], spread=0.4)
+    machine.run(runs=20, budget_s=200, precision_ratio=0.01)
+    assert min(machine.measured().values()) >= 10
+    assert machine.now_ns <= 200e9
+
+
 def test_unwarmed_rungs_go_straight_to_measured_starts():
     machine = Machine([0.01, 5.0])
     scheduler = Scheduler(
@@ -168,7 +195,7 @@ def test_half_width_is_the_larger_arm():
 def test_shares_fit_the_budget_and_give_no_more_than_is_wanted(rungs, budget_ns):
     costs = dict(enumerate(cost for cost, _ in rungs))
     wanted = dict(enumerate(count for _, count in rungs))
-    granted = shares(costs, wanted, budget_ns)
+    granted = shares(costs, {index: count // 2 for index, count in wanted.items()}, wanted, budget_ns)
     assert all(0 <= granted[index] <= wanted[index] for index in costs)
     assert sum(granted[index] * costs[index] for index in costs) <= budget_ns * (1 + 1e-9)
 

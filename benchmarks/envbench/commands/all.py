@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from envbench import plan as plans
 from envbench.commands.experiments import format_option, max_option, run_experiments
 from envbench.commands.options import common_options, make_plan
 from envbench.commands.startup import time_starts
@@ -30,7 +31,7 @@ STARTUP = "startup"
     "--budget",
     "budget_s",
     type=click.FloatRange(0, min_open=True),
-    help=f"Seconds that the timed starts may take (default: 600; quick: {QUICK_BUDGET_S:g}).",
+    help=f"Seconds that the timed starts may take (default: {plans.DEFAULT_BUDGET_S:g}; quick: {QUICK_BUDGET_S:g}).",
 )
 @max_option
 @format_option

@@ -70,7 +70,8 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--quick",
         is_flag=True,
-        help=f"{plans.QUICK_RUNS} runs, the main variant of each rung, {plans.QUICK_BUDGET_S:g} s.",
+        help=f"{plans.QUICK_RUNS} runs, the main variant of each rung, starts for at most "
+        f"{plans.QUICK_ENGINES_BUDGET_S:g} s (without Docker and root: {plans.QUICK_BUDGET_S:g} s).",
     ),
     click.option("--seed", type=click.IntRange(0), help="Seed of the order (default: a fresh one, recorded)."),
     click.option(
