@@ -42,14 +42,17 @@ def write_all(
     claims_file: Path | None = None,
     include_host: bool = False,
     output: Path | None = None,
+    document: "ReportDocument | None" = None,
 ) -> list[Path]:
     """Write the files of these formats into `output` (the results folder by default) and return their paths.
 
-    The same rows give the same bytes. Raises ValueError for an unknown format, OSError where a file cannot be written.
+    The same rows give the same bytes. A `document` that was built already is not built again. Raises ValueError for
+    an unknown format, OSError where a file cannot be written.
     """
     from envreport.formats import render  # noqa: PLC0415 -- heavy
 
-    document = report_document(Path(results_dir), claims_file=claims_file, include_host=include_host)
+    if document is None:
+        document = report_document(Path(results_dir), claims_file=claims_file, include_host=include_host)
     folder = Path(output) if output is not None else Path(results_dir)
     return [_write(folder / file, content) for name in formats for file, content in render(name, document).items()]
 
@@ -84,23 +87,27 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-def console_summary(results_dir: Path) -> str:
+def console_summary(
+    results_dir: Path, *, document: "ReportDocument | None" = None, width: int = 0, styled: bool = False
+) -> str:
     """Return what a terminal shows after a run: the answer, the table, the verdicts and where the report is.
 
-    Plain text.
+    `width` in columns (0: as the terminal has it, 100 where there is none); plain text unless `styled`.
     """
     from envreport.formats.console import summary  # noqa: PLC0415 -- heavy
 
-    return summary(report_document(Path(results_dir)), Path(results_dir))
+    return summary(document or report_document(Path(results_dir)), Path(results_dir), width=width, styled=styled)
 
 
-def ci_notice(results_dir: Path, environ: "Mapping[str, str]") -> str:
+def ci_notice(results_dir: Path, environ: "Mapping[str, str]", *, document: "ReportDocument | None" = None) -> str:
     """Tell the CI about a run.
 
     Append Markdown to its job summary file where it offers one, return annotations for its log.
 
     "" where no CI is noticed. Raises OSError where the summary file cannot be written.
     """
-    from envreport.formats.github import notice  # noqa: PLC0415 -- heavy
+    from envreport.formats.github import notice, noticed  # noqa: PLC0415 -- heavy
 
-    return notice(report_document(Path(results_dir)), environ)
+    if not noticed(environ):
+        return ""
+    return notice(document or report_document(Path(results_dir)), environ)

@@ -74,7 +74,7 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
         return f"Here {_takes(one)}; no {lacking} was measured beside it.", tuple(notes)
     emulated = accelerator_of(results, machine) == "tcg"
     ratio = stats.ratio(machine.rounds, container.rounds)
-    sentence = f"Here {_takes(container)}, {_takes(machine, emulated=emulated)}"
+    sentence = f"Here {_takes(container)}, {_takes(machine, emulated=emulated).replace(' is ready in ', ' in ')}"
     if ratio and ratio.interval:
         limits = (ratio.interval.low, ratio.interval.high)
         low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
@@ -88,7 +88,8 @@ def _takes(series: Series, *, emulated: bool = False) -> str:
     middle = stats.median(series.values)
     side = side_of(series.key.backend, series.key.variant)
     kind = {Side.VM: "a VM", Side.CONTAINER: "a container", Side.HOST: "a bare process"}.get(side, "it")
-    name = f"{'an emulated VM' if emulated else kind} ({series.key.label})"
+    flat = series.key.label.replace(" (", ", ").replace(")", "")
+    name = f"{'an emulated VM' if emulated else kind} ({flat})"
     if middle is None:
         return f"{name} was not timed"
     return f"{name} is ready in {units.quantity(middle.value, series.unit)}"

@@ -7,6 +7,7 @@ from envbench.phases import METRICS, Phase
 from envreport.summary import COLUMNS
 from envreport.words import words
 
+RESULTS_FORMAT = Path(__file__).resolve().parents[2] / "docs" / "results-format.md"
 HEADING = "## Phases and metrics"
 
 
@@ -29,11 +30,7 @@ def summary_columns() -> tuple[str, ...]:
     return COLUMNS
 
 
-def refresh(path: Path) -> None:
-    """Rewrite the last section of docs/results-format.md; everything above its heading stays."""
-    text = path.read_text(encoding="utf-8")
-    path.write_text(f"{text[: text.index(HEADING)]}{HEADING}\n\n{metrics_markdown()}", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    refresh(Path("docs/results-format.md"))
+def results_format_markdown() -> str:
+    """Return docs/results-format.md with its tables as the code has them; the prose above them stays as written."""
+    text = RESULTS_FORMAT.read_text(encoding="utf-8")
+    return f"{text[: text.index(HEADING)]}{HEADING}\n\n{metrics_markdown()}"

@@ -37,7 +37,16 @@ ORDER = tuple(SIDES)
 SANDBOX_RUNTIMES = ("runsc", "gvisor", "kata")
 FLOOR_PROFILE = "floor"
 """A boot sector that says ready: hypervisor and firmware without an operating system; never judged as a VM."""
-WORDS = {"kvm": "KVM", "tcg": "TCG", "firmware": "firmware", "bridge": "bridge network"}
+WORDS = {
+    "kvm": "KVM",
+    "tcg": "TCG",
+    "firmware": "firmware",
+    "bridge": "bridge network",
+    "sequence": "one after another",
+    "parallel": "all at once",
+}
+FIRST_KEYS = ("accel", "runtime")
+"""What a rung is, before the conditions it ran under."""
 QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "kernel")}
 """Defaults that every rung shares and that no label needs to repeat."""
 USUAL_PROFILE = "minimal"
@@ -70,11 +79,11 @@ def label(backend: str, variant: str, profile: str) -> str:
     """Return the rung as it is written in tables and charts, e.g. "qemu (TCG, q35) · distro"."""
     keys = variant_keys(variant)
     words = []
-    for key in sorted(keys, key=lambda key: (key != "accel", key)):
+    for key in sorted(keys, key=lambda key: (key not in FIRST_KEYS, key)):
         value = keys[key]
         if (key, value) in QUIET_VALUES or (key == "parallel" and value == "1"):
             continue
-        bare = key in {"accel", "machine", "runtime", "network", "boot"}
+        bare = key in {"accel", "machine", "runtime", "network", "boot", "mode"}
         words.append(WORDS.get(value, value) if bare else f"{key} {value}")
     name = f"{backend} ({', '.join(words)})" if words else backend
     return f"{name} · {profile}" if profile not in {"", USUAL_PROFILE} else name

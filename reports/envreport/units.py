@@ -15,6 +15,7 @@ MAX_DIGITS = 17
 DURATIONS = (("min", 60e9), ("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 SIZES = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0))
 RATES = (("G/s", 1e9), ("M/s", 1e6), ("k/s", 1e3), ("/s", 1.0))
+GIGABYTE = 1e9
 MINUTES_FROM_NS = 600e9
 """Below ten minutes people compare seconds more easily."""
 
@@ -50,6 +51,13 @@ def quantity(value: float | None, unit: Unit | str, bound: float | None = None) 
     prefix = TIMES if unit == Unit.RATIO else ""
     space = "" if not name or name.startswith(("/", "k/", "M/", "G/")) else " "
     return f"{prefix}{text}{space}{name}"
+
+
+def bound_text(bound: float, unit: Unit | str) -> str:
+    """Return a bound as whoever set it would write it: 10^9 bytes are "1 GB", not a crooked number of MiB."""
+    if unit == Unit.BYTES and bound >= GIGABYTE and bound % GIGABYTE == 0:
+        return f"{bound / GIGABYTE:g} GB"
+    return quantity(bound, unit)
 
 
 def _digits(number: float, bound: float | None) -> str:

@@ -40,7 +40,7 @@ def series(experiment: E, phase: str, **rungs: list[float]) -> Build:
     return build
 
 
-def seen(experiment: E, backend: str, **facts: int | list[int]) -> Build:
+def seen(experiment: E, backend: str, *, profile: str = "minimal", **facts: int | list[int]) -> Build:
     def build(rows: Any) -> object:
         variant = KVM if backend == "qemu" else ""
         for name, value in facts.items():
@@ -50,6 +50,7 @@ def seen(experiment: E, backend: str, **facts: int | list[int]) -> Build:
                 name.replace("__", "."),
                 value if isinstance(value, list) else [value],
                 variant=variant,
+                profile=profile,
             )
         return rows
 
@@ -151,7 +152,6 @@ def host(*layers: Mapping[str, Any]) -> Mapping[str, Any]:
 
 MUTUAL = (
     "mutual__processes_seen",
-    "mutual__names_seen",
     "mutual__mounts_seen",
     "mutual__memory_seen",
     "mutual__files_seen",
@@ -283,9 +283,9 @@ KNOWN: Mapping[str, Known] = {
         both(sizes(2 * MIB, 17 * MIB, 14 * MIB), seen(E.SIZE, "libvirt", disk=400 * MIB, item__kernel=14 * MIB)),
     ),
     "size-app-only": Known(
-        seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, 0)),
-        seen(E.SIZE, "docker", **dict.fromkeys(ITEMS, 5 * MIB)),
-        seen(E.SIZE, "docker", **{name: [0, 5 * MIB] for name in ITEMS}),
+        seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, **dict.fromkeys(ITEMS, 0)),
+        seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, **dict.fromkeys(ITEMS, 5 * MIB)),
+        None,
     ),
     "speed-container-native": Known(NATIVE, SLOW, UNCLEAR),
     "speed-container-not-bare": Known(SLOW, NATIVE, UNCLEAR),
@@ -437,6 +437,28 @@ def test_an_unknown_accelerator_counts_as_emulated(rows: Any) -> None:
 def test_too_few_starts_decide_nothing(rows: Any) -> None:
     series(E.STARTUP, Phase.READY, docker=[0.3 * S] * 5)(rows)
     assert judge(BY_ID["start-container-ms"], rows.results()).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("init_bytes", [0, 1100, 5 * MIB])
+def test_the_minimal_payload_says_nothing_about_what_images_hold(init_bytes: int, rows: Any) -> None:
+    seen(E.SIZE, "docker", disk=6 * MIB, item__init=init_bytes, item__package_manager=0)(rows)
+    found = judge(BY_ID["size-app-only"], rows.results())
+    assert found.verdict is Verdict.NOT_TESTABLE
+    assert "--profile distro" in found.remedy
+    seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, item__package_manager=5 * MIB)(rows)
+    assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED
+
+
+def test_one_host_name_for_two_containers_is_no_sight_of_each_other(rows: Any) -> None:
+    seen(E.ISOLATION, "runc", mutual__names_seen=1, **dict.fromkeys(MUTUAL, 0))(rows)
+    assert judge(BY_ID["isolation-mutual"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_a_contradiction_names_what_failed_and_nothing_else(rows: Any) -> None:
+    seen(E.ISOLATION, "docker", **{**dict.fromkeys(MUTUAL, 0), "mutual__files_seen": 2})(rows)
+    why = judge(BY_ID["isolation-mutual"], rows.results()).why
+    assert "files of the other seen" in why
+    assert "mounts" not in why
 
 
 def test_failed_starts_are_not_fast(rows: Any) -> None:

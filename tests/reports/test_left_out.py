@@ -25,7 +25,7 @@ NEED = Need(Experiment.WSL, "own_kernel", "WSL")
 def test_an_experiment_that_could_not_be_done_gives_its_own_reason_and_remedy():
     notes = Notes(experiment="wsl", what="all", reason="this is not WSL", remedy="run it inside WSL")
     assert explain_missing((NEED,), notes) == (
-        "the wsl experiment could not be done: this is not WSL",
+        "The wsl experiment could not be done: this is not WSL",
         "run it inside WSL",
     )
 
@@ -34,5 +34,5 @@ def test_without_a_note_the_command_is_named():
     other = Notes(experiment="speed", what="disk", reason="no disk", remedy="give it one")
     for notes in (Notes(), other, Notes(experiment="wsl", what="half a note")):
         reason, remedy = explain_missing((NEED,), notes)
-        assert reason == "the wsl experiment was not part of this run"
+        assert reason == "The wsl experiment was not part of this run"
         assert remedy == "`envbench wsl`"

@@ -141,7 +141,7 @@ def test_claims_lists_all_and_explains_one(folder: Path, capsys: pytest.CaptureF
 
 def test_docs_claims_is_in_step() -> None:
     path = ROOT / "docs" / "claims.md"
-    assert path.read_text(encoding="utf-8") == table_markdown(), "run: envbench claims --markdown > docs/claims.md"
+    assert path.read_text(encoding="utf-8") == table_markdown(), "run: make docs"
 
 
 def test_every_claim_is_whole() -> None:
@@ -182,7 +182,7 @@ def test_docs_results_format_is_in_step() -> None:
     from envreport.reference import metrics_markdown, summary_columns
 
     text = (ROOT / "docs" / "results-format.md").read_text(encoding="utf-8")
-    assert metrics_markdown() in text, "run: python -m envreport.reference"
+    assert metrics_markdown() in text, "run: make docs"
     for name in (*summary_columns(), *tables.CLAIM_COLUMNS, *tables.WARNING_COLUMNS):
         assert f"`{name}`" in text, name
 

@@ -67,13 +67,17 @@ def finish(session: Session, error: EnvbenchError | None, formats: tuple[str, ..
 
 
 def show_reports(output: Path, formats: tuple[str, ...]) -> None:
-    """Write all reports of a results folder, print its table and verdicts, and name the files."""
+    """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI."""
     import envreport  # noqa: PLC0415 -- pandas and matplotlib, after all measuring is done
 
-    written = envreport.write_all(output, formats) if formats else envreport.write_all(output)
-    click.echo(envreport.console_summary(output))
+    document = envreport.report_document(output)
+    written = envreport.write_all(output, formats or envreport.DEFAULT_FORMATS, document=document)
+    click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
     for path in written:
         click.echo(f"wrote {path}", err=True)
+    annotations = envreport.ci_notice(output, os.environ, document=document)
+    if annotations:
+        click.echo(annotations, err=True)  # GitHub's runner reads commands from either stream
 
 
 def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | None:

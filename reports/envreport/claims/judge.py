@@ -30,14 +30,19 @@ def judge(claim: Claim, results: Results) -> Judgement:
     if outcome.weighed is None:
         return _unanswered(claim, outcome, results)
     verdict = VERDICTS[outcome.weighed.answer]
+    brief, why = _reasons(claim, outcome, verdict)
+    figures, left_out = telling_figures(outcome.findings, outcome.weighed.answer)
     return Judgement(
         claim=claim,
         verdict=verdict,
         tcg_only=outcome.weighed.tcg_only,
-        figure=headline(outcome.findings, outcome.weighed.answer),
-        why=_why(claim, outcome, verdict),
+        figure="; ".join((*figures, *([f"and {left_out} more"] if left_out else []))),
+        why=why,
         conditions=tuple(conditions_of(outcome.findings, results)),
         findings=outcome.findings,
+        figures=figures,
+        figures_left_out=left_out,
+        brief=brief,
     )
 
 
@@ -80,7 +85,8 @@ def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
         remedies.extend(f"{each['what']}: {each['reason']} ({each['remedy']})" for each in left_out[:SHOWN_LEFT_OUT])
         remedies.extend(_skipped(results, need.rungs))
     remedy = "; ".join(dict.fromkeys(remedies)) or "See `envbench doctor` for what is missing on this machine."
-    return "; ".join(dict.fromkeys(reasons)), remedy
+    reason = "; ".join(dict.fromkeys(reasons))
+    return reason[:1].upper() + reason[1:], remedy
 
 
 def _left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
@@ -100,8 +106,8 @@ def _skipped(results: Results, words: str) -> Iterator[str]:
             yield f"{each.get('name')}: {each.get('reason', 'skipped')} ({each.get('remedy') or 'no remedy known'})"
 
 
-def headline(findings: Sequence[Finding], answer: Answer) -> str:
-    """Return the figures that carry the verdict, the most telling first; how many more there are is said."""
+def telling_figures(findings: Sequence[Finding], answer: Answer) -> tuple[tuple[str, ...], int]:
+    """Return the figures that carry the verdict, the most telling first, and how many more there are."""
     telling = [each for each in findings if each.answer is answer and not each.note.startswith("shown,")]
     grouped: dict[str, list[str]] = {}
     for each in telling or findings:
@@ -110,42 +116,42 @@ def headline(findings: Sequence[Finding], answer: Answer) -> str:
     texts = [
         f"{_few(about)}: {figure}" if measured else f"{figure} ({_few(about)})" for figure, about in grouped.items()
     ]
-    more = len(texts) - SHOWN_FINDINGS
-    return "; ".join(texts[:SHOWN_FINDINGS]) + (f"; and {more} more" if more > 0 else "")
+    return tuple(texts[:SHOWN_FINDINGS]), max(0, len(texts) - SHOWN_FINDINGS)
 
 
-def _why(claim: Claim, outcome: Outcome, verdict: Verdict) -> str:
+def _reasons(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[str, str]:
+    """Return why the verdict is what it is, without and with the rule that was applied."""
     rule = claim.rule.describe() if claim.rule else ""
-    tcg_only = outcome.weighed is not None and outcome.weighed.tcg_only
-    emulated = any(each.accelerator == "tcg" for each in outcome.findings)
-    parts = []
-    match verdict:
-        case Verdict.SUPPORTED if tcg_only:
-            parts.append(
-                f"Holds for emulated guests (TCG): {rule}. Emulation itself pushes the answer this "
-                "way, so nothing follows for KVM."
-            )
-        case Verdict.CONTRADICTED if tcg_only:
-            parts.append(
-                f"Fails for emulated guests (TCG): {rule}. Emulation itself pushes the answer this "
-                "way, so nothing follows for KVM."
-            )
-        case Verdict.SUPPORTED:
-            how = (
-                "with the whole interval"
-                if any(each.estimate for each in outcome.findings)
-                else "wherever it was looked at"
-            )
-            parts.append(f"Holds {how}: {rule}.")
-        case Verdict.CONTRADICTED if emulated and claim.rule is not None and claim.rule.bias.suspect is Answer.HOLDS:
-            parts.append(f"Fails even for emulated guests (TCG), the slower kind, and so for KVM too: {rule}.")
-        case Verdict.CONTRADICTED:
-            parts.append(f"Does not hold: {rule}.")
-        case _:
-            parts.append(_open_reason(outcome.findings, rule))
-    if claim.disagreement:
-        parts.append(f"The documents disagree: {claim.disagreement}")
-    return " ".join(parts)
+    disagreement = f" The documents disagree: {claim.disagreement}" if claim.disagreement else ""
+    if verdict is Verdict.INCONCLUSIVE:
+        reason = _open_reason(outcome.findings, rule)
+        return reason + disagreement, reason + disagreement
+    if verdict is Verdict.CONTRADICTED and not _emulated(claim, outcome):
+        reason = f"It would need: {outcome.failing or rule}. That is not so."
+        return reason + disagreement, reason + disagreement
+    short, tail = _settled_reason(claim, outcome, verdict)
+    return f"{short}.{tail}{disagreement}", f"{short}: {rule}.{tail}{disagreement}"
+
+
+def _emulated(claim: Claim, outcome: Outcome) -> bool:
+    """Return whether emulation has a part in the verdict: it rests on TCG alone, or holds in spite of TCG."""
+    if outcome.weighed is not None and outcome.weighed.tcg_only:
+        return True
+    against = claim.rule is not None and claim.rule.bias.suspect is Answer.HOLDS
+    return against and any(each.accelerator == "tcg" for each in outcome.findings)
+
+
+def _settled_reason(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[str, str]:
+    """Return what was found and what follows from it, for a rule to stand between."""
+    if outcome.weighed is not None and outcome.weighed.tcg_only:
+        found = "Holds" if verdict is Verdict.SUPPORTED else "Fails"
+        tail = " Emulation itself pushes the answer this way, so nothing follows for KVM."
+        return f"{found} for emulated guests (TCG)", tail
+    if verdict is Verdict.CONTRADICTED and _emulated(claim, outcome):
+        return "Fails even for emulated guests (TCG), the slower kind, and so for KVM too", ""
+    if any(each.estimate for each in outcome.findings):
+        return "Holds with the whole interval", ""
+    return "Holds wherever it was looked at", ""
 
 
 def _open_reason(findings: Sequence[Finding], rule: str) -> str:

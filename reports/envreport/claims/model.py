@@ -60,6 +60,8 @@ class Outcome:
     weighed: Weighed | None
     findings: tuple[Finding, ...]
     missing: tuple[Need, ...] = ()
+    failing: str = ""
+    """Which of several parts fail, in words; "" where the rule is one piece."""
 
 
 class Rule(Protocol):
@@ -125,6 +127,11 @@ class Judgement:
     why: str
     conditions: tuple[str, ...]
     findings: tuple[Finding, ...]
+    figures: tuple[str, ...] = ()
+    """The telling figures, the most telling first."""
+    figures_left_out: int = 0
+    brief: str = ""
+    """The reason without the rule, for where space is short."""
     reason: str = ""
     """Why it could not be tested; "" where it was."""
     remedy: str = ""

@@ -185,8 +185,10 @@ class Ratio:
 
     def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
         about = f"{top.key.label} over {bottom.key.label}"
-        if top.key.phase != bottom.key.phase or len({top.key.label, bottom.key.label}) == 1:
-            about = f"{words(top.key.phase)} of {top.key.label} over {words(bottom.key.phase)} of {bottom.key.label}"
+        if top.key.phase != bottom.key.phase:
+            about = f"{top.key.label} over {words(bottom.key.phase)}"
+        if top.key.label == bottom.key.label:
+            about = f"{words(top.key.phase)} of {top.key.label} over {words(bottom.key.phase)}"
         keys, accel = (top.key, bottom.key), accelerator_of(results, top, bottom)
         if not any(bottom.values):
             floor = stats.median(top.values)
@@ -280,7 +282,7 @@ class Exact:
     def describe(self) -> str:
         """Return metric and bound in words."""
         return (
-            f"{words(self.metric)} ({side_words(self.sides)}) {self.relation} {units.quantity(self.bound, self.unit)}"
+            f"{words(self.metric)} ({side_words(self.sides)}) {self.relation} {units.bound_text(self.bound, self.unit)}"
         )
 
     def needs(self) -> tuple[Need, ...]:
@@ -378,10 +380,16 @@ class AllOf:
     def judge(self, results: Results) -> Outcome:
         """Judge every part; a missing one leaves no answer unless another fails."""
         outcomes = [part.judge(results) for part in self.parts]
+        failed = [
+            (part, outcome)
+            for part, outcome in zip(self.parts, outcomes, strict=True)
+            if outcome.weighed and outcome.weighed.answer is Answer.FAILS
+        ]
         return Outcome(
             both([outcome.weighed for outcome in outcomes]),
             tuple(finding for outcome in outcomes for finding in outcome.findings),
             tuple(dict.fromkeys(need for outcome in outcomes for need in outcome.missing)),
+            "; and ".join(outcome.failing or part.describe() for part, outcome in failed),
         )
 
 

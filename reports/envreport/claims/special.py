@@ -35,6 +35,10 @@ SPEED_METRICS: Mapping[str, bool] = {
 """Metric → whether higher is faster."""
 MAJORITY = 0.5
 APART = 2.0
+SCRIPT_BYTES = 64 * 1024
+"""A start script is smaller than this; every init system and package manager is larger."""
+OS_ITEMS = ("item.kernel", "item.modules", "item.init", "item.package_manager")
+OWN_TREE = "the minimal payload is a tree of our own"
 KERNEL_ITEMS = ("item.kernel", "item.initramfs", "item.modules", "item.boot")
 
 
@@ -57,7 +61,7 @@ def speed_findings(
         for subject, reference in pairs(subjects, references):
             ratio = speed_ratio(metric, subject, reference)
             if ratio is not None:
-                about = f"{words(metric)}, slow-down of {subject.key.label} against {reference.key.label}"
+                about = f"{words(metric)}, {subject.key.label} against {reference.key.label}"
                 accel = accelerator_of(results, subject, reference)
                 text = units.estimate_text(ratio, Unit.RATIO, 1.0)
                 keys = (subject.key, reference.key)
@@ -96,7 +100,7 @@ class NativeSpeed:
         return (
             test
             if self.native
-            else f"not so: for some metric the interval lies wholly above {1 + self.margin:g} ({test} contradicts it)"
+            else f"slow-down against the host with its whole interval, for some speed metric, > {1 + self.margin:g}"
         )
 
     def needs(self) -> tuple[Need, ...]:
@@ -249,6 +253,53 @@ class SizeShare:
         holds = kernel / added > MAJORITY and inside == 0
         note = "" if inside == 0 else "the container image holds a kernel too"
         return Finding(Answer.HOLDS if holds else Answer.FAILS, about, text, 1, accel, note, keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContents:
+    """Whether images with a userland hold parts of an operating system beside the app and its libraries.
+
+    The minimal payload is a tree of our own with nothing else in it, and so says nothing about usual images.
+    """
+
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return (
+            f"{', '.join(words(item).removesuffix(' in the artefact') for item in OS_ITEMS)} of an image with a "
+            f"userland together < {units.quantity(SCRIPT_BYTES, Unit.BYTES)}"
+        )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (Need(Experiment.SIZE, "item.package_manager", "a container image with a userland"),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Add up what belongs to an OS in each image; a minimal one is shown and decides nothing."""
+        found = [
+            finding
+            for disk in find(results, Experiment.SIZE, "disk", C)
+            if (finding := self._finding(results, disk)) is not None
+        ]
+        deciding = [each for each in found if each.answer is not Answer.OPEN]
+        if not deciding:
+            return Outcome(None, tuple(found), self.needs())
+        weighed = conclude(deciding, Quantifier.ALL, self.bias, self.needs()).weighed
+        return Outcome(weighed, tuple(found))
+
+    def _finding(self, results: Results, disk: Series) -> Finding | None:
+        parts = {item: size for item in OS_ITEMS if (size := _single(results, disk, item)) is not None}
+        if not parts:
+            return None
+        total, whole = sum(parts.values()), middle(disk.values)
+        held = ", ".join(words(item).removesuffix(" in the artefact") for item, size in parts.items() if size)
+        share = f" ({units.percent(total / whole)})" if whole else ""
+        text = f"{units.quantity(total, Unit.BYTES)} of {units.quantity(whole, Unit.BYTES)}{share} belong to an OS"
+        if disk.key.profile in {"", rungs.USUAL_PROFILE}:
+            return Finding(Answer.OPEN, disk.key.label, text, 1, note=f"shown, decides nothing: {OWN_TREE}")
+        answer = Answer.HOLDS if total < SCRIPT_BYTES else Answer.FAILS
+        return Finding(answer, disk.key.label, text, 1, note=held, keys=(disk.key,))
 
 
 def _single(results: Results, like: Series, metric: str) -> float | None:
@@ -457,7 +508,7 @@ class Anyhow:
             for rule in self.beside
             for finding in rule.judge(results).findings
         )
-        return Outcome(own.weighed, (*own.findings, *extra), own.missing)
+        return Outcome(own.weighed, (*own.findings, *extra), own.missing, own.failing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ def summary_lines(document: ReportDocument) -> Iterator[str]:
     yield ""
 
 
+def noticed(environ: Mapping[str, str]) -> bool:
+    """Return whether these variables are those of a CI that reads what `notice` writes."""
+    return bool(environ.get(SUMMARY_VARIABLE)) or environ.get("GITHUB_ACTIONS") == "true"
+
+
 def notice(document: ReportDocument, environ: Mapping[str, str]) -> str:
     """Append to the job summary where there is one; return annotations as workflow commands, "" outside GitHub."""
     where = environ.get(SUMMARY_VARIABLE)

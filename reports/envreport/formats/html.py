@@ -9,6 +9,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
@@ -32,6 +33,16 @@ VERDICT_CLASS: Mapping[Verdict, str] = {
     Verdict.NOT_TESTABLE: "none",
     Verdict.DOCUMENTARY: "text",
 }
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+UNIT_GAP = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|[KMG]iB|GB|B|%)(?![A-Za-z]))|(?<=n) (?==)|(?<=n =) ")
+CHIPS: Mapping[str, str] = {
+    "software emulation (TCG)": "TCG",
+    "hardware virtualisation (KVM)": "KVM",
+    "nested": "nested",
+    "noisy machine": "noisy",
+    "network: none": "no network",
+    "payload: minimal": "minimal payload",
+}
 PACKED_LIMIT_BYTES = 700_000
 """Rows that are still larger when packed stay beside the report: it must open on a phone."""
 
@@ -52,6 +63,8 @@ def render(document: ReportDocument) -> dict[str, str]:
         lstrip_blocks=True,
     )
     environment.filters["code"] = code
+    environment.filters["chip"] = chip
+    environment.filters["tight"] = tight
     environment.filters["verdict_class"] = lambda judgement: VERDICT_CLASS[judgement.verdict]
     page = environment.get_template("report.html.j2").render(
         doc=document,
@@ -79,6 +92,16 @@ def code(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in enumerate(parts)
     )
+
+
+def tight(text: str) -> str:
+    """Return text that no line break parts between a number and its unit, or in "n = 6"."""
+    return UNIT_GAP.sub(NO_BREAK_SPACE, text)
+
+
+def chip(condition: str) -> str:
+    """Return a condition in a word or two; the whole of it stands with the evidence."""
+    return next((short for start, short in CHIPS.items() if condition.startswith(start)), condition)
 
 
 def _resource(name: str) -> str:
