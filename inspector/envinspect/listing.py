@@ -1,7 +1,8 @@
 """Prints what envinspect knows: every name an answer may hold (`list`), every signature behind them (`signatures`)."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
@@ -10,8 +11,6 @@ from envinspect import signatures
 from envinspect.model import Strength
 from envinspect.signatures.catalogue import ENTRIES
 from envinspect.signatures.entry import Entry
-
-_NOT_PATTERN = frozenset({"id", "kind", "strength", "reference", "details", "when"})
 
 
 class SignatureRow(NamedTuple):
@@ -28,8 +27,13 @@ class SignatureRow(NamedTuple):
     when: tuple[tuple[str, str, str], ...] = ()
 
 
-def signature_rows() -> Iterator[SignatureRow]:
-    """Yield the rows of every table in `envinspect.signatures`; a table is a tuple or dict of rows that name an id."""
+@cache
+def signature_rows() -> tuple[SignatureRow, ...]:
+    """Return the rows of every table in `envinspect.signatures`; a table is a tuple or dict of rows that name an id."""
+    return tuple(_signature_rows())
+
+
+def _signature_rows() -> Iterator[SignatureRow]:
     seen: set[int] = set()
     for module in iter_modules(signatures.__path__):
         found = import_module(f"envinspect.signatures.{module.name}")
@@ -50,28 +54,43 @@ def _is_signature(row: object) -> bool:
     return not isinstance(row, Entry) and hasattr(row, "id") and hasattr(row, "reference")
 
 
-def _row(table: str, key: object, row: Any) -> SignatureRow:
+def _row(table: str, key: str, row: Any) -> SignatureRow:
     when: tuple[tuple[str, str, str], ...] = tuple(getattr(row, "when", ()))
     if when:
         pattern = " and ".join(f"{field} {how} {text!r}" for field, how, text in when)
     else:
-        fields = {
-            field: value
-            for field, value in row._asdict().items()
-            if field not in _NOT_PATTERN and value not in {"", ()}
-        }
-        words = [_words(key)] if key not in {"", None} else []
-        pattern = ", ".join([*words, *(f"{field} {_words(value)}" for field, value in fields.items())])
+        pattern = _WORDS.get(table, _key)(key, row)
     strength = getattr(row, "strength", "")
     return SignatureRow(
         table, row.id, pattern, strength.name.lower() if isinstance(strength, Strength) else "", row.reference, when
     )
 
 
-def _words(value: object) -> str:
-    if isinstance(value, tuple):
-        return " ".join(_words(part) for part in value)
-    return repr(value) if isinstance(value, (str, bytes)) else str(value).lower()
+def _key(key: str, _row: Any) -> str:
+    return repr(key.rstrip("\0"))
+
+
+def _name(needs_id: bool) -> str:
+    return "<id>" if needs_id else "…"
+
+
+def _filesystem(row: Any) -> str:
+    words = " ".join(word for word in (row.fstype, row.source) if word)
+    return f"{words} on {' or '.join(target if target == '/' else f'{target}…' for target in row.targets)}"
+
+
+_WORDS: dict[str, Callable[[str, Any], str]] = {
+    "containers.scopes": lambda _, row: row.prefix + _name(row.needs_id),
+    "containers.folders": lambda _, row: f"{row.name}/{_name(row.needs_id)}",
+    "containers.storage": lambda _, row: "/".join(("…", *row.parts)),
+    "containers.filesystems": lambda _, row: _filesystem(row),
+    "orchestrators.variables": lambda _, row: " and ".join(row.names) + (f"={row.value}…" if row.value else ""),
+    "orchestrators.engine_mounts": lambda _, row: row.fstype or row.source or row.folder,
+    "pci.devices": lambda key, row: f"{key[:4]}:{key[4:]} ({row.name})",
+    "cpuinfo.rows": lambda _, row: f"{row.field}: {row.start}…",
+    "by_probe.signs": lambda _, row: f"{row.source}: {row.sign}",
+}
+"""How the rows of a table say what is looked for; of tables that are not named here the keys themselves are."""
 
 
 def _signals() -> dict[str, set[str]]:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.inspector.systems import NAMES, answer_for
 
 from envinspect import inspection
 from envinspect.cli import command, run
 from envinspect.signatures.catalogue import ENTRIES
+from envinspect.terminal import PLAIN
+from envinspect.why_not import why_not
 
 KVM = [0, 0, 1 << 31, 0]
 KVM_LEAF = [0x40000001, int.from_bytes(b"KVMK", "little"), int.from_bytes(b"VMKV", "little"), ord("M")]
@@ -144,15 +147,24 @@ def test_signatures_are_exported(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_why_not_says_what_was_looked_for(kvm: str, metal: str, capsys: pytest.CaptureFixture[str]) -> None:
     run(["--why-not", "vmware", "--from", kvm])
-    assert "'VMwareVMware': CPUID 0x40000000 says 'KVMKVMKVM" in capsys.readouterr().out
+    assert "a CPUID signature: 'VMwareVMware'\n     → the CPU says \"KVMKVMKVM\"\n" in capsys.readouterr().out
     run(["--why-not", "vmware", "--from", metal])
-    assert "sys_vendor is 'LENOVO'" in capsys.readouterr().out
+    assert 'sys_vendor is "LENOVO"' in capsys.readouterr().out
     run(["--why-not", "kvm", "--from", kvm])
     assert capsys.readouterr().out.startswith("It is: KVM virtual machine")
     run(["--why-not", "bare-metal", "--from", kvm])
     assert "KVMKVMKVM" in capsys.readouterr().out
     run(["--why-not", "bare-metal", "--from", metal])
     assert "It is bare metal" in capsys.readouterr().out
+
+
+def test_why_not_answers_for_every_name_and_system() -> None:
+    for name in NAMES[::20]:
+        answer = answer_for(name)
+        for entry in ENTRIES:
+            text = why_not(entry.id, answer, PLAIN).text
+            assert text.startswith("It is: ") or "Looked for:" in text, (name, entry.id)
+            assert all(character.isprintable() or character == "\n" for character in text)
 
 
 def test_every_option_and_command_has_help() -> None:

@@ -6,6 +6,8 @@ import pytest
 from tests.inspector.systems import answer_for, answers
 
 from envinspect.model import Kind, Strength
+from envinspect.signatures.by_probe import SIGNS
+from envinspect.signatures.catalogue import lineage
 from envinspect.signatures.containers import FILESYSTEMS, FOLDERS, MANAGERS, SCOPES, STORAGE
 from envinspect.signatures.inner_catalogue import INNER
 from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
@@ -37,6 +39,17 @@ def test_every_row_of_the_tables_names_a_known_id_and_its_source() -> None:
         assert row.id in known
         assert row.reference.startswith("https://")
     assert set(MANAGERS.values()) <= known
+
+
+def test_every_sign_that_a_probe_is_said_to_look_for_is_found_somewhere() -> None:
+    seen = {(piece.id, piece.source, piece.reference) for answer in answers() for piece in answer.stack.evidence}
+    # The name of a container manager may be refined by what else is found.
+    seen |= {(more, *place) for found, *place in seen for kind in Kind for more in lineage(kind, found)}
+    sources: dict[tuple[str, str], set[str]] = {}
+    for found, source, reference in seen:
+        sources.setdefault((found, reference), set()).add(source)
+    lost = [row for row in SIGNS if not any(s.startswith(row.source) for s in sources.get((row.id, row.reference), ()))]
+    assert lost == []
 
 
 @pytest.mark.parametrize(
