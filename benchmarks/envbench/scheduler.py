@@ -23,7 +23,7 @@ GROWTH_MAX = 10
 """No rung is asked for more than this many times the planned runs, however noisy it is."""
 FIRST_RUNS = 10
 """Measured starts that each rung gets, as far as the budget goes, before the rest of it is shared out."""
-CHEAP_START_S = 0.25
+CHEAP_START_S = 1.0
 """A rung whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
 in all."""
 

@@ -114,7 +114,7 @@ def observe(bench: Bench, host: Seen | None = None) -> None:
     """Write the rows that compare each rung's kernel and hardware with the host's."""
     host = host or seen_on_host(bench)
     releases = {"host": host.release}
-    for prepared in bench.rungs:
+    for prepared in bench.chosen():
         if prepared.rung.backend == "process":
             continue
         with bench.attempt(Experiment.KERNEL, prepared.name):
