@@ -11,6 +11,7 @@ from envinspect.probes.acpi import TABLES
 from envinspect.probes.cpuinfo import CPUINFO
 from envinspect.probes.devices import pci_ids
 from envinspect.probes.dmi import strings
+from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.firmware import SYSINFO, TREE
 from envinspect.signatures.cpuinfo import GENERIC_BOARDS, PHYSICAL_LINES
 from envinspect.signatures.pci import VIRTIO_VENDOR
@@ -21,9 +22,12 @@ IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80867192", "
 
 
 def machine_looked_at(facts: Facts) -> bool:
-    """Return True where at least one source that tells could be read."""
+    """Return True where at least one source that tells could be read.
+
+    What CPUID answers to a translated program comes from the translator: it says nothing of the machine.
+    """
     return (
-        isinstance(facts.cpuid(1), Found)
+        (isinstance(facts.cpuid(1), Found) and not any(probe_emulation(facts)))
         or _cpuinfo_tells(fields(facts.str_or(CPUINFO)))
         or _firmware_names_a_maker(facts)
         or bool(facts.str_or(f"{TREE}/compatible"))

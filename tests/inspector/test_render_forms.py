@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.inspector.systems import answer_for
 
 from envinspect.archive import Tree
 from envinspect.captured import CapturedRoot
@@ -205,3 +206,13 @@ def test_explain_shows_every_piece_with_its_reference() -> None:
     text = render("explain", answer(layer(VM, "kvm"), cloud="aws", roles=("docker-host",))).text
     assert text.count(URL) == 3
     assert "note: Debated" in text
+
+
+def test_an_open_machine_below_known_layers_is_said_plainly_and_exits_with_3() -> None:
+    answer = answer_for("docker-cgroup-v2")
+    for form in ("text", "explain"):
+        text, code = render(form, answer)
+        assert "Not determined: whether the machine below is virtual or bare metal." in text
+        assert "Docker container" in text
+        assert code == 3
+    assert "Not determined" not in render("text", answer_for("real-qemu-user")).text

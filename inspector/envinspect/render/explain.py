@@ -3,7 +3,7 @@
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Kind, Layer, Mark
 from envinspect.render import Rendered, answered
-from envinspect.render.text import overruled_line, tree, unknown_line
+from envinspect.render.text import overruled_line, tree, undetermined, unknown_line
 from envinspect.signatures.catalogue import entry_of
 from envinspect.terminal import Palette, printable
 
@@ -15,6 +15,7 @@ def render(answer: Answer, palette: Palette) -> Rendered:
         f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
         "",
         *tree(stack, palette, live=answer.facts.root.live),
+        *undetermined(stack, palette),
     ]
     marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]
     holders: list[Layer | Mark] = [*stack.layers, *marks]
@@ -24,12 +25,7 @@ def render(answer: Answer, palette: Palette) -> Rendered:
         lines += [f"  note: {entry.note}"] if entry is not None and entry.note else []
         lines += _pieces(holder.evidence, palette)
     if not stack.layers:
-        lines += [
-            "",
-            "No layer was found."
-            if stack.determined
-            else "No layer was found, and too little could be read to rule one out.",
-        ]
+        lines += ["", "No layer was found."]
     if stack.overruled:
         lines += ["", f"{palette.strong}Seen, but not believed{palette.end}"]
         for item in stack.overruled:

@@ -26,6 +26,7 @@ def render(answer: Answer, palette: Palette) -> Rendered:
         f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
         "",
         *tree(stack, palette, live=answer.facts.root.live),
+        *undetermined(stack, palette),
     ]
     lines += _section("Because", [_piece(piece, palette) for piece in strongest(stack)])
     lines += _section("Seen, but not believed", _some([overruled_line(item, palette) for item in stack.overruled]))
@@ -45,6 +46,17 @@ def tree(stack: Stack, palette: Palette, *, live: bool = True) -> Iterator[str]:
         yield f"{'   ' * depth}└─ {_layer(layer, palette)}"
     process = "this process" if live else "the inspected process"
     yield f"{'   ' * len(stack.layers)}└─ {process}{_beside(inside, palette)}"
+
+
+def undetermined(stack: Stack, palette: Palette) -> list[str]:
+    """Return what to say where layers were found on a machine whose kind stays open; else the sentence says it all."""
+    if stack.determined or not stack.layers:
+        return []
+    return [
+        "",
+        f"{palette.warn}Not determined{palette.end}: whether the machine below is virtual or bare metal. "
+        "Nothing that would tell could be read (exit code 3).",
+    ]
 
 
 def _layer(layer: Layer, palette: Palette) -> str:
