@@ -16,9 +16,9 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MultipleLocator, NullFormatter, NullLocator
 
-from envbench.phases import STRETCHES, Phase
+from envbench.phases import STRETCHES, Phase, Unit
 from envreport import units
 from envreport.document import Chart, Mark
 from envreport.rungs import Side
@@ -80,6 +80,7 @@ STYLE: Any = {
     "legend.frameon": False,
 }
 NAME_LIMIT = 44
+BYTE_STEPS = 5
 
 
 def draw(chart: Chart) -> tuple[str, dict[str, str]]:
@@ -113,10 +114,20 @@ def _value_axis(axes: Any, chart: Chart, *, log: bool, which: str = "x") -> None
         if high / max(low, 1e-12) < 50:
             axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=12))
         axis.set_minor_formatter(NullFormatter())
+    if chart.unit == Unit.BYTES:
+        axis.set_major_locator(_byte_ticks(*getattr(axes, f"get_{which}lim")(), log=log))
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: units.quantity(value, chart.unit)))
     getattr(axes, f"set_{which}label")(chart.axis)
     axes.grid(visible=True, axis=which, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def _byte_ticks(low: float, high: float, *, log: bool) -> Locator:
+    """Return ticks at powers of two, or multiples of one, so that they read as whole KiB and MiB."""
+    if log:
+        return LogLocator(base=2 if high / max(low, 1.0) < 50 else 8, numticks=10)
+    return MultipleLocator(2 ** max(0, math.floor(math.log2(max(high, 1.0) / BYTE_STEPS))))
 
 
 def _rows(axes: Any, chart: Chart) -> None:

@@ -1,5 +1,6 @@
 """The sections of a report: results in, charts and tables out, each only where there are data for it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
@@ -251,8 +252,9 @@ def effect_words(ratio: stats.Estimate, slow: str, fast: str) -> str:
         return "too few rounds for an interval"
     if ratio.interval.low <= 1 <= ratio.interval.high:
         return "no difference shown"
-    low, high = (units.quantity(limit, Unit.RATIO, 1.0) for limit in (ratio.interval.low, ratio.interval.high))
-    return f"{slow} takes {low} to {high} the time of {fast}"
+    limits = (ratio.interval.low, ratio.interval.high)
+    low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(units.TIMES) for limit in limits)
+    return f"{slow} takes {low} to {high} times as long as {fast}"
 
 
 def memory(results: Results) -> Section:
@@ -316,6 +318,7 @@ def size(results: Results) -> Section:
     for head in (each for each in disk if each.key.phase == "disk"):
         items = [each for each in disk if each.key.rung == head.key.rung and each.key.phase.startswith("item.")]
         parts = [(each.key.phase.removeprefix("item.").replace("_", " "), median(each.values)) for each in items]
+        parts = [part for part in parts if part[1]]
         marks.append(
             Mark(head.key.label, results.side(head.key), parts=tuple(parts) or (("on disk", median(head.values)),))
         )
@@ -357,7 +360,7 @@ def speed(results: Results) -> Section:
                 limits = units.interval_text(ratio.interval, Unit.RATIO, 1.0)
                 rows.append(
                     (
-                        text(metric),
+                        text(words(metric)),
                         text(subject.key.label),
                         number(ratio.value, Unit.RATIO, 1.0),
                         text(limits),
@@ -404,7 +407,7 @@ def density(results: Results) -> Section:
             side = results.side(rung)
             marks.append(Mark(name, side, tuple(y for _, y in points), tuple(x for x, _ in points), slope))
             limits = units.interval_text(slope.interval, unit)
-            rows.append((text(name), text(metric), number(slope.value, unit), text(limits), count(slope.n)))
+            rows.append((text(name), text(words(metric)), number(slope.value, unit), text(limits), count(slope.n)))
         if marks:
             table = Table(
                 f"{chart_id}-table",
@@ -454,12 +457,27 @@ def detail_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
     return Table(table_id, caption, ("rung", "what", "result", "seen"), rows, (2,))
 
 
+def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table:
+    """Return what was looked at on several rungs with a row for each metric and a column for each rung."""
+    seen = Counter(each.key.phase for each in series)
+    series = [each for each in series if seen[each.key.phase] > 1]
+    names = tuple(dict.fromkeys(each.key.label for each in series))
+    found = {(each.key.phase, each.key.label): number(median(each.values), each.unit) for each in series}
+    rows = tuple(
+        (text(words(phase)), *(found.get((phase, name), text(units.MISSING)) for name in names))
+        for phase in dict.fromkeys(each.key.phase for each in series)
+    )
+    return Table(table_id, caption, ("what", *names), rows, tuple(range(1, len(names) + 1)))
+
+
 def _details(experiment: Experiment, section_id: str, title: str, lead: str) -> Callable[[Results], Section]:
     def build(results: Results) -> Section:
         series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
         if not series:
             return Section(section_id, title, "", empty=_not_part(results, experiment))
-        return Section(section_id, title, lead, (), (detail_table(f"{section_id}-table", title, series),))
+        matrix = matrix_table(f"{section_id}-matrix", f"{title}: rung against rung", series)
+        details = detail_table(f"{section_id}-table", f"{title}: what was seen", series)
+        return Section(section_id, title, lead, (), (matrix, details) if matrix.rows else (details,))
 
     return build
 

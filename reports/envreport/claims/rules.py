@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from envbench.phases import Experiment, Unit
+from envbench.phases import Experiment, Phase, Unit
 from envreport import stats, units
 from envreport.claims.model import Finding, Need, Outcome, Rule
 from envreport.claims.verdict import (
@@ -184,7 +184,8 @@ class Ratio:
         return conclude(found, self.quantifier, self.bias, missing or self.needs())
 
     def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
-        about = f"{top.key.label} over {bottom.key.label}"
+        what = "" if self.metric == Phase.READY else f"{words(self.metric)}, "
+        about = f"{what}{top.key.label} over {bottom.key.label}"
         if top.key.phase != bottom.key.phase:
             about = f"{top.key.label} over {words(bottom.key.phase)}"
         if top.key.label == bottom.key.label:
