@@ -97,7 +97,9 @@ perf: venv ## speed against the peers, as ratios in the same run
 	@$(BIN)/python tests/perf/compare_peers.py $(ARGS)
 
 .PHONY: fuzz
-fuzz: venv ## coverage-guided fuzzing of the parsers and of captures
+fuzz: venv ## property tests at length, then coverage-guided fuzzing of the parsers and of captures
+	@$(BIN)/python -m pip install --quiet --group fuzz || echo "fuzz: atheris cannot be had here; without it the inputs are random" >&2
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -q -n auto -m hypothesis tests/inspector
 	@$(BIN)/python tests/fuzz/run.py $(ARGS)
 
 .PHONY: update-gold

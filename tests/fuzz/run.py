@@ -1,10 +1,11 @@
 """Fuzzes the parsers and the reading of captures (`make fuzz`): coverage-guided with atheris where it is installed.
 
-Without atheris hypothesis runs the same targets for the same time, unguided. Inputs that fail are kept in
-tests/fuzz/found/, where a unit test runs them again for ever.
+Where atheris cannot be had hypothesis runs the same targets for the same time, unguided, and says so. It starts from
+the captured systems. Inputs that fail are kept in tests/fuzz/found/, where a unit test runs them again for ever.
 """
 
 import argparse
+import functools
 import subprocess
 import sys
 import time
@@ -17,26 +18,54 @@ sys.path.insert(0, str(HERE))
 FOUND = HERE / "found"
 
 
+HEAD_BYTES = 113
+"""A byte for the kind of system, then 28 CPUID words."""
+
+
 def system_of(data: bytes) -> object:
     """Return the system that bytes describe: a kind, CPUID words, then files (a path's number, a length, bytes)."""
     import targets
 
-    paths = PATHS or PATHS.extend(targets.asked_paths()) or PATHS
-    kind, rest = (data[0] if data else 0), data[1:]
-    words = [int.from_bytes(rest[at : at + 4], "little") for at in range(0, min(len(rest), 112) - 3, 4)]
+    paths = _paths()
+    kind, head, rest = (data[0] if data else 0), data[1:HEAD_BYTES], data[HEAD_BYTES:]
+    words = [int.from_bytes(head[at : at + 4], "little") for at in range(0, len(head) - 3, 4)]
     files: dict[str, bytes] = {}
-    at = 112
-    while at + 4 <= len(rest):
-        number, size = (
-            int.from_bytes(rest[at : at + 2], "little"),
-            int.from_bytes(rest[at + 2 : at + 4], "little") % 512,
-        )
-        files[paths[number % len(paths)]] = rest[at + 4 : at + 4 + size]
-        at += 4 + size
-    return targets.system(files, words, {"container": rest[:9].decode("latin-1")}, kind)
+    while len(rest) >= 4:
+        number, size = int.from_bytes(rest[:2], "little"), int.from_bytes(rest[2:4], "little")
+        files[paths[number % len(paths)]] = rest[4 : 4 + size]
+        rest = rest[4 + size :]
+    return targets.system(files, words, {"container": head[:9].decode("latin-1")}, kind)
 
 
-PATHS: list[str] = []
+def as_bytes(folder: Path) -> bytes:
+    """Return the bytes that describe a captured system's files to `system_of`."""
+    numbers = {path: number for number, path in enumerate(_paths())}
+    found = bytes(HEAD_BYTES)
+    for path in sorted((folder / "root").rglob("*")):
+        number = numbers.get("/" + str(path.relative_to(folder / "root")))
+        if path.is_file() and number is not None:
+            text = path.read_bytes()[:2000]
+            found += number.to_bytes(2, "little") + len(text).to_bytes(2, "little") + text
+    return found
+
+
+@functools.cache
+def _paths() -> list[str]:
+    import targets
+
+    return targets.asked_paths()
+
+
+def seeds(name: str) -> list[bytes]:
+    """Return what a target starts from."""
+    import targets
+
+    folders = sorted(path.parent for path in (HERE.parent / "systems").glob("*/facts.json"))
+    made: dict[str, Callable[[Path], bytes]] = {
+        "system": as_bytes,
+        "facts": lambda folder: (folder / "facts.json").read_bytes(),
+    }
+    return [made[name](folder) for folder in folders] if name in made else targets.seeds()
 
 
 def run_system(data: bytes) -> None:
@@ -68,11 +97,11 @@ def guided(name: str, seconds: int) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["envinspect", "tarfile"]):
-        import targets
+        import targets  # noqa: F401 - imported here to be instrumented
     corpus = HERE / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
     FOUND.mkdir(exist_ok=True)
-    for number, seed in enumerate(targets.seeds() if name == "archive" else [b'{"schema": "envinspect-capture/1"}']):
+    for number, seed in enumerate(seeds(name)):
         (corpus / f"seed-{number}").write_bytes(seed)
     limits = [f"-max_total_time={seconds}", "-max_len=8192", "-timeout=20", "-rss_limit_mb=1024"]
     atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={FOUND}/{name}-", str(corpus)], TARGETS[name])
