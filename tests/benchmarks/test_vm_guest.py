@@ -15,7 +15,7 @@ from envbench.plan import Settings
 from envbench.vm.domain import METADATA_NAMESPACE, domain_xml
 from envbench.vm.emulator import ARCHITECTURES, Emulator, Firmware, find_uefi, uefi_of
 from envbench.vm.guest import Disk, Guest, disk_format, qemu_argv
-from envbench.vm.recipe import kernel_words, vm_variants
+from envbench.vm.recipe import clock_words, kernel_words, vm_variants
 from envbench.vm.session import remedy_for
 
 X86 = Emulator(Path("/usr/bin/qemu-system-x86_64"), "7.2.0", ARCHITECTURES["x86_64"])
@@ -256,3 +256,12 @@ def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
     assert [name for name, _ in module_chain(tmp_path, ("kvm_amd", "ext4"))] == ["kvm.ko", "ccp.ko", "kvm_amd.ko"]
     with pytest.raises(BackendError, match="no module virtio_blk"):
         module_chain(tmp_path, ("virtio_blk",))
+
+
+def test_a_microvm_under_emulation_is_told_its_clock_rate(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\ncpu MHz\t\t: 2445.428\n")
+    assert clock_words({"machine": "microvm", "accel": "tcg"}, cpuinfo) == "tsc_early_khz=2445428"
+    assert clock_words({"machine": "microvm", "accel": "tcg"}, tmp_path / "none") == "tsc_early_khz=2000000"
+    assert clock_words({"machine": "microvm", "accel": "kvm"}, cpuinfo) == ""
+    assert clock_words({"machine": "q35", "accel": "tcg"}, cpuinfo) == ""

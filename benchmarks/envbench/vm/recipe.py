@@ -126,11 +126,7 @@ def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architect
 
 
 def _exists(boot: str, machine: str, firmware: str) -> bool:
-    """Return whether there is such a machine: microvm has no disk boot and no flash, a boot sector needs a BIOS.
-
-    Under TCG on a busy host a microvm may hang: it has no HPET or PM timer, so a kernel whose calibration of the TSC
-    against the PIT fails has no clock at all. Such a start times out and is a row.
-    """
+    """Return whether there is such a machine: microvm has no disk boot and no flash, a boot sector needs a BIOS."""
     if machine.startswith("microvm"):
         return boot == "kernel" and firmware != "uefi"
     return boot != "floor" or (firmware != "uefi" and not machine.startswith("virt"))
@@ -148,12 +144,30 @@ def kernel_words(arch: Architecture, *, own_init: bool) -> str:
     return f"console={arch.console} {start} panic=-1"
 
 
+def clock_words(variant: Mapping[str, str], cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the kernel's words for a machine whose only way to calibrate its clock is the PIT: a microvm under TCG.
+
+    It has no HPET or PM timer: where a busy host lets the calibration against the PIT fail, the kernel is left without
+    any clock and hangs. So it is told (kernel-parameters.txt, tsc_early_khz). TCG's TSC is the host's; its nominal rate
+    is near enough, for nothing is timed by the guest's clock.
+    """
+    if not variant["machine"].startswith("microvm") or variant["accel"] != "tcg":
+        return ""
+    try:
+        lines = cpuinfo.read_text("utf-8", errors="replace").splitlines()
+        mhz = next(float(line.partition(":")[2]) for line in lines if line.startswith("cpu MHz"))
+    except (OSError, StopIteration, ValueError):
+        mhz = 2000.0
+    return f"tsc_early_khz={round(mhz * 1000)}"
+
+
 def _from_kernel(recipe: Recipe) -> Recipe:
     settings, arch = recipe.settings, recipe.architecture
     kernel = find_kernel(settings.cache_dir, settings.kernel)
     own_guest = settings.initrd is None
     own_init = own_guest and settings.profile == "minimal" and recipe.uefi is None
-    append = f"{kernel_words(arch, own_init=own_init)} {settings.append}".strip()
+    words = (kernel_words(arch, own_init=own_init), clock_words(recipe.variant), settings.append)
+    append = " ".join(filter(None, words))
     if settings.initrd is not None:
         if not os.access(settings.initrd, os.R_OK):
             raise BackendError(f"--initrd {settings.initrd}: not readable; try: a readable file")
