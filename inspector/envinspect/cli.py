@@ -84,11 +84,9 @@ def _of_a_system(function: Callable[..., Any]) -> Callable[..., Any]:
     epilog=EPILOG,
 )
 @click.version_option(__version__, "--version", message="%(prog)s %(version)s")
-@click.option("--json", "form", flag_value="json", help="The whole answer as JSON (schema: envinspect/1).")
-@click.option("--brief", "form", flag_value="brief", help="One line.")
-@click.option(
-    "--explain", "form", flag_value="explain", help="All evidence with references, and all that was not believed."
-)
+@click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON (schema: envinspect/1).")
+@click.option("--brief", is_flag=True, help="One line.")
+@click.option("--explain", is_flag=True, help="All evidence with references, and all that was not believed.")
 @click.option("--format", "drop_in", type=click.Choice(DROP_IN), help="Output and exit code of another tool.")
 @click.option("--why-not", metavar="NAME", help="What would have shown NAME, and what was found instead.")
 @click.option(
@@ -103,7 +101,9 @@ def _of_a_system(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def command(
     context: click.Context,
-    form: str | None,
+    as_json: bool,
+    brief: bool,
+    explain: bool,
     drop_in: str | None,
     why_not: str | None,
     names: tuple[str, ...],
@@ -114,11 +114,12 @@ def command(
     """Say where this code runs (machine, VM, WSL, container, sandbox), and why it believes so."""
     target = _Target(capture, root)
     context.obj = target
+    forms = [name for name, wanted in (("json", as_json), ("brief", brief), ("explain", explain)) if wanted]
     if context.invoked_subcommand is not None:
-        if form or drop_in or why_not or names:
+        if forms or drop_in or why_not or names:
             raise UsageError(f"{context.invoked_subcommand} takes no answer options; give them without a sub-command")
         return 0
-    if sum((form is not None, drop_in is not None, why_not is not None, bool(names))) > 1:
+    if len(forms) + sum((drop_in is not None, why_not is not None, bool(names))) > 1:
         raise UsageError("--json, --brief, --explain, --format, --why-not and --is ask for different answers: give one")
     if names:
         from envinspect.names import met
@@ -133,7 +134,8 @@ def command(
 
         known(why_not)
         return _show(explained.why_not(why_not, inspect(target.facts()), palette_for(sys.stdout)))
-    return _show(render(form or drop_in or "text", inspect(target.facts()), palette_for(sys.stdout)))
+    form = forms[0] if forms else drop_in or "text"
+    return _show(render(form, inspect(target.facts()), palette_for(sys.stdout)))
 
 
 def _merged(context: click.Context, capture: str | None, root: str | None) -> _Target:

@@ -92,6 +92,7 @@ def test_close_matches_are_offered(capsys: pytest.CaptureFixture[str]) -> None:
     "arguments",
     [
         ["--no-such-option"], ["no-such-command"], ["--format", "xml"], ["--json", "--is", "vm"], ["--why-not", "nix"],
+        ["--json", "--brief"],
         ["--json", "--format", "ansible"], ["--from", "/a", "--root", "/b"], ["--from", "/no/such"], ["--from"],
         ["--root", "/no/such"], ["--root", "/etc/passwd"], ["capture"], ["--json", "list"], ["completion", "csh"],
         ["--from", "a\x1b[31mb"],
