@@ -82,6 +82,7 @@ def test_the_journal_of_a_living_run_is_left_alone(tmp_path):
         (os.getpid(), process_start_ticks(os.getpid()), "another boot"),
         (2**22 + 1, 5, None),
     ],
+    ids=["process-id-used-again", "another-boot", "no-such-process"],
 )
 def test_a_dead_owner_is_told_from_a_living_one(tmp_path, pid, ticks, boot):
     dead_journal(tmp_path, [], pid=pid, ticks=ticks, boot=boot)
