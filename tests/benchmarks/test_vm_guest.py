@@ -1,6 +1,7 @@
 """A guest as data: QEMU's command line, libvirt's domain, the kernel to boot and the firmware, all pure."""
 
 import lzma
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
@@ -9,6 +10,7 @@ import pytest
 
 from envbench.errors import BackendError
 from envbench.nested_kvm import inner_command
+from envbench.payload.bootable import partition_table
 from envbench.payload.kernel import find_kernel, newest_first, package_of
 from envbench.payload.modules import module_chain
 from envbench.plan import Settings
@@ -265,3 +267,12 @@ def test_a_microvm_under_emulation_is_told_its_clock_rate(tmp_path):
     assert clock_words({"machine": "microvm", "accel": "tcg"}, tmp_path / "none") == "tsc_early_khz=2000000"
     assert clock_words({"machine": "microvm", "accel": "kvm"}, cpuinfo) == ""
     assert clock_words({"machine": "q35", "accel": "tcg"}, cpuinfo) == ""
+
+
+def test_a_disk_begins_with_boot_code_two_partitions_and_the_signature():
+    sector = partition_table(b"\x90" * 440, [(0x80, 0xEF, 2048, 4096), (0, 0x83, 6144, 8192)])
+    assert (len(sector), sector[510:]) == (512, b"\x55\xaa")
+    assert sector[:440] == b"\x90" * 440
+    assert struct.unpack_from("<B3xB3xII", sector, 446) == (0x80, 0xEF, 2048, 4096)
+    assert struct.unpack_from("<B3xB3xII", sector, 462) == (0, 0x83, 6144, 8192)
+    assert sector[478:510] == bytes(32)

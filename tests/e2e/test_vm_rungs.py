@@ -389,9 +389,21 @@ def test_kvm_that_was_asked_for_is_never_replaced(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
-def test_a_whole_userland_reaches_multi_user_target(bench: Bench, engine_missing: Callable[[str], None]) -> None:
-    bench.set_up(engine_missing, profile="distro")
+@pytest.mark.parametrize(
+    ("bench", "way"),
+    [
+        pytest.param("qemu", {"boots": ("disk",)}, marks=pytest.mark.engine("qemu"), id="qemu-bios"),
+        pytest.param(
+            "qemu", {"boots": ("disk",), "firmwares": ("uefi",)}, marks=pytest.mark.engine("qemu"), id="qemu-uefi"
+        ),
+        pytest.param("libvirt", {"boots": ("kernel",)}, marks=pytest.mark.engine("libvirt"), id="libvirt-kernel"),
+    ],
+    indirect=["bench"],
+)
+def test_a_whole_userland_reaches_multi_user_target(
+    bench: Bench, way: dict[str, tuple[str, ...]], engine_missing: Callable[[str], None]
+) -> None:
+    bench.set_up(engine_missing, profile="distro", **way)
     nonce = new_nonce()
     instance = bench.start(
         Workload(nonce, argv=("/bin/systemctl", "is-active", "multi-user.target"), keep_running=True)

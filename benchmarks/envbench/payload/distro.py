@@ -62,7 +62,7 @@ echo ENVBENCH-INIT
 for module in $(/bin/busybox cat /modules/order); do
   /bin/busybox insmod "/modules/$module"
 done
-/bin/busybox mount -t ext4 /dev/vda /root
+/bin/busybox mount -t ext4 "${envbench_root:-/dev/vda}" /root
 exec /bin/busybox switch_root /root /sbin/init
 """
 
@@ -86,7 +86,7 @@ def distro_tree(cache_dir: Path) -> Path:
     """
     folder = distro_folder(cache_dir)
     tree = folder / "tree"
-    with _locked(folder):
+    with locked(folder):
         if not tree.exists():
             # Built beside its place and renamed: a broken bootstrap never looks like a whole one.
             with tempfile.TemporaryDirectory(prefix=".bootstrap-", dir=folder) as scratch:
@@ -101,7 +101,7 @@ def distro_disk(cache_dir: Path) -> Path:
     """Return the userland as an ext4 filesystem in a raw image, made on the first call; nothing is ever mounted."""
     tree = distro_tree(cache_dir)
     disk = tree.parent / "disk.img"
-    with _locked(tree.parent):
+    with locked(tree.parent):
         if not disk.exists():
             size_bytes = sum(path.lstat().st_size for path in tree.rglob("*") if path.is_file()) + SPARE_BYTES
             made = disk.with_suffix(".part")
@@ -186,7 +186,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep two runs from building the same thing at once (flock(2))."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

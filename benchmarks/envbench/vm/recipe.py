@@ -8,6 +8,7 @@ from pathlib import Path
 
 from envbench.backends.protocol import Workload
 from envbench.errors import BackendError
+from envbench.payload.bootable import bootable_disk, find_loaders
 from envbench.payload.busybox import find_busybox
 from envbench.payload.distro import distro_disk, distro_initrd, require_distro
 from envbench.payload.floor import floor_disk
@@ -103,6 +104,10 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
         find_busybox()
         if settings.profile == "distro":
             require_distro(settings.cache_dir)
+    elif variant["boot"] == "disk" and settings.disk is None and settings.profile == "distro":
+        find_loaders()
+        find_kernel(settings.cache_dir, settings.kernel)
+        require_distro(settings.cache_dir)
     elif variant["boot"] == "disk":
         _from_disk(Recipe(settings, variant, arch))
         if settings.ready_pattern is None:
@@ -114,7 +119,7 @@ def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architect
 
     What a machine type does not have is left out.
     """
-    boots = settings.boots or (("disk",) if settings.disk else ("kernel",))
+    boots = settings.boots or (("disk",) if settings.disk or _boots_as_installed(settings) else ("kernel",))
     return tuple(
         {"accel": accelerator, "boot": boot, "machine": machine, **firmware}
         for accelerator in accelerators
@@ -123,6 +128,15 @@ def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architect
         for firmware in ([{"firmware": name} for name in settings.firmwares] or [{}])
         if _exists(boot, machine, firmware.get("firmware", ""))
     )
+
+
+def _boots_as_installed(settings: Settings) -> bool:
+    """Return whether a whole userland can be started as an installed machine is: by firmware and boot loader."""
+    try:
+        find_loaders()
+    except BackendError:
+        return False
+    return settings.profile == "distro"
 
 
 def _exists(boot: str, machine: str, firmware: str) -> bool:
@@ -187,7 +201,11 @@ def _distro(recipe: Recipe, kernel: GuestKernel) -> Recipe:
 
 
 def _from_disk(recipe: Recipe) -> Recipe:
-    disk = recipe.settings.disk
+    settings, disk = recipe.settings, recipe.settings.disk
+    if disk is None and settings.profile == "distro":
+        kernel = find_kernel(settings.cache_dir, settings.kernel)
+        words = f"{kernel_words(recipe.architecture, own_init=False)} {settings.append}".strip()
+        return replace(recipe, disk=Disk(bootable_disk(settings.cache_dir, kernel, words)))
     if disk is None:
         raise BackendError("no disk to boot from; try: --disk FILE with --ready-pattern TEXT")
     try:
