@@ -1,5 +1,6 @@
 """What experiments read and decide, without an engine: accounts, reports, tool output, searches, comparisons."""
 
+import io
 import json
 import tarfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from envbench.experiments.accounting import (
     process_memory,
 )
 from envbench.experiments.bench import Bench
+from envbench.experiments.contents import CLASSES, class_of, image_files, items_of, tree_files
 from envbench.experiments.density import steps_to, why_stop
 from envbench.experiments.foreign import SIGNATURES, registration
 from envbench.experiments.host_state import HostState, left_behind
@@ -29,7 +31,6 @@ from envbench.experiments.managers import installed
 from envbench.experiments.memory import Footprint, footprint, smallest
 from envbench.experiments.release import leaks_of
 from envbench.experiments.resize import write_limit
-from envbench.experiments.size import CLASSES, class_of, items_of, tree_files
 from envbench.experiments.speed import MEASURES, sections
 from envbench.experiments.windows_image import write_windows_image
 from envbench.experiments.wsl import files_per_s, windows_drives
@@ -235,8 +236,10 @@ def test_managers_are_those_on_the_path():
         ("var/lib/dpkg/status", "package_manager"),
         ("usr/lib/x86_64-linux-gnu/libc.so.6", "libraries"),
         ("bin/busybox", "app"),
+        ("usr/bin/busybox", "app"),
         ("envbench/ready", "app"),
         ("etc/passwd", "other"),
+        ("usr/bin/initialise", "other"),
     ],
 )
 def test_files_are_classed_by_their_path(path, expected):
@@ -367,3 +370,45 @@ def test_every_claims_experiments_can_be_named():
         experiments_for("no-such-claim")
     with pytest.raises(UsageError, match="nothing can be measured"):
         experiments_for("hypervisor-terms")
+
+
+def saved_image(path: Path, *layers: dict[str, bytes]) -> Path:
+    """Write what `docker save` writes: a manifest that names the layers, each an archive of its own."""
+    with tarfile.open(path, "w") as archive:
+        names = []
+        for number, files in enumerate(layers):
+            with io.BytesIO() as packed:
+                with tarfile.open(fileobj=packed, mode="w:gz" if number else "w") as layer:
+                    for name, data in files.items():
+                        put(layer, name, data)
+                names.append(f"{number}/layer.tar")
+                put(archive, names[-1], packed.getvalue())
+        put(archive, "manifest.json", json.dumps([{"Config": "c.json", "Layers": names}]).encode())
+    return path
+
+
+def put(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    archive.addfile(member, io.BytesIO(data))
+
+
+def test_an_image_shows_its_layers_one_over_the_other(tmp_path):
+    saved = saved_image(
+        tmp_path / "saved.tar",
+        {"./usr/bin/apt": b"12345", "etc/old/a": b"1", "etc/old/b": b"1", "opt/x/deep/y": b"1", "boot/vmlinuz-6": b"k"},
+        {"usr/bin/apt": b"123", "etc/.wh.old": b"", "opt/x/.wh..wh..opq": b"", "opt/x/new": b"12", "old": b"1"},
+    )
+    assert image_files(saved) == {"usr/bin/apt": 3, "boot/vmlinuz-6": 1, "opt/x/new": 2, "old": 1}
+    assert items_of(image_files(saved).items()) == dict.fromkeys(CLASSES, 0) | {
+        "package_manager": 3,
+        "kernel": 1,
+        "other": 3,
+    }
+
+
+def test_an_image_of_another_form_is_refused_in_one_line(tmp_path):
+    with tarfile.open(tmp_path / "other.tar", "w") as archive:
+        put(archive, "index.json", b"{}")
+    with pytest.raises(BackendError, match=r"manifest\.json"):
+        image_files(tmp_path / "other.tar")

@@ -83,7 +83,7 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
         session.change_plan(budget_s=plans.QUICK_ENGINES_BUDGET_S)
     bench = session.bench()
     bench.order = time_starts(session, shown)
-    for observe in (kernel.observe, size.run):
+    for observe in (kernel.observe, size.observe):
         try:
             observe(bench)
         except InterruptedRunError:

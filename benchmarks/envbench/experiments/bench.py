@@ -110,10 +110,14 @@ class Bench:
 
     def main(self) -> tuple["Prepared", ...]:
         """Return one rung of each kind: the bare process, a container (an engine before a runtime), a machine."""
-        containers = self.containers()
-        engines = [one for one in containers if one.rung.backend in ENGINES]
         bare = self.bare()
-        return (*((bare,) if bare else ()), *(engines or containers)[:1], *self.vms()[:1])
+        return (*((bare,) if bare else ()), *self.main_containers(), *self.vms()[:1])
+
+    def main_containers(self) -> tuple["Prepared", ...]:
+        """Return the one container rung that stands for all, an engine before a runtime; () without containers."""
+        containers = self.containers()
+        engines = tuple(one for one in containers if one.rung.backend in ENGINES)
+        return (engines or containers)[:1]
 
     def chosen(self, *, one_of_a_kind: bool = False) -> tuple["Prepared", ...]:
         """Return all rungs; of a quick run only one machine, and with `one_of_a_kind` one rung of each kind."""

@@ -5,62 +5,34 @@ A size has at least three meanings (transferred, on this disk, virtual); all are
 
 import gzip
 import json
-import re
+import os
 import shutil
-import stat
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from envbench.backends.child import run_command
+from envbench.errors import BackendError
 from envbench.experiments.bench import Bench, Prepared
+from envbench.experiments.contents import CLASSES, image_files, items_of, tree_files
 from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
+from envbench.payload import floor
+from envbench.payload.distro import distro_disk, distro_folder, distro_initrd, distro_tree
 from envbench.payload.initramfs import cpio
-from envbench.payload.kernel import find_kernel
+from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import entries, tree_of_run
 from envbench.phases import Experiment
 from envbench.plan import Settings
 
-CLASSES = ("kernel", "initramfs", "modules", "boot", "init", "package_manager", "libraries", "app", "other")
-
-_RULES = (
-    ("kernel", r"boot/(vmlinu|kernel|Image|xen)|vmlinu[xz][^/]*$"),
-    ("initramfs", r"boot/initr|initrd\.img"),
-    ("modules", r"(usr/)?lib/modules/|(usr/)?lib/firmware/"),
-    ("boot", r"boot/|efi/|(usr/)?lib/grub|usr/share/grub|(usr/)?s?bin/grub|EFI/"),
-    (
-        "init",
-        r"(usr/)?lib/systemd/|(usr/)?s?bin/(systemd|init|telinit|journalctl|loginctl|udevadm)|etc/(systemd|init\.d|rc)|init$",
-    ),
-    (
-        "package_manager",
-        (
-            r"(usr/)?s?bin/(apt|dpkg|rpm|yum|dnf|apk|pacman|zypper)|(usr/)?lib/(apt|dpkg|rpm)/|"
-            r"var/(lib|cache)/(apt|dpkg|rpm)|usr/share/(dpkg|apt|debconf)|etc/(apt|dpkg)/"
-        ),
-    ),
-    ("app", r"envbench/|bin/busybox$|bin/[a-z0-9]+ -> busybox"),
-    (
-        "libraries",
-        r"(usr/)?lib(32|64|x32)?/.*\.so(\.|$)|(usr/)?lib(32|64)?/(x86_64|aarch64)[^/]*/|usr/lib/(python|perl|locale|gconv)",
-    ),
-)
-"""Class → what the path of its files begins with, below the root; the first that fits counts, the rest is "other"."""
-_PATTERNS = tuple((name, re.compile(pattern)) for name, pattern in _RULES)
-
-
-def class_of(path: str) -> str:
-    """Return the class of a file by its path below the root of its tree."""
-    return next((name for name, pattern in _PATTERNS if pattern.match(path)), "other")
-
-
-def items_of(files: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Return bytes by class; every class is there, with 0 where nothing of it was found."""
-    found: dict[str, int] = defaultdict(int, dict.fromkeys(CLASSES, 0))
-    for path, size_bytes in files:
-        found[class_of(path)] += size_bytes
-    return dict(found)
+DISTRO = "distro"
+DISTRO_REMEDY = "run once as root with --profile distro; the userland stays in the cache"
+LIST_REMEDY = "look into it with its own tools: a floor guest holds nothing; a disk of your own: guestfish, debugfs"
+GZIP_LEVEL = 1
+"""gzip's fastest: what is compared is packed alike everywhere."""
+BLOCK_BYTES = 512
+"""Unit of st_blocks (stat(2))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +47,18 @@ class Artefact:
 
 
 def run(bench: Bench) -> None:
-    """Write the sizes of every rung's artefact, the user's own image and disk among them."""
+    """Write the sizes of every rung's artefact, and of a whole distribution's where its userland is here."""
+    observe(bench)
+    with bench.attempt(Experiment.SIZE, "a whole distribution", DISTRO_REMEDY):
+        whole_distribution(bench)
+
+
+def observe(bench: Bench) -> None:
+    """Write the sizes of every rung's artefact, the user's own image and disk among them; `startup` calls it too."""
     for prepared in bench.rungs:
-        if prepared.rung.backend in ("process", "wsl"):
-            continue
-        with bench.attempt(Experiment.SIZE, prepared.name):
-            artefact = measure(bench, prepared)
-            _record(bench, prepared, artefact)
-            bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
+        if prepared.rung.backend not in ("process", "wsl"):
+            with bench.attempt(Experiment.SIZE, prepared.name):
+                _record(bench, prepared, measure(bench, prepared))
 
 
 def measure(bench: Bench, prepared: Prepared) -> Artefact:
@@ -96,23 +72,12 @@ def measure(bench: Bench, prepared: Prepared) -> Artefact:
     return tree_artefact(tree.path)
 
 
-def tree_artefact(tree: Path) -> Artefact:
-    """Return the sizes of a tree that a runtime starts from as it lies on the disk."""
-    files = list(tree_files(tree))
-    apparent = sum(size_bytes for _, size_bytes in files)
-    return Artefact(
-        len(gzip.compress(cpio(entries(tree)), mtime=0)), apparent, apparent, items_of(files), "the tree itself"
-    )
-
-
-def tree_files(tree: Path) -> Iterator[tuple[str, int]]:
-    """Yield every regular file of a tree once (hard links too) with its length."""
-    seen = set()
-    for path in sorted(tree.rglob("*")):
-        status = path.lstat()
-        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
-            seen.add((status.st_dev, status.st_ino))
-            yield path.relative_to(tree).as_posix(), status.st_size
+def tree_artefact(tree: Path, words: str = "the tree itself") -> Artefact:
+    """Return the sizes of a tree that a runtime starts from: as blocks on the disk, and as the length of its files."""
+    length = sum(size_bytes for _, size_bytes in tree_files(tree))
+    stats = (path.lstat() for path in tree.rglob("*"))
+    blocks = {(status.st_dev, status.st_ino): status.st_blocks for status in stats}
+    return Artefact(_packed_length(tree), sum(blocks.values()) * BLOCK_BYTES, length, items_of(tree_files(tree)), words)
 
 
 def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
@@ -120,37 +85,82 @@ def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact
     run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
     disk = int(cli.run(run_id, "image", "inspect", "--format", "{{.Size}}", image))
     saved = bench.settings.work_dir / "saved-image.tar"
+    items: Mapping[str, int] = {}
     try:
         cli.run(run_id, "save", "--output", saved, image, deadline_s=300)
         compressed = _gzip_length(saved)
+        with bench.attempt(Experiment.SIZE, f"{prepared.name}: what its image holds"):
+            items = items_of(image_files(saved).items())
     finally:
         saved.unlink(missing_ok=True)
-    # The payload's image holds the payload's tree; what is in a user's own image is read from its file list.
-    items = items_of(tree_files(tree_of_run(bench.settings).path)) if bench.settings.image is None else {}
     return Artefact(compressed, disk, disk, items, f"image {image}")
 
 
 def machine_artefact(settings: Settings, variant: Mapping[str, str]) -> Artefact:
-    """Return the sizes of what a machine boots: a disk, or kernel and initramfs."""
+    """Return the sizes of what a machine boots: a disk, or a kernel with an initramfs (and the distro's disk)."""
+    if variant.get("boot") == "floor":
+        return Artefact(None, floor.DISK_BYTES, floor.DISK_BYTES, {}, "a boot sector")
     if variant.get("boot") == "disk" and settings.disk is not None:
         return disk_artefact(settings.disk, settings.run_id)
+    if settings.profile == DISTRO:
+        return distro_machine(settings)
     kernel = find_kernel(settings.cache_dir, settings.kernel)
-    kernel_bytes = kernel.path.stat().st_size
     tree = tree_of_run(settings).path
     archive = cpio(entries(tree)) if settings.initrd is None else settings.initrd.read_bytes()
-    items = items_of(tree_files(tree))
-    items["kernel"] += kernel_bytes
-    # The archive's headers and padding: its content is itemised like the tree's.
-    items["initramfs"] += max(0, len(archive) - sum(size for _, size in tree_files(tree)))
-    packed = kernel_bytes + len(gzip.compress(archive, mtime=0))
-    total = kernel_bytes + len(archive)
-    return Artefact(packed, total, total, items, f"kernel {kernel.release} and initramfs")
+    items = dict.fromkeys(CLASSES, 0) if settings.initrd else items_of(tree_files(tree))
+    # The archive's own headers and padding: its content is itemised like the tree's.
+    items["initramfs"] += len(archive) - sum(items.values())
+    return _with_kernel(kernel, archive, Artefact(0, 0, 0, items, "kernel and initramfs"))
+
+
+def distro_machine(settings: Settings) -> Artefact:
+    """Return the sizes of the distro profile's machine: kernel, initramfs and the disk with the userland."""
+    kernel = find_kernel(settings.cache_dir, settings.kernel)
+    if kernel.modules is None:
+        raise BackendError(f"{kernel.path} comes without modules for a disk")
+    disk, archive = distro_disk(settings.cache_dir), distro_initrd(kernel.modules)
+    items = items_of(tree_files(distro_tree(settings.cache_dir)))
+    items["initramfs"] += len(archive)
+    said = disk_artefact(disk, settings.run_id)
+    # What the filesystem takes beside the files: journal, inodes, ends of blocks.
+    items["other"] += max(0, said.disk - sum(size for _, size in tree_files(distro_tree(settings.cache_dir))))
+    return _with_kernel(kernel, archive, replace(said, items=items, words="kernel, initramfs and the distro's disk"))
+
+
+def _with_kernel(kernel: GuestKernel, archive: bytes, rest: Artefact) -> Artefact:
+    """Add the kernel's file and the initramfs to the sizes of the rest."""
+    kernel_bytes = kernel.path.stat().st_size
+    more = kernel_bytes + len(archive)
+    items = {**rest.items, "kernel": rest.items.get("kernel", 0) + kernel_bytes}
+    packed = kernel_bytes + len(gzip.compress(archive, GZIP_LEVEL, mtime=0))
+    words = f"{rest.words} ({kernel.release})"
+    return Artefact((rest.transfer or 0) + packed, rest.disk + more, (rest.virtual or 0) + more, items, words)
 
 
 def disk_artefact(disk: Path, run_id: str) -> Artefact:
     """Return the sizes of a disk image by `qemu-img info`, and compressed for the wire."""
     said = json.loads(run_command(("qemu-img", "info", "--output", "json", disk), run_id, "qemu-img info"))
     return Artefact(_gzip_length(disk), int(said["actual-size"]), int(said["virtual-size"]), {}, f"disk {disk.name}")
+
+
+def whole_distribution(bench: Bench) -> None:
+    """Measure the distro profile's image and machine too, where its userland is in the cache; nothing is booted."""
+    settings = bench.settings
+    if settings.profile == DISTRO or settings.image or settings.disk:
+        return
+    if os.geteuid() != 0 or not (distro_folder(settings.cache_dir) / "tree").exists():
+        bench.skip(Experiment.SIZE, "a whole distribution's image and machine", "not in the cache", DISTRO_REMEDY)
+        return
+    of_distro = replace(settings, profile=DISTRO)
+    tree = distro_tree(settings.cache_dir)
+    ways: tuple[tuple[Prepared | None, Callable[[], Artefact]], ...] = (
+        (next(iter(bench.main_containers()), None), lambda: tree_artefact(tree, "the tree that its image is made of")),
+        (next(iter(bench.vms()), None), lambda: distro_machine(of_distro)),
+    )
+    for prepared, look in ways:
+        if prepared is not None:
+            with bench.attempt(Experiment.SIZE, f"{prepared.name}, whole distribution", DISTRO_REMEDY):
+                _record(bench, replace(prepared, rung=replace(prepared.rung, profile=DISTRO)), look())
 
 
 def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
@@ -160,6 +170,9 @@ def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
             bench.record(name, value, prepared.rung, detail=artefact.words)
     for name, size_bytes in artefact.items.items():
         bench.record(f"item.{name}", size_bytes, prepared.rung, detail=artefact.words)
+    if not artefact.items:
+        bench.skip(Experiment.SIZE, f"{prepared.name}: what it holds", f"{artefact.words} was not listed", LIST_REMEDY)
+    bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
 
 
 class _Counter:
@@ -177,8 +190,21 @@ class _Counter:
 
 
 def _gzip_length(path: Path) -> int:
-    """Return how long the file is once compressed at gzip's fastest level; nothing is written."""
-    counter = _Counter()
-    with path.open("rb") as source, gzip.GzipFile(fileobj=counter, mode="wb", compresslevel=1, mtime=0) as target:
+    """Return how long the file is once compressed; nothing is written."""
+    with path.open("rb") as source, _counting_gzip() as (target, counter):
         shutil.copyfileobj(source, target, 1 << 20)
     return counter.length
+
+
+def _packed_length(tree: Path) -> int:
+    """Return how long the tree is as a compressed archive; nothing is written."""
+    with _counting_gzip() as (target, counter), tarfile.open(fileobj=target, mode="w|") as archive:
+        archive.add(tree, ".")
+    return counter.length
+
+
+@contextmanager
+def _counting_gzip() -> Iterator[tuple[gzip.GzipFile, _Counter]]:
+    counter = _Counter()
+    with gzip.GzipFile(fileobj=counter, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) as target:
+        yield target, counter
