@@ -83,7 +83,7 @@ def levels(path: tuple[str, ...]) -> tuple[Level, ...]:
     """Return the containers along one path, outermost first: hints only where there is nothing better."""
     found = tuple(_levels(path))
     sure = tuple(level for level in found if level.strength > Strength.HINT)
-    if not sure and any(is_kubelets(part) for part in path):
+    if not sure and any(is_kubelets(part) for part in path) and not path[-1].startswith(HOST_SCOPES):
         return (Level("container", Strength.STRONG, "/".join(path), _KUBERNETES),)
     return sure or found
 

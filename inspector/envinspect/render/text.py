@@ -52,11 +52,9 @@ def undetermined(stack: Stack, palette: Palette) -> list[str]:
     """Return what to say where layers were found on a machine whose kind stays open; else the sentence says it all."""
     if stack.determined or not stack.layers:
         return []
-    return [
-        "",
-        f"{palette.warn}Not determined{palette.end}: whether the machine below is virtual or bare metal. "
-        "Nothing that would tell could be read (exit code 3).",
-    ]
+    word = f"{palette.warn}Not determined{palette.end}"
+    what = "whether the machine below is virtual or bare metal. Nothing that would tell could be read (exit code 3)."
+    return ["", f"{word}: {what}"]
 
 
 def _layer(layer: Layer, palette: Palette) -> str:

@@ -29,6 +29,7 @@ class DmiRow(NamedTuple):
 SYSTEMD = "https://github.com/systemd/systemd/blob/main/src/basic/virt.c"
 DS_IDENTIFY = "https://github.com/canonical/cloud-init/blob/main/tools/ds-identify"
 VIRT_WHAT = "https://people.redhat.com/~rjones/virt-what/"
+ANSIBLE = "https://github.com/ansible/ansible/blob/devel/lib/ansible/module_utils/facts/virtual/linux.py"
 QEMU_SMBIOS = "https://github.com/qemu/qemu/blob/master/hw/smbios/smbios.c"
 FACTER = "https://github.com/puppetlabs/facter/blob/main/lib/facter/facts/linux/virtual.rb"
 XEN_HVMLOADER = "https://github.com/xen-project/xen/blob/master/tools/firmware/hvmloader/smbios.c"
@@ -110,9 +111,11 @@ QEMU_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "qemu", (("product_version", STARTS, "pc-q35-"),), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_version", STARTS, "virt-"),), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_version", STARTS, "RHEL "), ("product_version", HAS, " PC")), QEMU_SMBIOS),
+    DmiRow(VM, "qemu", (("product_version", STARTS, "RHEL-"), ("product_version", HAS, " PC")), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_name", STARTS, "Standard PC ("),), QEMU_SMBIOS),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "KVM"),), VIRT_WHAT),
     DmiRow(VM, "kvm", (("product_name", IS, "KVM"),), SYSTEMD),
+    DmiRow(VM, "kvm", (("product_name", IS, "KVM Server"),), ANSIBLE),
     DmiRow(VM, "kvm", (("product_name", STARTS, "KVM Virtual Machine"),), "https://libvirt.org/drvqemu.html"),
     DmiRow(VM, "vm", (("bios_vendor", IS, "SeaBIOS"),), "https://www.seabios.org/SeaBIOS", HINT),
     DmiRow(
@@ -161,6 +164,13 @@ PLATFORM_ROWS: tuple[DmiRow, ...] = (
     DmiRow(
         VM,
         "kvm",
+        (("sys_vendor", STARTS, "Red Hat"), ("product_name", IS, "Container-native virtualization")),
+        "https://github.com/kubevirt/hyperconverged-cluster-operator",
+        details=_platform("kubevirt"),
+    ),
+    DmiRow(
+        VM,
+        "kvm",
         (("sys_vendor", STARTS, "Red Hat"), ("product_name", STARTS, "OpenShift Virtualization")),
         "https://github.com/mondoohq/cnquery",
         details=_platform("kubevirt"),
@@ -191,6 +201,8 @@ CLOUD_VM_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "kvm", (("sys_vendor", IS, "DigitalOcean"), ("product_name", IS, "Droplet")), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Hetzner"), ("product_name", IS, "vServer")), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("product_name", STARTS, "CloudStack KVM"),), DS_IDENTIFY),
+    # Its instances are called by their offer (SCW-DEV1-S); its whole machines show their maker.
+    DmiRow(VM, "kvm", (("sys_vendor", IS, "Scaleway"), ("product_name", STARTS, "SCW-")), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Exoscale"),), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Linode"), ("product_name", HAS, "Compute Instance")), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Akamai"), ("product_name", HAS, "Compute Instance")), DS_IDENTIFY),
