@@ -5,6 +5,7 @@ Contract 3 of the design. Missing is an empty field, never 0; a start that faile
 
 import contextlib
 import csv
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -76,6 +77,9 @@ class SampleWriter:
 
     def append(self, *samples: Sample) -> None:
         """Write these rows and flush them to the disk."""
+        if not os.fstat(self._file.fileno()).st_nlink:
+            # The rows would go into a file that nobody can open any more.
+            raise FileNotFoundError(errno.ENOENT, "the file was removed during the run", self._file.name)
         for sample in samples:
             row = asdict(sample)
             row["warmup"] = int(sample.warmup)

@@ -199,7 +199,7 @@ class Session:
         shutil.rmtree(self.settings.work_dir, ignore_errors=True)
         leaked = [
             *(f"{one.entry.kind} {one.entry.name}: {one.error}" for one in reaped if one.error),
-            *self._witness.left(),
+            *self._left(),
         ]
         self.record.data["cleanup"] = {"checked": self._witness.checked(), "leaked": leaked}
         self.record.data["noise"] = self.noise.record()
@@ -208,6 +208,12 @@ class Session:
         if leaked:
             self._say(f"left behind, and why: {'; '.join(leaked)}; try: envbench clean")
         self.record.finish(outcome, exit_code)
+
+    def _left(self) -> tuple[str, ...]:
+        try:
+            return self._witness.left()
+        except OSError as error:
+            return (f"nobody knows what: it could not be looked for ({one_line(error)})",)
 
     def _open(self, name: str) -> Unusable | None:
         try:

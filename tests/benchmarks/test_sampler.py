@@ -11,7 +11,7 @@ from envbench.phases import Outcome, Phase
 from envbench.plan import Rung
 from envbench.readiness import OutputReader
 from envbench.sampler import Ticket, observer_lag_ns, phases_of
-from envbench.samples import read_samples
+from envbench.samples import SampleWriter, read_samples
 
 TICKET = Ticket(Rung("process"), order=0, iteration=0)
 
@@ -160,3 +160,12 @@ def test_no_row_for_cpu_time_where_starts_overlap(fake, make_sampler):
     sampler, path = make_sampler()
     sampler.measure(fake, TICKET, alone=False)
     assert not {"host_cpu", "harness_cpu"} & set(rows_of(path))
+
+
+def test_a_results_file_that_was_removed_is_noticed_at_the_next_row(tmp_path):
+    path = tmp_path / "samples.csv"
+    with SampleWriter(path) as writer:
+        writer.append()
+        path.unlink()
+        with pytest.raises(OSError, match="removed during the run"):
+            writer.append()

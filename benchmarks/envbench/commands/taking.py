@@ -92,6 +92,8 @@ def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | None
         error, outcome = stopped, "interrupted"
     except EnvbenchError as broken:
         error, outcome = broken, "failed"
+    except OSError as broken:
+        error, outcome = EnvbenchError(f"the system refused: {one_line(broken)}; the rows before are kept"), "failed"
     except BaseException:
         session.close("failed", 1)
         raise
