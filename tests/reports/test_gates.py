@@ -215,3 +215,12 @@ def test_comparing_names_the_rung_that_only_one_run_has(make_rows: Any) -> None:
     changes = {each.name: each for each in compare(older, newer)}
     assert changes["docker"].change is Change.SLOWER
     assert changes["runc"].note == "only in the newer run"
+
+
+def test_runs_without_machines_need_no_accelerator_to_be_comparable(rows: Any) -> None:
+    started(rows, 200)
+    meta = {"payload": {"digest": "a"}, "host": {"host": {"architecture": "x86_64"}}}
+    containers = rows.results({**meta, "backends": {"used": [{"name": "docker", "is_vm": False}]}})
+    assert obstacles(containers, containers) == []
+    machines = rows.results({**meta, "backends": {"used": [{"name": "qemu", "is_vm": True}]}})
+    assert obstacles(machines, machines) == ["accelerator is recorded in neither run"]
