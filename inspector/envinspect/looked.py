@@ -46,7 +46,9 @@ def _bus_of_a_real_machine(ids: tuple[str, ...]) -> bool:
 def _cpuinfo_tells(found: dict[str, str]) -> bool:
     if "flags" in found or found.get("type") == "sun4u":
         return True
-    boards = (found.get(line, "").lower() for line in PHYSICAL_LINES)
+    boards = [found.get(line, "").lower() for line in PHYSICAL_LINES]
+    if "cpu implementer" in found:
+        boards.append(found.get("model", "").lower())  # arm: the device tree's model; elsewhere the CPU's number
     return any(board and not board.startswith(GENERIC_BOARDS) for board in boards)
 
 

@@ -54,6 +54,8 @@ def _kernel(facts: Facts) -> Iterator[Evidence]:
         release, source = (words[2] if len(words) > 2 else ""), "/proc/version"
     if "microsoft-standard" in release or "WSL2" in release:
         yield _evidence("wsl2", Strength.PROOF, source, release, _KERNEL)
+    elif "-wsl2" in release.lower():
+        yield _evidence("wsl2", Strength.STRONG, source, release, _KERNEL)  # a kernel of somebody's own
     elif release.endswith("-Microsoft"):
         yield _evidence("wsl1", Strength.PROOF, source, release, _COMPARE)
     elif "(Microsoft@Microsoft.com)" in version:

@@ -5,6 +5,7 @@ from envinspect.model import Strength
 
 HINT, STRONG, PROOF = Strength.HINT, Strength.STRONG, Strength.PROOF
 QEMU_CPU = "https://github.com/qemu/qemu/blob/master/target/i386/cpu.c"
+GOLDFISH = "https://github.com/torvalds/linux/blob/master/drivers/platform/goldfish/Kconfig"
 UML = "https://github.com/torvalds/linux/blob/master/arch/um/kernel/um_arch.c"
 PSERIES = "https://github.com/torvalds/linux/blob/master/arch/powerpc/platforms/pseries/setup.c"
 SUN4V = "https://github.com/torvalds/linux/blob/master/arch/sparc/kernel/setup_64.c"
@@ -50,6 +51,9 @@ ROWS: tuple[CpuinfoRow, ...] = (
     # PowerNV.
     CpuinfoRow("machine", "CHRP IBM,", "powervm", STRONG, PSERIES),
     CpuinfoRow("type", "sun4v", "ldoms", STRONG, SUN4V),
+    # The machine of Android's emulator, which is QEMU's.
+    CpuinfoRow("hardware", "Goldfish", "qemu", STRONG, GOLDFISH),
+    CpuinfoRow("hardware", "ranchu", "qemu", STRONG, GOLDFISH),
     CpuinfoRow(
         "hardware",
         "Dummy Virtual Machine",
@@ -64,4 +68,13 @@ ROWS: tuple[CpuinfoRow, ...] = (
 
 PHYSICAL_LINES = ("hardware", "platform", "uarch", "system type", "motherboard", "board")
 """Fields that name a board or its silicon: where one does, and it is not virtual, the machine was looked at."""
-GENERIC_BOARDS = ("dummy virtual machine", "pseries", "generic dt based system", "generic-loongson-machine", "riscv")
+GENERIC_BOARDS = (
+    "goldfish",
+    "ranchu",
+    "linux,dummy-virt",
+    "dummy virtual machine",
+    "pseries",
+    "generic dt based system",
+    "generic-loongson-machine",
+    "riscv",
+)
