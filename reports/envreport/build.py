@@ -23,8 +23,9 @@ from envreport.units import TIMES
 EMBED_LIMIT_BYTES = 12_000_000
 """Rows above this are not carried inside the report (they are packed, about ten to one)."""
 PREFERRED = ("docker", "podman", "containerd", "runc", "crun", "libvirt", "qemu")
-HIDDEN_KEYS = frozenset({"hostname", "name", "user", "boot_time_s"})
-"""Names are left out; a boot time tells a machine apart and nothing about it."""
+IDENTIFYING_KEYS = frozenset({"engine_id", "boot_time_s"})
+HIDDEN_KEYS = IDENTIFYING_KEYS | {"hostname", "name", "user"}
+"""Names are left out; a boot time or an engine's id tells a machine apart and nothing about it."""
 
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
@@ -150,7 +151,7 @@ def _environment_tables(results: Results) -> Iterator[Table]:
         if found:
             columns = tuple(dict.fromkeys(key for each in found for key in each))
             cells = tuple(tuple(text(each.get(key, "")) for key in columns) for each in found)
-            yield Table(name, caption, columns, cells)
+            yield Table(name, caption, tuple(column.replace("_", " ") for column in columns), cells)
     used, skipped = _rung_rows(results)
     if used or skipped:
         yield Table(
@@ -170,7 +171,11 @@ def _rung_rows(results: Results) -> tuple[list[tuple[Cell, ...]], list[tuple[Cel
     for each in results.records("backends", "used"):
         facts = each.get("facts")
         words = (
-            ", ".join(f"{key} {value}" for key, value in facts.items() if not _is_path(value))
+            ", ".join(
+                f"{str(key).replace('_', ' ')} {value}"
+                for key, value in facts.items()
+                if key not in HIDDEN_KEYS and not _is_path(value)
+            )
             if isinstance(facts, Mapping)
             else ""
         )
@@ -334,6 +339,8 @@ def _without_path(part: str) -> str:
 
 def _facts_of(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     for key, value in record.items():
+        if key in IDENTIFYING_KEYS:
+            continue
         if isinstance(value, Mapping):
             yield from _facts_of(value, f"{prefix}: {key}")
         elif value is not None and not isinstance(value, list):

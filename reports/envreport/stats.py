@@ -257,7 +257,7 @@ def _resampled_ratios(
 def _row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Medians of the lines without their nan (numpy's nanmedian loops over lines in Python)."""
     if not np.isnan(rows).any():
-        plain: NDArray[np.float64] = np.median(rows, axis=1)
+        plain: NDArray[np.float64] = np.median(rows, axis=1, overwrite_input=True)  # a copy made for this
         return plain
     ordered = np.sort(rows, axis=1)  # nan sorts last
     counts = np.count_nonzero(~np.isnan(ordered), axis=1)

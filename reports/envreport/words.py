@@ -16,9 +16,6 @@ WORDS: Mapping[str, str] = {
     "hypervisor_process": "a VM monitor runs on the host for it",
     "needs_kvm_device": "it holds /dev/kvm open",
     "hardware_equals_host": "CPU, devices and firmware seen inside are the host's",
-    "hardware.cpu": "CPU model is the host's",
-    "hardware.devices": "devices are the host's",
-    "hardware.firmware": "firmware tables are the host's",
     "two_userlands_one_kernel": "two distributions read one boot id and one kernel release",
     "all_kernels_equal": "host, containers and guests all report one kernel release",
     "windows_image_refused": "engine refuses an image marked os=windows",
@@ -93,4 +90,6 @@ def words(name: str) -> str:
     """Return a metric in words: its own, or its name with blanks."""
     if name.startswith("item."):
         return f"{name.removeprefix('item.').replace('_', ' ')} in the artefact"
+    if name.startswith("hardware."):
+        return f"{name.removeprefix('hardware.').replace('cpu', 'CPU')} seen inside: the host's"
     return WORDS.get(name, name.replace("_", " ").replace(".", " "))

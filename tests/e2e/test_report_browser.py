@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageChops
 
 from envbench.phases import Experiment, Outcome, Phase, Unit
 from envbench.samples import Sample, SampleWriter
@@ -153,7 +154,8 @@ def test_tables_sort_and_cards_filter(report: Path, tmp_path: Path) -> None:
       const down = first();
       document.querySelector('#filter [data-show="none"]').click();
       const cards = [...document.querySelectorAll(".card")].filter((card) => !card.hidden);
-      const shown = cards.map((card) => card.dataset.verdict);
+      const seen = cards.filter((card) => card.checkVisibility());
+      const shown = seen.map((card) => card.dataset.verdict);
       document.getElementById("said").textContent = JSON.stringify({ up, down, sorted, shown });
     """
     page, console = run_browser(with_script(report, tmp_path / "sort.html", script), tmp_path, "--dump-dom")
@@ -226,10 +228,66 @@ def test_nothing_is_wider_than_the_screen(size: str, report: Path, tmp_path: Pat
     assert scroll <= client
 
 
-def test_screenshots_are_drawn_in_light_and_dark(report: Path, tmp_path: Path) -> None:
-    """Kept where ENVBENCH_SCREENSHOTS says, for a person to look at."""
-    folder = Path(os.environ.get("ENVBENCH_SCREENSHOTS", tmp_path))
-    for name, colours in (("light", ()), ("dark", (DARK,))):
-        target = folder / f"report-{name}.png"
-        run_browser(report, tmp_path, f"--screenshot={target}", "--hide-scrollbars", f"--window-size={WIDE}", *colours)
-        assert target.stat().st_size > 50_000
+SCREENS = Path(__file__).parent.parent / "gold" / "screens"
+VERSION_FILE = SCREENS / "chromium-version.txt"
+SHOWN_WIDTHS = {"light": ((), "1200,1500"), "dark": ((DARK,), "1200,1500"), "narrow": ((), "500,1500")}
+KEPT_WIDTH = 400
+"""Reviewed pictures are kept this wide: small files, and no quarrel over the edges of letters."""
+TOLERANCE = 0.02
+"""Share of pixels that may be plainly other; a colour scheme gone wrong or cards that are missing are far above it."""
+PLAINLY = 24
+"""Steps of 255 in the mean of the colours: more than a shifted edge of a letter leaves after shrinking."""
+
+
+def chromium_major() -> str:
+    told = subprocess.run((str(browser()), "--version"), capture_output=True, text=True, timeout=60, check=True).stdout
+    found = re.search(r"(\d+)\.", told)
+    return found[1] if found else told
+
+
+def small(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        height = round(picture.height * KEPT_WIDTH / picture.width)
+        return picture.convert("RGB").resize((KEPT_WIDTH, height), Image.Resampling.BOX)
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Return the share of pixels in which two pictures of one size plainly differ."""
+    counts = ImageChops.difference(one, other).convert("L").histogram()
+    return sum(counts[PLAINLY:]) / sum(counts)
+
+
+@pytest.mark.parametrize("name", SHOWN_WIDTHS)
+def test_looks_as_reviewed(name: str, report: Path, tmp_path: Path) -> None:
+    """Renew with ENVBENCH_UPDATE_SCREENS=1, then look at tests/gold/screens before committing it."""
+    colours, size = SHOWN_WIDTHS[name]
+    target = tmp_path / f"{name}.png"
+    run_browser(report, tmp_path, f"--screenshot={target}", "--hide-scrollbars", f"--window-size={size}", *colours)
+    drawn, kept = small(target), SCREENS / f"report-{name}.png"
+    if os.environ.get("ENVBENCH_UPDATE_SCREENS"):
+        SCREENS.mkdir(parents=True, exist_ok=True)
+        drawn.quantize(64, dither=Image.Dither.NONE).save(kept, optimize=True)
+        VERSION_FILE.write_text(f"{chromium_major()}\n", encoding="utf-8")
+    reviewed = VERSION_FILE.read_text(encoding="utf-8").strip()
+    if reviewed != chromium_major():
+        pytest.skip(f"reviewed with Chromium {reviewed}, this is {chromium_major()}: letters differ")
+    with Image.open(kept) as picture:
+        apart = difference(drawn, picture.convert("RGB"))
+    assert apart < TOLERANCE, f"{name}: {apart:.4f} apart from the reviewed picture {kept}"
+
+
+def test_the_comparison_sees_what_a_person_sees(report: Path, tmp_path: Path) -> None:
+    """Light against dark, and a page without its cards, must both count as different."""
+    bare = tmp_path / "bare.html"
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", report.read_text(encoding="utf-8"))
+    bare.write_text(
+        text.replace("</head>", "<style>.card { display: none !important }</style></head>"), encoding="utf-8"
+    )
+    pictures = []
+    for index, (page, colours) in enumerate(((report, ()), (report, (DARK,)), (bare, ()))):
+        target = tmp_path / f"{index}.png"
+        run_browser(page, tmp_path, f"--screenshot={target}", "--hide-scrollbars", "--window-size=1200,1500", *colours)
+        pictures.append(small(target))
+    dark, without_cards = (difference(pictures[0], other) for other in pictures[1:])
+    assert dark > 0.5
+    assert without_cards > 2 * TOLERANCE
