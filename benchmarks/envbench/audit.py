@@ -11,11 +11,16 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from time import sleep
 from typing import Protocol, runtime_checkable
 
 from envbench.backends.protocol import Backend, Instance
+from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
 from envbench.reaper import marked_processes, mounts_under, process_start_ticks
+
+GRACE_S = 3.0
+"""What an engine clears up behind itself (a monitor's clean-up command, a cgroup) may end a little after its answer."""
 
 
 @runtime_checkable
@@ -56,10 +61,17 @@ class Witness:
         """Return how much was looked at."""
         return {"instances": self._instances, "processes": len(self._processes), "cgroups": len(self._cgroups)}
 
-    def left(self) -> tuple[str, ...]:
-        """Return what is still there, one line each; () is a clean end."""
+    def left(self, grace_s: float = GRACE_S) -> tuple[str, ...]:
+        """Return what is still there after `grace_s` seconds at most, one line each; () is a clean end."""
+        deadline_ns = monotonic_ns() + int(grace_s * NS_PER_S)
+        while (found := self._found()) and monotonic_ns() < deadline_ns:
+            sleep(0.1)
+        return found
+
+    def _found(self) -> tuple[str, ...]:
         found = [f"process {pid}" for pid, started in sorted(self._processes) if process_start_ticks(pid) == started]
-        found += [f"process {pid} (carries the run's id)" for pid in marked_processes(self._run_id)]
+        marked = marked_processes(self._run_id)
+        found += [f"process {pid} (carries the run's id): {_command_of(pid)}" for pid in marked]
         found += [f"cgroup {path}" for path in sorted(self._cgroups) if path.exists()]
         found += [f"mount {path}" for path in mounts_under(Path("/")) if self._run_id in str(path)]
         found += [f"file {path}" for path in _files_of(self._run_id)]

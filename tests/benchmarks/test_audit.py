@@ -1,0 +1,24 @@
+"""The proof of a clean end: what ends a moment later is no leak, what stays is named."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from envbench.audit import Witness
+from envbench.plan import RUN_ENVIRONMENT, new_run_id
+
+
+@pytest.mark.parametrize(("lives_s", "leaks"), [(0.5, 0), (30, 1)])
+def test_a_process_that_carries_the_runs_id_leaks_only_if_it_stays(lives_s, leaks):
+    run_id = new_run_id()
+    program = [sys.executable, "-c", f"import time; time.sleep({lives_s})"]
+    process = subprocess.Popen(program, env={**os.environ, RUN_ENVIRONMENT: run_id})
+    try:
+        found = Witness(run_id).left(grace_s=10 if not leaks else 0.2)
+    finally:
+        process.kill()
+        process.wait()
+    assert len(found) == leaks
+    assert all(str(process.pid) in line and "time.sleep" in line for line in found)
