@@ -6,8 +6,10 @@ set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH DEBIAN_FRONTEND=noninteractive
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/envinspect-e2e
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 suite=trixie
+# The mirror that this Debian uses itself; elsewhere mmdebstrap's own default.
+# shellcheck disable=SC2016  # apt's own variable, not the shell's
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 2>/dev/null | head -n 1)}
 failed=0
 
 say() { printf 'provision-e2e: %s\n' "$*"; }
@@ -107,7 +109,7 @@ tree() {
   mkdir -p "$cache"
   rm -rf "${cache:?}/$name.new"
   if mmdebstrap --quiet --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' "$@" "$cache/$name.new" "$mirror" >"$cache/$name.log" 2>&1; then
+    --dpkgopt='path-exclude=/usr/share/locale/*' "$@" "$cache/$name.new" ${mirror:+"$mirror"} >"$cache/$name.log" 2>&1; then
     rm -rf "${cache:?}/$name"
     mv "$cache/$name.new" "$cache/$name"
     printf '%s\n' "$made_of" >"$cache/$name.made-of"

@@ -34,12 +34,9 @@ SCRUB: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"{re.escape(str(REPOSITORY))}/\.venv", "/opt/venv"),
         (rf"{re.escape(str(REPOSITORY))}", "/srv/envinspect"),
         (r"/root/\.pyenv/versions/[0-9.]+", "/usr/local"),
-        (r"process_api", "service"),
+        (rf"\b{re.escape(Path('/proc/1/comm').read_text().strip())}\b", "service"),
         (r"\(\w+@\w+\)", "(builder@host)"),
-        (r"(?m)^\d+ \d+ \S+ \S+ /mnt/sandboxing\S* .*\n", ""),
-        # A host's own init and its arguments; the rest of the command line is the VMM's.
-        (r"rdinit=.*", ""),
-        (r"(?<=[ ^])(nvproxy|nested_pvm|sched_vcpu_pack|deferred_init|page_reporting)[.\w]*=\S*\s?", ""),
+        (r"(?m)^\d+ \d+ \S+ \S+ /mnt/\S* .*\n", ""),
     )
 )
 
@@ -50,11 +47,35 @@ def scrub(text: str) -> str:
     return text
 
 
+# Of a kernel's command line, what a VMM or an image sets; the rest is the machine owner's.
+BOOT_WORDS = (
+    "console=",
+    "reboot=",
+    "panic=",
+    "pci=",
+    "root=",
+    "ro",
+    "rw",
+    "quiet",
+    "virtio_mmio.device=",
+    "BOOT_IMAGE=",
+)
+
+
+def scrub_command_line(text: str) -> str:
+    kept = [
+        word for word in text.split() if word.startswith(tuple(w for w in BOOT_WORDS if "=" in w)) or word in BOOT_WORDS
+    ]
+    return " ".join(kept) + "\n"
+
+
 def _scrub_folder(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_file():
-            data = path.read_bytes()
-            path.write_bytes(scrub(data.decode("latin-1")).encode("latin-1"))
+            text = scrub(path.read_bytes().decode("latin-1"))
+            if path.parts[-2:] == ("proc", "cmdline"):
+                text = scrub_command_line(text)
+            path.write_bytes(text.encode("latin-1"))
         if scrub(path.name) != path.name:
             path.rename(path.with_name(scrub(path.name)))
 
