@@ -296,3 +296,20 @@ def test_all_sections_have_charts_where_there_are_data(make_rows: Any, tmp_path:
     page = files_of("html", folder)["report.html"].decode()
     for chart in ("speed-chart", "memory-chart", "density-memory", "density-start"):
         assert f'id="{chart}-title"' in page
+
+
+def test_no_cell_of_a_derived_table_starts_a_formula(usual_rows: Any, meta: dict[str, Any], tmp_path: Path) -> None:
+    rows = usual_rows(runs=6)
+    for backend in ("docker", "runc"):
+        rows.add(Experiment.STARTUP, backend, Phase.READY, [None], outcome=Outcome.FAILED, detail='=HYPERLINK("x")')
+    rows.add(Experiment.KERNEL, "docker", "boot_id_equals_host", [1], detail="@SUM(A1)")
+    meta["cleanup"] = {"checked": {}, "leaked": ["=1+1"]}
+    folder = rows.write(tmp_path / "run", meta)
+    write_all(folder, ["csv"])
+    for name in ("summary", "claims", "warnings"):
+        text = (folder / f"{name}.csv").read_text(encoding="utf-8")
+        assert name == "summary" or "=" in text, "what tries to be a formula is there, after our own words"
+        for row in csv.reader(io.StringIO(text)):
+            for cell in row:
+                assert not cell.startswith(("=", "@", "\t")), cell
+                assert not cell.startswith(("+", "-")) or float(cell) <= 0, cell

@@ -1,0 +1,54 @@
+"""What a run leaves for a CI and for programs: job summary, annotations, and a run.json that its schema describes."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from envbench.cli import main
+from envreport.schema import run_schema
+
+
+def startup(out: Path) -> int:
+    words = ("startup", "--backend", "process", "--backend", "namespaces", "--output", str(out))
+    return main([*words, "--runs", "3", "--warmup", "1", "--deadline", "0.3", "--format", "csv"])
+
+
+def test_a_ci_is_told(use_fake, tmp_path, monkeypatch, capsys):
+    summary = tmp_path / "summary.md"
+    summary.write_text("# what an earlier step wrote\n")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert startup(tmp_path / "results") == 0
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("# what an earlier step wrote\n## What a container and a VM cost here")
+    assert "| process |" in text
+    said = capsys.readouterr()
+    assert "::" not in said.out, "annotations are for the runner, stdout is for results"
+    assert all(
+        line.startswith(("::warning title=", "::error title=")) for line in said.err.splitlines() if "::" in line
+    )
+    assert "::warning title=" in said.err, "three starts are too few for the schedule's own precision: it says so"
+
+
+def test_nobody_is_told_outside_a_ci(use_fake, tmp_path, monkeypatch, capsys):
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    assert startup(tmp_path / "results") == 0
+    assert "::" not in capsys.readouterr().err
+
+
+def test_a_summary_that_cannot_be_written_is_one_line(use_fake, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no-such-folder" / "summary.md"))
+    assert startup(tmp_path / "results") != 0
+    assert "Traceback" not in capsys.readouterr().err
+    assert (tmp_path / "results" / "summary.csv").is_file(), "the results are kept"
+
+
+def test_run_json_is_what_its_schema_says(use_fake, tmp_path):
+    startup(tmp_path / "results")
+    record = json.loads((tmp_path / "results" / "run.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(run_schema()).validate(record)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(run_schema()).validate({**record, "seed": "seven"})
