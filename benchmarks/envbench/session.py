@@ -128,17 +128,22 @@ class Session:
 
     def open_rungs(self) -> None:
         """Check and prepare every rung that was asked for. Raises NoUsableBackendError where none is left."""
-        reasons = []
         for name in self.plan.backends or tuple(BACKENDS):
             unusable = self._open(name)
             if unusable is not None:
                 self.record.add_skipped(name, unusable)
-                reasons.append(f"{name}: {unusable.reason} (try: {unusable.remedy})")
                 self._say(f"{name}: left out: {unusable.reason}; try: {unusable.remedy}")
         self._describe_payload()
         self.record.add_warnings(noise.machine_warnings())
+        if any(one.is_vm for one in self.prepared):
+            ignored = ignored_by_guests(self.settings)
+            self.record.add_warnings(ignored)
+            for caution in ignored:
+                self._say(f"{caution.message}; {caution.advice}")
         self.record.save()
         if not self.prepared:
+            skipped = self.record.data["backends"]["skipped"]
+            reasons = [f"{one['name']}: {one['reason']} (try: {one['remedy']})" for one in skipped]
             raise NoUsableBackendError("no rung can run here; " + "; ".join(reasons))
 
     def change_plan(self, **changed: Any) -> None:
@@ -277,6 +282,26 @@ def guest_kernel(settings: Settings) -> dict[str, str] | None:
     except BackendError:
         return None
     return {"release": kernel.release, "sha256": kernel.sha256, "source": kernel.source}
+
+
+def ignored_by_guests(settings: Settings) -> tuple[noise.Caution, ...]:
+    """Return a caution where container options were asked for that virtual machines do not have."""
+    asked = {
+        "--network bridge": "bridge" in settings.networks,
+        "--read-only": settings.read_only,
+        "--init": settings.init,
+        f"--cpus {settings.cpus}, a share of a CPU,": settings.cpus is not None and settings.cpus % 1 != 0,
+    }
+    words = [name for name, is_asked in asked.items() if is_asked]
+    if not words:
+        return ()
+    return (
+        noise.Caution(
+            "containers-only",
+            f"{' and '.join(words)} changed containers only: guests have whole CPUs and no network card",
+            "compare the rungs with this in mind, or leave the option out",
+        ),
+    )
 
 
 def drop_caches() -> None:

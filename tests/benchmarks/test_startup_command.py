@@ -10,7 +10,9 @@ import pytest
 
 from envbench.cli import COMMANDS, cli, main
 from envbench.phases import Outcome
+from envbench.plan import Settings
 from envbench.samples import read_samples
+from envbench.session import ignored_by_guests
 
 
 @pytest.fixture
@@ -212,3 +214,10 @@ def test_without_the_extra_one_line_names_it(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "pip install 'envinspect[bench]'" in said
     assert said.count("\n") == 1
+
+
+def test_what_guests_do_not_have_is_said(tmp_path):
+    settings = Settings("r", tmp_path, tmp_path, networks=("none", "bridge"), init=True, cpus=1.5)
+    (caution,) = ignored_by_guests(settings)
+    assert all(word in caution.message for word in ("--network bridge", "--init", "--cpus 1.5"))
+    assert ignored_by_guests(Settings("r", tmp_path, tmp_path, cpus=2, memory_bytes=1 << 28)) == ()

@@ -121,7 +121,8 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "boots",
         multiple=True,
         type=click.Choice(("kernel", "disk", "floor")),
-        help="How guests start (repeatable): a kernel handed over, a disk, or a boot sector that says ready.",
+        help="How guests start (repeatable): a kernel handed over, a disk by firmware and boot loader (the distro "
+        "profile's way), or a boot sector that says ready.",
     ),
     click.option(
         "--firmware",
