@@ -3,12 +3,12 @@
 from itertools import groupby
 
 from envinspect.listing import signature_rows
-from envinspect.rules import OVERRULES
+from envinspect.overrules import OVERRULES
 from envinspect.signatures.catalogue import ENTRIES
 
 _HEAD = """# Evidence: what envinspect looks for
 
-Generated from the tables in `inspector/envinspect/signatures/` and `rules.py` by `make docs`; do not edit.
+Generated from the tables in `inspector/envinspect/signatures/` and `overrules/` by `make docs`; do not edit.
 
 *hint*: common, or easily faked: hints alone decide nothing. *strong*: set by the layer's own vendor and seldom seen
 elsewhere. *proof*: an interface that the layer defines for being recognised by. There are no sums.

@@ -8,8 +8,8 @@ Hints alone decide nothing; a general id (`kvm`) is absorbed by the one that ref
 from collections.abc import Iterable
 
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
-from envinspect.overrules import View
-from envinspect.rules import OVERRULES
+from envinspect.overrules import OVERRULES
+from envinspect.overrules.rule import View
 from envinspect.signatures.catalogue import entry_of, lineage, name_of
 
 _LAYER_KINDS = (Kind.VM, Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.EMULATION, Kind.CHROOT)

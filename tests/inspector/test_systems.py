@@ -17,11 +17,11 @@ from tests.inspector.systems import NAMES, SYSTEMS, answer_for, answers
 from envinspect.facts import Facts
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Found, Kind, Reading, Stack, Strength
+from envinspect.overrules import OVERRULES
 from envinspect.parse.acpi import oem_ids
 from envinspect.parse.cpuinfo import fields
 from envinspect.parse.dmi import matches
 from envinspect.probes import acpi, devices, dmi
-from envinspect.rules import OVERRULES
 from envinspect.signatures import acpi as acpi_rows
 from envinspect.signatures import cloud, cpuid, cpuinfo, devicetree, machines, pci
 from envinspect.signatures import dmi as dmi_rows

@@ -1,7 +1,7 @@
 """The rules for what sits inside a machine: stale and faked markers, sandboxes like containers, translated CPUs."""
 
 from envinspect.model import Evidence, Kind, Strength
-from envinspect.overrules import Losers, Rule, View, from_cpuid
+from envinspect.overrules.rule import Losers, Rule, View, from_cpuid
 
 _INTERFACE = "https://systemd.io/CONTAINER_INTERFACE/"
 _NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"

@@ -1,12 +1,7 @@
-"""OVERRULES: the rules of inner layers, then those of machines, in the order in which they are applied.
-
-Add one where two known things clash and one of them is known to be wrong: winner, loser, the reason, and who documents
-it.
-"""
+"""The rules for machines: control domains and root partitions, borrowed names and signatures, shared devices."""
 
 from envinspect.model import Kind, Strength
-from envinspect.overrules import Losers, Rule, View, from_cpuid, from_firmware_strings
-from envinspect.overrules_inner import INNER_RULES
+from envinspect.overrules.rule import Losers, Rule, View, from_cpuid, from_firmware_strings
 from envinspect.probes.cpuid import HYPER_V_INTERFACE_NOTE
 from envinspect.probes.devices import PCI
 
@@ -171,5 +166,3 @@ MACHINE_RULES: tuple[Rule, ...] = (
         "https://github.com/systemd/systemd/blob/main/src/basic/virt.c",
     ),
 )
-
-OVERRULES: tuple[Rule, ...] = (*INNER_RULES, *MACHINE_RULES)
