@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from envbench.phases import Experiment, Phase, Unit
+from envreport import stats
 from envreport.claims import BY_ID, CLAIMS, Judgement, Verdict, judge, judge_all
 
 E = Experiment
@@ -21,6 +22,12 @@ class Known(NamedTuple):
     contradicts: Build | None
     leaves_open: Build | None
     meta: Mapping[str, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict is the subject here; what the bootstrap itself is worth is held in test_stats."""
+    monkeypatch.setattr(stats, "RESAMPLES", 1000)
 
 
 def around(middle: float, factors: tuple[float, ...] = SPREAD) -> list[float]:
