@@ -101,6 +101,8 @@ packages() {
   # The rest is for single experiments and the distro profile; without it they say what they lack.
   install "UEFI firmware" "ls /usr/share/OVMF/OVMF_CODE*.fd /usr/share/AAVMF/AAVMF_CODE*.fd 2>/dev/null | grep -q ." "$(firmware_package)"
   install "Debian bootstrap" "has mmdebstrap" mmdebstrap
+  [ "$(uname -m)" != x86_64 ] ||
+    install "boot loaders" "has syslinux && has mcopy && ls /usr/lib/syslinux/mbr/mbr.bin /usr/lib/systemd/boot/efi/systemd-bootx64.efi" syslinux syslinux-common systemd-boot-efi mtools
   install "speed tools" "has sysbench && has stress-ng && has openssl" sysbench stress-ng openssl
   install "foreign binaries" "ls /usr/bin/qemu-*-static" qemu-user-static
 }

@@ -48,7 +48,7 @@ def find_loaders() -> Loaders:
     if missing:
         raise BackendError(
             f"no boot loader for the distro disk: {', '.join(missing)} missing; "
-            "try: apt install syslinux systemd-boot-efi mtools, or --boot kernel"
+            "try: apt install syslinux syslinux-common systemd-boot-efi mtools, or --boot kernel"
         )
     return found
 
