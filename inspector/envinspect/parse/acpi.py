@@ -6,4 +6,4 @@ def oem_ids(table: bytes) -> tuple[str, str]:
     if len(table) < 24:
         return "", ""
     oem, table_id = table[10:16], table[16:24]
-    return tuple(name.decode("latin-1").strip(" \0").upper() for name in (oem, table_id))  # type: ignore[return-value]  # two in, two out
+    return tuple(name.upper().decode("latin-1").strip(" \0") for name in (oem, table_id))  # type: ignore[return-value]  # two in, two out
