@@ -93,8 +93,9 @@ e2e: venv ## everything that needs a real engine, on the real engines
 	@$(PYTEST) -q --engines tests/e2e $(ARGS)
 
 .PHONY: perf
-perf: venv ## speed against the peers, as ratios in the same run; reports of 100 000 rows
+perf: venv ## speed against the peers, as ratios in the same run, and what the harness itself costs; reports of 100 000 rows
 	@$(BIN)/python tests/perf/compare_peers.py $(ARGS)
+	@$(BIN)/python tests/perf/harness.py
 	@$(BIN)/python tests/perf/report_rows.py
 
 .PHONY: fuzz

@@ -1,0 +1,83 @@
+"""What the harness itself costs: its CPU share over container starts, and its memory over thousands of rows.
+
+Prints one line a bar and exits with 1 where one is not met. Without Docker only the memory is looked at.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from envbench.backends import load
+from envbench.backends.protocol import Backend, Unusable
+from envbench.noise import NoiseWatch
+from envbench.payload.kernel import default_cache_dir
+from envbench.phases import Phase
+from envbench.plan import Rung, Settings, new_run_id
+from envbench.reaper import Journal, reap_entries
+from envbench.sampler import Sampler, Start, Ticket
+from envbench.samples import SampleWriter
+
+CONTAINER_STARTS = 100
+CPU_SHARE_MAX = 0.05
+ROWS = 10_000
+ROWS_A_START = 10
+"""At least so many rows come of one start of the process rung."""
+GROWTH_MAX_BYTES = 2 << 20
+PAGE_BYTES = 4096
+
+
+def resident_bytes() -> int:
+    """Return this process's resident memory (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * PAGE_BYTES
+
+
+def take(sampler: Sampler, backend: Backend, first: int, count: int) -> list[Start]:
+    """Take so many starts of the backend's first variant."""
+    rung = Rung(backend.name, backend.variants()[0])
+    return [sampler.measure(backend, Ticket(rung, order=n, iteration=n)) for n in range(first, first + count)]
+
+
+def opened(name: str, settings: Settings, journal: Journal) -> Backend | None:
+    """Return a backend that is ready to start, None where it cannot be used here."""
+    backend = load(name)(settings, journal)
+    if isinstance(backend.check(), Unusable):
+        return None
+    backend.prepare(backend.variants()[0])
+    return backend
+
+
+def say(line: str) -> None:
+    """Print a line."""
+    sys.stdout.write(f"{line}\n")
+
+
+def main() -> int:
+    """Measure, print, and return the exit code."""
+    run_id, met = new_run_id(), []
+    with tempfile.TemporaryDirectory(prefix=f"envbench-{run_id}-") as folder:
+        settings = Settings(run_id, Path(folder), default_cache_dir())
+        journal = Journal(run_id, Path(folder, "state"))
+        with SampleWriter(Path(folder, "samples.csv")) as writer:
+            sampler = Sampler(settings, writer, NoiseWatch())
+            process, docker = opened("process", settings, journal), opened("docker", settings, journal)
+            if process is not None:
+                take(sampler, process, 0, 100)
+                before = resident_bytes()
+                take(sampler, process, 100, ROWS // ROWS_A_START)
+                grown = resident_bytes() - before
+                met.append(grown <= GROWTH_MAX_BYTES)
+                say(f"memory over {ROWS} rows: {grown / 1024:.0f} KiB more (at most {GROWTH_MAX_BYTES / 1024:.0f})")
+                process.close()
+            if docker is not None:
+                starts = take(sampler, docker, 0, CONTAINER_STARTS)
+                share = sum(one.phases[Phase.HARNESS_CPU] for one in starts) / sum(one.wall_ns for one in starts)
+                met.append(share <= CPU_SHARE_MAX)
+                say(f"CPU over {CONTAINER_STARTS} container starts: {share:.1%} (at most {CPU_SHARE_MAX:.0%})")
+                docker.close()
+        reap_entries(journal.entries(), run_id)
+        journal.close()
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
