@@ -244,12 +244,16 @@ METRICS: Mapping[str, Metric] = {
     "cpu_crypto": Metric(_SPEED, _PER_S, "openssl speed, SHA-256 bytes in 16 KiB blocks", "higher"),
     "memory_bandwidth": Metric(_SPEED, _PER_S, "sysbench memory, bytes written in 1 MiB blocks", "higher"),
     "memory_latency": Metric(_SPEED, _NS, "sysbench memory, one access at a random place in 64 MiB", "lower"),
-    "syscall": Metric(_SPEED, _PER_S, "busybox dd of single bytes: pairs of read and write", "higher"),
+    "syscall": Metric(_SPEED, _PER_S, "busybox dd of single bytes for a second: pairs of read and write", "higher"),
     "context_switch": Metric(_SPEED, _PER_S, "stress-ng switch: switches between two processes over a pipe", "higher"),
     "process_create": Metric(_SPEED, _PER_S, "stress-ng fork: processes made and reaped", "higher"),
-    "disk_seq_read": Metric(_SPEED, _PER_S, "fio, bytes read in 1 MiB blocks past the page cache", "higher"),
-    "disk_rand_read": Metric(_SPEED, _PER_S, "fio, 4 KiB reads at random places past the page cache", "higher"),
-    "disk_fsync": Metric(_SPEED, _PER_S, "fio, 4 KiB writes each followed by fsync", "higher"),
+    "disk_seq_read": Metric(
+        _SPEED, _PER_S, "sysbench fileio, bytes read in 1 MiB blocks past the page cache", "higher"
+    ),
+    "disk_rand_read": Metric(
+        _SPEED, _PER_S, "sysbench fileio, 4 KiB reads at random places past the page cache", "higher"
+    ),
+    "disk_fsync": Metric(_SPEED, _PER_S, "sysbench fileio, 4 KiB writes each followed by fsync", "higher"),
     "net_loopback": Metric(_SPEED, _PER_S, "stress-ng sock: messages over the loopback device", "higher"),
     # isolation: one row a rung, "mutual.*" between two instances of it.
     "namespaces_own": Metric(
@@ -308,6 +312,9 @@ METRICS: Mapping[str, Metric] = {
     "leaked.total": Metric(_RELEASE, _COUNT, "things left on the host, of all countable kinds: the headline", "lower"),
     "leaked.*": Metric(
         _RELEASE, _COUNT, "things left: processes cgroups mounts links namespaces loops objects files", "lower"
+    ),
+    "leaked.whole_run": Metric(
+        _RELEASE, _COUNT, "backend host: things left, of this run by name, after all experiments of `all`", "lower"
     ),
     "leaked_disk": Metric(
         _RELEASE, _BYTES, "fall of free space on the engine's disk over the cycles, per cycle", "lower"

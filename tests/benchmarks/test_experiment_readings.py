@@ -270,7 +270,7 @@ TOOL_OUTPUT = {
     "cpu_crypto": ("type             16384 bytes\nsha256          1912345.60k\n", 1912345600.0),
     "memory_bandwidth": ("102400.00 MiB transferred (10240.00 MiB/sec)\n", 10240.0 * MIB),
     "memory_latency": ("64.00 MiB transferred (64.00 MiB/sec)\n", 1e9 * 8 / (64 * MIB)),
-    "syscall": ("200000+0 records in\n@seconds=0.50\n", 400_000.0),
+    "syscall": ("400000+0 records in\n399999+0 records out\n", 400_000.0),
     "context_switch": ("stress-ng: metrc: [9] switch  88484 1.00 0.20 0.70 88484.10 98315.5\n", 88484.10),
     "process_create": ("stress-ng: metrc: [9] fork  1020 1.00 0.20 0.70 1020.10 9831.5\n", 1020.10),
     "disk_seq_read": ("Throughput:\n    read, MiB/s:                  100.50\n", 100.5 * MIB),
@@ -366,10 +366,34 @@ def test_a_failed_part_is_noted_with_reason_and_remedy_and_the_rest_goes_on():
 def test_every_claims_experiments_can_be_named():
     assert experiments_for(None) == ("startup", *EXPERIMENTS)
     assert experiments_for("release-clean, idle-cost") == ("idle", "release")
-    with pytest.raises(UsageError, match="no claim"):
-        experiments_for("no-such-claim")
+    with pytest.raises(UsageError, match="no claim 'idle-costs'; did you mean idle-cost"):
+        experiments_for("release-clean,idle-costs")
+    with pytest.raises(UsageError, match="envbench claims` lists"):
+        experiments_for("qqq")
     with pytest.raises(UsageError, match="nothing can be measured"):
         experiments_for("hypervisor-terms")
+
+
+OWN_CLAIM = """
+[[claim]]
+id = "ours"
+wording = "Our machine idles cheaply"
+experiment = "idle"
+metric = "idle_memory"
+rungs = "vm"
+is = "<"
+bound = "1 GiB"
+"""
+
+
+def test_ones_own_claims_can_be_asked_for_too(tmp_path):
+    path = tmp_path / "claims.toml"
+    path.write_text(OWN_CLAIM)
+    assert experiments_for("ours,start-faster", path) == ("startup", "idle")
+    assert experiments_for(None, path) == ("startup", *EXPERIMENTS)
+    path.write_text(OWN_CLAIM.replace("idle_memory", "idle_mem"))
+    with pytest.raises(UsageError, match="no metric 'idle_mem'"):
+        experiments_for(None, path)
 
 
 def saved_image(path: Path, *layers: dict[str, bytes]) -> Path:

@@ -10,8 +10,10 @@ import pytest
 
 from envbench.backends import load as load_backend
 from envbench.backends.protocol import Usable
-from envbench.experiments import load
+from envbench.experiments import load, release, size
 from envbench.experiments.bench import Bench, Prepared
+from envbench.experiments.contents import CLASSES
+from envbench.payload.distro import distro_folder
 from envbench.payload.kernel import default_cache_dir
 from envbench.plan import LABEL, Rung, Settings, new_run_id
 from envbench.reaper import Journal
@@ -34,7 +36,8 @@ class Taken:
         self._path = path
 
     def rows(self, phase: str, backend: str = "docker") -> list[Sample]:
-        return [row for row in read_samples(self._path) if row.phase == phase and row.backend == backend]
+        rows = [row for row in read_samples(self._path) if row.profile != "distro"]
+        return [row for row in rows if row.phase == phase and row.backend == backend]
 
     def value(self, phase: str, backend: str = "docker") -> float:
         (row,) = self.rows(phase, backend)
@@ -76,9 +79,7 @@ def taken(tmp_path: Path, engine_missing) -> Iterator[Taken]:
     assert docker("ps", "--all", *of_run) == ""
     assert docker("images", *of_run) == ""
     assert docker("volume", "ls", *of_run) == ""
-    assert not Path("/proc/sys/fs/binfmt_misc/register").exists() or not list(
-        Path("/proc/sys/fs/binfmt_misc").glob(f"envbench-{run_id}*")
-    )
+    assert not list(Path("/proc/sys/fs/binfmt_misc").glob(f"envbench-{os.getpid()}-*"))
 
 
 def test_a_container_shares_the_hosts_kernel_and_windows_is_refused(taken: Taken):
@@ -97,9 +98,37 @@ def test_the_images_size_is_what_the_engine_says(taken: Taken):
     load("size")(taken.bench)
     image = taken.bench.rungs[1].backend.image()
     assert taken.value("disk") == int(docker("image", "inspect", "--format", "{{.Size}}", image))
-    items = sum(row.value for row in read_samples(taken._path) if row.phase.startswith("item.") and row.value)
+    items = sum(taken.value(f"item.{name}") for name in CLASSES)
     assert items == pytest.approx(taken.value("disk"), rel=SIZE_TOLERANCE)
     assert taken.value("item.kernel") == 0
+
+
+def test_a_whole_distributions_image_holds_parts_of_an_os(taken: Taken):
+    """The distro profile's userland is itemised without an import, where the cache has it."""
+    settings = taken.bench.settings
+    if os.geteuid() != 0 or not (distro_folder(settings.cache_dir) / "tree").exists():
+        pytest.skip("no distro userland in the cache")
+    size.whole_distribution(taken.bench)
+    sizes = {row.phase: row.value for row in read_samples(taken._path) if row.profile == "distro"}
+    assert sizes["item.kernel"] == 0
+    assert sizes["item.init"] > 1 << 20
+    assert sizes["item.package_manager"] > 1 << 20
+    assert sum(value for name, value in sizes.items() if name.startswith("item.")) == sizes["virtual"]
+
+
+def test_a_run_is_audited_as_a_whole(taken: Taken):
+    """A container that carries the run's label and outlives the experiments is named."""
+    with release.whole_run_audited(taken.bench):
+        pass
+    image, run_id = taken.bench.rungs[1].backend.image(), taken.bench.settings.run_id
+    with release.whole_run_audited(taken.bench):
+        name = f"envbench-{run_id}-forgotten"
+        docker("create", "--name", name, "--label", f"{LABEL}={run_id}", image, "/bin/true")
+    docker("rm", name)
+    clean, leaky = taken.rows("leaked.whole_run", "host")
+    assert clean.value == 0
+    assert leaky.value >= 1
+    assert name in leaky.detail
 
 
 def test_idle_and_resize_see_the_container(taken: Taken, monkeypatch):

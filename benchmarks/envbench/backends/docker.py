@@ -14,7 +14,7 @@ from envbench.backends.procfs import pids_named
 from envbench.backends.protocol import Unusable, Usable
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
-from envbench.plan import Settings, container_variants
+from envbench.plan import LABEL, Settings, container_variants
 from envbench.reaper import Entry, Journal
 
 if TYPE_CHECKING:
@@ -142,6 +142,12 @@ class DockerBackend(EngineBackend):
             self.require_image(self.settings.image)
         else:
             self.import_payload(payload_tar(tree.path))
+
+    def remaining(self) -> tuple[str, ...]:
+        """Return the containers that carry the run's label. Raises BackendError where the engine does not answer."""
+        with engine_errors("docker ps"):
+            found = self.api.containers(all=True, filters={"label": f"{LABEL}={self.settings.run_id}"})
+        return tuple(name.lstrip("/") for one in found for name in one["Names"])
 
     def engine_processes(self) -> tuple[int, ...]:
         """Return dockerd and containerd."""

@@ -1,22 +1,33 @@
 """`envbench all`: start-up and every experiment into one results folder, for a report with every verdict."""
 
 from dataclasses import replace
-from typing import Any
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from envbench import plan as plans
-from envbench.commands.experiments import format_option, max_option, run_experiments
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.commands.experiments import format_option, max_option, note_skips, run_experiments
 from envbench.commands.options import common_options, make_plan
 from envbench.commands.startup import time_starts
 from envbench.commands.taking import take_run
 from envbench.errors import UsageError
 from envbench.experiments import EXPERIMENTS
+from envbench.experiments.release import whole_run_audited
 from envbench.progress import Reporter
 from envbench.session import Session
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envreport.claims import Claim
+
 QUICK_BUDGET_S = 240.0
 """For the timed starts: enough for every rung's smallest number of starts, emulated machines among them."""
+QUICK_WHOLE_S = 840.0
+"""For everything: no experiment begins later, so that a quick run, report included, is over in a quarter of an hour."""
 STARTUP = "startup"
 
 
@@ -33,6 +44,7 @@ STARTUP = "startup"
     type=click.FloatRange(0, min_open=True),
     help=f"Seconds that the timed starts may take (default: {plans.DEFAULT_BUDGET_S:g}; quick: {QUICK_BUDGET_S:g}).",
 )
+@click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
 @max_option
 @format_option
 @common_options
@@ -42,38 +54,53 @@ def all_experiments(claim_ids: str | None, max_instances: int, **given: Any) -> 
     Start-up first, then kernel, size, memory, idle, isolation, release, resize, density, portability, speed and WSL. An
     experiment that fails is noted with its reason and the rest goes on.
     """
-    names = experiments_for(claim_ids)
+    names = experiments_for(claim_ids, given["claims_file"])
     plan = make_plan(given)
     if plan.quick and given["budget_s"] is None:
         plan = replace(plan, budget_s=QUICK_BUDGET_S)
 
     def work(session: Session, shown: Reporter) -> None:
-        order = time_starts(session, shown) if STARTUP in names else 0
+        begun_ns = monotonic_ns()
         bench = session.bench()
-        bench.order, bench.max_instances = order, max_instances
-        run_experiments(session, shown, tuple(name for name in names if name != STARTUP), bench)
+        with whole_run_audited(bench):
+            bench.order = time_starts(session, shown) if STARTUP in names else 0
+            bench.max_instances = max_instances
+            bench.until_ns = begun_ns + int(QUICK_WHOLE_S * NS_PER_S) if plan.quick else None
+            run_experiments(session, shown, tuple(name for name in names if name != STARTUP), bench)
+        note_skips(session, bench)
 
     take_run(given, plan, work)
 
 
-def experiments_for(claim_ids: str | None) -> tuple[str, ...]:
+def experiments_for(claim_ids: str | None, claims_file: Path | None = None) -> tuple[str, ...]:
     """Return the experiments that these claims (comma-separated; None: all) need, in the order in which they are run.
 
-    Raises UsageError for an id that is no claim's, or where the claims need no measurement at all.
+    Raises UsageError for an id that is no claim's, for a claims file that cannot be used, or where the claims need no
+    measurement at all.
     """
     everything = (STARTUP, *EXPERIMENTS)
+    by_id = {} if claim_ids is None and claims_file is None else claims_by_id(claims_file)
     if claim_ids is None:
         return everything
-    from envreport.claims import CLAIMS  # noqa: PLC0415 -- scipy, only where claims are named
-
-    by_id = {claim.id: claim for claim in CLAIMS}
-    needed = set()
-    for name in filter(None, (part.strip() for part in claim_ids.split(","))):
+    asked = [part.strip() for part in claim_ids.split(",") if part.strip()]
+    for name in asked:
         if name not in by_id:
-            raise UsageError(f"no claim {name!r}; `envbench claims` lists them")
-        rule = by_id[name].rule
-        needed |= {need.experiment for need in rule.needs()} if rule else set()
+            near = " or ".join(get_close_matches(name, by_id))
+            hint = f"did you mean {near}?" if near else "`envbench claims` lists them"
+            raise UsageError(f"--claims: no claim {name!r}; {hint}")
+    needed = {experiment for name in asked for experiment in by_id[name].experiments}
     names = tuple(name for name in everything if name in needed)
     if not names:
-        raise UsageError(f"nothing can be measured for {claim_ids}; `envbench claims ID` tells what is known")
+        raise UsageError(f"nothing can be measured for {claim_ids!r}; `envbench claims ID` tells what is known")
     return names
+
+
+def claims_by_id(claims_file: Path | None) -> "Mapping[str, Claim]":
+    """Return every claim, the user's own among them, by id. Raises UsageError."""
+    from envreport.claims.texts import all_claims  # noqa: PLC0415 -- scipy, only where claims are named
+    from envreport.claims.user import ClaimsFileError  # noqa: PLC0415
+
+    try:
+        return {claim.id: claim for claim in all_claims(claims_file)}
+    except ClaimsFileError as error:
+        raise UsageError(str(error)) from error

@@ -27,6 +27,8 @@ HELP = {
     "speed": "Compare CPU, memory, system calls, disk and loopback with the host, the same tool bytes everywhere.",
     "wsl": "Settle the claims on WSL; only inside a WSL distribution.",
 }
+TIME_IS_UP = "the quarter of an hour of a quick run was used up"
+
 format_option = click.option(
     "--format", "formats", multiple=True, help="Report format (repeatable; default: csv, html, markdown)."
 )
@@ -42,6 +44,10 @@ def run_experiments(session: Session, shown: Reporter, names: tuple[str, ...], b
     """
     failed: list[Exception] = []
     for name in names:
+        if not bench.has_time():
+            bench.skip(Experiment(name), f"the experiment {name}", TIME_IS_UP, f"envbench {name}, by itself")
+            note_skips(session, bench)
+            continue
         shown.say(f"{name}: begins")
         try:
             load(name)(bench)

@@ -43,10 +43,12 @@ def take_run(given: Mapping[str, Any], plan: Plan, work: Work) -> None:
         finally:
             if session is None:
                 _abandon(journal)
-    finish(session, error, given.get("formats", ()))
+    finish(session, error, given.get("formats", ()), given.get("claims_file"))
 
 
-def finish(session: Session, error: EnvbenchError | None, formats: tuple[str, ...]) -> None:
+def finish(
+    session: Session, error: EnvbenchError | None, formats: tuple[str, ...], claims_file: Path | None = None
+) -> None:
     """Judge the gates, write and show the reports of a run that is closed. Raises the error that ended it, if any."""
     if error is None:
         error = judge(session.plan, session.output)
@@ -57,7 +59,7 @@ def finish(session: Session, error: EnvbenchError | None, formats: tuple[str, ..
     if error is not None and not session.prepared:
         raise error
     try:
-        show_reports(session.output, formats)
+        show_reports(session.output, formats, claims_file)
     except (EnvbenchError, OSError, ValueError) as failed:
         if error is None:
             raise
@@ -66,11 +68,11 @@ def finish(session: Session, error: EnvbenchError | None, formats: tuple[str, ..
         raise error
 
 
-def show_reports(output: Path, formats: tuple[str, ...]) -> None:
+def show_reports(output: Path, formats: tuple[str, ...], claims_file: Path | None = None) -> None:
     """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI."""
     import envreport  # noqa: PLC0415 -- pandas and matplotlib, after all measuring is done
 
-    document = envreport.report_document(output)
+    document = envreport.report_document(output, claims_file=claims_file)
     written = envreport.write_all(output, formats or envreport.DEFAULT_FORMATS, document=document)
     click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
     for path in written:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from envbench.backends.protocol import Backend
+from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, InterruptedRunError
 from envbench.phases import HOST, Experiment, Outcome, metric
 from envbench.plan import Rung, Settings
@@ -58,6 +59,8 @@ class Bench:
     max_instances: int = 8
     seed: int = 0
     say: Callable[[str], None] = print
+    until_ns: int | None = None
+    """Moment on the monotonic clock by which the experiments should have ended; None: they take the time they need."""
     skips: list[Skip] = field(default_factory=list)
     order: int = 0
     failed_in_a_row: Counter[str] = field(default_factory=Counter)
@@ -99,6 +102,10 @@ class Bench:
             raise
         except (EnvbenchError, OSError, ValueError) as error:
             self.skip(experiment, what, one_line(error), remedy)
+
+    def has_time(self, needed_ns: int = 0) -> bool:
+        """Return whether something that takes so long may begin."""
+        return self.until_ns is None or monotonic_ns() + needed_ns < self.until_ns
 
     def containers(self) -> tuple[Prepared, ...]:
         """Return the rungs that are containers: neither the bare process nor a machine."""

@@ -16,7 +16,8 @@ ENGINE_FOLDERS = (
     "/var/lib/containers/storage/overlay",
     "/var/lib/containers/storage/overlay-containers", "/run/runc", "/run/crun", "/run/docker/runtime-runc/moby",
     "/run/containerd/io.containerd.runtime.v2.task/moby", "/run/containerd/io.containerd.runtime.v2.task/default",
-    "/run/netns", "/run/docker/netns", "/run/libvirt/qemu", "/etc/libvirt/qemu", "/run/envbench", "/dev/shm",  # noqa: S108 -- looked at, not written
+    "/run/netns", "/run/docker/netns", "/run/libvirt/qemu", "/etc/libvirt/qemu", "/proc/sys/fs/binfmt_misc",
+    "/run/envbench", "/dev/shm",  # noqa: S108 -- looked at, not written
 )  # fmt: skip
 """Folders whose entries engines make for instances."""
 

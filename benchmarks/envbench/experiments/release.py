@@ -6,10 +6,12 @@ counted.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 
+from envbench.audit import traces_of
 from envbench.experiments.accounting import available_bytes
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.host_state import KINDS, HostState, left_behind, take
@@ -21,6 +23,9 @@ CYCLES_VM, CYCLES_VM_QUICK = 5, 2
 GRACE_S = 10.0
 """What an engine tears down behind its answer (shims, network namespaces) has this long."""
 DISK = Path("/var/lib")
+NAMED_MAX = 20
+LASTING = ("mounts", "links", "loops", "files")
+"""Kinds that stay until somebody removes them; processes, and cgroups and namespaces with them, come and go."""
 
 
 def run(bench: Bench) -> None:
@@ -28,6 +33,34 @@ def run(bench: Bench) -> None:
     for prepared in bench.chosen():
         with bench.attempt(Experiment.RELEASE, prepared.name):
             _audit(bench, prepared)
+
+
+@contextmanager
+def whole_run_audited(bench: Bench) -> Iterator[None]:
+    """Compare the host before and after all experiments of a run, whoever made what; write it as the host's own row.
+
+    What carries the run's id counts as left. Other new things are named too: on a machine with other work they are
+    seldom this run's, and on a calm one somebody should look at them.
+    """
+    run_id = bench.settings.run_id
+    traces, before = set(traces_of(run_id)), _host()
+    yield
+    left = sorted(set(traces_of(run_id)) - traces)
+    for _ in range(int(GRACE_S)):
+        if not left:
+            break
+        sleep(1)
+        left = sorted(set(traces_of(run_id)) - traces)
+    new = left_behind(before, _host())
+    others = [f"{kind}: {name}" for kind in LASTING for name in sorted(new[kind]) if run_id not in name]
+    beside = f"; new without this run's name: {', '.join(others[:NAMED_MAX])}" if others else ""
+    words = "; ".join(left) or "nothing"
+    bench.record("leaked.whole_run", len(left), detail=f"{words} after all experiments{beside}")
+    bench.say(f"release: all experiments left {words}{beside}")
+
+
+def _host() -> HostState:
+    return take((), DISK, available_bytes())
 
 
 def _audit(bench: Bench, prepared: Prepared) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from envbench.clock import monotonic_ns
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.inside import finish, running, shell
 from envbench.experiments.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
@@ -22,10 +23,20 @@ MEASURE_DEADLINE_S = 120.0
 REMEDY = "apt install sysbench stress-ng openssl"
 LATENCY_ACCESS_BYTES = 8
 """sysbench's memory test touches one machine word at each random place."""
-
-
-SYSCALL_COUNT = 200_000
-SYSCALL_SCRIPT = f"$B time -f '@seconds=%e' $B dd if=/dev/zero of=/dev/null bs=1 count={SYSCALL_COUNT} 2>&1"
+SYSCALLS = """\
+$B dd if=/dev/zero of=/dev/null bs=1 2>&1 & p=$!
+$B sleep 1; kill -USR1 $p; $B sleep 0.1; kill $p; wait $p"""
+"""Counted over a second: a fixed number would take milliseconds on the host and minutes in a sandbox."""
+QUICK = frozenset(
+    (
+        *("cpu_int", "cpu_crypto", "memory_bandwidth", "memory_latency", "syscall", "process_create"),
+        *("disk_rand_read", "disk_fsync", "net_loopback"),
+    )
+)
+"""What a quick run takes where the host's own kernel runs the tools."""
+QUICK_SANDBOXED = frozenset(("cpu_int", "memory_bandwidth", "syscall"))
+"""And where a kernel stands between, whose start alone takes seconds: one metric each of CPU, memory and kernel."""
+LEFT_OUT_OF_QUICK = "run envbench speed without --quick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +70,6 @@ def _latency(text: str) -> float | None:
     return None if not mib_per_s else 1e9 * LATENCY_ACCESS_BYTES / (mib_per_s * (1 << 20))
 
 
-def _syscalls(text: str) -> float | None:
-    seconds = found(r"@seconds=([\d.]+)")(text)
-    return None if not seconds else SYSCALL_COUNT / seconds
-
-
 MEASURES: Mapping[str, Measure] = {
     "cpu_int": Measure("sysbench", "cpu --time={s} --cpu-max-prime=2000 run", found(r"events per second:\s+([\d.]+)")),
     "cpu_float": Measure(
@@ -82,7 +88,7 @@ MEASURES: Mapping[str, Measure] = {
         "memory --time={s} --memory-block-size=64M --memory-total-size=100T --memory-access-mode=rnd run",
         _latency,
     ),
-    "syscall": Measure("busybox", "", _syscalls),
+    "syscall": Measure("busybox", SYSCALLS, found(r"^(\d+)\+\d+ records in")),
     "context_switch": Measure("stress-ng", "--switch 1 --timeout {s} --metrics-brief 2>&1", _stress_ng("switch", 4)),
     "process_create": Measure("stress-ng", "--fork 1 --timeout {s} --metrics-brief 2>&1", _stress_ng("fork", 4)),
     "disk_seq_read": Measure("sysbench", "seqrd", found(r"read, MiB/s:\s+([\d.]+)", 1 << 20), needs_disk=True),
@@ -108,22 +114,32 @@ def run(bench: Bench) -> None:
         missing = [tool for tool in TOOLS if rungs and tool_command(rungs[0], tools.settings, tool) is None]
         if missing:
             bench.skip(Experiment.SPEED, f"what {', '.join(missing)} measures", "not installed", REMEDY)
-        if any(one.is_vm for one in rungs):
+        if bench.quick:
+            few = f"all but {', '.join(sorted(QUICK_SANDBOXED))} in sandboxes and machines, some elsewhere"
+            bench.skip(Experiment.SPEED, few, "a quick run has no time for them", LEFT_OUT_OF_QUICK)
+        elif any(one.is_vm for one in rungs):
             bench.skip(
                 Experiment.SPEED, "disk metrics of machines", NO_DISK, "give the machine one, with fio inside, by hand"
             )
-        for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):
+        rounds, longest_ns = ROUNDS_QUICK if bench.quick else ROUNDS, 0
+        for round_number in range(rounds):
+            if not bench.has_time(longest_ns):
+                what = f"rounds {round_number + 1} to {rounds}"
+                bench.skip(Experiment.SPEED, what, "the time of a quick run is used up", "envbench speed --quick")
+                break
+            begun_ns = monotonic_ns()
             for prepared in tools.shuffled(rungs, round_number):
                 with bench.attempt(Experiment.SPEED, f"{prepared.name}, round {round_number}", REMEDY):
                     _round(tools, prepared, round_number)
-            bench.say(f"speed: round {round_number + 1} of {ROUNDS_QUICK if bench.quick else ROUNDS}")
+            longest_ns = max(longest_ns, monotonic_ns() - begun_ns)
+            bench.say(f"speed: round {round_number + 1} of {rounds}")
         bench.order = tools.order
 
 
 def _round(bench: Bench, prepared: Prepared, round_number: int) -> None:
     """Start an instance, take every metric in it one after the other, and write a row for each figure that came."""
     memory = MEMORY_BYTES if prepared.is_vm else None
-    script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, _left_out(bench, prepared))
+    script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, _wanted(bench, prepared))
     with running(bench, prepared, shell(script), keep_running=False, memory_bytes=memory) as run_:
         finish(run_, MEASURE_DEADLINE_S)
         said = sections(run_.lines)
@@ -136,19 +152,21 @@ def _round(bench: Bench, prepared: Prepared, round_number: int) -> None:
             bench.skip(Experiment.SPEED, f"{prepared.name}: {name}", f"no figure: {words or 'no output'}", REMEDY)
 
 
-def _left_out(bench: Bench, prepared: Prepared) -> tuple[str, ...]:
-    """Return the metrics that a quick run does not take in machines: emulated, they need half a minute a round."""
-    return ("context_switch", "process_create", "net_loopback") if bench.quick and prepared.is_vm else ()
+def _wanted(bench: Bench, prepared: Prepared) -> frozenset[str]:
+    """Return the metrics that are taken on this rung."""
+    if not bench.quick:
+        return frozenset(MEASURES)
+    return QUICK_SANDBOXED if prepared.is_vm or prepared.rung.backend == "gvisor" else QUICK
 
 
-def script_for(prepared: Prepared, settings: Settings, seconds: int, left_out: tuple[str, ...] = ()) -> str:
-    """Return the shell script that takes all metrics but those left out on this rung, each between two marks."""
+def script_for(prepared: Prepared, settings: Settings, seconds: int, wanted: frozenset[str]) -> str:
+    """Return the shell script that takes these metrics on this rung, each between two marks."""
     lines = ["B=${ENVBENCH_BUSYBOX:-/bin/busybox}", f"cd {_scratch(prepared, settings)}"]
     if prepared.rung.backend != "process":
         lines += ["[ -w . ] || cd /tmp", "$B ip link set lo up 2>/dev/null"]
     for name, measure in MEASURES.items():
         command = _command(prepared, settings, measure, seconds)
-        if command is not None and name not in left_out:
+        if command is not None and name in wanted:
             lines += [f"echo {BEGIN}{name}", command, f"echo {END}{name}"]
     return "\n".join(lines)
 
@@ -172,7 +190,7 @@ def _command(prepared: Prepared, settings: Settings, measure: Measure, seconds: 
     if measure.needs_disk and prepared.is_vm:
         return None
     if measure.tool == "busybox":
-        return SYSCALL_SCRIPT
+        return measure.words
     tool = tool_command(prepared, settings, measure.tool)
     if tool is None:
         return None
