@@ -32,11 +32,13 @@ INSTANCES, INSTANCES_QUICK = 8, 3
 """How many instances the fall of MemAvailable is divided by."""
 SMALLEST_BYTES = 1 << 20
 LARGEST_BYTES = 512 << 20
+MACHINE_FLOOR_BYTES = 16 << 20
+"""The search for a machine begins here: each size that is too small costs a start that may hang to its deadline."""
 CONTAINER_FLOOR_BYTES = 6 << 20
 """Docker refuses less than 6 MiB (moby, daemon/daemon_unix.go, linuxMinMemory)."""
 FRACTION = 16
 """The search ends once the bracket is this part of its upper end."""
-MEMORY_DEADLINE_S = 30.0
+MEMORY_DEADLINE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +174,13 @@ def _minimum(bench: Bench, prepared: Prepared) -> None:
         except BackendError:
             return False
 
-    floor = CONTAINER_FLOOR_BYTES if engine_cli(prepared) else SMALLEST_BYTES
+    floor = MACHINE_FLOOR_BYTES if prepared.is_vm else SMALLEST_BYTES
+    floor = CONTAINER_FLOOR_BYTES if engine_cli(prepared) else floor
     found, tried = smallest(gets_ready, floor, LARGEST_BYTES)
     if found is None:
         raise EnvbenchError(f"not ready even with {LARGEST_BYTES >> 20} MiB")
-    at_floor = "; the engine allows no less" if found == floor and engine_cli(prepared) else ""
+    why = "the engine allows no less" if engine_cli(prepared) else "less was not tried"
+    at_floor = f"; {why}" if found == floor else ""
     bench.record("minimum_ready", found, prepared.rung, detail=f"{tried} starts tried{at_floor}")
     bench.say(f"memory: {prepared.name}: gets ready with {found / 2**20:.1f} MiB{at_floor}")
 
