@@ -86,10 +86,21 @@ def interruptible() -> Iterator[None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         seen.append(number)
         if len(seen) == 1:
-            raise InterruptedRunError(f"interrupted by {signal.Signals(number).name}; partial results are kept")
+            raise interruption(number)
+
+    def interruption(number: int) -> InterruptedRunError:
+        return InterruptedRunError(f"interrupted by {signal.Signals(number).name}; partial results are kept")
 
     with _handling(handle):
-        yield
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except Exception as error:
+            # A library that was interrupted half-way (while it was imported, say) fails in words of its own.
+            if seen:
+                raise interruption(seen[0]) from error
+            raise
 
 
 class Session:

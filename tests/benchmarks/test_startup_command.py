@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -89,13 +90,14 @@ def test_no_usable_rung_gives_exit_3_with_reason_and_remedy(use_fake, out, monke
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_in_order_with_130_and_keeps_the_rows(use_fake, out, number):
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), number))
-    timer.start()
-    try:
-        code = startup(out, "--runs", "100000", "--budget", "30")
-    finally:
-        timer.cancel()
-    assert code == 130
+    def interrupt() -> None:
+        """Wait for the first rows: a slow machine may need seconds to get there."""
+        while not ((out / "samples.csv").exists() and (out / "samples.csv").stat().st_size > 4000):
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    assert startup(out, "--runs", "100000", "--budget", "30") == 130
     record = run_json(out)
     assert (record["outcome"], record["exit_code"]) == ("interrupted", 130)
     assert record["cleanup"]["leaked"] == []
