@@ -4,11 +4,14 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from envbench.backends.wsl import decode_windows, wsl_version
+from envbench.clock import monotonic_ns
 from envbench.commands.all import experiments_for
+from envbench.commands.experiments import run_experiments
 from envbench.errors import BackendError, InterruptedRunError, UsageError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.experiments.accounting import (
@@ -19,7 +22,7 @@ from envbench.experiments.accounting import (
     parse_rollup,
     process_memory,
 )
-from envbench.experiments.bench import Bench
+from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.contents import CLASSES, class_of, image_files, items_of, tree_files
 from envbench.experiments.density import steps_to, why_stop
 from envbench.experiments.foreign import SIGNATURES, registration
@@ -31,10 +34,12 @@ from envbench.experiments.managers import installed
 from envbench.experiments.memory import Footprint, footprint, smallest
 from envbench.experiments.release import leaks_of
 from envbench.experiments.resize import write_limit
-from envbench.experiments.speed import MEASURES, sections
+from envbench.experiments.speed import MEASURES, sections, wanted
 from envbench.experiments.windows_image import write_windows_image
 from envbench.experiments.wsl import files_per_s, windows_drives
 from envbench.phases import METRICS, Experiment, Unit, metric
+from envbench.plan import Rung
+from envbench.progress import LineReporter
 
 MIB = 1 << 20
 ROLLUP = """55d0c0-7ffc00 ---p 00000000 00:00 0 [rollup]
@@ -436,3 +441,38 @@ def test_an_image_of_another_form_is_refused_in_one_line(tmp_path):
         put(archive, "index.json", b"{}")
     with pytest.raises(BackendError, match=r"manifest\.json"):
         image_files(tmp_path / "other.tar")
+
+
+class Notebook:
+    """As much of a run as noting skips needs."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, list[dict[str, str]]] = {}
+        self.record = self
+
+    def save(self) -> None:
+        """Keep nothing."""
+
+
+def test_nothing_begins_once_a_quick_run_has_used_up_its_time():
+    said: list[str] = []
+    bench = Bench(None, None, None, (), say=said.append, until_ns=monotonic_ns() - 1)  # type: ignore[arg-type]
+    assert not bench.has_time()
+    notes = Notebook()
+    run_experiments(notes, LineReporter(verbose=False), ("idle", "speed"), bench)  # type: ignore[arg-type]
+    assert [skip["experiment"] for skip in notes.data["skips"]] == ["idle", "speed"]
+    assert all("quarter of an hour" in skip["reason"] and skip["remedy"] for skip in notes.data["skips"])
+    bench.until_ns = monotonic_ns() + 10**12
+    assert bench.has_time(10**11)
+    assert not bench.has_time(2 * 10**12)
+    bench.until_ns = None
+    assert bench.has_time(10**18)
+
+
+def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds():
+    host, machine = (
+        Prepared(SimpleNamespace(is_vm=is_vm), Rung(name))  # type: ignore[arg-type]
+        for name, is_vm in (("process", False), ("qemu", True))
+    )
+    quick, full = (Bench(None, None, None, (), quick=quick) for quick in (True, False))  # type: ignore[arg-type]
+    assert wanted(quick, machine) < wanted(quick, host) < wanted(full, host) == wanted(full, machine) == set(MEASURES)

@@ -139,7 +139,7 @@ def run(bench: Bench) -> None:
 def _round(bench: Bench, prepared: Prepared, round_number: int) -> None:
     """Start an instance, take every metric in it one after the other, and write a row for each figure that came."""
     memory = MEMORY_BYTES if prepared.is_vm else None
-    script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, _wanted(bench, prepared))
+    script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, wanted(bench, prepared))
     with running(bench, prepared, shell(script), keep_running=False, memory_bytes=memory) as run_:
         finish(run_, MEASURE_DEADLINE_S)
         said = sections(run_.lines)
@@ -152,7 +152,7 @@ def _round(bench: Bench, prepared: Prepared, round_number: int) -> None:
             bench.skip(Experiment.SPEED, f"{prepared.name}: {name}", f"no figure: {words or 'no output'}", REMEDY)
 
 
-def _wanted(bench: Bench, prepared: Prepared) -> frozenset[str]:
+def wanted(bench: Bench, prepared: Prepared) -> frozenset[str]:
     """Return the metrics that are taken on this rung."""
     if not bench.quick:
         return frozenset(MEASURES)
