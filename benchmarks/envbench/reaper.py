@@ -344,6 +344,10 @@ def remove_cgroup(path: Path) -> bool:
     """Kill what is in this cgroup and remove it with its children; return whether it was there (cgroups(7))."""
     if not path.is_dir():
         return False
+    if not _on_cgroup_filesystem(path):
+        # A runtime that took a plain folder for a hierarchy left it; the ids in its cgroup.procs are mere text.
+        shutil.rmtree(path)
+        return True
     for folder in sorted((p for p in path.rglob("*") if p.is_dir()), reverse=True):
         _empty_cgroup(folder)
     _empty_cgroup(path)
@@ -366,13 +370,28 @@ def _empty_cgroup(path: Path) -> None:
     raise EnvbenchError(f"{path}: still has processes; look at {path}/cgroup.procs")
 
 
-def mounts_under(path: Path) -> tuple[Path, ...]:
-    """Return the mount points at or below this path, deepest first (proc(5), mountinfo)."""
+def _mounts() -> tuple[tuple[Path, str], ...]:
+    """Return (mount point, filesystem type) of every mount, in the kernel's order (proc(5), mountinfo)."""
     try:
         lines = Path("/proc/self/mountinfo").read_text("utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return ()
-    points = (Path(line.split(" ")[4].replace("\\040", " ")) for line in lines)
+    return tuple(
+        (Path(line.split(" ")[4].replace("\\040", " ")), line.partition(" - ")[2].split(" ")[0]) for line in lines
+    )
+
+
+def _on_cgroup_filesystem(path: Path) -> bool:
+    """Return whether this path lies on a cgroup hierarchy, whatever its name looks like."""
+    above = [
+        (len(point.parts), place, kind) for place, (point, kind) in enumerate(_mounts()) if path.is_relative_to(point)
+    ]
+    return bool(above) and max(above)[2] in {"cgroup", "cgroup2"}
+
+
+def mounts_under(path: Path) -> tuple[Path, ...]:
+    """Return the mount points at or below this path, deepest first."""
+    points = (point for point, _kind in _mounts())
     return tuple(
         sorted((point for point in points if point.is_relative_to(path)), key=lambda p: len(p.parts), reverse=True)
     )

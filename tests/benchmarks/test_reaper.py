@@ -20,6 +20,7 @@ from envbench.reaper import (
     read_journal,
     reap,
     reap_entries,
+    remove_cgroup,
 )
 
 RUN = "aa11bb22cc33"
@@ -185,3 +186,17 @@ def test_a_state_folder_that_cannot_be_written_is_an_error(tmp_path):
     blocker.write_text("")
     with pytest.raises(OSError, match="file"):
         Journal(RUN, blocker / "state")
+
+
+def test_a_folder_that_only_looks_like_a_cgroup_goes_and_the_processes_it_names_live(tmp_path):
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        folder = tmp_path / "envbench-feed" / "inner"
+        folder.mkdir(parents=True)
+        (folder / "cgroup.procs").write_text(f"{bystander.pid}\n")
+        assert remove_cgroup(folder.parent)
+        assert not folder.parent.exists()
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
