@@ -174,7 +174,7 @@ class Lab:
     def run_v1(self, command: Sequence[str | Path], *, timeout_s: float = 60) -> str:
         """Run where /sys/fs/cgroup is plain v1: crun refuses a hybrid hierarchy with controllers on both sides."""
         if Path("/sys/fs/cgroup/unified").is_mount():
-            script = 'umount --lazy /sys/fs/cgroup/unified && exec "$@"'
+            script = 'mount -t tmpfs none /sys/fs/cgroup/unified && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", script, "sh", *command]
         return self.run(command, timeout_s=timeout_s)
 
