@@ -329,6 +329,7 @@ METRICS: Mapping[str, Metric] = {
     # portability and storage
     "export": Metric(_PORTABILITY, _NS, "writing the artefact to one file that can be carried away", "lower"),
     "import": Metric(_PORTABILITY, _NS, "that file until an instance could be started from it", "lower"),
+    "carry": Metric(_PORTABILITY, _NS, "export and import of one round together: a move without the wire", "lower"),
     "export_bytes": Metric(_PORTABILITY, _BYTES, "size of that file", "lower"),
     "import_runs": Metric(_PORTABILITY, _BOOL, "what was imported got ready"),
     "gone_after_remove": Metric(_PORTABILITY, _BOOL, "what was written inside is gone after remove and create"),

@@ -70,6 +70,7 @@ WORDS: Mapping[str, str] = {
     "cpu_changed": "CPUs were changed while it ran",
     "export": "export time",
     "import": "import time",
+    "carry": "export and import time together",
     "export_bytes": "exported size",
     "gone_after_remove": "what was written inside is gone after removal",
     "kept_with_volume": "a volume keeps what was written",

@@ -185,7 +185,7 @@ def exported(vm: float, container: float, factors: tuple[float, ...] = SPREAD) -
     )
     timed = (
         series(E.PORTABILITY, name, qemu=around(vm * S, factors), docker=around(container * S, factors[::-1]))
-        for name in ("export", "import")
+        for name in ("export", "import", "carry")
     )
     return both(sized, *timed)
 

@@ -1,7 +1,6 @@
 """Carrying an artefact away and bringing it back, and what becomes of data that was written inside.
 
-Export and import are timed on the host's clock, each by the engine's own command, each followed by a start of what came
-in.
+Export and import are timed on the host's clock, by the engine's own commands; what is imported has been removed before.
 """
 
 import gzip
@@ -9,13 +8,14 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.clock import monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
-from envbench.experiments.inside import ask, finish, first
+from envbench.experiments.inside import ask, finish, first, running
 from envbench.experiments.lab_machine import is_lab_able, lab_machine
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.kernel import find_kernel
@@ -39,6 +39,15 @@ echo {word} | /bin/busybox dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null && 
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How an artefact is carried: out into a file, removed here, and back in from the file."""
+
+    take_out: Callable[[Path], None]
+    clear: Callable[[], None]
+    bring_in: Callable[[Path], None]
+
+
 def run(bench: Bench) -> None:
     """Export and import every container image and machine; then see what is kept."""
     rungs = bench.chosen(one_of_a_kind=True)
@@ -59,32 +68,37 @@ def run(bench: Bench) -> None:
 def _carry(bench: Bench, prepared: Prepared) -> None:
     cli = engine_cli(prepared)
     if cli is not None:
-        take_out, bring_in = _image_ways(bench, prepared, cli)
+        ways = _image_ways(bench, prepared, cli)
     elif prepared.is_vm and bench.settings.disk is None:
-        take_out, bring_in = _machine_ways(bench)
+        ways = _machine_ways(bench)
     else:
         return
     carried = bench.settings.work_dir / "carried"
     for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):
         try:
-            _timed(bench, prepared, "export", round_number, lambda: take_out(carried))
+            spent_ns = _timed(bench, prepared, "export", round_number, lambda: ways.take_out(carried))
             bench.record("export_bytes", carried.stat().st_size, prepared.rung, iteration=round_number)
-            _timed(bench, prepared, "import", round_number, lambda: bring_in(carried))
+            ways.clear()
+            spent_ns += _timed(bench, prepared, "import", round_number, lambda: ways.bring_in(carried))
+            bench.record("carry", spent_ns, prepared.rung, iteration=round_number)
         finally:
             carried.unlink(missing_ok=True)
+    if cli is not None:
+        with running(bench, prepared):
+            bench.record("import_runs", True, prepared.rung, detail="a start of the image that was imported last")
     bench.say(f"portability: {prepared.name}: exported and imported {round_number + 1} times")
 
 
-def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work: Callable[[], None]) -> None:
+def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work: Callable[[], None]) -> int:
     begun_ns = monotonic_ns()
     work()
-    bench.record(name, monotonic_ns() - begun_ns, prepared.rung, iteration=round_number)
+    spent_ns = monotonic_ns() - begun_ns
+    bench.record(name, spent_ns, prepared.rung, iteration=round_number)
+    return spent_ns
 
 
-def _image_ways(
-    bench: Bench, prepared: Prepared, cli: EngineCli
-) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
-    """`save` and gzip, and `load` of that, of the image that the rung starts from; the engine already has its layer."""
+def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
+    """`save` and gzip, and `load` of that, of the image that the rung starts from, which is removed in between."""
     run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
 
     def take_out(target: Path) -> None:
@@ -93,14 +107,18 @@ def _image_ways(
         _compress(plain, target)
         plain.unlink()
 
+    def clear() -> None:
+        if bench.settings.image is None:  # A user's own image is never put at risk: its import is a lower bound.
+            cli.run(run_id, "image", "rm", "--force", image)
+
     def bring_in(source: Path) -> None:
         cli.run(run_id, "load", "--input", source)
         cli.run(run_id, "image", "inspect", "--format", "{{.Id}}", image)
 
-    return take_out, bring_in
+    return Ways(take_out, clear, bring_in)
 
 
-def _machine_ways(bench: Bench) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
+def _machine_ways(bench: Bench) -> Ways:
     """One archive of kernel and initramfs, and both out of it again: all that this machine is made of."""
     kernel = find_kernel(bench.settings.cache_dir, bench.settings.kernel).path
     initramfs, arrived = bench.settings.work_dir / "carried-initramfs", bench.settings.work_dir / "arrived"
@@ -115,9 +133,8 @@ def _machine_ways(bench: Bench) -> tuple[Callable[[Path], None], Callable[[Path]
     def bring_in(source: Path) -> None:
         with tarfile.open(source) as archive:
             archive.extractall(arrived, filter="data")
-        shutil.rmtree(arrived)
 
-    return take_out, bring_in
+    return Ways(take_out, lambda: shutil.rmtree(arrived, ignore_errors=True), bring_in)
 
 
 def _compress(source: Path, target: Path) -> None:

@@ -5,7 +5,7 @@ loader. Every round asks every rung, in an order of its own, so that what is com
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from envbench.clock import monotonic_ns
@@ -36,6 +36,7 @@ QUICK = frozenset(
 """What a quick run takes where the host's own kernel runs the tools."""
 QUICK_SANDBOXED = frozenset(("cpu_int", "memory_bandwidth", "syscall"))
 """And where a kernel stands between, whose start alone takes seconds: one metric each of CPU, memory and kernel."""
+NO_TIME = "a quick run has no time for them"
 LEFT_OUT_OF_QUICK = "run envbench speed without --quick"
 
 
@@ -111,16 +112,8 @@ def run(bench: Bench) -> None:
     with toolbox(bench, [one.rung.backend for one in asked]) as tools:
         names = {one.name for one in asked}
         rungs = [one for one in tools.rungs if one.name in names]
-        missing = [tool for tool in TOOLS if rungs and tool_command(rungs[0], tools.settings, tool) is None]
-        if missing:
-            bench.skip(Experiment.SPEED, f"what {', '.join(missing)} measures", "not installed", REMEDY)
-        if bench.quick:
-            few = f"all but {', '.join(sorted(QUICK_SANDBOXED))} in sandboxes and machines, some elsewhere"
-            bench.skip(Experiment.SPEED, few, "a quick run has no time for them", LEFT_OUT_OF_QUICK)
-        elif any(one.is_vm for one in rungs):
-            bench.skip(
-                Experiment.SPEED, "disk metrics of machines", NO_DISK, "give the machine one, with fio inside, by hand"
-            )
+        if rungs:
+            _note_what_is_left_out(tools, rungs)
         rounds, longest_ns = ROUNDS_QUICK if bench.quick else ROUNDS, 0
         for round_number in range(rounds):
             if not bench.has_time(longest_ns):
@@ -134,6 +127,18 @@ def run(bench: Bench) -> None:
             longest_ns = max(longest_ns, monotonic_ns() - begun_ns)
             bench.say(f"speed: round {round_number + 1} of {rounds}")
         bench.order = tools.order
+
+
+def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared]) -> None:
+    missing = [tool for tool in TOOLS if tool_command(rungs[0], bench.settings, tool) is None]
+    if missing:
+        bench.skip(Experiment.SPEED, f"what {', '.join(missing)} measures", "not installed", REMEDY)
+    for metrics in sorted({tuple(sorted(set(MEASURES) - wanted(bench, one))) for one in rungs} - {()}):
+        names = ", ".join(one.name for one in rungs if wanted(bench, one).isdisjoint(metrics))
+        bench.skip(Experiment.SPEED, f"{', '.join(metrics)} of {names}", NO_TIME, LEFT_OUT_OF_QUICK)
+    machines = [one.name for one in rungs if one.is_vm]
+    if machines and not bench.quick:
+        bench.skip(Experiment.SPEED, f"disk metrics of {', '.join(machines)}", NO_DISK, "measure a disk inside by hand")
 
 
 def _round(bench: Bench, prepared: Prepared, round_number: int) -> None:
