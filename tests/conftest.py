@@ -1,7 +1,7 @@
 """Options that all tests share.
 
-`--engines` turns on the tests marked `engine(name)`; without it they are left out, with it a missing engine skips its tests and says
-why, and under CI (`CI=true`) or `--engines-required` a missing engine fails them: a skipped test must never pass for a run one.
+`--engines` turns on the tests marked `engine(name)`; without it they are left out. With it a missing engine skips its
+tests and says why; under CI (`CI=true`) or with `--engines-required` it fails them: a skipped test is not a passed one.
 """
 
 import os
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def engine_missing(request: pytest.FixtureRequest):
-    """Return a function that ends the test because an engine is missing: a failure where engines are required, else a skip."""
+    """Return what ends a test for want of an engine: a failure where engines are required, else a skip."""
 
     def missing(reason: str) -> None:
         if request.config.getoption("--engines-required"):
