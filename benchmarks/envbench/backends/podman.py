@@ -46,7 +46,11 @@ class Service:
         self._run_id = run_id
         reader, writer = output_pipe()
         try:
-            argv = ("podman", "--runtime", runtime, "system", "service", "--time=0", self.endpoint)
+            # Its conmon leaves a file "oom" where it was started, once a container ran out of memory.
+            argv = (
+                *("sh", "-c", 'cd "$0" && exec "$@"', socket.parent),
+                *("podman", "--runtime", runtime, "system", "service", "--time=0", self.endpoint),
+            )
             self.child = Child(argv, users_environment(run_id), writer)
         finally:
             os.close(writer)
