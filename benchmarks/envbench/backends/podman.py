@@ -41,6 +41,9 @@ class Service:
     Raises BackendError from the constructor where it does not come up.
     """
 
+    live: ClassVar[set[int]] = set()
+    """Services of this process that have not been closed, by their process id."""
+
     def __init__(self, socket: Path, runtime: str, run_id: str) -> None:
         self.endpoint = f"unix://{socket}"
         self._run_id = run_id
@@ -52,6 +55,7 @@ class Service:
                 *("podman", "--runtime", runtime, "system", "service", "--time=0", self.endpoint),
             )
             self.child = Child(argv, users_environment(run_id), writer)
+            Service.live.add(self.child.pid)
         finally:
             os.close(writer)
         self._output = reader
@@ -64,14 +68,19 @@ class Service:
             sleep(0.02)
 
     def close(self) -> None:
-        """End the service, and the pause process that a rootless Podman leaves; safe to call twice."""
+        """End the service, with the last one the pause process of a rootless Podman too; safe to call twice."""
         self.child.kill()
-        for pid in set(marked_processes(self._run_id)) & set(pids_named("podman", "podman pause", "catatonit")):
+        Service.live.discard(self.child.pid)
+        # While another service lives (another runtime's, or of an experiment's own tree) these may be its processes.
+        for pid in () if Service.live else self._strays():
             with contextlib.suppress(EnvbenchError):
                 end_process(pid)
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
+
+    def _strays(self) -> set[int]:
+        return set(marked_processes(self._run_id)) & set(pids_named("podman", "podman pause", "catatonit"))
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):

@@ -112,7 +112,11 @@ def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
             cli.run(run_id, "image", "rm", "--force", image)
 
     def bring_in(source: Path) -> None:
-        cli.run(run_id, "load", "--input", source)
+        plain = source.with_suffix(".tar")
+        with gzip.open(source) as packed, plain.open("wb") as target:  # Podman's `load` reads no compressed archive.
+            shutil.copyfileobj(packed, target, 1 << 20)
+        cli.run(run_id, "load", "--input", plain)
+        plain.unlink()
         cli.run(run_id, "image", "inspect", "--format", "{{.Id}}", image)
 
     return Ways(take_out, clear, bring_in)
@@ -165,6 +169,7 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
     number = bench.journal.intend(Kind.VOLUME, volume, prepared.rung.backend, endpoint=endpoint)
     script = KEEP_SCRIPT.format(place="/kept/word", word=word)
     words = (
+        *_global_options(prepared, cli),
         *("run", "--rm", "--network", "none", "--label", f"{LABEL}={run_id}", "--volume", f"{volume}:/kept"),
         *("--entrypoint", "/bin/sh", image, "-c", script),
     )
@@ -177,6 +182,12 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
         with suppress(BackendError):
             cli.run(run_id, "volume", "rm", "--force", volume)
         bench.journal.forget(number)
+
+
+def _global_options(prepared: Prepared, cli: EngineCli) -> tuple[str, ...]:
+    """Return Podman's options for the rung's own runtime: its default may not work here. Docker's is the daemon's."""
+    runtime = prepared.rung.variant.get("runtime")
+    return ("--runtime", runtime) if runtime and cli.program == "podman" else ()
 
 
 def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
