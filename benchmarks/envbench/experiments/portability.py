@@ -169,8 +169,8 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
     number = bench.journal.intend(Kind.VOLUME, volume, prepared.rung.backend, endpoint=endpoint)
     script = KEEP_SCRIPT.format(place="/kept/word", word=word)
     words = (
-        *_global_options(prepared, cli),
-        *("run", "--rm", "--network", "none", "--label", f"{LABEL}={run_id}", "--volume", f"{volume}:/kept"),
+        *_run_words(prepared, cli),
+        *("--rm", "--network", "none", "--label", f"{LABEL}={run_id}", "--volume", f"{volume}:/kept"),
         *("--entrypoint", "/bin/sh", image, "-c", script),
     )
     try:
@@ -184,10 +184,12 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
         bench.journal.forget(number)
 
 
-def _global_options(prepared: Prepared, cli: EngineCli) -> tuple[str, ...]:
-    """Return Podman's options for the rung's own runtime: its default may not work here. Docker's is the daemon's."""
+def _run_words(prepared: Prepared, cli: EngineCli) -> tuple[str, ...]:
+    """Return the words for `run`: Podman's default runtime and limits may not work here, where the rung's own do."""
     runtime = prepared.rung.variant.get("runtime")
-    return ("--runtime", runtime) if runtime and cli.program == "podman" else ()
+    if cli.program != "podman" or not runtime:
+        return ("run",)
+    return ("--runtime", runtime, "run", "--ulimit", "host")
 
 
 def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
