@@ -4,6 +4,7 @@ Export and import are timed on the host's clock, by the engine's own commands; w
 """
 
 import gzip
+import resource
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -189,7 +190,11 @@ def _run_words(prepared: Prepared, cli: EngineCli) -> tuple[str, ...]:
     runtime = prepared.rung.variant.get("runtime")
     if cli.program != "podman" or not runtime:
         return ("run",)
-    return ("--runtime", runtime, "run", "--ulimit", "host")
+    files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    pids = int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))
+    most = pids if processes == resource.RLIM_INFINITY else min(processes, pids)
+    limits = ("--ulimit", f"nofile={files}:{files}", "--ulimit", f"nproc={most}:{most}")
+    return ("--runtime", runtime, "run", *limits)
 
 
 def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
