@@ -18,7 +18,8 @@ def programs() -> dict[str, click.Command]:
 
 
 def contexts(name: str, command: click.Command, parent: click.Context | None = None) -> Iterator[click.Context]:
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+    settings = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
     yield context
     if isinstance(command, click.Group):
         for child in command.list_commands(context):

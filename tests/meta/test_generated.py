@@ -1,5 +1,6 @@
 """The generated files of docs/ are what their generators write today."""
 
+import difflib
 from pathlib import Path
 
 from tests.meta.generate import generated_files
@@ -8,12 +9,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_generated_files_are_up_to_date():
-    stale = [
-        path
-        for path, text in generated_files().items()
-        if not (REPOSITORY / path).exists() or (REPOSITORY / path).read_text(encoding="utf-8") != text
-    ]
-    assert stale == [], "run make docs"
+    stale = []
+    for path, text in generated_files().items():
+        written = (REPOSITORY / path).read_text(encoding="utf-8") if (REPOSITORY / path).exists() else ""
+        if written != text:
+            stale += difflib.unified_diff(
+                written.splitlines(), text.splitlines(), path, "as generated", n=0, lineterm=""
+            )
+    assert stale == [], "run make docs:\n" + "\n".join(stale[:40])
 
 
 def test_no_man_page_is_left_of_a_command_that_is_gone():
