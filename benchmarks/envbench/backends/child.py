@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from envbench.backends.protocol import Mark, MarkCallback
 from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError
 from envbench.plan import RUN_ENVIRONMENT
@@ -88,6 +89,24 @@ class Child:
         """End it and its group at once and reap it; safe to call twice."""
         self.send(signal.SIGKILL)
         self.wait(monotonic_ns() + 10_000 * NS_PER_MS)
+
+
+def spawn(argv: Sequence[str | Path], env: Mapping[str, str], mark: MarkCallback) -> tuple[Child, int]:
+    """Start a child between the marks REQUESTED and STARTED; return it and the read end of its output.
+
+    Raises BackendError where the program cannot be started; no end of the pipe stays open then.
+    """
+    reader, writer = output_pipe()
+    try:
+        mark(Mark.REQUESTED)
+        child = Child(argv, env, writer)
+        mark(Mark.STARTED)
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return child, reader
 
 
 def run_command(argv: Sequence[str | Path], run_id: str, what: str, deadline_s: float = COMMAND_DEADLINE_S) -> str:

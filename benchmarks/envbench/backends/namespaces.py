@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import Child, environment, output_pipe, run_command
+from envbench.backends.child import environment, run_command, spawn
 from envbench.backends.process import ProcessInstance
 from envbench.backends.procfs import children_of
-from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
 from envbench.payload.tree import argv_for, tree_of_run
@@ -100,16 +100,7 @@ class NamespacesBackend:
         name = f"envbench-{self._settings.run_id}-namespaces-{self._count}"
         argv = (*unshare_argv(self._tree), *argv_for(workload))
         env = environment(self._settings.run_id)
-        reader, writer = output_pipe()
-        try:
-            mark(Mark.REQUESTED)
-            child = Child(argv, env, writer)
-            mark(Mark.STARTED)
-        except BaseException:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
+        child, reader = spawn(argv, env, mark)
         return NamespacesInstance(name, child, reader)
 
     def engine_processes(self) -> tuple[int, ...]:

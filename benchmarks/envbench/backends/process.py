@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import Child, environment, output_pipe
+from envbench.backends.child import Child, environment, spawn
 from envbench.backends.procfs import descendants_of
-from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
 from envbench.clock import monotonic_ns
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
@@ -120,16 +120,7 @@ class ProcessBackend:
         self._count += 1
         name = f"envbench-{self._settings.run_id}-process-{self._count}"
         env = environment(self._settings.run_id, ENVBENCH_BUSYBOX=os.fspath(busybox))
-        reader, writer = output_pipe()
-        try:
-            mark(Mark.REQUESTED)
-            child = Child((busybox, "sh", _in_tree(tree, ready), *words), env, writer)
-            mark(Mark.STARTED)
-        except BaseException:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
+        child, reader = spawn((busybox, "sh", _in_tree(tree, ready), *words), env, mark)
         return ProcessInstance(name, child, reader)
 
     def engine_processes(self) -> tuple[int, ...]:

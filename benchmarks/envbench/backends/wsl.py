@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import Child, environment, output_pipe
+from envbench.backends.child import environment, spawn
 from envbench.backends.process import ProcessInstance
-from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
 from envbench.payload.tree import argv_for, tree_of_run
 from envbench.plan import Settings
@@ -129,16 +129,7 @@ class WslBackend:
             ),
             *(str(busybox), "sh", f"{self._tree}{ready}", *words),
         )
-        reader, writer = output_pipe()
-        try:
-            mark(Mark.REQUESTED)
-            child = Child(argv, environment(self._settings.run_id), writer)
-            mark(Mark.STARTED)
-        except BaseException:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
+        child, reader = spawn(argv, environment(self._settings.run_id), mark)
         return WslInstance(name, child, reader)
 
     def engine_processes(self) -> tuple[int, ...]:
