@@ -93,10 +93,8 @@ e2e: venv ## everything that needs a real engine, on the real engines
 	@$(PYTEST) -q --engines tests/e2e $(ARGS)
 
 .PHONY: perf
-perf: venv ## speed against the peers, as ratios in the same run, and what the harness itself costs; reports of 100 000 rows
-	@$(BIN)/python tests/perf/compare_peers.py $(ARGS)
-	@$(BIN)/python tests/perf/harness.py
-	@$(BIN)/python tests/perf/report_rows.py
+perf: venv ## speed against the peers (virt-what, hyperfine), as ratios in the same run; what the harness itself costs; reports of 100 000 rows
+	@failed=; for part in compare_peers start_peers harness report_rows; do $(BIN)/python tests/perf/$$part.py || failed=1; done; test -z "$$failed"
 
 .PHONY: fuzz
 fuzz: venv ## property tests at length, then coverage-guided fuzzing of the parsers and of captures

@@ -21,6 +21,8 @@ from envbench.reaper import marked_processes, mounts_under, process_start_ticks
 
 GRACE_S = 3.0
 """What an engine clears up behind itself (a monitor's clean-up command, a cgroup) may end a little after its answer."""
+REMEMBERED_MAX = 1000
+"""Above so many processes and cgroups those that are gone are forgotten: a long run needs no more memory."""
 
 
 @runtime_checkable
@@ -41,6 +43,7 @@ class Witness:
         self._cgroups: set[Path] = set()
         self._backends: dict[str, Backend] = {}
         self._instances = 0
+        self._forgotten = {"processes": 0, "cgroups": 0}
 
     def watch(self, name: str, backend: Backend) -> None:
         """Ask this backend too at the end."""
@@ -56,10 +59,16 @@ class Witness:
         cgroup = instance.cgroup()
         if cgroup is not None:
             self._cgroups.add(cgroup)
+        if len(self._processes) + len(self._cgroups) > REMEMBERED_MAX:
+            self._forget_what_is_gone()
 
     def checked(self) -> dict[str, int]:
         """Return how much was looked at."""
-        return {"instances": self._instances, "processes": len(self._processes), "cgroups": len(self._cgroups)}
+        return {
+            "instances": self._instances,
+            "processes": len(self._processes) + self._forgotten["processes"],
+            "cgroups": len(self._cgroups) + self._forgotten["cgroups"],
+        }
 
     def left(self, grace_s: float = GRACE_S) -> tuple[str, ...]:
         """Return what is still there after `grace_s` seconds at most, one line each; () is a clean end."""
@@ -67,6 +76,13 @@ class Witness:
         while (found := self._found()) and monotonic_ns() < deadline_ns:
             sleep(0.1)
         return found
+
+    def _forget_what_is_gone(self) -> None:
+        processes = {(pid, started) for pid, started in self._processes if process_start_ticks(pid) == started}
+        cgroups = {path for path in self._cgroups if path.exists()}
+        self._forgotten["processes"] += len(self._processes) - len(processes)
+        self._forgotten["cgroups"] += len(self._cgroups) - len(cgroups)
+        self._processes, self._cgroups = processes, cgroups
 
     def _found(self) -> tuple[str, ...]:
         found = [f"process {pid}" for pid, started in sorted(self._processes) if process_start_ticks(pid) == started]

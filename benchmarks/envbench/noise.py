@@ -153,6 +153,9 @@ class NoiseWatch:
         self._count += 1
         for name, (value, _) in stamps.items():
             self._worst[name] = max(self._worst.get(name, value), value)
+            # The load counts the run's own starts; pressure counts only those that had to wait.
+            if name == "load1" and "psi_cpu" in stamps:
+                continue
             if name in _LIMITS and value > _LIMITS[name][0]:
                 self._noisy[name] = self._noisy.get(name, 0) + 1
 
@@ -166,7 +169,7 @@ _LIMITS: Mapping[str, tuple[float, str, str]] = {
     "throttled": (0, "this cgroup was throttled", "lift the CPU limit of the container or service that runs envbench"),
     "swap": (0, "pages were swapped", "free memory, or switch swap off for the run"),
 }
-"""Stamp → (calm up to, what is wrong above it, what to do)."""
+"""Stamp → (calm up to, what is wrong above it, what to do); the load counts only where the kernel shows no pressure."""
 
 
 def wait_for_calm(deadline_ns: int) -> bool:

@@ -7,6 +7,8 @@ passes the budget. It never looks at significance: stopping when a difference sh
 
 import math
 import random
+from array import array
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -37,19 +39,20 @@ class Tally:
     rung: Rung
     index: int
     iterations: int = 0
-    ready_ns: list[int] = field(default_factory=list)
+    ready_ns: "array[int]" = field(default_factory=lambda: array("q"))
     """Measured starts that got ready, warm-ups left out."""
     measured: int = 0
     """Measured starts, failed ones included."""
     failed: int = 0
-    wall_ns: list[int] = field(default_factory=list)
+    wall_ns: deque[int] = field(default_factory=lambda: deque(maxlen=9))
+    """The latest starts, clean-up included."""
     failures_in_a_row: int = 0
     credit: float = 0.5
 
     @property
     def cost_ns(self) -> float | None:
         """Wall time that one start takes, clean-up included; None before the first."""
-        return median(self.wall_ns[-9:]) if self.wall_ns else None
+        return median(self.wall_ns) if self.wall_ns else None
 
     @property
     def given_up(self) -> bool:

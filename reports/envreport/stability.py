@@ -197,6 +197,8 @@ NOISY_SHARE = 0.1
 def noise_warnings(noise: Mapping[str, Sequence[Sample]]) -> Iterator[Warning_]:
     """Yield a warning for each kind of stamp that was above its limit before too many starts."""
     for name, rule in NOISE_LIMITS.items():
+        if name == "noise.load1" and noise.get("noise.psi_cpu"):
+            continue  # The load counts the run's own starts; pressure counts only those that had to wait.
         values = [float(row.value) for row in noise.get(name, ()) if row.value is not None]
         above = sum(value > rule.limit for value in values)
         if values and above > NOISY_SHARE * len(values):
@@ -225,7 +227,8 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
         because = f" ({reason})" if reason else ""
         yield Warning_(
             "unfinished",
-            f"{', '.join(names)}: stopped after {runs} starts, {needed} more were wanted{because}",
+            f"{', '.join(names)}: stopped after {runs} {'start' if runs == '1' else 'starts'}, {needed} more "
+            f"{'was' if needed == '1' else 'were'} wanted{because}",
             "Give the run more time (--budget) or fewer rungs (--backend).",
         )
     leaked = results.get("cleanup", "leaked")

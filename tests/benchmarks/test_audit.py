@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from envbench import audit
 from envbench.audit import Witness
 from envbench.plan import RUN_ENVIRONMENT, new_run_id
 
@@ -22,3 +23,33 @@ def test_a_process_that_carries_the_runs_id_leaks_only_if_it_stays(lives_s, leak
         process.wait()
     assert len(found) == leaks
     assert all(str(process.pid) in line and "time.sleep" in line for line in found)
+
+
+def test_a_long_run_forgets_what_is_gone_and_never_what_is_there(monkeypatch):
+    monkeypatch.setattr(audit, "REMEMBERED_MAX", 3)
+    witness = Witness(new_run_id())
+    stays = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+    try:
+        witness.note(Shown(stays.pid))
+        for _ in range(8):
+            with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as goes:
+                witness.note(Shown(goes.pid))
+        assert len(witness._processes) <= 4
+        assert witness.checked() == {"instances": 9, "processes": 9, "cgroups": 0}
+        assert witness.left(grace_s=0) == (f"process {stays.pid}",)
+    finally:
+        stays.kill()
+        stays.wait()
+
+
+class Shown:
+    """An instance of one process."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def processes(self):
+        return (self.pid,)
+
+    def cgroup(self):
+        return None

@@ -150,10 +150,20 @@ def test_noise_stamps_and_what_cannot_be_read_is_left_out(monkeypatch, tmp_path)
 def test_a_noisy_start_is_warned_about_with_advice(monkeypatch):
     watch = noise.NoiseWatch()
     monkeypatch.setattr(noise, "load1_ratio", lambda: 3.0)
+    monkeypatch.setattr(noise, "pressure_ratio", lambda resource: 0.5 if resource == "cpu" else None)
     watch.stamps()
-    (found,) = [one for one in watch.warnings() if one.code == "noisy-load1"]
+    (found,) = [one for one in watch.warnings() if one.code in {"noisy-load1", "noisy-psi-cpu"}]
+    assert found.code == "noisy-psi-cpu", "a load that makes nobody wait is the run's own"
     assert "1 of 1 starts" in found.message
     assert "--quiet-machine" in found.advice
+
+
+def test_the_load_is_judged_where_the_kernel_shows_no_pressure(monkeypatch):
+    watch = noise.NoiseWatch()
+    monkeypatch.setattr(noise, "load1_ratio", lambda: 3.0)
+    monkeypatch.setattr(noise, "pressure_ratio", lambda resource: None)
+    watch.stamps()
+    assert [one.code for one in watch.warnings() if one.code.startswith("noisy")] == ["noisy-load1"]
 
 
 def test_waiting_for_calm_ends_at_its_deadline(monkeypatch):

@@ -1,0 +1,185 @@
+"""The harness's figures against others' for the same starts, taken in turns (`make perf`).
+
+The process rung against `hyperfine -N`, Docker against hyperfine's `docker run`, direct QEMU against the very same
+command line with a stopwatch around it. Prints one line a bar; exits with 1 where one is not met, with 2 where a peer
+or a rung is not there.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from envbench.backends import load
+from envbench.backends.protocol import Backend, Mark, Unusable, Workload
+from envbench.backends.qemu import QemuBackend
+from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from envbench.payload.kernel import default_cache_dir
+from envbench.payload.tree import argv_for
+from envbench.plan import Settings, new_nonce, new_run_id
+from envbench.readiness import OutputReader, marker_for, wait_ready
+from envbench.reaper import Journal, reap_entries
+from envbench.samples import variant_text
+from envbench.vm.emulator import find_emulator
+from envbench.vm.guest import qemu_argv
+
+PROCESS_ROUNDS = 40
+DOCKER_ROUNDS = 8
+QEMU_ROUNDS = 12
+BATCH = 15
+"""Starts of a process in one go of either side; one round has one of each."""
+
+
+class Ground:
+    """One rung of a run of its own."""
+
+    def __init__(self, backend: Backend, settings: Settings) -> None:
+        self.backend, self.settings = backend, settings
+        self.variant = backend.variants()[0]
+        backend.prepare(self.variant)
+
+    def timed(self, *, keep_running: bool, until_ended: bool = False) -> int:
+        """Return a start's time in ns, from the request until ready, or until it has ended by itself."""
+        marks: dict[Mark, int] = {}
+        workload = Workload(nonce := new_nonce(), keep_running=keep_running)
+        instance = self.backend.start(workload, self.variant, lambda mark: marks.setdefault(mark, monotonic_ns()))
+        try:
+            ended_ns = wait_ready(instance, OutputReader(marker_for(nonce)), monotonic_ns() + 60 * NS_PER_S)
+            if until_ended:
+                instance._child.wait(monotonic_ns() + 60 * NS_PER_S)  # type: ignore[attr-defined]
+                ended_ns = monotonic_ns()
+        finally:
+            instance.destroy()
+        return ended_ns - marks[Mark.REQUESTED]
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[Ground | None]:
+    """Give a rung that is ready to start, None where it cannot be used here; leave nothing of it."""
+    run_id = new_run_id()
+    with tempfile.TemporaryDirectory(prefix=f"envbench-{run_id}-") as folder:
+        settings = Settings(run_id, Path(folder), default_cache_dir(), accelerators=("tcg",))
+        journal = Journal(run_id, Path(folder, "state"))
+        backend = load(name)(settings, journal)
+        found = backend.check()
+        if isinstance(found, Unusable):
+            sys.stderr.write(f"{name}: {found.reason}\n")
+            yield None
+        else:
+            yield Ground(backend, settings)
+        backend.close()
+        reap_entries(journal.entries(), run_id)
+        journal.close()
+
+
+def hyperfine_ns(line: str, runs: int) -> list[float]:
+    """Return hyperfine's times for a command without a shell around it."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder, "times.json")
+        subprocess.run(
+            ["hyperfine", "-N", "-w", "1", "-r", str(runs), "--export-json", told, line],
+            check=True,
+            capture_output=True,
+        )
+        return [seconds * NS_PER_S for seconds in json.loads(told.read_text())["results"][0]["times"]]
+
+
+def in_turns(rounds: int, ours: Callable[[], list[float]], theirs: Callable[[], list[float]]) -> tuple[float, ...]:
+    """Return both medians of all times in ns, and the median of the ratios within a round, ours to theirs."""
+    all_ours, all_theirs, ratios = [], [], []
+    for number in range(rounds):
+        if number % 2:
+            other, own = theirs(), ours()
+        else:
+            own, other = ours(), theirs()
+        all_ours += own
+        all_theirs += other
+        ratios.append(statistics.median(own) / statistics.median(other))
+    return statistics.median(all_ours), statistics.median(all_theirs), statistics.median(ratios)
+
+
+def process(ground: Ground) -> tuple[float, ...]:
+    """Return the process rung and hyperfine on the same command, both from spawn to end."""
+    tree = ground.settings.work_dir / "tree"
+    line = f"{tree}/bin/busybox sh {tree}{argv_for(Workload('abc'))[0]} abc"
+
+    def ours() -> list[float]:
+        return [ground.timed(keep_running=False, until_ended=True) for _ in range(BATCH + 1)][1:]
+
+    return in_turns(PROCESS_ROUNDS, ours, lambda: hyperfine_ns(line, BATCH))
+
+
+def docker(ground: Ground) -> tuple[float, ...]:
+    """Return create to ready, and hyperfine's time for `docker run` of the same image."""
+    image = ground.backend.image()  # type: ignore[attr-defined]
+    line = f"docker run --rm --network none --entrypoint {argv_for(Workload('abc'))[0]} {image} abc"
+
+    def ours() -> list[float]:
+        return [ground.timed(keep_running=False) for _ in range(3)]
+
+    return in_turns(DOCKER_ROUNDS, ours, lambda: hyperfine_ns(line, 3))
+
+
+def qemu(ground: Ground) -> tuple[float, ...]:
+    """Return the rung's ready, and a plain stopwatch's around the same command line with a socket of its own."""
+    assert isinstance(ground.backend, QemuBackend)
+    recipe = ground.backend._recipes[variant_text(ground.variant)]
+    emulator = find_emulator()
+
+    def theirs() -> list[float]:
+        nonce = new_nonce()
+        with tempfile.TemporaryDirectory(dir=ground.settings.work_dir) as folder:
+            guest = recipe.guest(Path(folder), "stopwatch", Workload(nonce, keep_running=True))
+            argv = qemu_argv(guest, emulator)
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(os.fspath(guest.serial))
+                listener.listen()
+                begun_ns = monotonic_ns()
+                with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as machine:
+                    with listener.accept()[0] as line:
+                        heard = b""
+                        while f"ENVBENCH-READY {nonce}".encode() not in heard:
+                            heard += line.recv(4096)
+                        took_ns = monotonic_ns() - begun_ns
+                    machine.kill()
+        return [took_ns]
+
+    return in_turns(QEMU_ROUNDS, lambda: [ground.timed(keep_running=True)], theirs)
+
+
+BARS = (
+    ("process", "process / hyperfine -N", process, 0.90, 1.10),
+    ("docker", "docker / hyperfine docker run", docker, 0.0, 1.0),
+    ("qemu", "qemu / same command line", qemu, 0.97, 1.03),
+)
+
+
+def main() -> int:
+    """Measure, print, and return the exit code."""
+    if shutil.which("hyperfine") is None:
+        sys.stderr.write("hyperfine is not installed: its bars were not measured\n")
+        return 2
+    missed = missing = 0
+    for name, title, measure, least, most in BARS:
+        with opened(name) as ground:
+            if ground is None:
+                missing += 1
+                continue
+            ours, theirs, ratio = measure(ground)
+        fits = least <= ratio <= most
+        missed += not fits
+        medians = f"{ours / NS_PER_MS:.2f} ms / {theirs / NS_PER_MS:.2f} ms"
+        bound = f"{least:g} to {most:g}" if least else f"at most {most:g}"
+        sys.stdout.write(f"{'ok' if fits else 'MISSED':<7} {title:<30} {medians} = {ratio:.3f} ({bound})\n")
+    return 1 if missed else 2 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
