@@ -29,7 +29,7 @@ SCRUB: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (rf"{re.escape(str(cache_dir()))}", "/srv/trees"),
-        (r"/tmp/envinspect-e2e-[a-z0-9_]+", "/srv/session"),
+        (r"/tmp/envinspect-e2e-[a-z0-9_]+", "/srv/lab"),
         (r"envinspect-e2e-[a-z0-9_-]{8}", "envinspect"),
         (rf"{re.escape(str(REPOSITORY))}/\.venv", "/opt/venv"),
         (rf"{re.escape(str(REPOSITORY))}", "/srv/envinspect"),

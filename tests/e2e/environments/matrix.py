@@ -40,7 +40,7 @@ class Matrix:
         return row.start(self.lab)
 
     def close(self) -> None:
-        """End what still runs, and leave the results in the user's cache, joined to those of earlier sessions."""
+        """End what still runs, and leave the results in the user's cache, joined to those of earlier runs."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.lab.close()
         results = cache_dir() / RESULTS
