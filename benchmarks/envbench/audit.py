@@ -17,7 +17,8 @@ from typing import Protocol, runtime_checkable
 from envbench.backends.protocol import Backend, Instance
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
-from envbench.reaper import marked_processes, mounts_under, process_start_ticks
+from envbench.procfs import marked_processes, process_start_ticks
+from envbench.removal import mounts_under
 
 GRACE_S = 3.0
 """What an engine clears up behind itself (a monitor's clean-up command, a cgroup) may end a little after its answer."""

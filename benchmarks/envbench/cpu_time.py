@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from envbench.backends.procfs import children_cpu_ticks
 from envbench.backends.protocol import Backend, Instance
 from envbench.clock import NS_PER_S, NS_PER_US
+from envbench.procfs import children_cpu_ticks
 
 _CPUCLOCK_SCHED = 2
 """include/linux/posix-timers_types.h: a process's CPU clock is (~pid << 3) | 2, as clock_getcpuclockid(3) makes it."""

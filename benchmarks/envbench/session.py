@@ -28,11 +28,12 @@ from envbench.errors import (
     UsageError,
 )
 from envbench.experiments.bench import Bench, Prepared
+from envbench.journal import Journal, Kind
 from envbench.machine import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
 from envbench.payload.tree import tree_of_run
 from envbench.phases import Outcome
 from envbench.plan import Plan, Rung, Settings
-from envbench.reaper import Journal, Kind, reap, reap_entries
+from envbench.reaper import reap, reap_entries
 from envbench.sampler import Sampler, Start, Ticket, one_line
 from envbench.samples import SampleWriter
 

@@ -8,8 +8,8 @@ import pytest
 
 from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
+from envbench.journal import Journal
 from envbench.plan import Settings, new_run_id
-from envbench.reaper import Journal
 from envbench.sampler import Sampler
 from envbench.samples import SampleWriter
 

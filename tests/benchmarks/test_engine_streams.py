@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbench import cpu_time, noise
-from envbench.backends import procfs
+from envbench import cpu_time, noise, procfs
 from envbench.backends.docker import runtimes_of
 from envbench.backends.engine_api import Demultiplexer
 from envbench.backends.images import oci_archive, payload_tar

@@ -8,20 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from envbench.journal import Entry, Journal, Kind, boot_id, leftovers, read_journal
 from envbench.plan import RUN_ENVIRONMENT
-from envbench.reaper import (
-    Entry,
-    Journal,
-    Kind,
-    boot_id,
-    end_process,
-    leftovers,
-    process_start_ticks,
-    read_journal,
-    reap,
-    reap_entries,
-    remove_cgroup,
-)
+from envbench.procfs import process_start_ticks
+from envbench.reaper import reap, reap_entries
+from envbench.removal import end_process, remove_cgroup
 
 RUN = "aa11bb22cc33"
 

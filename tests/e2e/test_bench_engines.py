@@ -19,10 +19,11 @@ from envbench.backends import load
 from envbench.backends.protocol import Unusable
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.journal import Journal, Kind
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import Outcome, Phase
 from envbench.plan import Rung, Settings, new_nonce, new_run_id
-from envbench.reaper import Journal, Kind, reap_entries
+from envbench.reaper import reap_entries
 from envbench.sampler import Sampler, Ticket
 from envbench.samples import SampleWriter, read_samples
 

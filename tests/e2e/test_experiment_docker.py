@@ -13,10 +13,10 @@ from envbench.backends.protocol import Usable
 from envbench.experiments import load, release, size
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.contents import CLASSES
+from envbench.journal import Journal
 from envbench.payload.distro import distro_folder
 from envbench.payload.kernel import default_cache_dir
 from envbench.plan import LABEL, Rung, Settings, new_run_id
-from envbench.reaper import Journal
 from envbench.sampler import Sampler
 from envbench.samples import Sample, SampleWriter, read_samples
 

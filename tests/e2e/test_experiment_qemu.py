@@ -9,9 +9,10 @@ from envbench.backends import load as load_backend
 from envbench.backends.protocol import Usable
 from envbench.experiments import kernel, portability, resize
 from envbench.experiments.bench import Bench, Prepared
+from envbench.journal import Journal
 from envbench.payload.kernel import default_cache_dir
 from envbench.plan import Rung, Settings, new_run_id
-from envbench.reaper import Journal, marked_processes
+from envbench.procfs import marked_processes
 from envbench.sampler import Sampler
 from envbench.samples import SampleWriter, read_samples
 

@@ -17,11 +17,11 @@ from envbench.backends.libvirt import processes_of, reap
 from envbench.backends.protocol import Backend, Instance, Mark, Unusable, Usable, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.journal import Entry, Journal, Kind
 from envbench.payload.floor import floor_disk
 from envbench.payload.kernel import default_cache_dir
 from envbench.plan import Settings, new_nonce, new_run_id
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
-from envbench.reaper import Entry, Journal, Kind
 from envbench.sampler import phases_of
 
 RUNGS = [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("qemu", "libvirt")]
@@ -307,9 +307,9 @@ import sys, time
 from pathlib import Path
 from envbench.backends import load
 from envbench.backends.protocol import Workload
+from envbench.journal import Journal
 from envbench.payload.kernel import default_cache_dir
 from envbench.plan import Settings
-from envbench.reaper import Journal
 name, run_id, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 settings = Settings(run_id, folder, default_cache_dir(), accelerators=("tcg",))
 rung = load(name)(settings, Journal(run_id, folder / "journal"))

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from envbench.backends import load
 from envbench.backends.protocol import Backend, Unusable
+from envbench.journal import Journal
 from envbench.noise import NoiseWatch
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import Phase
 from envbench.plan import Rung, Settings, new_run_id
-from envbench.reaper import Journal, reap_entries
+from envbench.reaper import reap_entries
 from envbench.sampler import Sampler, Start, Ticket
 from envbench.samples import SampleWriter
 

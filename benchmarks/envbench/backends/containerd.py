@@ -15,13 +15,14 @@ from typing import ClassVar
 from envbench.backends.child import Child, environment, output_pipe, run_command
 from envbench.backends.docker import socket_problem
 from envbench.backends.images import oci_archive, payload_tar
-from envbench.backends.procfs import cgroup_of, parent_of, pids_named
 from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.journal import Entry, Journal, Kind
 from envbench.payload.tree import argv_for, tree_of_run
 from envbench.plan import LABEL, RUN_ENVIRONMENT, Settings, container_variants
-from envbench.reaper import Entry, Journal, Kind, process_start_ticks, remove_cgroup
+from envbench.procfs import cgroup_of, parent_of, pids_named, process_start_ticks
+from envbench.removal import remove_cgroup
 
 SOCKETS = (
     Path("/run/containerd/containerd.sock"),

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from envbench.backends.engine_api import EngineBackend, engine_errors, reap_by_api
 from envbench.backends.images import payload_tar
-from envbench.backends.procfs import pids_named
 from envbench.backends.protocol import Unusable, Usable
 from envbench.errors import BackendError
+from envbench.journal import Entry, Journal
 from envbench.payload.tree import tree_of_run
 from envbench.plan import LABEL, Settings, container_variants
-from envbench.reaper import Entry, Journal
+from envbench.procfs import pids_named
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient

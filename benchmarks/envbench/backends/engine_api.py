@@ -14,13 +14,13 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from envbench.backends.procfs import cgroup_of, parent_of
 from envbench.backends.protocol import Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.journal import Entry, Journal, Kind
 from envbench.payload.tree import argv_for
 from envbench.plan import LABEL, RUN_ENVIRONMENT, Settings
-from envbench.reaper import Entry, Journal, Kind
+from envbench.procfs import cgroup_of, parent_of
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from envbench.accelerator import choose_accelerators, kvm_of_run
-from envbench.backends.procfs import cgroup_of, pids_named
 from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.journal import Entry, Journal, Kind
 from envbench.plan import Settings
-from envbench.reaper import Entry, Journal, Kind
+from envbench.procfs import cgroup_of, pids_named
 from envbench.samples import variant_text
 from envbench.vm.domain import METADATA_NAMESPACE, domain_xml
 from envbench.vm.emulator import Emulator, find_emulator

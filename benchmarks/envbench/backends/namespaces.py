@@ -14,13 +14,13 @@ from typing import ClassVar
 
 from envbench.backends.child import environment, run_command, spawn
 from envbench.backends.process import ProcessInstance
-from envbench.backends.procfs import children_of
 from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
+from envbench.journal import Journal
 from envbench.payload.busybox import find_busybox
 from envbench.payload.tree import argv_for, tree_of_run
 from envbench.plan import Settings
-from envbench.reaper import Journal
+from envbench.procfs import children_of
 
 USER_NAMESPACE_REMEDY = (
     "run as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 (Debian) or "

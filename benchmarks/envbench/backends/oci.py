@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from envbench.backends.child import environment, output_pipe, run_command
-from envbench.backends.procfs import cgroup_of, descendants_of, parent_of
 from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.journal import Entry, Journal, Kind
 from envbench.payload.tree import argv_for, tree_of_run
 from envbench.plan import LABEL, Settings, container_variants, new_nonce
+from envbench.procfs import cgroup_of, descendants_of, parent_of, process_start_ticks
 from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.reaper import Entry, Journal, Kind, process_start_ticks, remove_cgroup
+from envbench.removal import remove_cgroup
 
 CHECK_DEADLINE_S = 20.0
 

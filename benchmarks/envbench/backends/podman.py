@@ -17,14 +17,15 @@ from envbench.backends.child import Child, output_pipe, run_command, users_envir
 from envbench.backends.docker import api_client
 from envbench.backends.engine_api import EngineBackend
 from envbench.backends.images import payload_tar
-from envbench.backends.procfs import pids_named
 from envbench.backends.protocol import Unusable, Usable, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
+from envbench.journal import Entry, Journal
 from envbench.payload.tree import tree_of_run
 from envbench.plan import LABEL, Settings, container_variants, new_nonce
+from envbench.procfs import marked_processes, pids_named
 from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.reaper import Entry, Journal, end_process, marked_processes
+from envbench.removal import end_process
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from envbench.backends.child import Child, environment, spawn
-from envbench.backends.procfs import descendants_of
 from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
 from envbench.clock import monotonic_ns
 from envbench.errors import BackendError
+from envbench.journal import Journal
 from envbench.payload.busybox import find_busybox
 from envbench.payload.tree import argv_for, tree_of_run
 from envbench.plan import Settings
-from envbench.reaper import Journal
+from envbench.procfs import descendants_of
 
 
 class ProcessInstance:

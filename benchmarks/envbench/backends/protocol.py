@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from envbench.plan import Settings
-    from envbench.reaper import Journal
+    from envbench.journal import Journal
 
 
 class Mark(StrEnum):

@@ -11,8 +11,8 @@ from envbench.accelerator import choose_accelerators, kvm_of_run
 from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.journal import Journal, Kind
 from envbench.plan import Settings
-from envbench.reaper import Journal, Kind
 from envbench.samples import variant_text
 from envbench.vm.direct import DirectMachine, start_direct
 from envbench.vm.emulator import Emulator, find_emulator

@@ -18,9 +18,9 @@ from envbench.backends.child import environment, spawn
 from envbench.backends.process import ProcessInstance
 from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
+from envbench.journal import Journal
 from envbench.payload.tree import argv_for, tree_of_run
 from envbench.plan import Settings
-from envbench.reaper import Journal
 
 REMEDY = "run it inside a WSL distribution on Windows (wsl.exe --install), with interop on"
 WINDOWS_FOLDERS = ("/mnt/c/Windows/System32", "/mnt/c/WINDOWS/system32")

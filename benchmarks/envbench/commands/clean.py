@@ -4,7 +4,8 @@ import click
 
 from envbench.cli import debug_option
 from envbench.errors import EnvbenchError
-from envbench.reaper import Reaped, leftovers, reap
+from envbench.journal import leftovers
+from envbench.reaper import Reaped, reap
 
 
 @click.command()

@@ -11,9 +11,9 @@ from envbench.backends import BACKENDS, load
 from envbench.backends.protocol import Unusable, Usable
 from envbench.cli import debug_option
 from envbench.errors import EnvbenchError, NoUsableBackendError
+from envbench.journal import Journal, Kind
 from envbench.payload.kernel import default_cache_dir
 from envbench.plan import Settings, new_run_id
-from envbench.reaper import Journal, Kind
 from envbench.sampler import one_line
 
 

@@ -17,8 +17,9 @@ from envbench.backends import BACKENDS
 from envbench.cli import debug_option
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
+from envbench.journal import leftovers
 from envbench.machine import RUN_FILE, SAMPLES_FILE
-from envbench.reaper import leftovers, reap
+from envbench.reaper import reap
 
 START_DEADLINE_S = 120.0
 RUNS = 1000

@@ -17,9 +17,9 @@ from envbench.commands.options import Ratio, common_options, make_plan, make_set
 from envbench.commands.taking import take_run
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
 from envbench.experiments import kernel, size
+from envbench.journal import Journal
 from envbench.plan import Plan, Rung, new_run_id
 from envbench.progress import Reporter
-from envbench.reaper import Journal
 from envbench.sampler import one_line
 from envbench.scheduler import Scheduler, dry_run
 from envbench.session import Session, make_work_dir

@@ -12,9 +12,9 @@ import click
 from envbench.commands.gating import judge
 from envbench.commands.options import make_settings
 from envbench.errors import EnvbenchError, InterruptedRunError, StartsFailedError
+from envbench.journal import Journal
 from envbench.plan import Plan, new_run_id
 from envbench.progress import Reporter, reporter
-from envbench.reaper import Journal
 from envbench.sampler import one_line
 from envbench.session import Session, interruptible, make_work_dir, reap_before, uninterrupted
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from envbench.backends.protocol import Backend
 from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, InterruptedRunError
+from envbench.journal import Journal
 from envbench.phases import HOST, Experiment, Outcome, metric
 from envbench.plan import Rung, Settings
-from envbench.reaper import Journal
 from envbench.sampler import Sampler, Ticket, one_line
 
 ENGINES = ("docker", "podman", "containerd")

@@ -19,10 +19,10 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.inside import Running, await_ready, shell
+from envbench.journal import Kind
 from envbench.payload.kernel import find_kernel
 from envbench.payload.tree import build_tree
 from envbench.plan import Settings, new_nonce
-from envbench.reaper import Kind
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import Disk

@@ -18,12 +18,12 @@ from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
 from envbench.experiments.inside import ask, finish, first, running
 from envbench.experiments.lab_machine import is_lab_able, lab_machine
+from envbench.journal import Kind
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.kernel import find_kernel
 from envbench.payload.tree import entries, tree_of_run
 from envbench.phases import Experiment
 from envbench.plan import LABEL, new_nonce
-from envbench.reaper import Kind
 
 ROUNDS, ROUNDS_QUICK = 12, 6
 DISK_BYTES = 64 << 20

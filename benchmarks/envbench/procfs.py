@@ -1,7 +1,11 @@
-"""What rungs ask of /proc about processes (proc(5)): parents, children, cgroups, names. None: gone."""
+"""What is asked of /proc about processes (proc(5)): start, parents, children, cgroups, names, runs. None: gone."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from envbench.plan import RUN_ENVIRONMENT
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
@@ -14,10 +18,30 @@ def _stat_fields(pid: int) -> list[str] | None:
         return None
 
 
+def _processes() -> Iterator[str]:
+    """Yield the ids of all processes as text; names only, for a Path each would cost ten times as much."""
+    return (name for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+
+
+def process_start_ticks(pid: int) -> int | None:
+    """Return when this process started, in clock ticks since boot (proc(5), stat field 22), None where there is none.
+
+    A zombie counts as none: it has ended, and only its parent has not looked.
+    """
+    fields = _stat_fields(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
 def parent_of(pid: int) -> int | None:
     """Return the parent's process id."""
     fields = _stat_fields(pid)
     return None if fields is None else int(fields[1])
+
+
+def shim_of(pid: int) -> tuple[int, ...]:
+    """Return the process that holds this one, its parent; () where there is none or process 1 has taken it over."""
+    parent = parent_of(pid)
+    return () if parent is None or parent == 1 else (parent,)
 
 
 def children_cpu_ticks(pid: int) -> int | None:
@@ -47,13 +71,21 @@ def pids_named(*names: str) -> tuple[int, ...]:
     """Return the ids of processes whose name (comm, cut at 15 characters) is one of these."""
     wanted = {name[:15] for name in names}
     found = []
-    for folder in os.listdir("/proc"):  # noqa: PTH208 -- names only: a Path each would cost ten times as much
-        if folder.isdigit():
-            try:
-                if Path("/proc", folder, "comm").read_text("utf-8", errors="replace").rstrip("\n") in wanted:
-                    found.append(int(folder))
-            except OSError:
-                continue
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            if Path("/proc", pid, "comm").read_text("utf-8", errors="replace").rstrip("\n") in wanted:
+                found.append(int(pid))
+    return tuple(found)
+
+
+def marked_processes(run_id: str) -> tuple[int, ...]:
+    """Return the processes, other than this one, that carry the run's id in their environment."""
+    marker = f"{RUN_ENVIRONMENT}={run_id}".encode()
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            if int(pid) != os.getpid() and marker in Path("/proc", pid, "environ").read_bytes().split(b"\0"):
+                found.append(int(pid))
     return tuple(found)
 
 
