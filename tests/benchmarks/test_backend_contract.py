@@ -58,10 +58,10 @@ def test_instances_have_the_protocols_names():
     from envbench.backends.engine_api import EngineInstance
     from envbench.backends.namespaces import NamespacesInstance
     from envbench.backends.oci import OciInstance
-    from envbench.backends.process import ProcessInstance
+    from envbench.backends.spawned import SpawnedInstance
 
     wanted = [name for name in vars(Instance) if not name.startswith("_")]
-    for kind in (ContainerdInstance, EngineInstance, NamespacesInstance, OciInstance, ProcessInstance, FakeInstance):
+    for kind in (ContainerdInstance, EngineInstance, NamespacesInstance, OciInstance, SpawnedInstance, FakeInstance):
         assert [name for name in wanted if not hasattr(kind, name) and name != "name"] == []
 
 

@@ -8,18 +8,16 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import environment, run_command, spawn
-from envbench.backends.process import ProcessInstance
-from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
+from envbench.backends.child import run_command
+from envbench.backends.protocol import Unusable, Usable, Workload
+from envbench.backends.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
-from envbench.journal import Journal
 from envbench.payload.busybox import find_busybox
-from envbench.payload.tree import argv_for, tree_of_run
-from envbench.plan import Settings
+from envbench.payload.tree import argv_for
 from envbench.procfs import children_of
 
 USER_NAMESPACE_REMEDY = (
@@ -38,31 +36,21 @@ def unshare_argv(root: Path) -> tuple[str, ...]:
     return ("unshare", *user, *walls, f"--root={root}", "--wd=/", "--mount-proc=/proc")
 
 
-class NamespacesInstance(ProcessInstance):
+class NamespacesInstance(SpawnedInstance):
     """unshare(1), which waits for the payload; the payload is its only child."""
 
-    @property
-    def payload_pid(self) -> int:
-        """Return process 1 of the namespaces as the host numbers it."""
-        return next(iter(children_of(self._child.pid)), self._child.pid)
-
     def _ask_to_end(self) -> None:
-        # unshare(1) ignores SIGTERM while it waits: only the payload itself can be asked.
+        # unshare(1) ignores SIGTERM while it waits: only the payload itself, as the host numbers it, can be asked.
+        payload = next(iter(children_of(self._child.pid)), self._child.pid)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.payload_pid, signal.SIGTERM)
+            os.kill(payload, signal.SIGTERM)
 
 
-class NamespacesBackend:
+class NamespacesBackend(SpawningBackend):
     """Namespaces and a root of its own, made by the kernel's own tools: what an engine adds stands above this."""
 
     name: ClassVar[str] = "namespaces"
-    is_vm: ClassVar[bool] = False
-
-    def __init__(self, settings: Settings, journal: Journal) -> None:
-        self._settings = settings
-        self._journal = journal
-        self._tree = settings.work_dir / "tree"
-        self._count = 0
+    instance: ClassVar[type[SpawnedInstance]] = NamespacesInstance
 
     def check(self) -> Usable | Unusable:
         """Find out by doing: run `true` behind the very walls that starts will use."""
@@ -86,26 +74,6 @@ class NamespacesBackend:
                 return Unusable(str(error), USER_NAMESPACE_REMEDY)
         return Usable({"unshare": version.strip(), "user_namespace": "no" if os.geteuid() == 0 else "yes"})
 
-    def variants(self) -> tuple[Mapping[str, str], ...]:
-        """Return the one way there is."""
-        return ({},)
-
-    def prepare(self, variant: Mapping[str, str]) -> None:
-        """Build the run's tree."""
-        self._tree = tree_of_run(self._settings).path
-
-    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> NamespacesInstance:
-        """Spawn unshare(1), which makes the namespaces, mounts /proc, changes root and runs the payload."""
-        self._count += 1
-        name = f"envbench-{self._settings.run_id}-namespaces-{self._count}"
-        argv = (*unshare_argv(self._tree), *argv_for(workload))
-        env = environment(self._settings.run_id)
-        child, reader = spawn(argv, env, mark)
-        return NamespacesInstance(name, child, reader)
-
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return nothing: no daemon stands behind namespaces."""
-        return ()
-
-    def close(self) -> None:
-        """Nothing is held."""
+    def command(self, workload: Workload) -> Sequence[str | Path]:
+        """Return unshare(1), which makes the namespaces, mounts /proc, changes root and runs the payload."""
+        return (*unshare_argv(self._tree), *argv_for(workload))

@@ -14,13 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import environment, spawn
-from envbench.backends.process import ProcessInstance
-from envbench.backends.protocol import MarkCallback, Unusable, Usable, Workload
+from envbench.backends.child import environment
+from envbench.backends.protocol import Unusable, Usable, Workload
+from envbench.backends.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
-from envbench.journal import Journal
-from envbench.payload.tree import argv_for, tree_of_run
-from envbench.plan import Settings
+from envbench.payload.tree import argv_for
 
 REMEDY = "run it inside a WSL distribution on Windows (wsl.exe --install), with interop on"
 WINDOWS_FOLDERS = ("/mnt/c/Windows/System32", "/mnt/c/WINDOWS/system32")
@@ -73,24 +71,18 @@ def distributions() -> tuple[str, ...]:
     return tuple(name for line in run_windows((wsl_exe(), "--list", "--quiet")).splitlines() if (name := line.strip()))
 
 
-class WslInstance(ProcessInstance):
+class WslInstance(SpawnedInstance):
     """A program behind wsl.exe: what is a process here is the client, the payload is its relay's child."""
 
     def _ask_to_end(self) -> None:
         self._child.send(signal.SIGINT)
 
 
-class WslBackend:
+class WslBackend(SpawningBackend):
     """A program in this very distribution, started from Windows' side."""
 
     name: ClassVar[str] = "wsl"
-    is_vm: ClassVar[bool] = False
-
-    def __init__(self, settings: Settings, journal: Journal) -> None:
-        self._settings = settings
-        self._journal = journal
-        self._tree = settings.work_dir / "tree"
-        self._count = 0
+    instance: ClassVar[type[SpawnedInstance]] = WslInstance
 
     def check(self) -> Usable | Unusable:
         """Find out whether this is WSL with interop on."""
@@ -110,31 +102,14 @@ class WslBackend:
         """Return the one way there is, with the version of WSL."""
         return ({"version": str(wsl_version() or "")},)
 
-    def prepare(self, variant: Mapping[str, str]) -> None:
-        """Build the run's tree."""
-        self._tree = tree_of_run(self._settings).path
-
-    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> WslInstance:
-        """Have wsl.exe start the payload in this distribution."""
+    def command(self, workload: Workload) -> Sequence[str | Path]:
+        """Return wsl.exe, which runs the payload in this distribution."""
         ready, *words = argv_for(workload)
-        busybox = self._tree / "bin/busybox"
-        self._count += 1
-        name = f"envbench-{self._settings.run_id}-wsl-{self._count}"
+        busybox = str(self._tree / "bin/busybox")
+        carried = environment(self._settings.run_id, ENVBENCH_BUSYBOX=busybox)
         # --exec: no login shell in between; env sets what a process of ours always carries.
-        argv = (
+        return (
             *(wsl_exe(), "-d", os.environ["WSL_DISTRO_NAME"], "--exec", "/usr/bin/env"),
-            *(
-                f"{key}={value}"
-                for key, value in environment(self._settings.run_id, ENVBENCH_BUSYBOX=str(busybox)).items()
-            ),
-            *(str(busybox), "sh", f"{self._tree}{ready}", *words),
+            *(f"{key}={value}" for key, value in carried.items()),
+            *(busybox, "sh", f"{self._tree}{ready}", *words),
         )
-        child, reader = spawn(argv, environment(self._settings.run_id), mark)
-        return WslInstance(name, child, reader)
-
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return nothing: what stands behind wsl.exe runs on Windows."""
-        return ()
-
-    def close(self) -> None:
-        """Nothing is held."""
