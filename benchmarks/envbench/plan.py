@@ -157,3 +157,8 @@ def container_variants(settings: Settings, runtimes: tuple[str, ...] = ()) -> tu
     fixed = {key: value for key, value in limits.items() if value}
     ways = [{"runtime": runtime} for runtime in runtimes] or [{}]
     return tuple({**fixed, **way, "network": network} for network in settings.networks for way in ways)
+
+
+def networkless_variants(settings: Settings) -> tuple[Mapping[str, str], ...]:
+    """Return the variants of a container rung that chooses no runtime and makes no network: one, or none."""
+    return tuple(one for one in container_variants(settings) if one["network"] == "none")

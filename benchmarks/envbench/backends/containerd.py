@@ -15,14 +15,15 @@ from typing import ClassVar
 from envbench.backends.child import Child, environment, output_pipe, run_command
 from envbench.backends.docker import socket_problem
 from envbench.backends.images import oci_archive, payload_tar
-from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backends.piped import PipedInstance
+from envbench.backends.protocol import CPU_PERIOD_US, Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.journal import Entry, Journal, Kind
 from envbench.payload.tree import argv_for, tree_of_run
-from envbench.plan import LABEL, RUN_ENVIRONMENT, Settings, container_variants
-from envbench.procfs import cgroup_of, parent_of, pids_named, process_start_ticks
-from envbench.removal import remove_cgroup
+from envbench.plan import LABEL, RUN_ENVIRONMENT, Settings, networkless_variants
+from envbench.procfs import cgroup_of, pids_named, process_start_ticks, shim_of
+from envbench.removal import remove_cgroups
 
 SOCKETS = (
     Path("/run/containerd/containerd.sock"),
@@ -51,40 +52,21 @@ def _listens(path: Path) -> bool:
         return client.connect_ex(str(path)) == 0
 
 
-class ContainerdInstance:
+class ContainerdInstance(PipedInstance):
     """One container, its task held by a `ctr task start` of ours, whose output is the payload's."""
 
     def __init__(self, backend: "ContainerdBackend", name: str, child: Child, output: int, number: int) -> None:
+        super().__init__(name, output)
         self._backend = backend
-        self._name = name
         self._child = child
-        self._output: int | None = output
         self._number = number
         self._pid_file = backend.pid_file(name)
-
-    @property
-    def name(self) -> str:
-        """The container's id."""
-        return self._name
-
-    def output_fileno(self) -> int:
-        """Return the read end of ctr's output. Raises BackendError once it is destroyed."""
-        if self._output is None:
-            raise BackendError(f"{self._name} is gone")
-        return self._output
-
-    def decode(self, chunk: bytes) -> bytes:
-        """Return the chunk: nothing frames a pipe."""
-        return chunk
 
     def processes(self) -> tuple[int, ...]:
         """Return process 1 of the container, its shim, and the ctr that holds its output."""
         pid = self._payload_pid()
         holder = () if self._child.status is not None else (self._child.pid,)
-        if pid is None:
-            return holder
-        shim = parent_of(pid)
-        return (*holder, pid) if shim in (None, 1) else (*holder, pid, shim or 1)
+        return holder if pid is None else (*holder, pid, *shim_of(pid))
 
     def cgroup(self) -> Path | None:
         """Return the container's cgroup."""
@@ -97,25 +79,25 @@ class ContainerdInstance:
 
     def stop(self, deadline_ns: int) -> None:
         """Have containerd send SIGTERM and wait until ctr has seen the end."""
-        self._backend.ctr("task", "kill", "--signal", "SIGTERM", self._name)
+        self._backend.ctr("task", "kill", "--signal", "SIGTERM", self.name)
         if not self._child.wait(deadline_ns):
-            raise BackendError(f"{self._name} has not ended after SIGTERM")
+            raise BackendError(f"{self.name} has not ended after SIGTERM")
 
     def remove(self, deadline_ns: int) -> None:
         """Remove the container and its snapshot; ctr removed the task when it ended."""
-        self._backend.ctr("container", "rm", self._name)
-        self._close()
+        self._backend.ctr("container", "rm", self.name)
+        self._forget()
+        self.close_output()
 
     def destroy(self) -> None:
         """Kill and remove it by force; what containerd cannot remove stays in the journal."""
-        if self._output is None:
+        if self.is_closed:
             return
         self._child.kill()
         with contextlib.suppress(BackendError):
-            self._backend.remove_by_force(self._name)
-            self._backend.journal.forget(self._number)
-        os.close(self._output)
-        self._output = None
+            self._backend.remove_by_force(self.name)
+            self._forget()
+        self.close_output()
 
     def _payload_pid(self) -> int | None:
         with contextlib.suppress(OSError, ValueError):
@@ -123,12 +105,9 @@ class ContainerdInstance:
             return None if process_start_ticks(pid) is None else pid
         return None
 
-    def _close(self) -> None:
+    def _forget(self) -> None:
         self._backend.journal.forget(self._number)
         self._pid_file.unlink(missing_ok=True)
-        if self._output is not None:
-            os.close(self._output)
-            self._output = None
 
 
 class ContainerdBackend:
@@ -166,7 +145,7 @@ class ContainerdBackend:
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return the one way there is, with the limits asked for; ctr by itself makes no network."""
-        return tuple(one for one in container_variants(self.settings) if one["network"] == "none")
+        return networkless_variants(self.settings)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Import the tree as an OCI image into the run's own namespace, once."""
@@ -250,8 +229,8 @@ class ContainerdBackend:
 
 def _limits(workload: Workload) -> tuple[str, ...]:
     memory = () if workload.memory_bytes is None else ("--memory-limit", str(workload.memory_bytes))
-    quota = "" if workload.cpus is None else str(int(workload.cpus * 100_000))
-    cpus = ("--cpu-quota", quota, "--cpu-period", "100000") if quota else ()
+    quota_us = workload.cpu_quota_us
+    cpus = () if quota_us is None else ("--cpu-quota", str(quota_us), "--cpu-period", str(CPU_PERIOD_US))
     return (*memory, *cpus, *(("--read-only",) if workload.read_only else ()))
 
 
@@ -279,9 +258,8 @@ def remove_namespace(socket: Path, namespace: str, run_id: str) -> bool:
         run_command((*command, "image", "rm", "--sync", *images), run_id, "containerd image rm")
     _remove_leases_and_content(command, run_id)
     run_command((*command, "namespace", "rm", namespace), run_id, "containerd namespace rm")
-    for parent in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
-        with contextlib.suppress(OSError):
-            remove_cgroup(parent / namespace)
+    with contextlib.suppress(OSError):
+        remove_cgroups(namespace)
     return True
 
 

@@ -8,118 +8,38 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from envbench.backends.bundle import bundle_config
 from envbench.backends.child import environment, output_pipe, run_command
+from envbench.backends.piped import PipedInstance
 from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
-from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from envbench.backends.trial import try_start
+from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError
 from envbench.journal import Entry, Journal, Kind
 from envbench.payload.tree import argv_for, tree_of_run
-from envbench.plan import LABEL, Settings, container_variants, new_nonce
-from envbench.procfs import cgroup_of, descendants_of, parent_of, process_start_ticks
-from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.removal import remove_cgroup
+from envbench.plan import Settings, networkless_variants
+from envbench.procfs import cgroup_of, descendants_of, process_start_ticks, shim_of
+from envbench.removal import remove_cgroups
 
 CHECK_DEADLINE_S = 20.0
 
-_CAPABILITIES = ("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
-"""What `runc spec` gives a process: the least that runtimes agree on."""
 
-_MOUNTS: tuple[dict[str, Any], ...] = (
-    {"destination": "/proc", "type": "proc", "source": "proc"},
-    {
-        "destination": "/dev",
-        "type": "tmpfs",
-        "source": "tmpfs",
-        "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
-    },
-    {
-        "destination": "/sys",
-        "type": "sysfs",
-        "source": "sysfs",
-        "options": ["nosuid", "noexec", "nodev", "ro"],
-    },
-    {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"]},  # noqa: S108
-)
-
-
-def bundle_config(
-    tree: Path, argv: Sequence[str], workload: Workload, settings: Settings, cgroup: str
-) -> dict[str, Any]:
-    """Return config.json for one start (OCI runtime specification 1.0.2, config.md and config-linux.md).
-
-    `cgroup` is the cgroupsPath, "" to leave cgroups alone. Without root a user namespace maps this user to root.
-    """
-    namespaces = [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "network")]
-    linux: dict[str, Any] = {"namespaces": namespaces, "resources": _resources(workload)}
-    if cgroup:
-        linux["cgroupsPath"] = cgroup
-    mounts = [dict(mount) for mount in _MOUNTS]
-    if os.geteuid() != 0:
-        namespaces.append({"type": "user"})
-        linux["uidMappings"] = [{"containerID": 0, "hostID": os.geteuid(), "size": 1}]
-        linux["gidMappings"] = [{"containerID": 0, "hostID": os.getegid(), "size": 1}]
-        linux["resources"] = {}
-    return {
-        "ociVersion": "1.0.2",
-        "process": {
-            "terminal": False,
-            "user": {"uid": 0, "gid": 0},
-            "args": list(argv),
-            "env": [f"{key}={value}" for key, value in environment(settings.run_id).items()],
-            "cwd": "/",
-            "capabilities": {
-                kind: list(_CAPABILITIES) for kind in ("bounding", "effective", "permitted", "inheritable")
-            },
-            "noNewPrivileges": True,
-        },
-        "root": {"path": str(tree), "readonly": True},
-        "hostname": "envbench",
-        "mounts": mounts,
-        "annotations": {LABEL: settings.run_id},
-        "linux": linux,
-    }
-
-
-def _resources(workload: Workload) -> dict[str, Any]:
-    resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}
-    if workload.memory_bytes is not None:
-        resources["memory"] = {"limit": workload.memory_bytes}
-    if workload.cpus is not None:
-        resources["cpu"] = {"quota": int(workload.cpus * 100_000), "period": 100_000}
-    return resources
-
-
-class OciInstance:
+class OciInstance(PipedInstance):
     """One container of a bare runtime."""
 
     def __init__(self, backend: "OciBackend", name: str, bundle: Path, output: int, numbers: Sequence[int]) -> None:
+        super().__init__(name, output)
         self._backend = backend
-        self._name = name
         self._bundle = bundle
-        self._output: int | None = output
         self._numbers = tuple(numbers)
         self.pid: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The container's id."""
-        return self._name
-
-    def output_fileno(self) -> int:
-        """Return the read end of the payload's pipe. Raises BackendError once it is destroyed."""
-        if self._output is None:
-            raise BackendError(f"{self._name} is gone")
-        return self._output
-
-    def decode(self, chunk: bytes) -> bytes:
-        """Return the chunk: nothing frames a pipe."""
-        return chunk
 
     def processes(self) -> tuple[int, ...]:
         """Return process 1 of the container, what stems from it, and the helpers that carry only this container."""
@@ -134,55 +54,34 @@ class OciInstance:
     def console_tail(self) -> str:
         """Return what the runtime says of it."""
         with contextlib.suppress(BackendError):
-            return self._backend.state(self._name)
+            return self._backend.state(self.name)
         return ""
 
     def stop(self, deadline_ns: int) -> None:
         """Have the runtime send SIGTERM and wait until process 1 has ended."""
-        self._backend.run("kill", self._name, "TERM")
-        self._wait_ended(deadline_ns)
+        self._backend.run("kill", self.name, "TERM")
+        if self.pid is not None and not _has_ended(self.pid, deadline_ns):
+            raise BackendError(f"{self.name} has not ended after SIGTERM")
 
     def remove(self, deadline_ns: int) -> None:
         """Have the runtime delete it, and remove the bundle."""
-        self._backend.run("delete", self._name)
-        self._close()
+        self._backend.run("delete", self.name)
+        self._forget()
+        self.close_output()
 
     def destroy(self) -> None:
         """Delete it by force; what the runtime cannot delete stays in the journal."""
-        if self._output is None:
+        if self.is_closed:
             return
         with contextlib.suppress(BackendError):
-            self._backend.delete_by_force(self._name)
-            self._close()
-        if self._output is not None:
-            os.close(self._output)
-            self._output = None
+            self._backend.delete_by_force(self.name)
+            self._forget()
+        self.close_output()
 
-    def _wait_ended(self, deadline_ns: int) -> None:
-        pid = self.pid
-        if pid is None:
-            return
-        import select
-
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        try:
-            poller = select.poll()
-            poller.register(descriptor, select.POLLIN)
-            if not poller.poll(max(0, (deadline_ns - monotonic_ns()) // NS_PER_MS)):
-                raise BackendError(f"{self._name} has not ended after SIGTERM")
-        finally:
-            os.close(descriptor)
-
-    def _close(self) -> None:
+    def _forget(self) -> None:
         shutil.rmtree(self._bundle, ignore_errors=True)
         for number in self._numbers:
             self._backend.journal.forget(number)
-        if self._output is not None:
-            os.close(self._output)
-            self._output = None
 
 
 class OciBackend:
@@ -199,6 +98,7 @@ class OciBackend:
         self._tree = settings.work_dir / "tree"
         self._counter = itertools.count(1)
         self._root = settings.work_dir / f"{self.name}-state"
+        self._cgroup = f"envbench-{settings.run_id}"
         self._cgroup_number = 0
 
     def global_options(self) -> tuple[str, ...]:
@@ -207,7 +107,7 @@ class OciBackend:
 
     def cgroups_path(self, name: str) -> str:
         """Return the cgroupsPath of a container, "" where the runtime has to leave cgroups alone."""
-        return f"/{_cgroup_name(self.settings.run_id)}/{name}" if os.geteuid() == 0 else ""
+        return f"/{self._cgroup}/{name}" if os.geteuid() == 0 else ""
 
     def helpers(self, pid: int) -> tuple[int, ...]:
         """Return host processes besides the payload's that exist only for its container."""
@@ -222,7 +122,7 @@ class OciBackend:
         try:
             version = run_command((self.program, "--version"), self.settings.run_id, "asking for its version")
             self.prepare({})
-            self._try()
+            try_start(self.start, {}, CHECK_DEADLINE_S)
         except BackendError as error:
             return self.unsupported(str(error))
         return Usable({self.program: version.splitlines()[0].strip(), **self.facts()})
@@ -237,13 +137,13 @@ class OciBackend:
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return the one way there is, with the limits asked for; a bare runtime knows no network but none."""
-        return tuple(one for one in container_variants(self.settings) if one["network"] == "none")
+        return networkless_variants(self.settings)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build the run's tree and the folder of the runtime's state."""
         self._tree = tree_of_run(self.settings).path
         if not self._cgroup_number and self.cgroups_path(""):
-            self._cgroup_number = self.journal.intend(Kind.CGROUP, _cgroup_name(self.settings.run_id), self.name)
+            self._cgroup_number = self.journal.intend(Kind.CGROUP, self._cgroup, self.name)
         self._root.mkdir(mode=0o700, exist_ok=True)
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> OciInstance:
@@ -282,7 +182,7 @@ class OciBackend:
         """Remove the runtime's state folder and the cgroup that held the containers'."""
         shutil.rmtree(self._root, ignore_errors=True)
         if self._cgroup_number:
-            _remove_cgroups(self.settings.run_id)
+            remove_cgroups(self._cgroup)
             self.journal.forget(self._cgroup_number)
             self._cgroup_number = 0
 
@@ -332,14 +232,6 @@ class OciBackend:
             return int((bundle / "pid").read_text("ascii"))
         except (OSError, ValueError):
             return None
-
-    def _try(self) -> None:
-        nonce = new_nonce()
-        instance = self.start(Workload(nonce), {}, lambda _mark: None)
-        try:
-            wait_ready(instance, OutputReader(marker_for(nonce)), monotonic_ns() + int(CHECK_DEADLINE_S * NS_PER_S))
-        finally:
-            instance.destroy()
 
 
 class RuncBackend(OciBackend):
@@ -415,8 +307,21 @@ class GvisorBackend(OciBackend):
 
     def helpers(self, pid: int) -> tuple[int, ...]:
         """Return the sandbox's file server, which runsc starts beside it."""
-        parent = parent_of(pid)
-        return () if parent in (None, 1) else (parent or 1,)
+        return shim_of(pid)
+
+
+def _has_ended(pid: int, deadline_ns: int) -> bool:
+    """Wait until a process that is not our child has ended or the moment has come; return whether it has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        return bool(poller.poll(max(0, (deadline_ns - monotonic_ns()) // NS_PER_MS)))
+    finally:
+        os.close(descriptor)
 
 
 def _has_state(root: Path, name: str) -> bool:
@@ -432,23 +337,13 @@ def _log_tail(path: Path) -> str:
     return " | ".join(lines[-3:])[-400:]
 
 
-def _cgroup_name(run_id: str) -> str:
-    """Return the name of the cgroup that holds all of a run's containers."""
-    return f"envbench-{run_id}"
-
-
-def _remove_cgroups(run_id: str) -> bool:
-    """Remove the cgroup above the containers' own, which runtimes leave behind; return whether there was any."""
-    hierarchies = (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/"))
-    return bool(sum(remove_cgroup(parent / _cgroup_name(run_id)) for parent in hierarchies))
-
-
 def reap(entry: Entry, run_id: str) -> bool:
-    """Delete a journalled container of a dead run by force, with the runtime that made it. Raises BackendError."""
-    if run_id not in entry.name:
-        raise BackendError(f"{entry.name} does not carry the run's id {run_id}; left alone")
+    """Delete a journalled container of a dead run with the runtime that made it, or the run's cgroup.
+
+    Raises BackendError.
+    """
     if entry.kind is Kind.CGROUP:
-        return _remove_cgroups(run_id)
+        return remove_cgroups(entry.name)
     options = json.loads(entry.facts["options"])
     root = Path(options[options.index("--root") + 1])
     if not _has_state(root, entry.name):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from envbench.plan import Settings
     from envbench.journal import Journal
+    from envbench.plan import Settings
 
 
 class Mark(StrEnum):
@@ -32,6 +32,9 @@ class Mark(StrEnum):
 
 
 MarkCallback = Callable[[Mark], None]
+
+CPU_PERIOD_US = 100_000
+"""The period that a limit of CPU time is counted in (cgroups: cpu.cfs_period_us, cpu.max), the kernel's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ class Workload:
     keep_running: bool = False
     """False: the payload ends by itself after its ready line has been acknowledged or stop is asked; True: it idles
     until stopped."""
+
+    @property
+    def cpu_quota_us(self) -> int | None:
+        """CPU time that all its processes together may take in each CPU_PERIOD_US, None without a limit."""
+        return None if self.cpus is None else int(self.cpus * CPU_PERIOD_US)
 
 
 class Instance(Protocol):
