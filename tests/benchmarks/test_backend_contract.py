@@ -55,7 +55,7 @@ def test_instances_have_the_protocols_names():
     from tests.benchmarks.conftest import FakeInstance
 
     from envbench.backends.containerd import ContainerdInstance
-    from envbench.backends.engine_api import EngineInstance
+    from envbench.backends.engine_instance import EngineInstance
     from envbench.backends.namespaces import NamespacesInstance
     from envbench.backends.oci import OciInstance
     from envbench.backends.spawned import SpawnedInstance

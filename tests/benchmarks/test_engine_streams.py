@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from envbench import cpu_time, noise, procfs
 from envbench.backends.bundle import bundle_config
 from envbench.backends.docker import runtimes_of
-from envbench.backends.engine_api import Demultiplexer
+from envbench.backends.engine_instance import Demultiplexer
 from envbench.backends.images import oci_archive, payload_tar
 from envbench.backends.protocol import Workload
 from envbench.payload.tree import build_tree

@@ -6,19 +6,15 @@ import stat
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from envbench.backends.engine_api import EngineBackend, engine_errors, reap_by_api
-from envbench.backends.images import payload_tar
+from envbench.backends.engine_api import EngineBackend
+from envbench.backends.engine_calls import api_client, engine_errors, reap_by_api
 from envbench.backends.protocol import Unusable, Usable
 from envbench.errors import BackendError
 from envbench.journal import Entry, Journal
-from envbench.payload.tree import tree_of_run
 from envbench.plan import LABEL, Settings, container_variants
 from envbench.procfs import pids_named
-
-if TYPE_CHECKING:
-    from docker.api.client import APIClient
 
 SYSTEM_SOCKET = Path("/var/run/docker.sock")
 START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"
@@ -33,14 +29,6 @@ def default_endpoint() -> str:
         return host
     rootless = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")) / "docker.sock"
     return f"unix://{rootless if rootless.exists() and not SYSTEM_SOCKET.exists() else SYSTEM_SOCKET}"
-
-
-def api_client(endpoint: str, timeout_s: float) -> "APIClient":
-    """Return a client whose API version is negotiated with the engine. Raises BackendError where it cannot connect."""
-    from docker.api.client import APIClient
-
-    with engine_errors(f"engine at {endpoint}"):
-        return APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
 
 
 def socket_problem(endpoint: str) -> Unusable | None:
@@ -75,10 +63,6 @@ class DockerBackend(EngineBackend):
     def endpoint(self) -> str:
         """Return the engine's address."""
         return default_endpoint()
-
-    def connect(self) -> "APIClient":
-        """Connect to the engine. Raises BackendError."""
-        return api_client(self.endpoint(), self.settings.deadline_s)
 
     def check(self) -> Usable | Unusable:
         """Find out whether an engine of this machine answers."""
@@ -134,14 +118,8 @@ class DockerBackend(EngineBackend):
         return container_variants(self.settings, asked)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
-        """Import the tree as an image, once."""
-        tree = tree_of_run(self.settings)
-        if self._image is not None:
-            return
-        if self.settings.image is not None:
-            self.require_image(self.settings.image)
-        else:
-            self.import_payload(payload_tar(tree.path))
+        """Have the image ready."""
+        self.prepare_image()
 
     def remaining(self) -> tuple[str, ...]:
         """Return the containers that carry the run's label. Raises BackendError where the engine does not answer."""

@@ -11,24 +11,18 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from envbench.backends.child import Child, output_pipe, run_command, users_environment
-from envbench.backends.docker import api_client
 from envbench.backends.engine_api import EngineBackend
-from envbench.backends.images import payload_tar
 from envbench.backends.protocol import Unusable, Usable, Workload
+from envbench.backends.trial import try_start
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.journal import Entry, Journal
-from envbench.payload.tree import tree_of_run
-from envbench.plan import LABEL, Settings, container_variants, new_nonce
+from envbench.plan import LABEL, Settings, container_variants
 from envbench.procfs import marked_processes, pids_named
-from envbench.readiness import OutputReader, marker_for, wait_ready
 from envbench.removal import end_process
-
-if TYPE_CHECKING:
-    from docker.api.client import APIClient
 
 SERVICE_DEADLINE_S = 20.0
 TRIAL_DEADLINE_S = 30.0
@@ -104,10 +98,6 @@ class RuntimeEngine(EngineBackend):
         """Return the service's socket."""
         return self.service.endpoint
 
-    def connect(self) -> "APIClient":
-        """Connect to the service. Raises BackendError."""
-        return api_client(self.endpoint(), self.settings.deadline_s)
-
     def host_options(self) -> Mapping[str, Any]:
         """Return this process's own limits: Podman's defaults may be above what a restricted host allows.
 
@@ -118,15 +108,6 @@ class RuntimeEngine(EngineBackend):
         limits = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1]}
         limits["nproc"] = _smaller(resource.getrlimit(resource.RLIMIT_NPROC)[1], _pid_max())
         return {"ulimits": [docker.types.Ulimit(name=name, soft=most, hard=most) for name, most in limits.items()]}
-
-    def try_once(self) -> None:
-        """Start one container and wait until its payload is ready. Raises BackendError where this runtime cannot."""
-        nonce = new_nonce()
-        instance = self.start(Workload(nonce), {"network": "none"}, lambda _mark: None)
-        try:
-            wait_ready(instance, OutputReader(marker_for(nonce)), monotonic_ns() + int(TRIAL_DEADLINE_S * NS_PER_S))
-        finally:
-            instance.destroy()
 
     def close(self) -> None:
         """Remove the image, close the client, end the service."""
@@ -172,7 +153,7 @@ class PodmanBackend:
             try:
                 engine = self._engine(runtime)
                 if self._settings.image is None:
-                    engine.try_once()
+                    try_start(engine.start, {"network": "none"}, TRIAL_DEADLINE_S)
                 facts |= {"api": engine.api.api_version}
                 self._works = (*self._works, runtime)
             except (BackendError, OSError) as error:
@@ -222,11 +203,7 @@ class PodmanBackend:
         if runtime not in self._engines:
             engine = RuntimeEngine(self._settings, self._journal, runtime)
             self._engines[runtime] = engine
-            tree = tree_of_run(self._settings)
-            if self._settings.image is not None:
-                engine.require_image(self._settings.image)
-            else:
-                engine.import_payload(payload_tar(tree.path))
+            engine.prepare_image()
         return self._engines[runtime]
 
     def _drop(self, runtime: str) -> None:
@@ -244,8 +221,6 @@ _LIST = ("podman", "ps", "--all", "--format", "{{.Names}}", "--filter")
 
 def reap(entry: Entry, run_id: str) -> bool:
     """Remove a journalled container or image of a dead run by Podman's own command. Raises BackendError."""
-    if run_id not in entry.name:
-        raise BackendError(f"{entry.name} does not carry the run's id {run_id}; left alone")
     kind = "image" if entry.kind == "image" else "container"
     with contextlib.suppress(BackendError):
         run_command(("podman", kind, "exists", entry.name), run_id, "looking for it")
