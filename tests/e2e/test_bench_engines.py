@@ -19,7 +19,7 @@ from envbench.backends import load
 from envbench.backends.protocol import Unusable
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
-from envbench.journal import Journal, Kind
+from envbench.journal import Entry, Journal, Kind
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import Outcome, Phase
 from envbench.plan import Rung, Settings, new_nonce, new_run_id
@@ -158,6 +158,26 @@ def test_foreign_containers_and_images_are_untouched(ground, tmp_path):
         assert api.inspect_container(foreign["Id"])["State"] == before
     finally:
         api.remove_container(foreign["Id"], force=True)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")])
+def test_a_volume_of_a_killed_run_is_reaped_and_no_other(name, ground):
+    run = ground(name)
+    kept, foreign = f"envbench-{run.run_id}-kept", f"foreign-{os.getpid()}"
+    for volume in (kept, foreign):
+        subprocess.run([name, "volume", "create", volume], check=True, capture_output=True)
+    endpoint = getattr(run.backend, "endpoint", str)()
+    entries = [Entry(n, Kind.VOLUME, volume, name, {"endpoint": endpoint}) for n, volume in enumerate((kept, foreign))]
+    try:
+        done = {one.entry.name: one for one in reap_entries(entries, run.run_id)}
+        assert (done[kept].was_there, done[kept].error) == (True, "")
+        assert "left alone" in done[foreign].error
+        left = subprocess.run([name, "volume", "ls", "--quiet"], check=True, capture_output=True, text=True).stdout
+        assert kept not in left.split()
+        assert foreign in left.split()
+        assert [one.was_there for one in reap_entries(entries[:1], run.run_id)] == [False]
+    finally:
+        subprocess.run([name, "volume", "rm", "--force", kept, foreign], check=True, capture_output=True)
 
 
 def envbench(*words: object, **more: object) -> int:

@@ -1,7 +1,7 @@
 """Single calls of the Docker Engine API: the client, removal of what carries a run's id, errors in one line."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -45,16 +45,21 @@ def api_client(endpoint: str, timeout_s: float) -> "APIClient":
         return APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
 
 
-def remove_container(api: "APIClient", identity: str) -> bool:
-    """Kill and remove a container; return whether it was there. Raises BackendError."""
+def _removed(what: str, call: Callable[[], object]) -> bool:
+    """Make a call that removes something; return whether it was there. Raises BackendError."""
     from docker.errors import NotFound
 
-    with engine_errors(f"removing {identity}"):
+    with engine_errors(f"removing {what}"):
         try:
-            api.remove_container(identity, force=True, v=True)
+            call()
         except NotFound:
             return False
     return True
+
+
+def remove_container(api: "APIClient", identity: str) -> bool:
+    """Kill and remove a container; return whether it was there. Raises BackendError."""
+    return _removed(identity, lambda: api.remove_container(identity, force=True, v=True))
 
 
 def remove_labelled_container(api: "APIClient", identity: str, run_id: str) -> bool:
@@ -84,18 +89,13 @@ def remove_when_it_appears(api: "APIClient", identity: str, run_id: str, patienc
 
 def remove_image(api: "APIClient", name: str) -> bool:
     """Remove an image; return whether it was there. Raises BackendError."""
-    from docker.errors import ImageNotFound
-
-    with engine_errors(f"removing image {name}"):
-        try:
-            api.remove_image(name, force=True)
-        except ImageNotFound:
-            return False
-    return True
+    return _removed(f"image {name}", lambda: api.remove_image(name, force=True))
 
 
 def reap_by_api(api: "APIClient", entry: Entry, run_id: str) -> bool:
-    """Remove a journalled container or image of this run; return whether it was there. Raises BackendError."""
+    """Remove a journalled container, image or volume of this run; return whether it was there. Raises BackendError."""
     if entry.kind is Kind.IMAGE:
         return remove_image(api, entry.name)
+    if entry.kind is Kind.VOLUME:
+        return _removed(f"volume {entry.name}", lambda: api.remove_volume(entry.name))
     return remove_when_it_appears(api, entry.name, run_id, INTERRUPTED_PATIENCE_S)

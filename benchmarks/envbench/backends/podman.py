@@ -220,10 +220,11 @@ _LIST = ("podman", "ps", "--all", "--format", "{{.Names}}", "--filter")
 
 
 def reap(entry: Entry, run_id: str) -> bool:
-    """Remove a journalled container or image of a dead run by Podman's own command. Raises BackendError."""
-    kind = "image" if entry.kind == "image" else "container"
-    with contextlib.suppress(BackendError):
+    """Remove a journalled container, image or volume of a dead run by Podman's own command. Raises BackendError."""
+    kind = str(entry.kind)
+    try:
         run_command(("podman", kind, "exists", entry.name), run_id, "looking for it")
-        run_command(("podman", kind, "rm", "--force", entry.name), run_id, f"removing {entry.name}")
-        return True
-    return False
+    except BackendError:
+        return False
+    run_command(("podman", kind, "rm", "--force", entry.name), run_id, f"removing {entry.name}")
+    return True
