@@ -170,67 +170,47 @@ def signatures_command(as_json: bool) -> int:
     return _show(Rendered(signatures_json() if as_json else signatures_text(), 0))
 
 
-@command.command("resources")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_of_a_system
-@click.pass_context
-def resources_command(
-    context: click.Context,
-    as_json: bool,
-    capture: str | None,
-    root: str | None,
-    debug: bool,  # noqa: ARG001
-) -> int:
+def _add_report(name: str, words: str) -> None:
+    """Add the command that prints one of the reports in `render.blocks`."""
+
+    @command.command(name, help=words)
+    @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+    @_of_a_system
+    @click.pass_context
+    def show(
+        context: click.Context,
+        as_json: bool,
+        capture: str | None,
+        root: str | None,
+        debug: bool,  # noqa: ARG001
+    ) -> int:
+        from envinspect.render.blocks import report
+
+        facts = _merged(context, capture, root).facts()
+        return _show(report(name, facts, palette_for(sys.stdout), as_json=as_json))
+
+
+_add_report(
+    "resources",
     """Say what this code may really use, and why.
 
     CPUs, memory, swap, processes, open files, disk and huge pages, with the limits of all control groups above.
-    """
-    from envinspect.render.blocks import report
-
-    facts = _merged(context, capture, root).facts()
-    return _show(report("resources", facts, palette_for(sys.stdout), as_json=as_json))
-
-
-@command.command("isolation")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_of_a_system
-@click.pass_context
-def isolation_command(
-    context: click.Context,
-    as_json: bool,
-    capture: str | None,
-    root: str | None,
-    debug: bool,  # noqa: ARG001
-) -> int:
+    """,
+)
+_add_report(
+    "isolation",
     """Say what separates this process from the host.
 
     Namespaces, capabilities, seccomp, security label, masked and read-only paths, devices, and what shows all the same.
-    """
-    from envinspect.render.blocks import report
-
-    facts = _merged(context, capture, root).facts()
-    return _show(report("isolation", facts, palette_for(sys.stdout), as_json=as_json))
-
-
-@command.command("capabilities")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_of_a_system
-@click.pass_context
-def capabilities_command(
-    context: click.Context,
-    as_json: bool,
-    capture: str | None,
-    root: str | None,
-    debug: bool,  # noqa: ARG001
-) -> int:
+    """,
+)
+_add_report(
+    "capabilities",
     """Say what works here: containers, VMs, perf.
 
     Nested VMs and binaries of other architectures too; each with the reason, and where it does not work the remedy.
-    """
-    from envinspect.render.blocks import report
-
-    facts = _merged(context, capture, root).facts()
-    return _show(report("capabilities", facts, palette_for(sys.stdout), as_json=as_json))
+    """,
+)
 
 
 @command.command("capture")
