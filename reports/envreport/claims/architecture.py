@@ -1,9 +1,9 @@
 """Claims on kernels, hypervisors and what is emulated."""
 
 from envbench.phases import Experiment, Unit
-from envreport.claims.combined import FirstOf, Given, HostLayer
+from envreport.claims.combined import FirstOf, Given, HostLayer, all_of, observe
 from envreport.claims.model import Claim, Theme
-from envreport.claims.rules import C, Observation, Threshold, V, all_of, observe
+from envreport.claims.rules import C, Observation, Threshold, V
 from envreport.claims.verdict import Quantifier, Relation, Verdict
 from envreport.rungs import Side
 

@@ -2,9 +2,9 @@
 
 from envbench.phases import Experiment
 from envreport.claims.architecture import NAMESPACES, WSL_REMEDY
-from envreport.claims.combined import Anyhow
+from envreport.claims.combined import Anyhow, all_of, observe
 from envreport.claims.model import Claim, Theme
-from envreport.claims.rules import C, Exact, ExactRatio, V, W, all_of, observe
+from envreport.claims.rules import C, Exact, ExactRatio, V, W
 from envreport.claims.verdict import Relation
 
 I = Experiment.ISOLATION  # noqa: E741

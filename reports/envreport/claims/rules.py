@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 
 from envbench.phases import Experiment, Phase, Unit
 from envreport import stats, units
-from envreport.claims.model import Finding, Need, Outcome, Rule
+from envreport.claims.model import Finding, Need, Outcome
 from envreport.claims.verdict import (
     Answer,
     Quantifier,
     Relation,
     TcgBias,
-    both,
     compare,
     compare_exact,
     weigh,
@@ -357,50 +356,3 @@ class ExactRatio:
         about = f"{top.key.label} over {bottom.key.label}"
         number = min(len(top.values), len(bottom.values))
         return Finding(answer, about, text, number, accelerator_of(results, top, bottom), "", (top.key, bottom.key))
-
-
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """Several rules that must all hold."""
-
-    parts: tuple[Rule, ...]
-
-    @property
-    def bias(self) -> TcgBias:
-        """The bias of the parts, if any has one."""
-        return next((part.bias for part in self.parts if part.bias is not TcgBias.NONE), TcgBias.NONE)
-
-    def describe(self) -> str:
-        """Return all parts in words."""
-        return "; and ".join(part.describe() for part in self.parts)
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return the needs of all parts."""
-        return tuple(dict.fromkeys(need for part in self.parts for need in part.needs()))
-
-    def judge(self, results: Results) -> Outcome:
-        """Judge every part; a missing one leaves no answer unless another fails."""
-        outcomes = [part.judge(results) for part in self.parts]
-        failed = [
-            (part, outcome)
-            for part, outcome in zip(self.parts, outcomes, strict=True)
-            if outcome.weighed and outcome.weighed.answer is Answer.FAILS
-        ]
-        return Outcome(
-            both([outcome.weighed for outcome in outcomes]),
-            tuple(finding for outcome in outcomes for finding in outcome.findings),
-            tuple(dict.fromkeys(need for outcome in outcomes for need in outcome.missing)),
-            "; and ".join(outcome.failing or part.describe() for part, outcome in failed),
-        )
-
-
-def all_of(*parts: Rule) -> AllOf:
-    """Return a rule that holds if all of these do."""
-    return AllOf(parts)
-
-
-def observe(experiment: Experiment, sides: tuple[Side, ...], **expected: bool) -> AllOf:
-    """Return a rule on several observations of the same rungs; "__" in a name stands for the dot of a family."""
-    return AllOf(
-        tuple(Observation(experiment, name.replace("__", "."), sides, value) for name, value in expected.items())
-    )
