@@ -103,6 +103,16 @@ def test_a_path_that_does_not_carry_the_runs_id_is_never_touched(tmp_path, name)
     assert path.exists(), "what could not be removed stays on the list"
 
 
+@pytest.mark.parametrize("backend", ["docker", "podman", "runc", "containerd", "libvirt"])
+def test_no_engine_is_asked_for_a_thing_that_does_not_carry_the_runs_id(tmp_path, backend):
+    """Without facts no rung could even say where its engine is: the refusal comes before."""
+    state = tmp_path / "state"
+    path = dead_journal(state, [{"kind": "container", "name": "somebody-elses", "backend": backend}])
+    (done,) = reap(state)
+    assert "left alone" in done.error
+    assert path.exists()
+
+
 def test_a_cut_last_line_is_no_reason_to_forget_the_rest(tmp_path):
     folder = tmp_path / f"work-{RUN}"
     folder.mkdir()
