@@ -9,13 +9,14 @@ from typing import Any
 
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
 from envreport import stats, units
+from envreport.cells import count, number, text
 from envreport.claims import Claim, judge_all
 from envreport.claims.rules import accelerator_of
 from envreport.conditions import host_layers, run_conditions
 from envreport.document import Cell, Fact, Layer, RawData, ReportDocument, Table
 from envreport.results import SAMPLES_FILE, Results, Series
 from envreport.rungs import FLOOR_PROFILE, Side, label, side_of
-from envreport.sections import build_sections, count, number, text
+from envreport.sections import build_sections
 from envreport.stability import NOISE_LIMITS, all_warnings, diagnose
 from envreport.summary import summarise
 from envreport.units import TIMES

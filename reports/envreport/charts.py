@@ -1,17 +1,13 @@
 """Charts as inline SVG: a `Chart` in, markup out whose colours are CSS variables and whose text stays text.
 
-matplotlib draws; afterwards every inline style becomes a class, so that a page with a strict content-security policy
-can carry
-it, and every stand-in colour becomes a variable, so that dark mode works. The same chart gives the same bytes.
+matplotlib draws in stand-in colours, `svg` makes the page's of them. The same chart gives the same bytes.
 """
 
 import io
 import math
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +18,7 @@ from envbench.phases import STRETCHES, Phase, Unit
 from envreport import units
 from envreport.document import Chart, Mark
 from envreport.rungs import Side
+from envreport.svg import clean
 
 WIDTH_IN = 7.6
 ROW_IN = 0.36
@@ -50,12 +47,12 @@ HATCHES = ("", "//", "\\\\", "||", "--", "xx", "++", "///", "|||")
 LINE_MARKERS = ("D", "v", "o", "^", "s", "P", "X", "<", ">", "p", "h")
 LINE_STYLES = ("-", "--", "-.", ":")
 VARIABLES: Mapping[str, str] = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    PAPER: "--card",
-    **{colour: f"--side-{side}" for side, colour in SIDE_COLOURS.items()},
-    **{colour: f"--part-{index + 1}" for index, colour in enumerate(PART_COLOURS)},
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--card)",
+    **{colour: f"var(--side-{side})" for side, colour in SIDE_COLOURS.items()},
+    **{colour: f"var(--part-{index + 1})" for index, colour in enumerate(PART_COLOURS)},
 }
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -92,7 +89,7 @@ def draw(chart: Chart) -> tuple[str, dict[str, str]]:
         figure.savefig(
             buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.08
         )
-    return clean(buffer.getvalue(), chart.id, chart.title, chart.description)
+    return clean(buffer.getvalue(), chart.id, chart.title, chart.description, VARIABLES)
 
 
 def _figure(rows: int, *, height: float | None = None) -> tuple[Figure, Any]:
@@ -328,75 +325,3 @@ DRAWERS: Mapping[str, Callable[[Chart], Figure]] = {
     "lines": _lines,
     "trend": _lines,
 }
-
-_COLOUR = re.compile(r"#[0-9a-f]{6}")
-_FONT_SIZE = re.compile(r"[\d.]+px")
-SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-ET.register_namespace("", SVG)
-ET.register_namespace("xlink", XLINK)
-DROPPED = frozenset({f"{{{SVG}}}metadata", f"{{{SVG}}}style"})
-
-
-def clean(svg: str, prefix: str, title: str, description: str) -> tuple[str, dict[str, str]]:
-    """Return matplotlib's SVG fit for a page.
-
-    Own ids, classes for styles, variables for colours, a title and a description.
-
-    It is parsed, not matched: names from outside stand in its text, and none may pass for markup or style.
-    """
-    root = ET.fromstring(svg)  # noqa: S314  (matplotlib's own output of a moment ago)
-    rules: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for parent in list(root.iter()):
-        for child in [child for child in parent if child.tag in DROPPED]:
-            parent.remove(child)
-    for element in root.iter():
-        _own_ids(element, prefix)
-        style = _declarations(element)
-        if style:
-            name = names.setdefault(style, f"{prefix}-{len(names)}")
-            rules[name] = style
-            element.set("class", name)
-    for name in ("width", "height", "version"):
-        root.attrib.pop(name, None)
-    root.set("role", "img")
-    root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
-    for position, (tag, text) in enumerate((("title", title), ("desc", description))):
-        element = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
-        element.text = units.printable(text)
-        root.insert(position, element)
-    for element in root.iter():
-        if element.tag != f"{{{SVG}}}text":
-            element.text = None if element.text is None or not element.text.strip() else element.text
-        element.tail = None
-    return ET.tostring(root, encoding="unicode"), rules
-
-
-def _own_ids(element: ET.Element, prefix: str) -> None:
-    """Ids are unique in a page, not only in a chart."""
-    for name, value in element.attrib.items():
-        if name == "id":
-            element.set(name, f"{prefix}-{value}")
-        elif name == f"{{{XLINK}}}href" and value.startswith("#"):
-            element.set(name, f"#{prefix}-{value[1:]}")
-        elif "url(#" in value:
-            element.set(name, value.replace("url(#", f"url(#{prefix}-"))
-
-
-def _declarations(element: ET.Element) -> str:
-    """Take the style and the colours off an element and return them as CSS with variables."""
-    found = []
-    for part in element.attrib.pop("style", "").split(";"):
-        name, _, value = (text.strip() for text in part.partition(":"))
-        if name == "font":  # the page's own font, in the chart's size
-            size = _FONT_SIZE.search(value)
-            name, value = "font-size", size[0] if size else "10px"
-        if name and name != "font-family":
-            found.append((name, value))
-    found.extend((name, element.attrib.pop(name)) for name in ("fill", "stroke") if name in element.attrib)
-    return "; ".join(f"{name}: {_COLOUR.sub(_variable, value)}" for name, value in found)
-
-
-def _variable(match: re.Match[str]) -> str:
-    name = VARIABLES.get(match[0])
-    return f"var({name})" if name else match[0]

@@ -1,0 +1,62 @@
+"""The sections of a report: results in, charts and tables out, each only where there are data for it."""
+
+from collections.abc import Callable, Mapping
+
+from envbench.phases import Experiment
+from envreport.document import Section
+from envreport.results import Results
+from envreport.sections.footprint import density, memory, size
+from envreport.sections.series import detail_table, matrix_table, not_part
+from envreport.sections.speed import speed
+from envreport.sections.startup import startup
+
+
+def observed(experiment: Experiment, section_id: str, title: str, lead: str) -> Callable[[Results], Section]:
+    """Return the section builder of an experiment whose rows are what was seen, not how long or how much."""
+
+    def build(results: Results) -> Section:
+        series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
+        if not series:
+            return Section(section_id, title, "", empty=not_part(results, experiment))
+        matrix = matrix_table(f"{section_id}-matrix", f"{title}: rung against rung", series)
+        details = detail_table(f"{section_id}-table", f"{title}: what was seen", series)
+        return Section(section_id, title, lead, (), (matrix, details) if matrix.rows else (details,))
+
+    return build
+
+
+SECTIONS: Mapping[str, Callable[[Results], Section]] = {
+    "startup": startup,
+    "kernel": observed(
+        Experiment.KERNEL, "kernel", "Kernel", "Read inside each instance and held against this machine."
+    ),
+    "memory": memory,
+    "size": size,
+    "speed": speed,
+    "isolation": observed(
+        Experiment.ISOLATION,
+        "isolation",
+        "Isolation",
+        "What can be seen and done from inside, counted alike everywhere.",
+    ),
+    "density": density,
+    "release": observed(
+        Experiment.RELEASE, "release", "Clean-up", "What was left on this machine after instances were removed."
+    ),
+    "resize": observed(
+        Experiment.RESIZE, "resize", "Resizing while it runs", "Limits changed from outside, looked at from inside."
+    ),
+    "portability": observed(
+        Experiment.PORTABILITY,
+        "portability",
+        "Portability and storage",
+        "Carrying artefacts away, and what outlives an instance.",
+    ),
+    "wsl": observed(Experiment.WSL, "wsl", "WSL", "Inside WSL only."),
+}
+"""In the order of the report."""
+
+
+def build_sections(results: Results) -> tuple[Section, ...]:
+    """Return every section, also those that have nothing to show (they say why)."""
+    return tuple(build(results) for build in SECTIONS.values())

@@ -1,0 +1,152 @@
+"""What instances take up: memory of one, size of what they are made from, and many at once."""
+
+from statistics import median
+
+from envbench.phases import Experiment, Unit
+from envbench.samples import variant_keys
+from envreport import rungs, units
+from envreport.cells import count, number, text
+from envreport.claims.special import density_slopes
+from envreport.document import Cell, Chart, Mark, Section, Table
+from envreport.results import Results
+from envreport.sections.series import detail_table, mark, not_part, series_table, spoken
+from envreport.words import words
+
+
+def memory(results: Results) -> Section:
+    """Memory of one idle instance, by every common definition."""
+    section = _metrics(
+        results,
+        Experiment.MEMORY,
+        "memory",
+        "Memory",
+        "Host memory of one idle instance. The headline is total: everything the host holds only "
+        "because of this instance.",
+        "total",
+        "Host memory of one idle instance",
+    )
+    return _with_idle(results, section)
+
+
+def _with_idle(results: Results, section: Section) -> Section:
+    idle = [series for key, series in results.series.items() if key.experiment is Experiment.IDLE and series.values]
+    if not idle:
+        return section
+    table = series_table("idle-table", "An idle instance over a window", idle, metric=True)
+    return Section(section.id, "Memory and CPU at rest", section.lead, section.charts, (*section.tables, table))
+
+
+def _metrics(
+    results: Results, experiment: Experiment, section_id: str, title: str, lead: str, headline: str, chart_title: str
+) -> Section:
+    """Return a section with a chart of the headline metric and a table of all."""
+    series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
+    if not series:
+        return Section(section_id, title, "", empty=not_part(results, experiment))
+    heads = [each for each in series if each.key.phase == headline]
+    charts: tuple[Chart, ...] = ()
+    if heads:
+        table = series_table(f"{section_id}-headline", chart_title, heads)
+        marks = tuple(mark(results, each) for each in heads)
+        log = " (log scale)" if all(min(each.values) > 0 for each in heads) else ""
+        chart = Chart(
+            f"{section_id}-chart",
+            "strip",
+            chart_title,
+            spoken(heads),
+            f"{words(headline)}{log}",
+            heads[0].unit,
+            marks,
+            table,
+        )
+        charts = (chart,)
+    tables = (series_table(f"{section_id}-table", f"{title}: every figure", series, metric=True),)
+    return Section(section_id, title, lead, charts, tables)
+
+
+def size(results: Results) -> Section:
+    """Size of the artefacts, and what they are made of."""
+    disk = [each for key, each in results.series.items() if key.experiment is Experiment.SIZE and each.values]
+    if not disk:
+        return Section("size", "Size", "", empty=not_part(results, Experiment.SIZE))
+    marks: list[Mark] = []
+    rows: list[tuple[Cell, ...]] = []
+    for head in (each for each in disk if each.key.phase == "disk"):
+        items = [each for each in disk if each.key.rung == head.key.rung and each.key.phase.startswith("item.")]
+        parts = [(each.key.phase.removeprefix("item.").replace("_", " "), median(each.values)) for each in items]
+        parts = [part for part in parts if part[1]]
+        marks.append(
+            Mark(head.key.label, results.side(head.key), parts=tuple(parts) or (("on disk", median(head.values)),))
+        )
+        rows.extend((text(head.key.label), text(name), number(value, Unit.BYTES)) for name, value in parts)
+    table = Table("size-items", "What the artefacts hold", ("rung", "class", "bytes"), tuple(rows), (2,))
+    charts: tuple[Chart, ...] = ()
+    if marks:
+        description = "Bytes by class of content, from kernel and initramfs to libraries and app."
+        charts = (
+            Chart(
+                "size-chart",
+                "stack",
+                "What the artefacts are made of",
+                description,
+                "size",
+                Unit.BYTES,
+                tuple(marks),
+                table,
+            ),
+        )
+    plain = [each for each in disk if not each.key.phase.startswith("item.")]
+    tables = (series_table("size-table", "Transfer, on-disk and virtual size", plain, metric=True),)
+    return Section(
+        "size", "Size", "The same payload as each rung's own artefact. Sizes have no sampling error.", charts, tables
+    )
+
+
+def density(results: Results) -> Section:
+    """Many instances at once: memory and start time of each further one."""
+    charts, rows = [], []
+    for metric, chart_id, title, axis in (
+        ("memory_n", "density-memory", "Memory of all instances together", "memory of all"),
+        ("start_n", "density-start", "Start time with others running", "request to ready"),
+    ):
+        marks, unit = [], Unit.BYTES if metric == "memory_n" else Unit.NS
+        for rung, (slope, parts) in density_slopes(results, metric).items():
+            points = sorted((float(variant_keys(part.key.variant)["n"]), median(part.values)) for part in parts)
+            name = rungs.label(*rung)
+            side = results.side(rung)
+            marks.append(Mark(name, side, tuple(y for _, y in points), tuple(x for x, _ in points), slope))
+            limits = units.interval_text(slope.interval, unit)
+            rows.append((text(name), text(words(metric)), number(slope.value, unit), text(limits), count(slope.n)))
+        if marks:
+            table = Table(
+                f"{chart_id}-table",
+                title,
+                ("rung", "instances", axis),
+                tuple(
+                    (text(each.name), count(int(x)), number(y, unit))
+                    for each in marks
+                    for x, y in zip(each.positions, each.values, strict=True)
+                ),
+                (1, 2),
+            )
+            charts.append(
+                Chart(
+                    chart_id, "lines", title, f"{title} over the number of instances.", axis, unit, tuple(marks), table
+                )
+            )
+    if not rows:
+        return Section("density", "Density", "", empty=not_part(results, Experiment.DENSITY))
+    slopes = Table(
+        "density-slopes",
+        "Each further instance adds",
+        ("rung", "what", "slope", "95 % interval", "n"),
+        tuple(rows),
+        (2, 3, 4),
+    )
+    held = [
+        each
+        for key, each in results.series.items()
+        if key.experiment is Experiment.DENSITY and key.phase == "instances" and each.values
+    ]
+    tables = (slopes, detail_table("density-held", "How many ran at once", held)) if held else (slopes,)
+    return Section("density", "Density", "One, two, four … instances at once.", tuple(charts), tables)

@@ -1,0 +1,89 @@
+"""A series as the sections show it: cells of a row, a mark in a chart, a table of several."""
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+
+from envbench.phases import Experiment
+from envreport import stats, units
+from envreport.cells import count, number, text
+from envreport.document import Cell, Mark, Table
+from envreport.results import Results, Series
+from envreport.words import words
+
+
+def estimate_cells(series: Series) -> tuple[Cell, ...]:
+    """Return median, interval and n of a series."""
+    middle = stats.median(series.values)
+    limits = units.interval_text(middle.interval, series.unit) if middle else units.MISSING
+    return (
+        number(middle.value if middle else None, series.unit),
+        Cell(limits, middle.interval.low if middle and middle.interval else None),
+        count(len(series.values)),
+    )
+
+
+def mark(results: Results, series: Series, *, positions: bool = False) -> Mark:
+    """Return a series as a mark of a chart."""
+    where = tuple(float(row.order) for row in series.good) if positions else ()
+    return Mark(series.key.label, results.side(series.key), series.values, where, stats.median(series.values))
+
+
+def series_table(table_id: str, caption: str, series: Sequence[Series], *, metric: bool = False) -> Table:
+    """Return median, interval and n of each series as a table."""
+    head = ("rung", *(("what",) if metric else ()), "median", "95 % interval", "n")
+    first = 2 if metric else 1
+    return Table(
+        table_id,
+        caption,
+        head,
+        tuple(
+            (text(each.key.label), *((text(each.key.phase),) if metric else ()), *estimate_cells(each))
+            for each in series
+        ),
+        tuple(range(first, first + 3)),
+    )
+
+
+def spoken(series: Sequence[Series]) -> str:
+    """Return medians as a sentence, for who cannot see the chart."""
+    parts = []
+    for each in series:
+        middle = stats.median(each.values)
+        if middle:
+            parts.append(f"{each.key.label}: median {units.quantity(middle.value, each.unit)}")
+    return "; ".join(parts) + "."
+
+
+def detail_table(table_id: str, caption: str, series: Sequence[Series]) -> Table:
+    """Return observations and counts with what was seen."""
+    rows = tuple(
+        (
+            text(each.key.label),
+            text(words(each.key.phase)),
+            number(median(each.values), each.unit),
+            text("; ".join(each.details[:3]) or units.MISSING),
+        )
+        for each in series
+    )
+    return Table(table_id, caption, ("rung", "what", "result", "seen"), rows, (2,))
+
+
+def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table:
+    """Return what was looked at on several rungs with a row for each metric and a column for each rung."""
+    seen = Counter(each.key.phase for each in series)
+    series = [each for each in series if seen[each.key.phase] > 1]
+    names = tuple(dict.fromkeys(each.key.label for each in series))
+    found = {(each.key.phase, each.key.label): number(median(each.values), each.unit) for each in series}
+    rows = tuple(
+        (text(words(phase)), *(found.get((phase, name), text(units.MISSING)) for name in names))
+        for phase in dict.fromkeys(each.key.phase for each in series)
+    )
+    return Table(table_id, caption, ("what", *names), rows, tuple(range(1, len(names) + 1)))
+
+
+def not_part(results: Results, experiment: Experiment) -> str:
+    """Return why an experiment has nothing to show, and what measures it."""
+    if any(key.experiment is experiment for key in results.series):
+        return "Measured, but no value came of it: see the warnings."
+    return f"Not part of this run. Measure it with: envbench {experiment}"

@@ -1,0 +1,62 @@
+"""Speed of work, as slow-down against the host."""
+
+from envbench.phases import Experiment, Unit
+from envreport import units
+from envreport.cells import count, number, text
+from envreport.claims.rules import pairs
+from envreport.claims.special import SPEED_METRICS, speed_ratio
+from envreport.document import Chart, Mark, Section, Table
+from envreport.results import Results
+from envreport.rungs import Side
+from envreport.sections.series import not_part, series_table
+from envreport.words import words
+
+INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
+"""What is held against the host."""
+
+
+def speed(results: Results) -> Section:
+    """Speed of work, as slow-down against the host."""
+    marks, rows = [], []
+    for metric in SPEED_METRICS:
+        for subject, reference in pairs(
+            results.find(Experiment.SPEED, metric, *INSIDE), results.find(Experiment.SPEED, metric, Side.HOST)
+        ):
+            ratio = speed_ratio(metric, subject, reference)
+            if ratio is not None:
+                name = f"{words(metric)} · {subject.key.label}"
+                marks.append(Mark(name, results.side(subject.key), estimate=ratio))
+                limits = units.interval_text(ratio.interval, Unit.RATIO, 1.0)
+                rows.append(
+                    (
+                        text(words(metric)),
+                        text(subject.key.label),
+                        number(ratio.value, Unit.RATIO, 1.0),
+                        text(limits),
+                        count(ratio.n),
+                    )
+                )
+    if not rows:
+        return Section("speed", "Speed of work", "", empty=not_part(results, Experiment.SPEED))
+    lead = "Time that the same work takes as a multiple of the host's: 1 is native speed, above 1 is slower."
+    head = ("metric", "rung", "slow-down", "95 % interval", "n")
+    table = Table("speed-ratios", "Slow-down against the host", head, tuple(rows), (2, 3, 4))
+    chart = Chart(
+        "speed-chart",
+        "forest",
+        "Slow-down against the host",
+        lead,
+        "slow-down (log scale)",
+        Unit.RATIO,
+        tuple(marks),
+        table,
+        1.0,
+    )
+    series = [each for key, each in results.series.items() if key.experiment is Experiment.SPEED and each.values]
+    return Section(
+        "speed",
+        "Speed of work",
+        lead,
+        (chart,),
+        (series_table("speed-table", "Speed: every figure", series, metric=True),),
+    )

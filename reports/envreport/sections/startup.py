@@ -1,0 +1,193 @@
+"""Start-up: every start, its distribution, its phases, its order, and every pair of rungs against each other."""
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from envbench.phases import STRETCHES, Experiment, Phase, Unit
+from envreport import stats, units
+from envreport.cells import count, number, text
+from envreport.document import Cell, Chart, Mark, Section, Table
+from envreport.results import Results, Series
+from envreport.sections.series import estimate_cells, mark, not_part, spoken
+
+
+def startup(results: Results) -> Section:
+    """Start-up: every start, its distribution, its phases, its order, and every pair of rungs against each other."""
+    title = "Start-up"
+    ready = results.find(Experiment.STARTUP, Phase.READY, usual=False)
+    if not ready:
+        return Section("startup", title, "", empty=not_part(results, Experiment.STARTUP))
+    marks = tuple(mark(results, each, positions=True) for each in ready)
+    table = ready_table(results, ready)
+    lead = (
+        "From the request to the engine until the first byte of the payload's ready line was seen on this machine. "
+        "Warm-ups are not counted; failed starts are."
+    )
+    charts = [
+        Chart(
+            "ready",
+            "strip",
+            "Time to ready, every start a dot",
+            spoken(ready),
+            "request to ready (log scale)",
+            Unit.NS,
+            marks,
+            table,
+        ),
+        Chart(
+            "ecdf",
+            "ecdf",
+            "How many starts were ready after how long",
+            spoken(ready),
+            "request to ready (log scale)",
+            Unit.NS,
+            marks,
+            quantile_table(ready),
+        ),
+    ]
+    phases = phase_chart(results, ready)
+    if phases:
+        charts.append(phases)
+    charts.append(
+        Chart(
+            "order",
+            "order",
+            "Every start in the order it was made",
+            "A steady machine shows level lines; a drift or a step shows that something else changed.",
+            "request to ready",
+            Unit.NS,
+            marks,
+            order_table(ready),
+        )
+    )
+    effects = tuple(effect_rows(ready))
+    tables = [
+        Table(
+            "effects",
+            "Every pair of rungs: ratio of medians",
+            ("slower or faster", "against", "ratio", "95 % interval", "in words"),
+            effects,
+            (2, 3),
+        )
+    ]
+    return Section("startup", title, lead, tuple(charts), tuple(tables) if effects else ())
+
+
+def ready_table(results: Results, ready: Sequence[Series]) -> Table:
+    """Return the headline table of start times."""
+    rows = []
+    for each in ready:
+        p95 = stats.quantile(each.values, 0.95)
+        failed = results.failed(each.key.experiment, each.key.rung)
+        rows.append(
+            (
+                text(each.key.label),
+                *estimate_cells(each),
+                number(p95.value if p95 else None, each.unit),
+                number(min(each.values), each.unit),
+                number(max(each.values), each.unit),
+                count(failed),
+                count(each.warmups),
+            )
+        )
+    head = ("rung", "median", "95 % interval", "n", "p95", "fastest", "slowest", "failed", "warm-ups apart")
+    return Table("ready-table", "Time from request to ready", head, tuple(rows), tuple(range(1, 9)))
+
+
+def quantile_table(ready: Sequence[Series]) -> Table:
+    """Return the quantiles that the ECDF shows."""
+    points = (0.05, 0.25, 0.5, 0.75, 0.95)
+    rows = []
+    for each in ready:
+        found = [stats.quantile(each.values, p, extrapolate=False) for p in points]
+        rows.append((text(each.key.label), *(number(one.value if one else None, each.unit) for one in found)))
+    return Table(
+        "ecdf-table",
+        "Quantiles of the time to ready",
+        ("rung", *(f"{p:.0%}" for p in points)),
+        tuple(rows),
+        (1, 2, 3, 4, 5),
+    )
+
+
+def order_table(ready: Sequence[Series]) -> Table:
+    """Return first and second half of the run side by side, which is what the order chart is for."""
+    rows = []
+    for each in ready:
+        half = len(each.values) // 2
+        first, second = each.values[:half], each.values[half:]
+        rows.append(
+            (
+                text(each.key.label),
+                number(each.values[0], each.unit),
+                number(median(first) if first else None, each.unit),
+                number(median(second) if second else None, each.unit),
+            )
+        )
+    head = ("rung", "first counted start", "median, first half", "median, second half")
+    return Table("order-table", "First and second half of the run", head, tuple(rows), (1, 2, 3))
+
+
+def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
+    """Return medians of the stretches as stacked bars; None where no stretch was stamped."""
+    marks, rows = [], []
+    for each in ready:
+        parts = []
+        for phase in STRETCHES:
+            series = results.series.get(each.key._replace(phase=phase))
+            if series and series.values:
+                parts.append((phase.value, median(series.values)))
+                rows.append((text(each.key.label), text(phase), *estimate_cells(series)))
+        if parts:
+            marks.append(Mark(each.key.label, results.side(each.key), parts=tuple(parts)))
+    if not marks:
+        return None
+    table = Table(
+        "phases-table",
+        "Phases of a start and its end",
+        ("rung", "phase", "median", "95 % interval", "n"),
+        tuple(rows),
+        (2, 3, 4),
+    )
+    return Chart(
+        "phases",
+        "phases",
+        "Where the time goes",
+        "Medians of the phases that follow each other, from create to remove, as shares of their "
+        "sum. Medians do not add up exactly to the median of the whole.",
+        "share of the whole, from create to remove (bold: the whole)",
+        Unit.NS,
+        tuple(marks),
+        table,
+    )
+
+
+def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
+    """Yield the ratio of each pair of rungs with the same payload, the slower over the faster."""
+    for index, first in enumerate(ready):
+        for second in ready[index + 1 :]:
+            if first.key.profile != second.key.profile:
+                continue
+            slow, fast = (second, first) if median(second.values) >= median(first.values) else (first, second)
+            ratio = stats.ratio(slow.rounds, fast.rounds)
+            if ratio is not None:
+                words = effect_words(ratio, slow.key.label, fast.key.label)
+                limits = units.interval_text(ratio.interval, Unit.RATIO, 1.0)
+                yield (
+                    text(slow.key.label),
+                    text(fast.key.label),
+                    number(ratio.value, Unit.RATIO, 1.0),
+                    text(limits),
+                    text(words),
+                )
+
+
+def effect_words(ratio: stats.Estimate, slow: str, fast: str) -> str:
+    """Say what a ratio means, with direction and never without its interval."""
+    if ratio.interval is None:
+        return "too few rounds for an interval"
+    if ratio.interval.low <= 1 <= ratio.interval.high:
+        return "no difference shown"
+    limits = (ratio.interval.low, ratio.interval.high)
+    low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(units.TIMES) for limit in limits)
+    return f"{slow} takes {low} to {high} times as long as {fast}"
