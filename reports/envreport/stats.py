@@ -2,9 +2,8 @@
 
 Too little data gives None, never a guess.
 
-Methods and what they assume are told in docs/method.md. Order statistics need no assumption on the distribution,
-which is
-why they head every table: start times are skewed and have outliers, and intervals of a mean then miss far too often.
+Methods and what they assume are told in docs/method.md. Order statistics need no assumption on the distribution, which
+is why they head every table: start times are skewed and have outliers, and intervals of a mean then miss far too often.
 """
 
 import math
@@ -67,9 +66,8 @@ def median(values: Sequence[float]) -> Estimate | None:
 def quantile(values: Sequence[float], p: float, *, extrapolate: bool = True) -> Estimate | None:
     """Return the p-quantile (type 7, as numpy) with an interval; None for no values.
 
-    Where n is too small for an exact interval (p95 needs 72 values) and `extrapolate` is on, the limits are
-    log-normal tolerance
-    limits, widened to the observed extreme; they need positive values, and `method` says that they were used.
+    Where n is too small for an exact interval (p95 needs 72 values) and `extrapolate` is on, the limits are log-normal
+    tolerance limits, widened to the observed extreme; they need positive values, and `method` says that they were used.
     """
     if not values:
         return None
@@ -163,8 +161,8 @@ def ratio_of_medians(numerator: Blocks, denominator: Blocks, *, paired: bool = T
     rounds = min(len(numerator), len(denominator))
     if rounds < MIN_INTERVAL_SAMPLES:
         return Estimate(value, None, rounds, Method.NONE)
-    random = np.random.default_rng(BOOTSTRAP_SEED)
-    drawn = _resampled_ratios(_matrix(numerator, shared), _matrix(denominator, shared), random, paired=paired)
+    top_lines, bottom_lines = _matrix(numerator, shared), _matrix(denominator, shared)
+    drawn = (_paired_ratios if paired else _unpaired_ratios)(top_lines, bottom_lines)
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < RESAMPLES_OF_MANY / 2:
         return Estimate(value, None, rounds, Method.NONE)
@@ -174,13 +172,10 @@ def ratio_of_medians(numerator: Blocks, denominator: Blocks, *, paired: bool = T
 
 
 def ratio(numerator: Blocks, denominator: Blocks, *, paired: bool = True) -> Estimate | None:
-    """Return the ratio of medians with the bootstrap's interval.
-
-    Or with the rank-sum one where rounds are too few to resample.
+    """Return the ratio of medians with the bootstrap's interval, or the rank-sum one where rounds are too few for it.
 
     The second is exact from four values a side (5 and 3, 14 and 2), if both sides differ by a factor only (Lehmann
-    1963);
-    fewer give no interval. None where a side is empty or the median to divide by is 0.
+    1963); fewer give no interval. None where a side is empty or the median to divide by is 0.
     """
     estimate = ratio_of_medians(numerator, denominator, paired=paired)
     if estimate is None or estimate.interval is not None:
@@ -239,19 +234,44 @@ def _matrix(blocks: Blocks, rounds: Sequence[int] | None) -> NDArray[np.float64]
     return matrix
 
 
-def _resampled_ratios(
-    top: NDArray[np.float64], bottom: NDArray[np.float64], random: np.random.Generator, *, paired: bool
-) -> NDArray[np.float64]:
-    resamples = RESAMPLES if max(len(top), len(bottom)) < MANY_ROUNDS else RESAMPLES_OF_MANY
+def _paired_ratios(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _quotients(_resampled_medians(top.tobytes(), len(top)), _resampled_medians(bottom.tobytes(), len(bottom)))
+
+
+@lru_cache(maxsize=256)
+def _resampled_medians(cells: bytes, rounds: int) -> NDArray[np.float64]:
+    """Return the median of each resample of these rounds.
+
+    The seed is fixed, so rungs with the same rounds see the same draws, and a rung's resamples serve all its pairs.
+    """
+    lines, resamples = np.frombuffer(cells).reshape(rounds, -1), _resamples(rounds)
+    random = np.random.default_rng(BOOTSTRAP_SEED)
+    chunk = max(1, min(resamples, CHUNK_CELLS // lines.size))
+    sizes = (min(chunk, resamples - start) for start in range(0, resamples, chunk))
+    return np.concatenate([_drawn_medians(lines, random, size) for size in sizes])
+
+
+def _unpaired_ratios(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+    resamples = _resamples(max(len(top), len(bottom)))
+    random = np.random.default_rng(BOOTSTRAP_SEED)
     chunk = max(1, min(resamples, CHUNK_CELLS // (top.size + bottom.size)))
-    ratios: list[NDArray[np.float64]] = []
-    for start in range(0, resamples, chunk):
-        size = min(chunk, resamples - start)
-        upper = random.integers(0, len(top), (size, len(top)))
-        lower = upper if paired else random.integers(0, len(bottom), (size, len(bottom)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios.append(_row_medians(top[upper].reshape(size, -1)) / _row_medians(bottom[lower].reshape(size, -1)))
-    return np.concatenate(ratios)
+    sizes = (min(chunk, resamples - start) for start in range(0, resamples, chunk))
+    return np.concatenate(
+        [_quotients(_drawn_medians(top, random, size), _drawn_medians(bottom, random, size)) for size in sizes]
+    )
+
+
+def _resamples(rounds: int) -> int:
+    return RESAMPLES if rounds < MANY_ROUNDS else RESAMPLES_OF_MANY
+
+
+def _drawn_medians(lines: NDArray[np.float64], random: np.random.Generator, size: int) -> NDArray[np.float64]:
+    return _row_medians(lines[random.integers(0, len(lines), (size, len(lines)))].reshape(size, -1))
+
+
+def _quotients(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return top / bottom
 
 
 def _row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:

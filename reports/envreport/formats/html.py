@@ -1,8 +1,7 @@
 """report.html: one file that opens offline, with scripts off, on any screen, in light and dark, and on paper.
 
-Everything from outside passes through Jinja's autoescape. The content-security policy allows just the style and
-script of this
-file, by their hashes; pictures and the packed rows are data URLs.
+Everything from outside passes through Jinja's autoescape. The content-security policy allows just the style and script
+of this file, by their hashes; pictures and the packed rows are data URLs.
 """
 
 import base64
