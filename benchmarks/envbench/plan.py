@@ -29,8 +29,11 @@ DEFAULT_PRECISION_RATIO = 0.05
 
 
 def new_run_id() -> str:
-    """Return a fresh run id: 12 lower-case hex digits, short enough for the 108 bytes of a socket's path (unix(7))."""
-    return secrets.token_hex(6)
+    """Return a fresh run id: 12 lower-case hex digits, short enough for the 108 bytes of a socket's path (unix(7)).
+
+    The first is a letter: R, pandas and spreadsheets would read 012345678901 or 1234567890e1 as a number.
+    """
+    return secrets.choice("abcdef") + secrets.token_hex(6)[1:]
 
 
 def new_nonce() -> str:
