@@ -137,17 +137,25 @@ def _compare(rung: RungKey, older: Series | None, newer: Series | None) -> Compa
 def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterator[str]:
     """Yield the comparison of each run with the first, as text. Raises NotComparableError unless `force`."""
     oldest, *others = runs
+    changes: set[Change] = set()
     for run in others:
         if not force:
             require_comparable(oldest, run)
-        yield f"{_run_name(oldest)} → {_run_name(run)}"
+        yield f"Time to ready, {_run_name(oldest)} → {_run_name(run)}"
         if force:
             yield from (f"  forced although {reason}" for reason in obstacles(oldest, run))
-        for each in compare(oldest, run):
-            before, after = (units.quantity(one.value if one else None, Unit.NS) for one in (each.older, each.newer))
-            figures = f"{before} → {after}"
-            ratio = units.estimate_text(each.ratio, Unit.RATIO, 1.0)
-            yield f"  {each.name}: {each.change} ({each.note or f'{figures}, ratio {ratio}'})"
+        compared = compare(oldest, run)
+        width = max((len(each.name) for each in compared), default=0)
+        yield from (f"  {each.name:<{width}}  {each.change:<12}  {_figures(each)}" for each in compared)
+        changes.update(each.change for each in compared if each.ratio)
+    if Change.INCONCLUSIVE in changes:
+        margin = units.percent(MARGIN)
+        yield f"inconclusive: the interval of the ratio holds 1 and reaches beyond ±{margin}; more starts narrow it"
+
+
+def _figures(each: Comparison) -> str:
+    before, after = (units.quantity(one.value if one else None, Unit.NS) for one in (each.older, each.newer))
+    return f"{before:>7} → {after:>7}  {each.note or units.estimate_text(each.ratio, Unit.RATIO, 1.0)}"
 
 
 def _run_name(run: Results) -> str:
