@@ -1,11 +1,12 @@
 """All reports of a run with 100 000 rows, in seconds: `python tests/perf/report_rows.py` (also part of `make perf`).
 
 The rows are those of a long run: nine rungs, phases and noise stamps for each start. Exits 1 where the reports take
-longer than the limit or the HTML report grows beyond its size limit.
+longer or more memory than the limit, or the HTML report grows beyond its size limit.
 """
 
 import json
 import random
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from envbench.samples import Sample, SampleWriter
 
 ROWS = 100_000
 LIMIT_S = 10.0
+MEMORY_LIMIT_BYTES = 600_000_000
 HTML_LIMIT_BYTES = 1_500_000
 RUNGS = {
     ("process", ""): 2,
@@ -68,10 +70,12 @@ def main() -> int:
         write_all(folder)
         took_s = (monotonic_ns() - began_ns) / NS_PER_S
         size_bytes = (folder / "report.html").stat().st_size
-    fits = took_s <= LIMIT_S and size_bytes <= HTML_LIMIT_BYTES
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    fits = took_s <= LIMIT_S and size_bytes <= HTML_LIMIT_BYTES and peak_bytes <= MEMORY_LIMIT_BYTES
     sys.stdout.write(
         f"reports of {ROWS} rows: {took_s:.1f} s (limit {LIMIT_S:g} s), report.html {size_bytes / 1e6:.2f} MB "
-        f"(limit {HTML_LIMIT_BYTES / 1e6:g} MB): {'ok' if fits else 'TOO MUCH'}\n"
+        f"(limit {HTML_LIMIT_BYTES / 1e6:g} MB), peak memory {peak_bytes / 1e6:.0f} MB "
+        f"(limit {MEMORY_LIMIT_BYTES / 1e6:g} MB): {'ok' if fits else 'TOO MUCH'}\n"
     )
     return 0 if fits else 1
 
