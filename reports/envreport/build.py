@@ -1,7 +1,6 @@
 """A run's results in, the report as data out: the one place that puts figures, verdicts and words together."""
 
 import platform
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -9,24 +8,22 @@ from typing import Any
 
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
 from envreport import stats, units
-from envreport.cells import count, number, text
+from envreport.cells import count, text
 from envreport.claims import Claim, judge_all
 from envreport.claims.rules import accelerator_of
-from envreport.conditions import host_layers, run_conditions
-from envreport.document import Cell, Fact, Layer, RawData, ReportDocument, Table
+from envreport.conditions import run_conditions
+from envreport.document import Cell, Fact, RawData, ReportDocument, Table
+from envreport.environment import IDENTIFYING_KEYS, environment_layers, environment_tables, is_path
 from envreport.results import SAMPLES_FILE, Results, Series
 from envreport.rungs import FLOOR_PROFILE, Side, label, side_of
 from envreport.sections import build_sections
-from envreport.stability import NOISE_LIMITS, all_warnings, diagnose
+from envreport.stability import MIN_SAMPLES, NOISE_LIMITS, NoiseLimit, all_warnings, diagnose
 from envreport.summary import summarise
 from envreport.units import TIMES
 
 EMBED_LIMIT_BYTES = 12_000_000
 """Rows above this are not carried inside the report (they are packed, about ten to one)."""
 PREFERRED = ("docker", "podman", "containerd", "runc", "crun", "libvirt", "qemu")
-IDENTIFYING_KEYS = frozenset({"engine_id", "boot_time_s"})
-HIDDEN_KEYS = IDENTIFYING_KEYS | {"hostname", "name", "user"}
-"""Names are left out; a boot time or an engine's id tells a machine apart and nothing about it."""
 
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
@@ -43,8 +40,8 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
         judgements=judge_all(results, extra_claims),
         sections=build_sections(results),
         environment_sentence=str(results.get("host", "summary", default="What this machine is was not recorded.")),
-        layers=tuple(_layers(results)),
-        environment_tables=tuple(_environment_tables(results)),
+        layers=tuple(environment_layers(results)),
+        environment_tables=tuple(environment_tables(results)),
         warnings=all_warnings(results),
         noise=tuple(_noise_tables(results)),
         method=_method(results),
@@ -115,98 +112,6 @@ def _representative(series: Sequence[Series]) -> Series | None:
     return ranked[0] if ranked else None
 
 
-def _layers(results: Results) -> Iterator[Layer]:
-    evidence = results.get("host", "evidence")
-    evidence = evidence if isinstance(evidence, list) else []
-    for layer in host_layers(results):
-        details = layer.get("details")
-        words = ", ".join(f"{key}: {value}" for key, value in details.items()) if isinstance(details, Mapping) else ""
-        hypervisor = layer.get("hypervisor_type")
-        if hypervisor:
-            words = ", ".join(part for part in (f"type {hypervisor} hypervisor", words) if part)
-        numbers = layer.get("evidence")
-        chosen = (
-            [evidence[each] for each in numbers if isinstance(each, int) and 0 <= each < len(evidence)]
-            if isinstance(numbers, list)
-            else []
-        )
-        yield Layer(
-            str(layer.get("kind", "")),
-            str(layer.get("name") or layer.get("id") or "unnamed"),
-            words,
-            tuple(_evidence_text(each) for each in chosen if isinstance(each, Mapping)),
-        )
-
-
-def _evidence_text(piece: Mapping[str, Any]) -> str:
-    return f"{piece.get('strength', 'evidence')}: {piece.get('source', '?')} says {piece.get('observed', '')!r}"
-
-
-def _environment_tables(results: Results) -> Iterator[Table]:
-    host = results.record("host", "host")
-    if host:
-        rows = tuple(_flat_rows({key: value for key, value in host.items() if key not in HIDDEN_KEYS}))
-        yield Table("machine", "This machine", ("what", "value"), rows)
-    for name, caption in (("overruled", "Signs that were overruled"), ("unknown", "What could not be read")):
-        found = results.records("host", name)
-        if found:
-            columns = tuple(dict.fromkeys(key for each in found for key in each))
-            cells = tuple(tuple(text(each.get(key, "")) for key in columns) for each in found)
-            yield Table(name, caption, tuple(column.replace("_", " ") for column in columns), cells)
-    used, skipped = _rung_rows(results)
-    if used or skipped:
-        yield Table(
-            "rungs",
-            "Ways of starting that were used or skipped",
-            ("rung", "used", "facts, or why not", "remedy"),
-            (*used, *skipped),
-        )
-    kvm = results.record("accelerator", "kvm")
-    if kvm:
-        yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), tuple(_flat_rows(kvm)))
-
-
-def _rung_rows(results: Results) -> tuple[list[tuple[Cell, ...]], list[tuple[Cell, ...]]]:
-    used: list[tuple[Cell, ...]] = []
-    skipped: list[tuple[Cell, ...]] = []
-    for each in results.records("backends", "used"):
-        facts = each.get("facts")
-        words = (
-            ", ".join(
-                f"{str(key).replace('_', ' ')} {value}"
-                for key, value in facts.items()
-                if key not in HIDDEN_KEYS and not _is_path(value)
-            )
-            if isinstance(facts, Mapping)
-            else ""
-        )
-        used.append((text(each.get("name", "?")), text("yes"), text(words), text("")))
-    skipped.extend(
-        (text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", "")))
-        for each in results.records("backends", "skipped")
-    )
-    return used, skipped
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, str) and "/" in value and PurePath(value.split("://")[-1]).is_absolute()
-
-
-def _flat_rows(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[Cell, ...]]:
-    for key, value in record.items():
-        name = f"{prefix}{key}".replace("_", " ")
-        if isinstance(value, Mapping):
-            yield from _flat_rows(value, f"{name}: ")
-        elif str(key).endswith("_bytes") and isinstance(value, int | float) and not isinstance(value, bool):
-            yield text(name.removesuffix(" bytes")), number(value, Unit.BYTES)
-        elif str(key).endswith("_s") and isinstance(value, int | float) and not isinstance(value, bool):
-            yield text(name.removesuffix(" s")), number(value * 1e9, Unit.NS)
-        elif isinstance(value, list):
-            yield text(name), text(", ".join(str(each) for each in value))
-        elif value is not None:
-            yield text(name), text({True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value)
-
-
 def _noise_tables(results: Results) -> Iterator[Table]:
     rows = []
     for name, samples in results.noise.items():
@@ -217,9 +122,9 @@ def _noise_tables(results: Results) -> Iterator[Table]:
             rows.append(
                 (
                     text(rule.what if rule else name.removeprefix(NOISE_PREFIX)),
-                    Cell(f"{middle.value:.3g}" if middle else units.MISSING, middle.value if middle else None),
-                    Cell(f"{max(values):.3g}", max(values)),
-                    Cell(f"{rule.limit:g}" if rule else units.MISSING),
+                    _noise_cell(middle.value if middle else None, rule),
+                    _noise_cell(max(values), rule),
+                    _noise_cell(rule.limit if rule else None, rule),
                     count(len(values)),
                 )
             )
@@ -255,7 +160,14 @@ def _noise_tables(results: Results) -> Iterator[Table]:
             "outliers (kept)",
             "two groups",
         )
-        yield Table("stability", "How steady the starts were", head, tuple(found), (1, 2, 3, 4))
+        caption = f"How steady the starts were ({units.MISSING}: fewer than {MIN_SAMPLES} starts, too few to tell)"
+        yield Table("stability", caption, head, tuple(found), (1, 2, 3, 4))
+
+
+def _noise_cell(value: float | None, rule: NoiseLimit | None) -> Cell:
+    if value is None:
+        return Cell(units.MISSING)
+    return Cell(units.percent(value) if rule and rule.share else f"{value:.3g}", value)
 
 
 def _method(results: Results) -> tuple[Fact, ...]:
@@ -287,12 +199,13 @@ def _method(results: Results) -> tuple[Fact, ...]:
         ),
         Fact(
             "p95",
-            "exact interval where there are values enough (72); else limits that assume log-normal times, and say so",
+            "as a value; its limits stand in summary.csv: exact from 72 values on, for fewer they assume log-normal "
+            "times, and p95_method says which",
         ),
         Fact(
             "Ratios",
-            f"of medians, percentile bootstrap by round, {stats.RESAMPLES} resamples, seed "
-            f"{stats.BOOTSTRAP_SEED}; rank-sum interval for fewer than six rounds",
+            f"of medians, percentile bootstrap by round, {stats.RESAMPLES} resamples ({stats.RESAMPLES_OF_MANY} from "
+            f"{stats.MANY_ROUNDS} rounds on), seed {stats.BOOTSTRAP_SEED}; rank-sum interval for fewer than six rounds",
         ),
         Fact(
             "Verdicts",
@@ -301,9 +214,6 @@ def _method(results: Results) -> tuple[Fact, ...]:
         ),
         Fact("Failed starts", "are rows, are counted, and are endless starts for any upper limit that a verdict uses"),
     )
-
-
-PATH = re.compile(r"(?<![\w/.:-])(?:file://)?(?:/|~/)[^\s'\",;:)]+")
 
 
 def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
@@ -323,7 +233,7 @@ def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
             yield Fact(name, str(value))
     for group in ("engines", "libraries", "payload"):
         for name, value in _facts_of(results.record(group), group):
-            if include_host or not _is_path(value):
+            if include_host or not is_path(value):
                 yield Fact(name, value)
     if include_host:
         yield Fact("Host name", str(results.get("host", "host", "hostname", default=platform.node())))
@@ -333,9 +243,9 @@ def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
 
 
 def _without_path(part: str) -> str:
-    head, _, tail = part.partition("=") if part.startswith("--") else ("", "", part)
-    shown = "…/" + PurePath(tail).name if "/" in tail and PurePath(tail).is_absolute() else tail
-    return f"{head}={shown}" if head else shown
+    """Return an argument with an absolute path cut down to its last name; what is left can still be typed."""
+    head, equals, tail = part.partition("=") if part.startswith("--") else ("", "", part)
+    return f"{head}{equals}{PurePath(tail).name if PurePath(tail).is_absolute() else tail}"
 
 
 def _facts_of(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

@@ -198,7 +198,7 @@ def _ecdf(chart: Chart) -> Figure:
             rasterized=len(ordered) > RASTER_FROM,
         )
     axes.set_ylabel("share of starts that were ready")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f} %"))
     axes.set_ylim(0, 1.03)
     _value_axis(axes, chart, log=_positive(chart))
     _legend(axes, figure, 3)
@@ -253,7 +253,7 @@ def _phases(chart: Chart) -> Figure:
     _rows(axes, chart)
     _value_axis(axes, chart, log=False)
     if shares:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f} %"))
         axes.set_xlim(0, 1)
     _row_values(axes, chart, totals)
     _legend(axes, figure, 5)

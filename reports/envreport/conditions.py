@@ -10,6 +10,15 @@ from typing import Any
 from envreport.results import Results
 from envreport.stability import is_noisy, noise_warnings
 
+SHORT: Mapping[str, str] = {
+    "software emulation (TCG)": "TCG",
+    "hardware virtualisation (KVM)": "KVM",
+    "nested": "nested",
+    "noisy machine": "noisy",
+    "network: none": "no network",
+    "payload: minimal": "minimal payload",
+}
+
 
 def host_layers(results: Results) -> list[Mapping[str, Any]]:
     """Return the layers around the machine that measured, outermost first.
@@ -50,3 +59,8 @@ def _conditions(results: Results) -> Iterator[str]:
     }
     if drivers:
         yield f"storage driver: {', '.join(sorted(drivers))}"
+
+
+def in_short(condition: str) -> str:
+    """Return a condition in a word or two; the whole of it stands with the evidence."""
+    return next((short for start, short in SHORT.items() if condition.startswith(start)), condition)

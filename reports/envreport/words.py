@@ -1,6 +1,6 @@
 """What metrics are called in sentences: names of samples.csv in, words out.
 
-The tables keep the names, so that rows can be found.
+The rows of samples.csv and summary.csv keep the names; docs/results-format.md tells what each means.
 """
 
 from collections.abc import Mapping
@@ -34,8 +34,20 @@ WORDS: Mapping[str, str] = {
     "total": "host memory of an idle instance",
     "payload_bare": "memory of the bare payload",
     "minimum_ready": "least memory to get ready",
+    "available_difference": "fall of the host's available memory",
+    "cgroup": "charge of its cgroup",
+    "cgroup_peak": "highest charge of its cgroup",
+    "pss": "PSS of its processes",
+    "uss": "USS of its processes",
+    "rss": "RSS of its processes, summed",
+    "helpers_pss": "PSS of shim, monitor or VMM",
+    "engine_pss": "PSS of the engine, once for all",
+    "overhead": "more than the bare payload",
+    "guest_size": "memory given to the guest",
+    "guest_untouched": "of it never touched",
     "cpu_ns_per_min": "CPU time in an idle minute",
     "idle_memory": "memory while idle",
+    "wakeups_per_min": "wake-ups in an idle minute",
     "cpu_int": "integer work",
     "cpu_float": "floating-point work",
     "cpu_crypto": "cryptography",
@@ -65,6 +77,9 @@ WORDS: Mapping[str, str] = {
     "memory_n": "memory of all instances",
     "start_n": "start time beside the others",
     "leaked.total": "things left behind",
+    "leaked.whole_run": "things the whole run left behind",
+    "leaked_disk": "fall of free disk space, per cycle",
+    "leaked_memory": "fall of the host's available memory, per cycle",
     "memory_grown": "memory was given while it ran",
     "memory_shrunk": "memory was taken while it ran",
     "cpu_changed": "CPUs were changed while it ran",
@@ -89,8 +104,13 @@ WORDS: Mapping[str, str] = {
 
 def words(name: str) -> str:
     """Return a metric in words: its own, or its name with blanks."""
+    if name in WORDS:
+        return WORDS[name]
     if name.startswith("item."):
         return f"{name.removeprefix('item.').replace('_', ' ')} in the artefact"
     if name.startswith("hardware."):
-        return f"{name.removeprefix('hardware.').replace('cpu', 'CPU')} seen inside: the host's"
-    return WORDS.get(name, name.replace("_", " ").replace(".", " "))
+        what = name.removeprefix("hardware.").replace("cpu", "CPU")
+        return f"{what} seen inside {'are' if what.endswith('s') else 'is'} the host's"
+    if name.startswith("leaked."):
+        return f"{name.removeprefix('leaked.').replace('_', ' ')} left behind"
+    return name.replace("_", " ").replace(".", " ")

@@ -5,10 +5,10 @@ of this file, by their hashes; pictures and the packed rows are data URLs.
 """
 
 import base64
-import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
@@ -20,6 +20,7 @@ from envreport.charts import draw
 from envreport.claims import DOCUMENTS
 from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
+from envreport.conditions import in_short
 from envreport.document import ReportDocument
 from envreport.formats.json import as_record
 from envreport.formats.markdown import MEASURED, SYMBOLS
@@ -34,16 +35,9 @@ VERDICT_CLASS: Mapping[Verdict, str] = {
 }
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 UNIT_GAP = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|[KMG]iB|GB|B|%)(?![A-Za-z]))|(?<=n) (?==)|(?<=n =) ")
-CHIPS: Mapping[str, str] = {
-    "software emulation (TCG)": "TCG",
-    "hardware virtualisation (KVM)": "KVM",
-    "nested": "nested",
-    "noisy machine": "noisy",
-    "network: none": "no network",
-    "payload: minimal": "minimal payload",
-}
 PACKED_LIMIT_BYTES = 700_000
 """Rows that are still larger when packed stay beside the report: it must open on a phone."""
+PIECE_BYTES = 1 << 18
 
 
 def render(document: ReportDocument) -> dict[str, str]:
@@ -62,7 +56,7 @@ def render(document: ReportDocument) -> dict[str, str]:
         lstrip_blocks=True,
     )
     environment.filters["code"] = code
-    environment.filters["chip"] = chip
+    environment.filters["chip"] = in_short
     environment.filters["tight"] = tight
     environment.filters["verdict_class"] = lambda judgement: VERDICT_CLASS[judgement.verdict]
     page = environment.get_template("report.html.j2").render(
@@ -98,11 +92,6 @@ def tight(text: str) -> str:
     return UNIT_GAP.sub(NO_BREAK_SPACE, text)
 
 
-def chip(condition: str) -> str:
-    """Return a condition in a word or two; the whole of it stands with the evidence."""
-    return next((short for start, short in CHIPS.items() if condition.startswith(start)), condition)
-
-
 def _resource(name: str) -> str:
     return (RESOURCES / name).read_text(encoding="utf-8").strip()
 
@@ -124,12 +113,20 @@ def rows_url(document: ReportDocument) -> str:
 
     The same rows give the same bytes.
     """
-    if document.raw.content is None:
-        return ""
-    packed = gzip.compress(document.raw.content, compresslevel=9, mtime=0)
-    if len(packed) > PACKED_LIMIT_BYTES:
-        return ""
-    return f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
+    packed = None if document.raw.content is None else _packed(document.raw.content)
+    return "" if packed is None else f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
+
+
+def _packed(content: bytes) -> bytes | None:
+    """Return gzip of the content; None as soon as it is larger than the page can carry."""
+    packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)  # a gzip header without name and time
+    packed = bytearray()
+    for start in range(0, len(content), PIECE_BYTES):
+        packed += packer.compress(content[start : start + PIECE_BYTES])
+        if len(packed) > PACKED_LIMIT_BYTES:
+            return None
+    packed += packer.flush()
+    return bytes(packed) if len(packed) <= PACKED_LIMIT_BYTES else None
 
 
 def _themes(document: ReportDocument) -> dict[str, list[Judgement]]:

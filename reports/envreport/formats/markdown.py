@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
+from envreport.conditions import in_short
 from envreport.document import ReportDocument, Table
 
 SYMBOLS = {
@@ -25,6 +27,16 @@ def render(document: ReportDocument) -> dict[str, str]:
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is: on one line, with nothing that could pass for markup."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def prose(text: str) -> str:
+    """Return text with what stands in backticks as code; all else is escaped."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return "`".join(
+        part.replace("|", "\\|") if index % 2 else _SPECIAL.sub(r"\\\1", part) for index, part in enumerate(parts)
+    )
 
 
 def table_lines(table: Table, *, heading: str = "###") -> Iterator[str]:
@@ -78,14 +90,21 @@ def verdict_lines(document: ReportDocument) -> Iterator[str]:
         yield "| --- | --- | --- | --- |"
         for each in document.judgements:
             if each.claim.theme is theme:
-                conditions = f" Conditions: {'; '.join(each.conditions)}." if each.conditions else ""
-                remedy = f" To supply it: {each.remedy}" if each.remedy and each.verdict is Verdict.NOT_TESTABLE else ""
                 name = f"{escape(each.claim.wording)} (`{each.claim.id}`)"
                 yield (
                     f"| {name} | {SYMBOLS[each.verdict]} {escape(each.label)} | "
-                    f"{escape(each.figure)} | {escape(each.why + conditions + remedy)} |"
+                    f"{escape(each.figure)} | {' '.join(prose(part) for part in _reasons(each))} |"
                 )
         yield ""
+
+
+def _reasons(judgement: Judgement) -> Iterator[str]:
+    """Yield why the verdict is what it is, then its conditions where it has a figure, or what it lacks."""
+    yield f"{judgement.why.removesuffix('.')}."
+    if judgement.figure and judgement.conditions:
+        yield f"Conditions: {', '.join(map(in_short, judgement.conditions))}."
+    if judgement.remedy and judgement.verdict is Verdict.NOT_TESTABLE:
+        yield f"To supply it: {judgement.remedy}"
 
 
 def warning_lines(document: ReportDocument) -> Iterator[str]:
@@ -95,7 +114,7 @@ def warning_lines(document: ReportDocument) -> Iterator[str]:
     if not document.warnings:
         yield "None."
     for warning in document.warnings:
-        yield f"- **{escape(warning.code)}**: {escape(warning.message)}. {escape(warning.advice)}"
+        yield f"- **{escape(warning.code)}**: {escape(warning.message)}. {prose(warning.advice)}"
     yield ""
 
 

@@ -1,12 +1,14 @@
 """The sections of a report: results in, charts and tables out, each only where there are data for it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from envbench.phases import Experiment
 from envreport.document import Section
 from envreport.results import Results
+from envreport.sections.costs import costs
 from envreport.sections.footprint import density, memory, size
-from envreport.sections.series import detail_table, matrix_table, not_part
+from envreport.sections.series import detail_table, left_out_table, matrix_table, not_part, on_several_rungs
 from envreport.sections.speed import speed
 from envreport.sections.startup import startup
 
@@ -18,14 +20,17 @@ def observed(experiment: Experiment, section_id: str, title: str, lead: str) -> 
         series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
         if not series:
             return Section(section_id, title, "", empty=not_part(results, experiment))
-        matrix = matrix_table(f"{section_id}-matrix", f"{title}: rung against rung", series)
-        details = detail_table(f"{section_id}-table", f"{title}: what was seen", series)
-        return Section(section_id, title, lead, (), (matrix, details) if matrix.rows else (details,))
+        compared = on_several_rungs(series)
+        told = [each for each in series if each.details or each not in compared]
+        matrix = matrix_table(f"{section_id}-matrix", f"{title}: rung against rung", compared)
+        details = detail_table(f"{section_id}-table", f"{title}: what was seen", told)
+        return Section(section_id, title, lead, (), tuple(each for each in (matrix, details) if each.rows))
 
     return build
 
 
 SECTIONS: Mapping[str, Callable[[Results], Section]] = {
+    "costs": costs,
     "startup": startup,
     "kernel": observed(
         Experiment.KERNEL, "kernel", "Kernel", "Read inside each instance and held against this machine."
@@ -59,4 +64,11 @@ SECTIONS: Mapping[str, Callable[[Results], Section]] = {
 
 def build_sections(results: Results) -> tuple[Section, ...]:
     """Return every section, also those that have nothing to show (they say why)."""
-    return tuple(build(results) for build in SECTIONS.values())
+    return tuple(_with_left_out(results, build(results)) for build in SECTIONS.values())
+
+
+def _with_left_out(results: Results, section: Section) -> Section:
+    if section.empty or section.id not in set(Experiment):
+        return section
+    table = left_out_table(results, section.id)
+    return replace(section, tables=(*section.tables, table)) if table.rows else section

@@ -7,9 +7,9 @@ from envbench.samples import variant_keys
 from envreport import rungs, units
 from envreport.cells import count, number, text
 from envreport.claims.special import density_slopes
-from envreport.document import Cell, Chart, Mark, Section, Table
+from envreport.document import Chart, Mark, Section, Table
 from envreport.results import Results
-from envreport.sections.series import detail_table, mark, not_part, series_table, spoken
+from envreport.sections.series import detail_table, mark, not_part, rung_table, series_table, spoken
 from envreport.words import words
 
 
@@ -66,40 +66,31 @@ def _metrics(
 
 def size(results: Results) -> Section:
     """Size of the artefacts, and what they are made of."""
-    disk = [each for key, each in results.series.items() if key.experiment is Experiment.SIZE and each.values]
-    if not disk:
+    series = [each for key, each in results.series.items() if key.experiment is Experiment.SIZE and each.values]
+    if not series:
         return Section("size", "Size", "", empty=not_part(results, Experiment.SIZE))
-    marks: list[Mark] = []
-    rows: list[tuple[Cell, ...]] = []
-    for head in (each for each in disk if each.key.phase == "disk"):
-        items = [each for each in disk if each.key.rung == head.key.rung and each.key.phase.startswith("item.")]
-        parts = [(each.key.phase.removeprefix("item.").replace("_", " "), median(each.values)) for each in items]
-        parts = [part for part in parts if part[1]]
-        marks.append(
-            Mark(head.key.label, results.side(head.key), parts=tuple(parts) or (("on disk", median(head.values)),))
-        )
-        rows.extend((text(head.key.label), text(name), number(value, Unit.BYTES)) for name, value in parts)
-    table = Table("size-items", "What the artefacts hold", ("rung", "class", "bytes"), tuple(rows), (2,))
+    items = [each for each in series if each.key.phase.startswith("item.")]
+    marks = []
+    for head in (each for each in series if each.key.phase == "disk"):
+        own = [(item_name(each.key.phase), median(each.values)) for each in items if each.key.rung == head.key.rung]
+        parts = tuple(part for part in own if part[1]) or (("on disk", median(head.values)),)
+        marks.append(Mark(head.key.label, results.side(head.key), parts=parts))
     charts: tuple[Chart, ...] = ()
     if marks:
+        title = "What the artefacts are made of"
         description = "Bytes by class of content, from kernel and initramfs to libraries and app."
-        charts = (
-            Chart(
-                "size-chart",
-                "stack",
-                "What the artefacts are made of",
-                description,
-                "size",
-                Unit.BYTES,
-                tuple(marks),
-                table,
-            ),
-        )
-    plain = [each for each in disk if not each.key.phase.startswith("item.")]
-    tables = (series_table("size-table", "Transfer, on-disk and virtual size", plain, metric=True),)
+        table = rung_table("size-items", "What the artefacts hold", items, item_name)
+        charts = (Chart("size-chart", "stack", title, description, "size", Unit.BYTES, tuple(marks), table),)
+    whole = [each for each in series if each not in items]
+    lead = "The same payload as each rung's own artefact. Sizes are counted, not sampled."
     return Section(
-        "size", "Size", "The same payload as each rung's own artefact. Sizes have no sampling error.", charts, tables
+        "size", "Size", lead, charts, (rung_table("size-table", "Size on disk, to transfer, and virtual", whole),)
     )
+
+
+def item_name(phase: str) -> str:
+    """Return the class of content that an "item.*" row counts."""
+    return phase.removeprefix("item.").replace("_", " ")
 
 
 def density(results: Results) -> Section:

@@ -1,8 +1,9 @@
 """A series as the sections show it: cells of a row, a mark in a chart, a table of several."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from envbench.phases import Experiment
 from envreport import stats, units
@@ -38,7 +39,7 @@ def series_table(table_id: str, caption: str, series: Sequence[Series], *, metri
         caption,
         head,
         tuple(
-            (text(each.key.label), *((text(each.key.phase),) if metric else ()), *estimate_cells(each))
+            (text(each.key.label), *((text(words(each.key.phase)),) if metric else ()), *estimate_cells(each))
             for each in series
         ),
         tuple(range(first, first + 3)),
@@ -69,10 +70,14 @@ def detail_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
     return Table(table_id, caption, ("rung", "what", "result", "seen"), rows, (2,))
 
 
-def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table:
-    """Return what was looked at on several rungs with a row for each metric and a column for each rung."""
+def on_several_rungs(series: Sequence[Series]) -> list[Series]:
+    """Return the series whose metric was looked at on more than one rung."""
     seen = Counter(each.key.phase for each in series)
-    series = [each for each in series if seen[each.key.phase] > 1]
+    return [each for each in series if seen[each.key.phase] > 1]
+
+
+def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table:
+    """Return medians with a row for each metric and a column for each rung."""
     names = tuple(dict.fromkeys(each.key.label for each in series))
     found = {(each.key.phase, each.key.label): number(median(each.values), each.unit) for each in series}
     rows = tuple(
@@ -82,8 +87,35 @@ def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
     return Table(table_id, caption, ("what", *names), rows, tuple(range(1, len(names) + 1)))
 
 
+def rung_table(table_id: str, caption: str, series: Sequence[Series], name: Callable[[str], str] = words) -> Table:
+    """Return medians with a row for each rung and a column for each metric, called by `name`."""
+    phases = tuple(dict.fromkeys(each.key.phase for each in series))
+    found = {(each.key.label, each.key.phase): number(median(each.values), each.unit) for each in series}
+    rows = tuple(
+        (text(label), *(found.get((label, phase), text(units.MISSING)) for phase in phases))
+        for label in dict.fromkeys(each.key.label for each in series)
+    )
+    return Table(table_id, caption, ("rung", *map(name, phases)), rows, tuple(range(1, len(phases) + 1)))
+
+
 def not_part(results: Results, experiment: Experiment) -> str:
     """Return why an experiment has nothing to show, and what measures it."""
     if any(key.experiment is experiment for key in results.series):
         return "Measured, but no value came of it: see the warnings."
+    left_out = left_out_of(results, experiment)
+    if left_out:
+        reasons = dict.fromkeys(f"{each.get('reason')} (to supply it: {each.get('remedy')})" for each in left_out)
+        return f"Could not be measured: {'; '.join(reasons)}."
     return f"Not part of this run. Measure it with: envbench {experiment}"
+
+
+def left_out_of(results: Results, experiment: str) -> list[Mapping[str, Any]]:
+    """Return the run's own notes on what it did not measure in an experiment."""
+    return [each for each in results.records("skips") if each.get("experiment") == experiment]
+
+
+def left_out_table(results: Results, experiment: str) -> Table:
+    """Return what an experiment did not measure, with reason and remedy; without rows where it measured all."""
+    columns = ("what", "reason", "remedy")
+    rows = tuple(tuple(text(each.get(name, "")) for name in columns) for each in left_out_of(results, experiment))
+    return Table(f"{experiment}-left-out", "Left out of this run", columns, rows)

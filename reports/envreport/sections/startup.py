@@ -21,7 +21,7 @@ def startup(results: Results) -> Section:
     table = ready_table(results, ready)
     lead = (
         "From the request to the engine until the first byte of the payload's ready line was seen on this machine. "
-        "Warm-ups are not counted; failed starts are."
+        "Warm-ups are left out of every figure; failed starts are counted apart."
     )
     charts = [
         Chart(
@@ -61,16 +61,9 @@ def startup(results: Results) -> Section:
         )
     )
     effects = tuple(effect_rows(ready))
-    tables = [
-        Table(
-            "effects",
-            "Every pair of rungs: ratio of medians",
-            ("slower or faster", "against", "ratio", "95 % interval", "in words"),
-            effects,
-            (2, 3),
-        )
-    ]
-    return Section("startup", title, lead, tuple(charts), tuple(tables) if effects else ())
+    head = ("rung", "against", "times as long", "95 % interval", "difference")
+    tables = (Table("effects", "Every pair of rungs: ratio of medians", head, effects, (2, 3)),) if effects else ()
+    return Section("startup", title, lead, tuple(charts), tables)
 
 
 def ready_table(results: Results, ready: Sequence[Series]) -> Table:
@@ -104,7 +97,7 @@ def quantile_table(ready: Sequence[Series]) -> Table:
     return Table(
         "ecdf-table",
         "Quantiles of the time to ready",
-        ("rung", *(f"{p:.0%}" for p in points)),
+        ("rung", *(units.percent(p) for p in points)),
         tuple(rows),
         (1, 2, 3, 4, 5),
     )
@@ -171,23 +164,17 @@ def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
             slow, fast = (second, first) if median(second.values) >= median(first.values) else (first, second)
             ratio = stats.ratio(slow.rounds, fast.rounds)
             if ratio is not None:
-                words = effect_words(ratio, slow.key.label, fast.key.label)
-                limits = units.interval_text(ratio.interval, Unit.RATIO, 1.0)
                 yield (
                     text(slow.key.label),
                     text(fast.key.label),
                     number(ratio.value, Unit.RATIO, 1.0),
-                    text(limits),
-                    text(words),
+                    text(units.interval_text(ratio.interval, Unit.RATIO, 1.0)),
+                    text(difference(ratio)),
                 )
 
 
-def effect_words(ratio: stats.Estimate, slow: str, fast: str) -> str:
-    """Say what a ratio means, with direction and never without its interval."""
+def difference(ratio: stats.Estimate) -> str:
+    """Say whether a ratio of the slower to the faster shows a difference; its interval stands beside it."""
     if ratio.interval is None:
-        return "too few rounds for an interval"
-    if ratio.interval.low <= 1 <= ratio.interval.high:
-        return "no difference shown"
-    limits = (ratio.interval.low, ratio.interval.high)
-    low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(units.TIMES) for limit in limits)
-    return f"{slow} takes {low} to {high} times as long as {fast}"
+        return "too few rounds to tell"
+    return "none shown" if ratio.interval.low <= 1 <= ratio.interval.high else "slower"

@@ -1,0 +1,118 @@
+"""Where it was measured: the answer and the engines of run.json in, layers and tables for the report out."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from envbench.phases import Unit
+from envreport import units
+from envreport.cells import number, text
+from envreport.conditions import host_layers
+from envreport.document import Cell, Layer, Table
+from envreport.results import Results
+
+IDENTIFYING_KEYS = frozenset({"engine_id", "boot_time_s"})
+HIDDEN_KEYS = IDENTIFYING_KEYS | {"hostname", "name", "user"}
+"""Names are left out; a boot time or an engine's id tells a machine apart and nothing about it."""
+NS_PER_S = 1e9
+
+
+def environment_layers(results: Results) -> Iterator[Layer]:
+    """Yield the layers around the machine, outermost first, each with its evidence in words."""
+    for layer in host_layers(results):
+        details = layer.get("details")
+        words = ", ".join(f"{key}: {value}" for key, value in details.items()) if isinstance(details, Mapping) else ""
+        hypervisor = layer.get("hypervisor_type")
+        if hypervisor:
+            words = ", ".join(part for part in (f"type {hypervisor} hypervisor", words) if part)
+        numbers = layer.get("evidence")
+        yield Layer(
+            str(layer.get("kind", "")),
+            str(layer.get("name") or layer.get("id") or "unnamed"),
+            words,
+            tuple(_evidence(results, each) for each in numbers if isinstance(each, int))
+            if isinstance(numbers, list)
+            else (),
+        )
+
+
+def _evidence(results: Results, position: object) -> str:
+    """Return a piece of the answer's evidence in words; what it is called by where there is no such piece."""
+    pieces = results.get("host", "evidence")
+    if not isinstance(pieces, list) or not isinstance(position, int) or not 0 <= position < len(pieces):
+        return str(position)
+    piece = pieces[position]
+    if not isinstance(piece, Mapping):
+        return str(position)
+    return f"{piece.get('strength', 'evidence')}: {piece.get('source', '?')} says {piece.get('observed', '')!r}"
+
+
+def environment_tables(results: Results) -> Iterator[Table]:
+    """Yield the machine, what was overruled or unreadable, the ways of starting, and what KVM does here."""
+    host = results.record("host", "host")
+    if host:
+        rows = tuple(_flat_rows({key: value for key, value in host.items() if key not in HIDDEN_KEYS}))
+        yield Table("machine", "This machine", ("what", "value"), rows)
+    for name, caption in (("overruled", "Signs that were overruled"), ("unknown", "What could not be read")):
+        found = results.records("host", name)
+        if found:
+            columns = tuple(dict.fromkeys(key for each in found for key in each))
+            cells = tuple(
+                tuple(
+                    text(_evidence(results, each[key]) if key == "evidence" and key in each else each.get(key, ""))
+                    for key in columns
+                )
+                for each in found
+            )
+            yield Table(name, caption, tuple(column.replace("_", " ") for column in columns), cells)
+    rungs = (*_used_rungs(results), *_skipped_rungs(results))
+    if rungs:
+        head = ("rung", "used", "facts, or why not", "remedy")
+        yield Table("rungs", "Ways of starting that were used or skipped", head, rungs)
+    kvm = results.record("accelerator", "kvm")
+    if kvm:
+        yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), tuple(_flat_rows(kvm)))
+
+
+def _used_rungs(results: Results) -> Iterator[tuple[Cell, ...]]:
+    for each in results.records("backends", "used"):
+        facts = each.get("facts")
+        words = (
+            _fact(str(key), value)
+            for key, value in (facts.items() if isinstance(facts, Mapping) else ())
+            if key not in HIDDEN_KEYS and not is_path(value)
+        )
+        yield text(each.get("name", "?")), text("yes"), text(", ".join(words)), text("")
+
+
+def _fact(key: str, value: object) -> str:
+    """Return "storage driver overlay2"; a value that begins with its own name does not say it twice."""
+    if key.endswith("_s") and str(value).replace(".", "", 1).isdigit():
+        return f"{key.removesuffix('_s').replace('_', ' ')} {units.quantity(float(str(value)) * NS_PER_S, Unit.NS)}"
+    name, shown = key.replace("_", " "), str(value)
+    return shown if shown.startswith(f"{name} ") else f"{name} {shown}"
+
+
+def _skipped_rungs(results: Results) -> Iterator[tuple[Cell, ...]]:
+    for each in results.records("backends", "skipped"):
+        yield text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", ""))
+
+
+def is_path(value: object) -> bool:
+    """Return whether a value names a file or a socket of this machine."""
+    return isinstance(value, str) and "/" in value and PurePath(value.split("://")[-1]).is_absolute()
+
+
+def _flat_rows(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[Cell, ...]]:
+    for key, value in record.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flat_rows(value, f"{name}: ")
+        elif str(key).endswith("_bytes") and isinstance(value, int | float) and not isinstance(value, bool):
+            yield text(name.removesuffix(" bytes")), number(value, Unit.BYTES)
+        elif str(key).endswith("_s") and isinstance(value, int | float) and not isinstance(value, bool):
+            yield text(name.removesuffix(" s")), number(value * NS_PER_S, Unit.NS)
+        elif isinstance(value, list):
+            yield text(name), text(", ".join(str(each) for each in value))
+        elif value is not None:
+            yield text(name), text({True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value)

@@ -1,0 +1,65 @@
+"""What the sections and the facts around them say: costs side by side, what was left out, how to run it again."""
+
+from typing import Any
+
+import pytest
+
+from envbench.phases import Experiment, Phase
+from envreport.build import build
+from envreport.document import ReportDocument, Section, Table
+
+
+def section(document: ReportDocument, section_id: str) -> Section:
+    return next(each for each in document.sections if each.id == section_id)
+
+
+def words(table: Table) -> list[tuple[str, ...]]:
+    return [tuple(cell.text for cell in row) for row in table.rows]
+
+
+def test_costs_stand_side_by_side_and_a_missing_one_is_a_dash(rows: Any) -> None:
+    rows.add(Experiment.STARTUP, "docker", Phase.READY, [2e8] * 6)
+    rows.add(Experiment.STARTUP, "docker", Phase.READY, [9e9] * 6, variant="cache=cold")
+    rows.add(Experiment.MEMORY, "qemu", "total", [2**27] * 6, variant="accel=tcg")
+    (table,) = section(build(rows.results()), "costs").tables
+    assert table.columns == ("rung", "time to ready", "host memory of an idle instance")
+    assert words(table) == [("docker", "200 ms", "—"), ("qemu (TCG)", "—", "128 MiB")]
+
+
+def test_what_was_left_out_stands_in_its_section_with_reason_and_remedy(rows: Any) -> None:
+    note = {"what": "cpu_float of qemu", "reason": "no time", "remedy": "run envbench speed"}
+    meta = {"skips": [{"experiment": "speed", **note}, {"experiment": "wsl", **note}]}
+    for backend in ("process", "docker"):
+        rows.add(Experiment.SPEED, backend, "cpu_int", [100, 101, 102, 103, 104, 105])
+    document = build(rows.results(meta))
+    assert words(section(document, "speed").tables[-1]) == [("cpu_float of qemu", "no time", "run envbench speed")]
+    assert section(document, "wsl").empty == "Could not be measured: no time (to supply it: run envbench speed)."
+    assert section(document, "memory").empty.startswith("Not part of this run.")
+
+
+def test_details_are_told_where_something_was_seen_or_one_rung_alone_was_looked_at(rows: Any) -> None:
+    for backend in ("docker", "runc"):
+        rows.add(Experiment.RELEASE, backend, "leaked.total", [0], detail=f"nothing of {backend}")
+        rows.add(Experiment.RELEASE, backend, "leaked.files", [0])
+    rows.add(Experiment.RELEASE, "runc", "cycles", [5])
+    matrix, details = section(build(rows.results()), "release").tables
+    assert [row[0] for row in words(matrix)] == ["files left behind", "things left behind"]
+    assert [row[:2] for row in words(details)] == [
+        ("runc", "cycles"),
+        ("runc", "things left behind"),
+        ("docker", "things left behind"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["envbench", "all", "--quick", "--output", "/home/alice/run one"], "envbench all --quick --output 'run one'"),
+        (["envbench", "startup", "--output=/home/alice/a", "--runs=5"], "envbench startup --output=a --runs=5"),
+        (["envbench", "startup", "--libvirt-uri", "qemu:///session"], "envbench startup --libvirt-uri qemu:///session"),
+    ],
+)
+def test_the_command_can_be_typed_again_and_holds_no_path(rows: Any, command: list[str], shown: str) -> None:
+    rows.add(Experiment.STARTUP, "docker", Phase.READY, [2e8] * 6)
+    facts = {fact.name: fact.value for fact in build(rows.results({"command": command})).reproduce}
+    assert facts["Command"] == shown
