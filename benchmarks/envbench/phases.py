@@ -197,7 +197,8 @@ METRICS: Mapping[str, Metric] = {
     "item.*": Metric(
         _SIZE,
         _BYTES,
-        "a class: kernel initramfs modules boot init package_manager libraries app other; 0 is: looked, none",
+        "a class: kernel initramfs modules boot init package_manager libraries app other; 0 is: looked, none; "
+        "filesystem is what it takes on the disk beyond the lengths of its files: ends of blocks, inodes, journal",
         "lower",
     ),
     # memory: one row a repeat, of one idle instance, unless the name says more.
@@ -239,13 +240,15 @@ METRICS: Mapping[str, Metric] = {
     "wakeups_per_min": Metric(_IDLE, _COUNT, "voluntary context switches of its host threads in a minute", "lower"),
     "idle_memory": Metric(_IDLE, _BYTES, "memory (as memory.total) held while idle", "lower"),
     # speed: a row a round; the rounds are interleaved; backend process is the host. The same program bytes everywhere.
-    "cpu_int": Metric(_SPEED, _PER_S, "sysbench cpu, events", "higher"),
+    "cpu_int": Metric(_SPEED, _PER_S, "sysbench cpu, searches for the primes up to 20 000", "higher"),
     "cpu_float": Metric(_SPEED, _PER_S, "stress-ng cpu method double, operations in a CPU second of its own", "higher"),
     "cpu_crypto": Metric(_SPEED, _PER_S, "openssl speed, SHA-256 bytes in 16 KiB blocks", "higher"),
     "memory_bandwidth": Metric(_SPEED, _PER_S, "sysbench memory, bytes written in 1 MiB blocks", "higher"),
     "memory_latency": Metric(_SPEED, _NS, "sysbench memory, one access at a random place in 64 MiB", "lower"),
     "syscall": Metric(_SPEED, _PER_S, "busybox dd of single bytes for a second: pairs of read and write", "higher"),
-    "context_switch": Metric(_SPEED, _PER_S, "stress-ng switch: switches between two processes over a pipe", "higher"),
+    "context_switch": Metric(
+        _SPEED, _PER_S, "stress-ng switch: switches between two processes on one CPU, over a pipe", "higher"
+    ),
     "process_create": Metric(_SPEED, _PER_S, "stress-ng fork: processes made and reaped", "higher"),
     "disk_seq_read": Metric(
         _SPEED, _PER_S, "sysbench fileio, bytes read in 1 MiB blocks past the page cache", "higher"

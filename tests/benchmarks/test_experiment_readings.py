@@ -40,6 +40,7 @@ from envbench.experiments.wsl import files_per_s, windows_drives
 from envbench.phases import METRICS, Experiment, Unit, metric
 from envbench.plan import Rung
 from envbench.progress import LineReporter
+from envbench.vm.guest import Disk
 
 MIB = 1 << 20
 ROLLUP = """55d0c0-7ffc00 ---p 00000000 00:00 0 [rollup]
@@ -475,4 +476,8 @@ def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds():
         for name, is_vm in (("process", False), ("qemu", True))
     )
     quick, full = (Bench(None, None, None, (), quick=quick) for quick in (True, False))  # type: ignore[arg-type]
-    assert wanted(quick, machine) < wanted(quick, host) < wanted(full, host) == wanted(full, machine) == set(MEASURES)
+    disk = Disk(Path("disk"))
+    assert wanted(quick, machine, disk) < wanted(quick, host) == wanted(full, host) == set(MEASURES)
+    assert wanted(full, machine, disk) == set(MEASURES)
+    assert set(MEASURES) - wanted(full, machine) == {name for name, measure in MEASURES.items() if measure.needs_disk}
+    assert wanted(quick, machine, disk) - wanted(quick, machine) == {"disk_rand_read", "disk_fsync"}

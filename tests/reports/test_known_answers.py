@@ -112,8 +112,8 @@ def startup_shares(kernel_share: tuple[float, ...]) -> Build:
 
 def sizes(container: float, vm: float, kernel: float) -> Build:
     return both(
-        seen(E.SIZE, "docker", disk=int(container), item__kernel=0),
-        seen(E.SIZE, "qemu", disk=int(vm), item__kernel=int(kernel)),
+        seen(E.SIZE, "docker", disk=int(container), item__kernel=0, item__app=int(container)),
+        seen(E.SIZE, "qemu", disk=int(vm), item__kernel=int(kernel), item__other=int(vm - kernel)),
     )
 
 
@@ -287,7 +287,10 @@ KNOWN: Mapping[str, Known] = {
     "size-no-kernel": Known(
         sizes(2 * MIB, 17 * MIB, 14 * MIB),
         sizes(2 * MIB, 400 * MIB, 14 * MIB),
-        both(sizes(2 * MIB, 17 * MIB, 14 * MIB), seen(E.SIZE, "libvirt", disk=400 * MIB, item__kernel=14 * MIB)),
+        both(
+            sizes(2 * MIB, 17 * MIB, 14 * MIB),
+            seen(E.SIZE, "libvirt", disk=400 * MIB, item__kernel=14 * MIB, item__other=386 * MIB),
+        ),
     ),
     "size-app-only": Known(
         seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, **dict.fromkeys(ITEMS, 0)),
@@ -454,6 +457,23 @@ def test_the_minimal_payload_says_nothing_about_what_images_hold(init_bytes: int
     assert "--profile distro" in found.remedy
     seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, item__package_manager=5 * MIB)(rows)
     assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED
+
+
+def test_a_disks_own_filesystem_is_shown_and_is_no_part_of_what_the_files_add(rows: Any) -> None:
+    seen(E.SIZE, "docker", item__kernel=0, item__app=90 * MIB, item__filesystem=10 * MIB)(rows)
+    seen(E.SIZE, "qemu", item__kernel=14 * MIB, item__app=90 * MIB, item__filesystem=60 * MIB)(rows)
+    found = judge(BY_ID["size-no-kernel"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.findings[0].figure.startswith("14 MiB of 14 MiB more in files (100 %)")
+    assert "filesystem takes another 50 MiB" in found.findings[0].figure
+
+
+def test_one_engine_that_adds_memory_is_enough_against_only_what_the_app_needs(rows: Any) -> None:
+    series(E.MEMORY, "payload_bare", process=around(2 * MIB))(rows)
+    series(E.MEMORY, "total", runc=around(2 * MIB, (1.0,) * 8), docker=around(13 * MIB))(rows)
+    found = judge(BY_ID["memory-app-only"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED
+    assert {finding.answer for finding in found.findings} == {"holds", "fails"}
 
 
 def test_one_host_name_for_two_containers_is_no_sight_of_each_other(rows: Any) -> None:

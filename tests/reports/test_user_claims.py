@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from envbench.phases import Experiment
 from envreport import report_document
-from envreport.claims import Verdict
+from envreport.claims import Verdict, judge
 from envreport.claims.user import ClaimsFileError, load_claims
 
 GOOD = """
@@ -51,7 +52,8 @@ def test_own_claims_are_judged_beside_the_table(run_folder: Path, tmp_path: Path
     ("old", "new", "words"),
     [
         ('bound = "1 s"', 'bound = "1 MiB"', "does not fit"),
-        ('bound = "1 s"', 'bound = "1"', "unit is missing"),
+        ('bound = "1 s"', 'bound = "1"', "unit is missing (ns, us"),
+        ('bound = "1 s"', 'bound = "1 h"', "write ns, us"),
         ('bound = "1 s"', 'bound = "soon"', "write a number"),
         ('bound = "1 s"', "", "bound missing"),
         ('is = "<"', 'is = "<="', "choose one of >, <"),
@@ -75,6 +77,17 @@ def test_errors_name_the_claim_and_the_remedy(old: str, new: str, words: str, tm
         load_claims(path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [("2 MiB", Verdict.SUPPORTED), ("1 MiB", Verdict.CONTRADICTED)])
+def test_a_size_is_told_once_and_decides(bound: str, verdict: Verdict, tmp_path: Path, rows: Any) -> None:
+    text = GOOD.split("[[claim]]")[1].replace('statistic = "p95"\n', "").replace('"1 s"', f'"{bound}"')
+    text = text.replace('"startup"', '"size"').replace('"ready"', '"disk"')
+    (claim,) = load_claims(write(tmp_path, f"[[claim]]{text}"))
+    rows.add(Experiment.SIZE, "docker", "disk", [1.5 * 2**20])
+    assert judge(claim, rows.results()).verdict is verdict
+    with pytest.raises(ClaimsFileError, match="no sample of many"):
+        load_claims(write(tmp_path, f'[[claim]]{text}statistic = "p95"\n'))
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from envbench.commands.options import common_options, make_plan
 from envbench.commands.taking import take_run
 from envbench.errors import EnvbenchError, InterruptedRunError
 from envbench.experiments import EXPERIMENTS, load
-from envbench.experiments.bench import Bench
+from envbench.experiments.bench import Bench, reason_and_remedy
 from envbench.phases import Experiment
 from envbench.progress import Reporter
-from envbench.sampler import one_line
 from envbench.session import Session
 
 HELP = {
@@ -54,10 +53,9 @@ def run_experiments(session: Session, shown: Reporter, names: tuple[str, ...], b
         except InterruptedRunError:
             raise
         except Exception as error:  # noqa: BLE001 -- an unforeseen failure of one experiment must not cost the others
-            words = (
-                one_line(error) if isinstance(error, EnvbenchError) else f"{type(error).__name__}: {one_line(error)}"
-            )
-            bench.skip(Experiment(name), f"the experiment {name}", words, f"envbench {name} --debug")
+            words, remedy = reason_and_remedy(error, Experiment(name), f"envbench {name} --debug")
+            kind = "" if isinstance(error, EnvbenchError) else f"{type(error).__name__}: "
+            bench.skip(Experiment(name), f"the experiment {name}", f"{kind}{words}", remedy)
             failed.append(error)
         finally:
             note_skips(session, bench)

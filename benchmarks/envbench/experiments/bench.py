@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from envbench.backends.protocol import Backend
 from envbench.clock import monotonic_ns
-from envbench.errors import EnvbenchError, InterruptedRunError
+from envbench.errors import EnvbenchError, InterruptedRunError, StartTimeoutError
 from envbench.journal import Journal
 from envbench.phases import HOST, Experiment, Outcome, metric
 from envbench.plan import Rung, Settings
@@ -94,14 +94,17 @@ class Bench:
         self.say(f"{experiment}: {what} left out: {reason}; {remedy}")
 
     @contextmanager
-    def attempt(self, experiment: Experiment, what: str, remedy: str = "run again with --verbose") -> Iterator[None]:
-        """Turn an expected failure of one part of an experiment into a note, so that the other parts go on."""
+    def attempt(self, experiment: Experiment, what: str, remedy: str = "") -> Iterator[None]:
+        """Turn an expected failure of one part of an experiment into a note, so that the other parts go on.
+
+        `remedy` is for a failure that names none itself.
+        """
         try:
             yield
         except InterruptedRunError:
             raise
         except (EnvbenchError, OSError, ValueError) as error:
-            self.skip(experiment, what, one_line(error), remedy)
+            self.skip(experiment, what, *reason_and_remedy(error, experiment, remedy))
 
     def has_time(self, needed_ns: int = 0) -> bool:
         """Return whether something that takes so long may begin."""
@@ -144,6 +147,19 @@ class Bench:
         order = list(rungs)
         random.Random(f"{self.seed}:{round_number}").shuffle(order)  # noqa: S311 -- an order of measurement
         return order
+
+
+def reason_and_remedy(error: BaseException, experiment: Experiment, otherwise: str = "") -> tuple[str, str]:
+    """Return an error's words and what to try: the error's own advice, what helps against its kind, or `otherwise`."""
+    words, _, own = one_line(error).partition("; try: ")
+    if own:
+        return words, own
+    if isinstance(error, StartTimeoutError):
+        return words, "a longer --deadline, or a machine with less to do"
+    if isinstance(error, PermissionError):
+        return words, "run it as root"
+    alone = f"envbench {experiment} by itself; envbench doctor says what this machine lacks"
+    return words, otherwise or alone
 
 
 def engine_processes(prepared: Prepared) -> tuple[int, ...]:

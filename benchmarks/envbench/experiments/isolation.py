@@ -26,6 +26,7 @@ from envbench.plan import Rung, new_nonce
 HOST_NAMESPACES = Path("/proc/self/ns")
 NEAR_S = 60.0
 """Uptime and load read a moment apart count as the same fact."""
+NO_CGROUP = "bare namespaces have no cgroup, so nothing could enforce a limit"
 CPU_TOLERANCE = 1.2
 """A quota is kept on average over its periods; a busy loop may come out this much above it."""
 
@@ -39,8 +40,13 @@ def run(bench: Bench) -> None:
         with bench.attempt(Experiment.ISOLATION, prepared.name):
             _look_around(bench, prepared, host)
     for prepared in bench.containers():
-        with bench.attempt(Experiment.ISOLATION, f"{prepared.name}: limits"):
-            _limits(bench, prepared)
+        if prepared.rung.backend == "namespaces":
+            bench.skip(
+                Experiment.ISOLATION, f"{prepared.name}: limits", NO_CGROUP, "any runtime or engine: runc, docker"
+            )
+        else:
+            with bench.attempt(Experiment.ISOLATION, f"{prepared.name}: limits"):
+                _limits(bench, prepared)
         with bench.attempt(Experiment.ISOLATION, f"{prepared.name}: two instances"):
             _mutual(bench, prepared)
 
@@ -48,7 +54,7 @@ def run(bench: Bench) -> None:
 def _host_facts(bench: Bench) -> dict[str, list[str]]:
     bare = bench.bare()
     if bare is None:
-        raise EnvbenchError("the host's side is read by the rung process; add --backend process")
+        raise EnvbenchError("the host's side is read by the rung process; try: --backend process beside it")
     return ask(bench, bare, FACTS_SCRIPT)
 
 

@@ -131,7 +131,7 @@ def seen_on_host(bench: Bench) -> Seen:
     """Return the host's own facts, read by the same script. Raises BackendError without the process rung."""
     bare = bench.bare()
     if bare is None:
-        raise EnvbenchError("the host's side is read by the rung process; add --backend process")
+        raise EnvbenchError("the host's side is read by the rung process; try: --backend process beside it")
     with running(bench, bare, shell(FACTS_SCRIPT)) as run_:
         return _facts(bench, run_)
 

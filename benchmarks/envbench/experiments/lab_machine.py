@@ -1,10 +1,10 @@
 """A machine with devices that no timed rung has: a balloon, CPU slots and a monitor to work them, a disk that keeps.
 
-It boots the same kernel and payload as the rung `qemu`, with the virtio modules that these devices need beside the
-payload.
+It boots the same kernel and payload as the rung `qemu`, with the modules that these devices need beside the payload.
 """
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -21,23 +21,18 @@ from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.inside import Running, await_ready, shell
 from envbench.journal import Kind
 from envbench.payload.kernel import find_kernel
-from envbench.payload.tree import build_tree
+from envbench.payload.modules import module_chain
+from envbench.payload.tree import tree_of_run
 from envbench.plan import Settings, new_nonce
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import Disk
 from envbench.vm.recipe import make_recipe
 
-MODULES = (
-    "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
-    "virtio_balloon", "virtio_blk",
-)  # fmt: skip
-LOAD_MODULES = f"""
-for m in {" ".join(MODULES)} {" ".join(MODULES)}; do
-  [ -r /modules/$m.ko ] && /bin/busybox insmod /modules/$m.ko 2>/dev/null
-done
+MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "ext4")
+LOAD_MODULES = """
+for m in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$m; done
 """
-"""Twice, for a module that came before what it needs; one that is built in or loaded already says so and is ignored."""
 
 
 class Monitor:
@@ -80,17 +75,23 @@ class Monitor:
 
 
 def lab_settings(settings: Settings) -> Settings:
-    """Return the run's settings with a payload that carries the virtio modules, built on the first call."""
+    """Return the run's settings with a payload that carries the modules beside its minimal tree, made on first call.
+
+    Raises BackendError where the kernel has no such module, neither as a file nor built in. A kernel without a module
+    folder must have all of them built in.
+    """
     work_dir = settings.work_dir / "lab"
     tree = work_dir / "tree"
     if not tree.exists():
+        folder = find_kernel(settings.cache_dir, settings.kernel).modules
+        chain = module_chain(folder, MODULES) if folder else []
         work_dir.mkdir(mode=0o700, exist_ok=True)
-        build_tree(tree, "minimal")
+        minimal = tree_of_run(replace(settings, profile="minimal")).path
+        shutil.copytree(minimal, tree, symlinks=True, copy_function=os.link)
         (tree / "modules").mkdir()
-        modules = find_kernel(settings.cache_dir, settings.kernel).modules
-        for name in MODULES if modules else ():
-            for found in modules.rglob(f"{name}.ko") if modules else ():
-                shutil.copy(found, tree / "modules" / found.name)
+        (tree / "modules/order").write_text("\n".join(name for name, _ in chain), "ascii")
+        for name, data in chain:
+            (tree / "modules" / name).write_bytes(data)
     return replace(settings, work_dir=work_dir, profile="minimal", image=None, disk=None)
 
 
@@ -105,7 +106,7 @@ def lab_machine(
     prepared: Prepared,
     script: str,
     *,
-    disk: Path | None = None,
+    disk: Disk | None = None,
     memory_bytes: int,
     keep_running: bool = True,
 ) -> Iterator[tuple[Running, Monitor]]:
@@ -125,7 +126,7 @@ def lab_machine(
     monitor_path = folder / "monitor"
     guest = replace(
         recipe.guest(folder, name, workload),
-        disks=(Disk(disk, scratch=False),) if disk else (),
+        disks=(disk,) if disk else (),
         more=(
             *("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
             *("-qmp", f"unix:{monitor_path},server=on,wait=off"),

@@ -75,7 +75,9 @@ def footprint(pids: Sequence[int], cgroup: Path | None) -> Footprint:
         charge, inside = None, set()
     processes = process_memory(pids)
     if processes.pss == 0:
-        raise BackendError("none of its host processes could be looked at; it has ended, or this needs root")
+        raise BackendError(
+            "none of its host processes could be looked at: it has ended, or may not be looked at; try: sudo"
+        )
     return Footprint(processes, process_memory(set(pids) - inside), charge)
 
 

@@ -24,6 +24,7 @@ from envbench.payload.kernel import find_kernel
 from envbench.payload.tree import entries, tree_of_run
 from envbench.phases import Experiment
 from envbench.plan import LABEL, new_nonce
+from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 12, 6
 DISK_BYTES = 64 << 20
@@ -207,7 +208,12 @@ def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
         for boot in (1, 2):
             script = DISK_SCRIPT.format(word=word)
             with lab_machine(
-                bench, prepared, script, disk=disk, memory_bytes=MACHINE_MEMORY_BYTES, keep_running=False
+                bench,
+                prepared,
+                script,
+                disk=Disk(disk, scratch=False),
+                memory_bytes=MACHINE_MEMORY_BYTES,
+                keep_running=False,
             ) as (run_, _):
                 seen = finish(run_, bench.settings.deadline_s)
             if boot == 1 and first(seen, "written") is None:

@@ -81,7 +81,7 @@ def _resize_container(bench: Bench, prepared: Prepared) -> None:
 def _resize_machine(bench: Bench, prepared: Prepared) -> None:
     start, grown, shrunk = MACHINE_MEMORY
     if not is_lab_able(prepared):
-        raise EnvbenchError("its machines have no balloon and no CPU slots: the rung qemu with a kernel has them")
+        raise EnvbenchError("its machines have no balloon and no CPU slots; try: --backend qemu --boot kernel")
     with lab_machine(bench, prepared, WATCH, memory_bytes=start) as (run_, monitor):
         _seen(run_, lambda seen: "total" in seen)
         _try(

@@ -17,6 +17,7 @@ from envbench.backends.child import run_command
 from envbench.errors import BackendError
 from envbench.experiments.bench import Bench, Prepared
 from envbench.experiments.contents import CLASSES, image_files, items_of, tree_files
+from envbench.experiments.disk_contents import disk_contents
 from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
 from envbench.payload import floor
 from envbench.payload.distro import distro_disk, distro_folder, distro_initrd, distro_tree
@@ -25,10 +26,15 @@ from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import entries, tree_of_run
 from envbench.phases import Experiment
 from envbench.plan import Settings
+from envbench.vm.emulator import find_emulator
+from envbench.vm.guest import disk_format
+from envbench.vm.recipe import make_recipe
 
 DISTRO = "distro"
 DISTRO_REMEDY = "run once as root with --profile distro; the userland stays in the cache"
-LIST_REMEDY = "look into it with its own tools: a floor guest holds nothing; a disk of your own: guestfish, debugfs"
+DISK_REMEDY = "apt install e2fsprogs mtools; for what they do not read: guestfish --ro -a DISK -i"
+FILESYSTEM = "filesystem"
+"""The class of what an artefact takes on the disk beyond the lengths of its files."""
 GZIP_LEVEL = 1
 """gzip's fastest: what is compared is packed alike everywhere."""
 BLOCK_BYTES = 512
@@ -65,7 +71,7 @@ def measure(bench: Bench, prepared: Prepared) -> Artefact:
     """Return the sizes of what this rung starts from. Raises BackendError, OSError."""
     cli = engine_cli(prepared)
     if prepared.is_vm:
-        return machine_artefact(bench.settings, prepared.rung.variant)
+        return machine_artefact(bench, prepared)
     if cli is not None:
         return image_artefact(bench, prepared, cli)
     tree = tree_of_run(bench.settings)
@@ -77,7 +83,17 @@ def tree_artefact(tree: Path, words: str = "the tree itself") -> Artefact:
     length = sum(size_bytes for _, size_bytes in tree_files(tree))
     stats = (path.lstat() for path in tree.rglob("*"))
     blocks = {(status.st_dev, status.st_ino): status.st_blocks for status in stats}
-    return Artefact(_packed_length(tree), sum(blocks.values()) * BLOCK_BYTES, length, items_of(tree_files(tree)), words)
+    disk = sum(blocks.values()) * BLOCK_BYTES
+    return Artefact(_packed_length(tree), disk, length, with_filesystem(items_of(tree_files(tree)), disk), words)
+
+
+def with_filesystem(items: Mapping[str, int], disk_bytes: int) -> dict[str, int]:
+    """Add what the disk holds beyond the lengths of the files: ends of blocks, inodes, a journal.
+
+    A disk that is smaller than its files (compressed, or with holes in them) says nothing of that: no such class then.
+    """
+    rest = disk_bytes - sum(items.values())
+    return {**items, FILESYSTEM: rest} if rest >= 0 else dict(items)
 
 
 def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
@@ -96,12 +112,13 @@ def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact
     return Artefact(compressed, disk, disk, items, f"image {image}")
 
 
-def machine_artefact(settings: Settings, variant: Mapping[str, str]) -> Artefact:
+def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
     """Return the sizes of what a machine boots: a disk, or a kernel with an initramfs (and the distro's disk)."""
+    settings, variant = bench.settings, prepared.rung.variant
     if variant.get("boot") == "floor":
-        return Artefact(None, floor.DISK_BYTES, floor.DISK_BYTES, {}, "a boot sector")
-    if variant.get("boot") == "disk" and settings.disk is not None:
-        return disk_artefact(settings.disk, settings.run_id)
+        return Artefact(None, floor.DISK_BYTES, floor.DISK_BYTES, {}, "a boot sector, which holds no files")
+    if variant.get("boot") == "disk":
+        return _listed(bench, prepared, disk_sizes(booted_disk(settings, variant), settings.run_id))
     if settings.profile == DISTRO:
         return distro_machine(settings)
     kernel = find_kernel(settings.cache_dir, settings.kernel)
@@ -119,11 +136,9 @@ def distro_machine(settings: Settings) -> Artefact:
     if kernel.modules is None:
         raise BackendError(f"{kernel.path} comes without modules for a disk")
     disk, archive = distro_disk(settings.cache_dir), distro_initrd(kernel.modules)
-    items = items_of(tree_files(distro_tree(settings.cache_dir)))
+    said = disk_sizes(disk, settings.run_id)
+    items = with_filesystem(items_of(tree_files(distro_tree(settings.cache_dir))), said.disk)
     items["initramfs"] += len(archive)
-    said = disk_artefact(disk, settings.run_id)
-    # What the filesystem takes beside the files: journal, inodes, ends of blocks.
-    items["other"] += max(0, said.disk - sum(size for _, size in tree_files(distro_tree(settings.cache_dir))))
     return _with_kernel(kernel, archive, replace(said, items=items, words="kernel, initramfs and the distro's disk"))
 
 
@@ -137,10 +152,32 @@ def _with_kernel(kernel: GuestKernel, archive: bytes, rest: Artefact) -> Artefac
     return Artefact((rest.transfer or 0) + packed, rest.disk + more, (rest.virtual or 0) + more, items, words)
 
 
-def disk_artefact(disk: Path, run_id: str) -> Artefact:
-    """Return the sizes of a disk image by `qemu-img info`, and compressed for the wire."""
-    said = json.loads(run_command(("qemu-img", "info", "--output", "json", disk), run_id, "qemu-img info"))
+def booted_disk(settings: Settings, variant: Mapping[str, str]) -> Path:
+    """Return the disk that this variant boots: the user's own, or the distro profile's. Raises BackendError."""
+    recipe = make_recipe(settings, variant, find_emulator().architecture)
+    if recipe.disk is None:
+        raise BackendError("no disk to look at; try: --disk FILE")
+    return recipe.disk.path
+
+
+def disk_sizes(disk: Path, run_id: str) -> Artefact:
+    """Return the sizes of a disk image by `qemu-img info`, and compressed for the wire; what it holds is not listed."""
+    words = ("qemu-img", "info", "--output", "json", "-f", disk_format(disk), disk)
+    said = json.loads(run_command(words, run_id, "qemu-img info"))
     return Artefact(_gzip_length(disk), int(said["actual-size"]), int(said["virtual-size"]), {}, f"disk {disk.name}")
+
+
+def _listed(bench: Bench, prepared: Prepared, sizes: Artefact) -> Artefact:
+    """Add what the disk holds, as far as it can be read; what cannot is noted, and its rest is not known then."""
+    settings, what = bench.settings, f"{prepared.name}: what its disk holds"
+    with bench.attempt(Experiment.SIZE, what, DISK_REMEDY):
+        found = disk_contents(booted_disk(settings, prepared.rung.variant), settings.work_dir, settings.run_id)
+        for unread in found.unread:
+            bench.skip(Experiment.SIZE, what, unread, DISK_REMEDY)
+        if found.files:
+            items = items_of(found.files)
+            return replace(sizes, items=items if found.unread else with_filesystem(items, sizes.disk))
+    return sizes
 
 
 def whole_distribution(bench: Bench) -> None:
@@ -170,8 +207,6 @@ def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
             bench.record(name, value, prepared.rung, detail=artefact.words)
     for name, size_bytes in artefact.items.items():
         bench.record(f"item.{name}", size_bytes, prepared.rung, detail=artefact.words)
-    if not artefact.items:
-        bench.skip(Experiment.SIZE, f"{prepared.name}: what it holds", f"{artefact.words} was not listed", LIST_REMEDY)
     bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
 
 

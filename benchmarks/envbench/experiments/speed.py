@@ -4,21 +4,30 @@ The tools are this distribution's sysbench, stress-ng and OpenSSL, carried in th
 loader. Every round asks every rung, in an order of its own, so that what is compared was measured a moment apart.
 """
 
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from envbench.backends.child import run_command
 from envbench.clock import monotonic_ns
 from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.inside import finish, running, shell
+from envbench.experiments.inside import Running, finish, running, shell
+from envbench.experiments.lab_machine import is_lab_able, lab_machine
 from envbench.experiments.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
 from envbench.phases import Experiment
 from envbench.plan import Settings
+from envbench.vm.guest import Disk
 
-ROUNDS, ROUNDS_QUICK = 20, 6
+ROUNDS, ROUNDS_QUICK = 20, 8
 SECONDS, SECONDS_QUICK = 2, 1
 BEGIN, END = "@begin=", "@done="
-NO_DISK = "the guest of this run has no disk: its root is in memory"
+NO_DISK = "its guest has no disk, its root is in memory: only QEMU started by envbench itself is given one for this"
+DISK_REMEDY = "--backend qemu --boot kernel; apt install e2fsprogs"
+DISK_BYTES = 96 << 20
+"""Of a machine's disk: the measured file, ext4's journal, and room."""
 MEASURE_DEADLINE_S = 120.0
 REMEDY = "apt install sysbench stress-ng openssl"
 LATENCY_ACCESS_BYTES = 8
@@ -27,17 +36,18 @@ SYSCALLS = """\
 $B dd if=/dev/zero of=/dev/null bs=1 2>&1 & p=$!
 $B sleep 1; kill -USR1 $p; $B sleep 0.1; kill $p; wait $p"""
 """Counted over a second: a fixed number would take milliseconds on the host and minutes in a sandbox."""
-QUICK = frozenset(
-    (
-        *("cpu_int", "cpu_crypto", "memory_bandwidth", "memory_latency", "syscall", "process_create"),
-        *("disk_rand_read", "disk_fsync", "net_loopback"),
-    )
-)
-"""What a quick run takes where the host's own kernel runs the tools."""
 QUICK_SANDBOXED = frozenset(("cpu_int", "memory_bandwidth", "syscall"))
-"""And where a kernel stands between, whose start alone takes seconds: one metric each of CPU, memory and kernel."""
+"""What a quick run takes where a kernel stands between and a start alone takes seconds: CPU, memory and kernel."""
+QUICK_DISK = frozenset(("disk_rand_read", "disk_fsync"))
+"""And where that kernel has a disk of its own."""
 NO_TIME = "a quick run has no time for them"
 LEFT_OUT_OF_QUICK = "run envbench speed without --quick"
+FIRST_CPU = """\
+while read -r name list; do case $name in Cpus_allowed_list:) C=${list%%[-,]*} ;; esac; done </proc/self/status"""
+"""For what two processes do in turn: on two CPUs the figure is where the scheduler puts them, and how deep each sleeps
+in between; on one it is the switch itself. The first CPU allowed: a container may be confined to some."""
+WHERE_MACHINES_DISK = "ext4 on a virtio disk, a raw file in the run's folder past the host's page cache"
+MOUNT_DISK = "$B mount -t ext4 /dev/vda /root && cd /root || cd /tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ def _latency(text: str) -> float | None:
 
 
 MEASURES: Mapping[str, Measure] = {
-    "cpu_int": Measure("sysbench", "cpu --time={s} --cpu-max-prime=2000 run", found(r"events per second:\s+([\d.]+)")),
+    "cpu_int": Measure("sysbench", "cpu --time={s} --cpu-max-prime=20000 run", found(r"events per second:\s+([\d.]+)")),
     "cpu_float": Measure(
         "stress-ng", "--cpu 1 --cpu-method double --timeout {s} --metrics-brief 2>&1", _stress_ng("cpu", 5)
     ),
@@ -90,7 +100,9 @@ MEASURES: Mapping[str, Measure] = {
         _latency,
     ),
     "syscall": Measure("busybox", SYSCALLS, found(r"^(\d+)\+\d+ records in")),
-    "context_switch": Measure("stress-ng", "--switch 1 --timeout {s} --metrics-brief 2>&1", _stress_ng("switch", 4)),
+    "context_switch": Measure(
+        "stress-ng", "--switch 1 --taskset ${{C:-0}} --timeout {s} --metrics-brief 2>&1", _stress_ng("switch", 4)
+    ),
     "process_create": Measure("stress-ng", "--fork 1 --timeout {s} --metrics-brief 2>&1", _stress_ng("fork", 4)),
     "disk_seq_read": Measure("sysbench", "seqrd", found(r"read, MiB/s:\s+([\d.]+)", 1 << 20), needs_disk=True),
     "disk_rand_read": Measure("sysbench", "rndrd", found(r"reads/s:\s+([\d.]+)"), needs_disk=True),
@@ -112,8 +124,13 @@ def run(bench: Bench) -> None:
     with toolbox(bench, [one.rung.backend for one in asked]) as tools:
         names = {one.name for one in asked}
         rungs = [one for one in tools.rungs if one.name in names]
+        disk = None
+        if any(is_lab_able(one) for one in rungs):
+            with bench.attempt(Experiment.SPEED, "disk metrics of machines", DISK_REMEDY):
+                disk = machine_disk(tools.settings.work_dir / "machine-disk", bench.settings.run_id)
+        plan = {one.name: _Work(wanted(bench, one, disk), disk if is_lab_able(one) else None) for one in rungs}
         if rungs:
-            _note_what_is_left_out(tools, rungs)
+            _note_what_is_left_out(tools, rungs, plan)
         rounds, longest_ns = ROUNDS_QUICK if bench.quick else ROUNDS, 0
         for round_number in range(rounds):
             if not bench.has_time(longest_ns):
@@ -123,56 +140,101 @@ def run(bench: Bench) -> None:
             begun_ns = monotonic_ns()
             for prepared in tools.shuffled(rungs, round_number):
                 with bench.attempt(Experiment.SPEED, f"{prepared.name}, round {round_number}", REMEDY):
-                    _round(tools, prepared, round_number)
+                    _round(tools, prepared, round_number, plan[prepared.name])
             longest_ns = max(longest_ns, monotonic_ns() - begun_ns)
             bench.say(f"speed: round {round_number + 1} of {rounds}")
         bench.order = tools.order
 
 
-def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is measured on a rung, and the disk that its machine is given, None for none."""
+
+    metrics: frozenset[str]
+    disk: Disk | None
+
+
+def machine_disk(path: Path, run_id: str) -> Disk:
+    """Write a disk with an empty ext4 to `path`, every block of it allocated, for a machine to measure.
+
+    Raises BackendError without mke2fs, OSError where the folder's filesystem knows no direct I/O.
+    """
+    with path.open("wb") as file:
+        for _ in range(DISK_BYTES >> 20):
+            file.write(bytes(1 << 20))
+    os.close(os.open(path, os.O_RDWR | os.O_DIRECT))
+    run_command(("mke2fs", "-q", "-F", "-t", "ext4", path), run_id, "mke2fs")
+    return Disk(path, scratch=False, direct=True)
+
+
+def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared], plan: Mapping[str, _Work]) -> None:
     missing = [tool for tool in TOOLS if tool_command(rungs[0], bench.settings, tool) is None]
     if missing:
         bench.skip(Experiment.SPEED, f"what {', '.join(missing)} measures", "not installed", REMEDY)
-    for metrics in sorted({tuple(sorted(set(MEASURES) - wanted(bench, one))) for one in rungs} - {()}):
-        names = ", ".join(one.name for one in rungs if wanted(bench, one).isdisjoint(metrics))
-        bench.skip(Experiment.SPEED, f"{', '.join(metrics)} of {names}", NO_TIME, LEFT_OUT_OF_QUICK)
-    machines = [one.name for one in rungs if one.is_vm]
-    if machines and not bench.quick:
-        bench.skip(Experiment.SPEED, f"disk metrics of {', '.join(machines)}", NO_DISK, "measure a disk inside by hand")
+    without = [one.name for one in rungs if one.is_vm and plan[one.name].disk is None]
+    if without:
+        bench.skip(Experiment.SPEED, f"disk metrics of {', '.join(without)}", NO_DISK, DISK_REMEDY)
+    left_out: dict[str, list[str]] = {}
+    for one in rungs if bench.quick else ():
+        metrics = [name for name in MEASURES if name not in plan[one.name].metrics]
+        left_out.setdefault(", ".join(metrics), []).append(one.name)
+    for metrics, names in left_out.items():
+        if metrics:
+            bench.skip(Experiment.SPEED, f"{metrics} of {', '.join(names)}", NO_TIME, LEFT_OUT_OF_QUICK)
 
 
-def _round(bench: Bench, prepared: Prepared, round_number: int) -> None:
+def _round(bench: Bench, prepared: Prepared, round_number: int, work: _Work) -> None:
     """Start an instance, take every metric in it one after the other, and write a row for each figure that came."""
-    memory = MEMORY_BYTES if prepared.is_vm else None
-    script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, wanted(bench, prepared))
-    with running(bench, prepared, shell(script), keep_running=False, memory_bytes=memory) as run_:
+    script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, work.metrics)
+    with _started(bench, prepared, script, work.disk) as run_:
         finish(run_, MEASURE_DEADLINE_S)
         said = sections(run_.lines)
     for name, measure in MEASURES.items():
         value = measure.read(said[name]) if name in said else None
         if value is not None:
-            bench.record(name, value, prepared.rung, iteration=round_number, detail=measure.tool)
+            detail = f"{measure.tool}; {WHERE_MACHINES_DISK}" if measure.needs_disk and work.disk else measure.tool
+            bench.record(name, value, prepared.rung, iteration=round_number, detail=detail)
         elif round_number == 0 and name in said:
             words = " | ".join(said[name].strip().splitlines()[-2:])[-200:]
             bench.skip(Experiment.SPEED, f"{prepared.name}: {name}", f"no figure: {words or 'no output'}", REMEDY)
 
 
-def wanted(bench: Bench, prepared: Prepared) -> frozenset[str]:
-    """Return the metrics that are taken on this rung."""
+@contextmanager
+def _started(bench: Bench, prepared: Prepared, script: str, disk: Disk | None) -> Iterator[Running]:
+    if disk is not None:
+        with lab_machine(bench, prepared, script, disk=disk, memory_bytes=MEMORY_BYTES, keep_running=False) as (
+            run_,
+            _,
+        ):
+            yield run_
+    else:
+        memory = MEMORY_BYTES if prepared.is_vm else None
+        with running(bench, prepared, shell(script), keep_running=False, memory_bytes=memory) as run_:
+            yield run_
+
+
+def wanted(bench: Bench, prepared: Prepared, disk: Disk | None = None) -> frozenset[str]:
+    """Return the metrics that are taken on this rung; a machine's are without the disk's unless it is given one."""
+    has_disk = not prepared.is_vm or (disk is not None and is_lab_able(prepared))
+    every = frozenset(name for name, measure in MEASURES.items() if has_disk or not measure.needs_disk)
     if not bench.quick:
-        return frozenset(MEASURES)
-    return QUICK_SANDBOXED if prepared.is_vm or prepared.rung.backend == "gvisor" else QUICK
+        return every
+    if prepared.is_vm:
+        return every & (QUICK_SANDBOXED | QUICK_DISK)
+    return QUICK_SANDBOXED if prepared.rung.backend == "gvisor" else every
 
 
 def script_for(prepared: Prepared, settings: Settings, seconds: int, wanted: frozenset[str]) -> str:
     """Return the shell script that takes these metrics on this rung, each between two marks."""
-    lines = ["B=${ENVBENCH_BUSYBOX:-/bin/busybox}", f"cd {_scratch(prepared, settings)}"]
+    lines = ["B=${ENVBENCH_BUSYBOX:-/bin/busybox}", FIRST_CPU, _enter(prepared, settings)]
     if prepared.rung.backend != "process":
-        lines += ["[ -w . ] || cd /tmp", "$B ip link set lo up 2>/dev/null"]
+        lines.append("$B ip link set lo up 2>/dev/null")
     for name, measure in MEASURES.items():
         command = _command(prepared, settings, measure, seconds)
         if command is not None and name in wanted:
             lines += [f"echo {BEGIN}{name}", command, f"echo {END}{name}"]
+    if prepared.is_vm:
+        lines.append("cd /; $B umount /root 2>/dev/null")
     return "\n".join(lines)
 
 
@@ -192,8 +254,6 @@ def sections(lines: list[str]) -> dict[str, str]:
 
 
 def _command(prepared: Prepared, settings: Settings, measure: Measure, seconds: int) -> str | None:
-    if measure.needs_disk and prepared.is_vm:
-        return None
     if measure.tool == "busybox":
         return measure.words
     tool = tool_command(prepared, settings, measure.tool)
@@ -208,13 +268,18 @@ def _command(prepared: Prepared, settings: Settings, measure: Measure, seconds: 
     return f'if [ "$PWD" != /tmp ]; then {prepare}; {tool} {words} run 2>&1; else echo "no writable disk"; fi'
 
 
-def _scratch(prepared: Prepared, settings: Settings) -> str:
-    """Return the folder to measure the disk in: the instance's own writable layer, or the run's folder on the host."""
+def _enter(prepared: Prepared, settings: Settings) -> str:
+    """Return the shell words that go where the disk is measured.
+
+    That is the machine's own disk, the container's writable layer, or on the host the run's folder.
+    """
+    if prepared.is_vm:
+        return MOUNT_DISK
     if prepared.rung.backend != "process":
-        return "/root"
+        return "cd /root; [ -w . ] || cd /tmp"
     folder = settings.work_dir / "disk"
     folder.mkdir(exist_ok=True)
-    return str(folder)
+    return f"cd {folder}"
 
 
 def _asked(bench: Bench) -> list[Prepared]:

@@ -17,6 +17,8 @@ class Disk:
     path: Path
     format: str = "raw"
     scratch: bool = True
+    direct: bool = False
+    """Whether it is read and written past the host's page cache (O_DIRECT), as a container's direct I/O is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
     for number, disk in enumerate(guest.disks):
         snapshot = "on" if disk.scratch else "off"
         drive = f"if=none,id=disk{number},format={disk.format},snapshot={snapshot},file={_escape(disk.path)}"
+        drive += ",cache=none" if disk.direct else ""
         argv += ["-drive", drive, "-device", f"virtio-blk-{bus},drive=disk{number}"]
     return [*argv, *guest.more]
 

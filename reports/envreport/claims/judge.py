@@ -73,7 +73,7 @@ def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
             reasons.append(f"not found here: {need.rungs}")
             continue
         if need.failed:
-            reasons.append(f"not so here: {words(need.metric)}")
+            reasons.append(f"it would take that {words(need.metric)}, which is not so here")
             continue
         left_out = _left_out(results, need.experiment)
         if need.experiment not in ran:

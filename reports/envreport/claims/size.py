@@ -31,7 +31,9 @@ CLAIMS = (
         stands_in=("D2",),
         rule=SizeShare(),
         reference='More than half of the difference is the least that "because" can mean.',
-        scope="The artefacts of this run. Kernel, initramfs, modules and boot files count as the kernel.",
+        scope="The files in the artefacts of this run, by length. Kernel, initramfs, modules and boot files count as "
+        "the kernel. What a disk's own filesystem takes is shown beside and not counted: a container's files lie in one"
+        " too, the host's.",
     ),
     Claim(
         id="size-app-only",

@@ -39,6 +39,7 @@ SCRIPT_BYTES = 64 * 1024
 """A start script is smaller than this; every init system and package manager is larger."""
 OS_ITEMS = ("item.kernel", "item.modules", "item.init", "item.package_manager")
 OWN_TREE = "the minimal payload is a tree of our own"
+FILESYSTEM = "item.filesystem"
 KERNEL_ITEMS = ("item.kernel", "item.initramfs", "item.modules", "item.boot")
 
 
@@ -195,9 +196,10 @@ def kernel_shares(results: Results, ready: Series) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class SizeShare:
-    """What kernel, initramfs.
+    """What kernel, initramfs, modules and boot files make of what a VM's files add to a container's.
 
-    Modules and boot files make of the difference between a VM's artefact and a container's.
+    Files against files: a disk's own filesystem (journal, inodes, ends of blocks) is no part of either, for a
+    container's files lie in a filesystem too, the host's, and nobody counts that for the container.
     """
 
     bias: TcgBias = TcgBias.NONE
@@ -206,43 +208,42 @@ class SizeShare:
         """Return the test in words."""
         return (
             "container has no kernel, and kernel + initramfs + modules + boot files are > 50 % of "
-            "what the VM's artefact adds"
+            "what the VM's files add to the container's"
         )
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return (
-            Need(Experiment.SIZE, "disk", "VM"),
-            Need(Experiment.SIZE, "disk", "container"),
-            Need(Experiment.SIZE, "item.kernel", "VM"),
-        )
+        return tuple(Need(Experiment.SIZE, "item.kernel", side_words(sides)) for sides in (V, C))
 
     def judge(self, results: Results) -> Outcome:
         """Compare every pair with the same payload."""
-        found = [
-            finding
-            for vm, container in pairs(
-                find(results, Experiment.SIZE, "disk", V), find(results, Experiment.SIZE, "disk", C)
-            )
-            if (finding := self._finding(results, vm, container)) is not None
-        ]
+        vms, containers = (find(results, Experiment.SIZE, "item.kernel", sides) for sides in (V, C))
+        found = [self._finding(results, vm, container) for vm, container in pairs(vms, containers)]
         return conclude(found, Quantifier.AGREE, self.bias, self.needs())
 
-    def _finding(self, results: Results, vm: Series, container: Series) -> Finding | None:
-        parts = {name: _single(results, vm, name) for name in KERNEL_ITEMS}
-        if parts["item.kernel"] is None:
-            return None
-        about, added = f"{vm.key.label} against {container.key.label}", middle(vm.values) - middle(container.values)
+    def _finding(self, results: Results, vm: Series, container: Series) -> Finding:
+        there, here = (_items(results, each) for each in (vm, container))
+        filesystem = there.pop(FILESYSTEM, 0) - here.pop(FILESYSTEM, 0)
+        about, added = f"{vm.key.label} against {container.key.label}", sum(there.values()) - sum(here.values())
         accel, keys = accelerator_of(results, vm, container), (vm.key, container.key)
-        inside = _single(results, container, "item.kernel") or 0
         if added <= 0:
-            return Finding(Answer.FAILS, about, "the VM's artefact is no larger", 1, accel, "", keys)
-        kernel = sum(value or 0 for value in parts.values())
+            return Finding(Answer.FAILS, about, "the VM's files are no more", 1, accel, "", keys)
+        kernel, inside = sum(there.get(name, 0) for name in KERNEL_ITEMS), here["item.kernel"]
         part, whole = units.quantity(kernel, Unit.BYTES), units.quantity(added, Unit.BYTES)
-        text = f"{part} of {whole} more ({units.percent(kernel / added)})"
+        text = f"{part} of {whole} more in files ({units.percent(kernel / added)})"
+        if filesystem > 0:
+            text += f"; the disk's own filesystem takes another {units.quantity(filesystem, Unit.BYTES)}"
         holds = kernel / added > MAJORITY and inside == 0
         note = "" if inside == 0 else "the container image holds a kernel too"
         return Finding(Answer.HOLDS if holds else Answer.FAILS, about, text, 1, accel, note, keys)
+
+
+def _items(results: Results, like: Series) -> dict[str, float]:
+    """Return the bytes of every class that an artefact was itemised into."""
+    of_rung = (each for key, each in results.series.items() if key._replace(phase="") == like.key._replace(phase=""))
+    return {
+        each.key.phase: middle(each.values) for each in of_rung if each.key.phase.startswith("item.") and each.values
+    }
 
 
 @dataclass(frozen=True, slots=True)

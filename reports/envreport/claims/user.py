@@ -20,12 +20,14 @@ from typing import Any
 
 from envbench.phases import Experiment, Phase, Unit, metric
 from envreport.claims.model import Claim, Rule, Theme
-from envreport.claims.rules import Ratio, Threshold
+from envreport.claims.rules import Exact, Ratio, Threshold
 from envreport.claims.verdict import Relation, TcgBias
 from envreport.rungs import Side
 
 REQUIRED = ("id", "wording", "experiment", "metric", "rungs", "is", "bound")
 OPTIONAL = ("against", "statistic", "scope", "reference")
+EXACT = frozenset((Experiment.SIZE, Experiment.ISOLATION, Experiment.RELEASE))
+"""Experiments whose figures are sizes and counts, each told once and without sampling error."""
 STATISTICS = {"median": 0.5, "p95": 0.95}
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _BOUND = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ%]*)\s*")
@@ -48,7 +50,9 @@ def load_claims(path: Path) -> tuple[Claim, ...]:
         raise ClaimsFileError(f"{path}: not TOML: {error}") from error
     entries = data.get("claim")
     if not isinstance(entries, list) or set(data) != {"claim"}:
-        raise ClaimsFileError(f"{path}: write each claim as a [[claim]] table, and nothing else")
+        raise ClaimsFileError(
+            f"{path}: write each claim as a [[claim]] table, and nothing else; docs/method.md has one"
+        )
     claims = tuple(_claim(path, position, entry) for position, entry in enumerate(entries, 1))
     seen: set[str] = set(BY_ID)
     for claim in claims:
@@ -112,6 +116,10 @@ def _rule(where: str, entry: Mapping[str, Any]) -> Rule:
             bias=_ratio_bias(side, against, relation),
         )
     bound = _bound(where, entry["bound"], unit)
+    if unit is Unit.BOOL or experiment in EXACT:
+        if statistic != "median":
+            raise ClaimsFileError(f"{where}: {entry['metric']} is no sample of many; leave statistic out")
+        return Exact(experiment, str(entry["metric"]), (side,), relation, bound, unit)
     bias = vm_bias if side is Side.VM else TcgBias.NONE
     return Threshold(experiment, str(entry["metric"]), (side,), relation, bound, unit, STATISTICS[statistic], bias=bias)
 
@@ -145,11 +153,13 @@ def _bound(where: str, value: object, unit: Unit) -> float:
         raise ClaimsFileError(f"{where}: bound = {value!r}; write a number and, for times and sizes, a unit")
     if not found[2]:
         if unit in {Unit.NS, Unit.BYTES}:
-            raise ClaimsFileError(f"{where}: bound = {value!r}; a unit is missing")
+            fitting = ", ".join(name for name, (kind, _) in UNITS.items() if kind is unit)
+            raise ClaimsFileError(f"{where}: bound = {value!r}; a unit is missing ({fitting})")
         return float(found[1])
     of, factor = UNITS.get(found[2], (None, 1.0))
     if of is not unit:
-        raise ClaimsFileError(f"{where}: bound = {value!r}; that unit does not fit a metric in {unit}")
+        fitting = ", ".join(name for name, (kind, _) in UNITS.items() if kind is unit) or "a bare number"
+        raise ClaimsFileError(f"{where}: bound = {value!r} does not fit a metric in {unit}; write {fitting}")
     return float(found[1]) * factor
 
 
