@@ -6,6 +6,7 @@ loader. Every round asks every rung, in an order of its own, so that what is com
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,13 +175,13 @@ def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared], plan: Mappin
     without = [one.name for one in rungs if one.is_vm and plan[one.name].disk is None]
     if without:
         bench.skip(Experiment.SPEED, f"disk metrics of {', '.join(without)}", NO_DISK, DISK_REMEDY)
-    left_out: dict[str, list[str]] = {}
+    left_out: dict[str, list[str]] = defaultdict(list)
     for one in rungs if bench.quick else ():
         metrics = [name for name in MEASURES if name not in plan[one.name].metrics]
-        left_out.setdefault(", ".join(metrics), []).append(one.name)
-    for metrics, names in left_out.items():
-        if metrics:
-            bench.skip(Experiment.SPEED, f"{metrics} of {', '.join(names)}", NO_TIME, LEFT_OUT_OF_QUICK)
+        left_out[", ".join(metrics)].append(one.name)
+    for left, names in left_out.items():
+        if left:
+            bench.skip(Experiment.SPEED, f"{left} of {', '.join(names)}", NO_TIME, LEFT_OUT_OF_QUICK)
 
 
 def _round(bench: Bench, prepared: Prepared, round_number: int, work: _Work) -> None:
