@@ -1,15 +1,18 @@
 """Experiments on real machines under emulation: a kernel of its own, a balloon, a plugged-in CPU, a disk that keeps."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from envbench.backends import load as load_backend
 from envbench.backends.protocol import Usable
-from envbench.experiments import kernel, portability, resize
+from envbench.experiments import kernel, portability, resize, size, speed
 from envbench.experiments.bench import Bench, Prepared
 from envbench.journal import Journal
+from envbench.payload.distro import distro_tree
 from envbench.payload.kernel import default_cache_dir
 from envbench.plan import Rung, Settings, new_run_id
 from envbench.procfs import marked_processes
@@ -77,3 +80,34 @@ def test_a_machine_is_resized_while_it_runs_and_its_disk_keeps(bench: Bench, tmp
     assert bench.skips == []
     for name in ("memory_shrunk", "memory_grown", "cpu_changed", "vm_disk_keeps"):
         assert seen[name] == 1, name
+
+
+def test_a_machine_is_given_a_disk_and_measures_it_with_the_containers_own_tool(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(speed, "ROUNDS_QUICK", 1)
+    speed.run(bench)
+    rows = [row for row in read_samples(tmp_path / "samples.csv") if row.phase.startswith("disk_")]
+    by_rung = {name: {row.phase for row in rows if row.backend == name} for name in ("process", "qemu")}
+    assert by_rung["qemu"] == {"disk_rand_read", "disk_fsync"} < by_rung["process"]
+    assert all(row.value is not None and row.value > 0 for row in rows)
+    assert all("virtio disk" in row.detail for row in rows if row.backend == "qemu")
+    assert {skip.reason for skip in bench.skips} == {speed.NO_TIME}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the distro profile is bootstrapped by root")
+def test_a_users_own_disk_is_itemised_like_the_tree_that_it_was_made_of(bench: Bench, tmp_path: Path):
+    """The distro profile's bootable disk, given as a user would give it: boot partition and root filesystem."""
+    machine = bench.rungs[1]
+    of_distro = replace(bench.settings, profile="distro")
+    variant = {**machine.rung.variant, "boot": "disk"}
+    disk = size.booted_disk(of_distro, variant)
+    prepared = replace(machine, rung=replace(machine.rung, variant=variant))
+    found = size.machine_artefact(replace(bench, settings=replace(bench.settings, disk=disk)), prepared)
+    tree = size.tree_artefact(distro_tree(bench.settings.cache_dir))
+    for name in ("init", "package_manager", "libraries", "app", "other"):
+        assert found.items[name] == tree.items[name] > 0, name
+    for name in ("kernel", "initramfs", "boot"):
+        assert found.items[name] > 0, name
+    assert sum(found.items.values()) == found.disk
+    assert bench.skips == []
