@@ -307,6 +307,10 @@ def test_the_image_for_windows_says_so_and_is_whole(tmp_path):
         assert config["os"] == "windows"
         assert manifest["RepoTags"] == ["name:latest"]
         assert set(manifest["Layers"]) <= set(archive.getnames())
+        with tarfile.open(fileobj=archive.extractfile(manifest["Layers"][0])) as layer:
+            program = layer.extractfile(config["config"]["Cmd"][0].lstrip("/")).read()
+    assert program[:2] == b"MZ"
+    assert program[program[60] : program[60] + 4] == b"PE\0\0"
 
 
 @pytest.mark.parametrize("what", ["memory", "cpu"])

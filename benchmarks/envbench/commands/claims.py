@@ -1,5 +1,6 @@
 """`envbench claims`: the claims table, or one claim explained with the evidence of a run."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import click
 from envbench.cli import debug_option
 from envbench.commands.folders import refused
 from envbench.errors import UsageError
+from envbench.machine import SAMPLES_FILE
 
 
 @click.command(epilog="Examples: envbench claims · envbench claims start-faster --results results/RUN")
@@ -15,7 +17,7 @@ from envbench.errors import UsageError
     "--results",
     "folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Results folder with the evidence.",
+    help="Results folder with the evidence (default, for one claim: the newest run under results/).",
 )
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
 @click.option("--markdown", is_flag=True, help="Print the table as docs/claims.md has it.")
@@ -34,5 +36,13 @@ def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, 
             return
         claim = next((each for each in table if each.id == claim_id), None)
         if claim is None:
-            raise UsageError(f"no claim {claim_id!r}; `envbench claims` lists them")
-        click.echo("\n".join(texts.explanation(claim, folder)))
+            near = " or ".join(get_close_matches(claim_id, [each.id for each in table]))
+            hint = f"did you mean {near}?" if near else "`envbench claims` lists them"
+            raise UsageError(f"no claim {claim_id!r}; {hint}")
+        click.echo("\n".join(texts.explanation(claim, folder or newest_run())))
+
+
+def newest_run(results: Path = Path("results")) -> Path | None:
+    """Return the folder of the newest run among those that `envbench` wrote here by default, None without any."""
+    runs = sorted(results.glob(f"*/{SAMPLES_FILE}"), key=lambda path: path.stat().st_mtime)
+    return runs[-1].parent if runs else None

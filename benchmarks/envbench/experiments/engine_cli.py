@@ -1,5 +1,6 @@
 """The engines' own command lines, for what their users do by hand: load, save, stats, update."""
 
+import resource
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,3 +48,15 @@ def image_of(prepared: Prepared, cli: EngineCli, run_id: str) -> str:
     if not names:
         raise BackendError(f"{cli.program} lists no image of this run")
     return names[0]
+
+
+def run_words(prepared: Prepared, cli: EngineCli) -> tuple[str, ...]:
+    """Return the words for `run`: Podman's default runtime and limits may not work here, where the rung's own do."""
+    runtime = prepared.rung.variant.get("runtime")
+    if cli.program != "podman" or not runtime:
+        return ("run",)
+    files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    pids = int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))
+    most = pids if processes == resource.RLIM_INFINITY else min(processes, pids)
+    limits = ("--ulimit", f"nofile={files}:{files}", "--ulimit", f"nproc={most}:{most}")
+    return ("--runtime", runtime, "run", *limits)

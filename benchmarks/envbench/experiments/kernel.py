@@ -271,6 +271,6 @@ def refuse_windows(bench: Bench, prepared: Prepared) -> None:
     cli = engine_cli(prepared)
     if cli is None:
         return
-    refused, words = refusal_of_windows_image(cli, bench)
+    refused, words = refusal_of_windows_image(cli, bench, prepared)
     bench.record("windows_image_refused", refused, prepared.rung, detail=words)
     bench.say(f"kernel: {prepared.name}: image for Windows {'refused' if refused else 'accepted'}")

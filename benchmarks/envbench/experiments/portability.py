@@ -4,7 +4,6 @@ Export and import are timed on the host's clock, by the engine's own commands; w
 """
 
 import gzip
-import resource
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 from envbench.clock import monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of
+from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of, run_words
 from envbench.experiments.inside import ask, finish, first, running
 from envbench.experiments.lab_machine import is_lab_able, lab_machine
 from envbench.journal import Kind
@@ -171,7 +170,7 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
     number = bench.journal.intend(Kind.VOLUME, volume, prepared.rung.backend, endpoint=endpoint)
     script = KEEP_SCRIPT.format(place="/kept/word", word=word)
     words = (
-        *_run_words(prepared, cli),
+        *run_words(prepared, cli),
         *("--rm", "--network", "none", "--label", f"{LABEL}={run_id}", "--volume", f"{volume}:/kept"),
         *("--entrypoint", "/bin/sh", image, "-c", script),
     )
@@ -184,18 +183,6 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
         with suppress(BackendError):
             cli.run(run_id, "volume", "rm", "--force", volume)
         bench.journal.forget(number)
-
-
-def _run_words(prepared: Prepared, cli: EngineCli) -> tuple[str, ...]:
-    """Return the words for `run`: Podman's default runtime and limits may not work here, where the rung's own do."""
-    runtime = prepared.rung.variant.get("runtime")
-    if cli.program != "podman" or not runtime:
-        return ("run",)
-    files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
-    pids = int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))
-    most = pids if processes == resource.RLIM_INFINITY else min(processes, pids)
-    limits = ("--ulimit", f"nofile={files}:{files}", "--ulimit", f"nproc={most}:{most}")
-    return ("--runtime", runtime, "run", *limits)
 
 
 def _machine_keeps(bench: Bench, prepared: Prepared) -> None:

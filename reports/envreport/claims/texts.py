@@ -47,6 +47,7 @@ def explanation(claim: Claim, folder: Path | None = None) -> Iterator[str]:
     if folder is None:
         return
     found = judge(claim, load(folder))
+    yield f"  in the run   {folder}"
     yield f"  verdict      {found.label}"
     yield f"  why          {found.why}"
     if found.conditions:
