@@ -158,7 +158,7 @@ METRICS: Mapping[str, Metric] = {
         _KERNEL, _BOOL, "backend host: host, containers and guests of this run all report one kernel release"
     ),
     "windows_image_refused": Metric(
-        _KERNEL, _BOOL, "the engine refused an image whose configuration says os=windows; detail is its message"
+        _KERNEL, _BOOL, "the engine, or the kernel under it, refused an image made for Windows; detail is the message"
     ),
     "binfmt_registered": Metric(
         _KERNEL, _BOOL, "backend host: binfmt_misc had, or took, a handler for the foreign architecture"

@@ -18,7 +18,7 @@ WORDS: Mapping[str, str] = {
     "hardware_equals_host": "CPU, devices and firmware seen inside are the host's",
     "two_userlands_one_kernel": "two distributions read one boot id and one kernel release",
     "all_kernels_equal": "host, containers and guests all report one kernel release",
-    "windows_image_refused": "engine refuses an image marked os=windows",
+    "windows_image_refused": "an image marked os=windows is refused",
     "binfmt_registered": "binfmt_misc has a handler for the foreign architecture",
     "foreign_arch_runs": "a program of another CPU architecture runs inside",
     "foreign_arch_slowdown": "CPU time of a foreign program over that of the native one",

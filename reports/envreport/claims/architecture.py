@@ -105,7 +105,8 @@ CLAIMS = (
         stands_in=("D2", "D3"),
         rule=REFUSED,
         reference=OCI_CONFIG,
-        scope="This engine and an image whose configuration says os=windows; the engine's own words are the evidence.",
+        scope="The engines of this run and an image whose configuration says os=windows, with a program for Windows in "
+        "it; their own words are the evidence. One that lets the mark pass leaves the refusal to the kernel.",
         remedy=WINDOWS_IMAGE_REMEDY,
         partner="emulation-os",
     ),

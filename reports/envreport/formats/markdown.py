@@ -105,6 +105,8 @@ def _reasons(judgement: Judgement) -> Iterator[str]:
         yield f"Conditions: {', '.join(map(in_short, judgement.conditions))}."
     if judgement.remedy and judgement.verdict is Verdict.NOT_TESTABLE:
         yield f"To supply it: {judgement.remedy}"
+    if judgement.verdict is Verdict.DOCUMENTARY:
+        yield f"Reference: {judgement.claim.reference}"
 
 
 def warning_lines(document: ReportDocument) -> Iterator[str]:
