@@ -110,8 +110,8 @@ def read_samples(path: Path) -> Iterator[Sample]:
     with path.open(encoding="utf-8", newline="") as file:
         whole = (line for line in file if line.endswith("\n"))
         try:
-            rows = csv.DictReader(whole)
-            if tuple(rows.fieldnames or ()) != COLUMNS:
+            rows = csv.reader(whole)
+            if tuple(next(rows, ())) != COLUMNS:
                 raise SamplesError(f"{path}: line 1: not the columns of {SCHEMA}")
             for row in rows:
                 yield _sample(row, path, rows.line_num)
@@ -119,28 +119,46 @@ def read_samples(path: Path) -> Iterator[Sample]:
             raise SamplesError(f"{path}: {error}") from error
 
 
-def _sample(row: dict[str, str], path: Path, line: int) -> Sample:
-    if row["schema"] != SCHEMA:
-        raise SamplesError(f"{path}: line {line}: schema {row['schema']!r} is not {SCHEMA}")
+def _sample(row: list[str], path: Path, line: int) -> Sample:
+    if row[:1] != [SCHEMA]:
+        raise SamplesError(f"{path}: line {line}: schema {''.join(row[:1])!r} is not {SCHEMA}")
+    if len(row) != len(COLUMNS):
+        raise SamplesError(f"{path}: line {line}: {len(row)} fields in place of {len(COLUMNS)}")
+    (
+        _,
+        run_id,
+        order,
+        experiment,
+        backend,
+        variant,
+        profile,
+        warmup,
+        iteration,
+        phase,
+        value,
+        unit,
+        outcome,
+        detail,
+        at,
+    ) = row
     try:
-        text = row["value"]
         return Sample(
-            run_id=row["run_id"],
-            order=int(row["order"]),
-            experiment=Experiment(row["experiment"]),
-            backend=row["backend"],
-            variant=row["variant"],
-            profile=row["profile"],
-            warmup=bool(int(row["warmup"])),
-            iteration=int(row["iteration"]),
-            phase=row["phase"],
-            value=None if text == "" else _number(text),
-            unit=Unit(row["unit"]),
-            outcome=Outcome(row["outcome"]),
-            detail=row["detail"],
-            monotonic_ns=int(row["monotonic_ns"]),
+            run_id=run_id,
+            order=int(order),
+            experiment=Experiment(experiment),
+            backend=backend,
+            variant=variant,
+            profile=profile,
+            warmup=bool(int(warmup)),
+            iteration=int(iteration),
+            phase=phase,
+            value=None if value == "" else _number(value),
+            unit=Unit(unit),
+            outcome=Outcome(outcome),
+            detail=detail,
+            monotonic_ns=int(at),
         )
-    except (ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise SamplesError(f"{path}: line {line}: {error}") from error
 
 

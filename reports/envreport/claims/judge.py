@@ -75,21 +75,21 @@ def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
         if need.failed:
             reasons.append(f"it would take that {words(need.metric)}, which is not so here")
             continue
-        left_out = _left_out(results, need.experiment)
+        notes = left_out(results, need.experiment)
         if need.experiment not in ran:
-            why = "was not part of this run" if not left_out else f"could not be done: {left_out[0]['reason']}"
+            why = "was not part of this run" if not notes else f"could not be done: {notes[0]['reason']}"
             reasons.append(f"the {need.experiment} experiment {why}")
-            remedies.append(str(left_out[0]["remedy"]) if left_out else f"`envbench {need.experiment}`")
+            remedies.append(str(notes[0]["remedy"]) if notes else f"`envbench {need.experiment}`")
             continue
         reasons.append(f"not measured for {need.rungs}: {words(need.metric)}")
-        remedies.extend(f"{each['what']}: {each['reason']} ({each['remedy']})" for each in left_out[:SHOWN_LEFT_OUT])
+        remedies.extend(f"{each['what']}: {each['reason']} ({each['remedy']})" for each in notes[:SHOWN_LEFT_OUT])
         remedies.extend(_skipped(results, need.rungs))
     remedy = "; ".join(dict.fromkeys(remedies)) or "See `envbench doctor` for what is missing on this machine."
     reason = "; ".join(dict.fromkeys(reasons))
     return reason[:1].upper() + reason[1:], remedy
 
 
-def _left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
+def left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
     """Return the run's own notes on what it could not measure in this experiment."""
     keys = ("what", "reason", "remedy")
     return [

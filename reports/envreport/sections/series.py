@@ -1,13 +1,13 @@
 """A series as the sections show it: cells of a row, a mark in a chart, a table of several."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Any
 
 from envbench.phases import Experiment
 from envreport import stats, units
 from envreport.cells import count, number, text
+from envreport.claims.judge import left_out
 from envreport.document import Cell, Mark, Table
 from envreport.results import Results, Series
 from envreport.words import words
@@ -102,20 +102,15 @@ def not_part(results: Results, experiment: Experiment) -> str:
     """Return why an experiment has nothing to show, and what measures it."""
     if any(key.experiment is experiment for key in results.series):
         return "Measured, but no value came of it: see the warnings."
-    left_out = left_out_of(results, experiment)
-    if left_out:
-        reasons = dict.fromkeys(f"{each.get('reason')} (to supply it: {each.get('remedy')})" for each in left_out)
+    notes = left_out(results, experiment)
+    if notes:
+        reasons = dict.fromkeys(f"{each['reason']} (to supply it: {each['remedy']})" for each in notes)
         return f"Could not be measured: {'; '.join(reasons)}."
     return f"Not part of this run. Measure it with: envbench {experiment}"
-
-
-def left_out_of(results: Results, experiment: str) -> list[Mapping[str, Any]]:
-    """Return the run's own notes on what it did not measure in an experiment."""
-    return [each for each in results.records("skips") if each.get("experiment") == experiment]
 
 
 def left_out_table(results: Results, experiment: str) -> Table:
     """Return what an experiment did not measure, with reason and remedy; without rows where it measured all."""
     columns = ("what", "reason", "remedy")
-    rows = tuple(tuple(text(each.get(name, "")) for name in columns) for each in left_out_of(results, experiment))
+    rows = tuple(tuple(text(each[name]) for name in columns) for each in left_out(results, experiment))
     return Table(f"{experiment}-left-out", "Left out of this run", columns, rows)
