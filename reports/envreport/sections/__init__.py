@@ -46,7 +46,10 @@ SECTIONS: Mapping[str, Callable[[Results], Section]] = {
     ),
     "density": density,
     "release": observed(
-        Experiment.RELEASE, "release", "Clean-up", "What was left on this machine after instances were removed."
+        Experiment.RELEASE,
+        "release",
+        "Clean-up",
+        "What was left on this machine after instances were removed. Free space and memory change with other work too.",
     ),
     "resize": observed(
         Experiment.RESIZE, "resize", "Resizing while it runs", "Limits changed from outside, looked at from inside."

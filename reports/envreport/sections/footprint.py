@@ -20,8 +20,8 @@ def memory(results: Results) -> Section:
         Experiment.MEMORY,
         "memory",
         "Memory",
-        "Host memory of one idle instance. The headline is total: everything the host holds only "
-        "because of this instance.",
+        "All that the host holds only because of this one idle instance; other common definitions stand below. An "
+        "engine's own daemons are not in it: they run once for all instances.",
         "total",
         "Host memory of one idle instance",
     )
