@@ -127,6 +127,24 @@ class Plan:
         return asdict(self)
 
 
+IMAGE_ENGINES = ("docker", "podman")
+"""Backends that start a user's own image; all others refuse it or run the payload all the same."""
+
+
+def profile_of(settings: Settings, backend: str, variant: Mapping[str, str]) -> str:
+    """Return what a rung runs, for the profile column: what differs in it may not be compared as the same payload.
+
+    "own" is the user's image, disk or initrd, "floor" the boot sector without a system, else the run's profile.
+    """
+    boot = variant.get("boot")
+    if boot == "floor":
+        return "floor"
+    own = {"disk": settings.disk, "kernel": settings.initrd}.get(boot or "")
+    if boot is None and backend in IMAGE_ENGINES:
+        return "own" if settings.image else settings.profile
+    return "own" if own else settings.profile
+
+
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One thing to time: a backend, one of its variants and a payload profile. What may not be pooled differs here.

@@ -32,7 +32,7 @@ from envbench.journal import Journal, Kind
 from envbench.machine import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
 from envbench.payload.tree import tree_of_run
 from envbench.phases import Outcome
-from envbench.plan import Plan, Rung, Settings
+from envbench.plan import Plan, Rung, Settings, profile_of
 from envbench.reaper import reap, reap_entries
 from envbench.sampler import Sampler, Start, Ticket, one_line
 from envbench.samples import SampleWriter
@@ -256,7 +256,7 @@ class Session:
         if ready:
             self.record.add_used(name, found, ready, is_vm=backend.is_vm)
         for variant in ready:
-            rung = Rung(name, variant, self.settings.profile, self._conditions())
+            rung = Rung(name, variant, profile_of(self.settings, name, variant), self._conditions())
             self.prepared.append(Prepared(backend, rung))
         return None
 

@@ -468,6 +468,21 @@ def test_a_disks_own_filesystem_is_shown_and_is_no_part_of_what_the_files_add(ro
     assert "filesystem takes another 50 MiB" in found.findings[0].figure
 
 
+def test_a_users_own_image_is_not_held_against_a_machine_with_another_payload(rows: Any) -> None:
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(2 * S), variant=KVM)
+    rows.add(E.STARTUP, "docker", Phase.READY, around(0.3 * S), profile="own")
+    found = judge(BY_ID["start-faster"], rows.results())
+    assert found.verdict is Verdict.NOT_TESTABLE
+    assert "with the other's payload" in found.reason
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(20 * S), variant=f"{KVM};boot=disk", profile="own")
+    assert judge(BY_ID["start-faster"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_a_users_own_image_is_told_what_it_holds(rows: Any) -> None:
+    seen(E.SIZE, "docker", profile="own", disk=90 * MIB, **dict.fromkeys(ITEMS, 5 * MIB))(rows)
+    assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED
+
+
 def test_one_engine_that_adds_memory_is_enough_against_only_what_the_app_needs(rows: Any) -> None:
     series(E.MEMORY, "payload_bare", process=around(2 * MIB))(rows)
     series(E.MEMORY, "total", runc=around(2 * MIB, (1.0,) * 8), docker=around(13 * MIB))(rows)

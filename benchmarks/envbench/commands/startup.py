@@ -18,7 +18,7 @@ from envbench.commands.taking import take_run
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
 from envbench.experiments import kernel, size
 from envbench.journal import Journal
-from envbench.plan import Plan, Rung, new_run_id
+from envbench.plan import Plan, Rung, new_run_id, profile_of
 from envbench.progress import Reporter
 from envbench.sampler import one_line
 from envbench.scheduler import Scheduler, dry_run
@@ -141,7 +141,7 @@ def print_schedule(plan: Plan, given: Mapping[str, Any]) -> None:
             if isinstance(answer, Unusable):
                 click.echo(f"{name}: left out: {answer.reason}; try: {answer.remedy}", err=True)
             else:
-                rungs += [Rung(name, variant, settings.profile) for variant in backend.variants()]
+                rungs += [Rung(name, variant, profile_of(settings, name, variant)) for variant in backend.variants()]
             backend.close()
     finally:
         shutil.rmtree(work_dir, ignore_errors=True)

@@ -54,7 +54,7 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
                     opened.append(backend)
                     backend.check()
                 backend.prepare(prepared.rung.variant)
-                rungs.append(Prepared(backend, prepared.rung))
+                rungs.append(Prepared(backend, replace(prepared.rung, profile=settings.profile)))
             except BackendError as error:
                 bench.say(f"{prepared.name}: cannot take the tools: {error}")
         yield replace(bench, settings=settings, rungs=rungs)

@@ -179,8 +179,7 @@ class Ratio:
         tops = find(results, self.experiment, self.metric, self.over)
         bottoms = find(results, self.under_experiment or self.experiment, self.under_metric or self.metric, self.under)
         found = [self._finding(results, top, bottom) for top, bottom in pairs(tops, bottoms)]
-        missing = tuple(need for need, have in zip(self.needs(), (tops, bottoms), strict=True) if not have)
-        return conclude(found, self.quantifier, self.bias, missing or self.needs())
+        return conclude(found, self.quantifier, self.bias, unpaired(self.needs(), tops, bottoms))
 
     def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
         what = "" if self.metric == Phase.READY else f"{words(self.metric)}, "
@@ -217,6 +216,12 @@ class Ratio:
         return Finding(
             answer, about, text, min(len(top.values), len(bottom.values)), accel, note, (top.key, bottom.key)
         )
+
+
+def unpaired(needs: tuple[Need, ...], tops: Sequence[Series], bottoms: Sequence[Series]) -> tuple[Need, ...]:
+    """Return which of the two sides was not measured; where both were, the second with the payload of the first."""
+    missing = tuple(need for need, have in zip(needs, (tops, bottoms), strict=True) if not have)
+    return missing or tuple(replace(need, rungs=f"{need.rungs} with the other's payload") for need in needs[1:])
 
 
 def pairs(tops: Iterable[Series], bottoms: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
@@ -339,8 +344,7 @@ class ExactRatio:
         """Compare the ranges of every pair, each widened by the resolution."""
         tops, bottoms = (find(results, self.experiment, self.metric, sides) for sides in (self.over, self.under))
         found = [self._finding(results, top, bottom) for top, bottom in pairs(tops, bottoms)]
-        missing = tuple(need for need, have in zip(self.needs(), (tops, bottoms), strict=True) if not have)
-        return conclude(found, self.quantifier, self.bias, missing or self.needs())
+        return conclude(found, self.quantifier, self.bias, unpaired(self.needs(), tops, bottoms))
 
     def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
         low, high = min(top.values) * (1 - self.resolution), max(top.values) * (1 + self.resolution)

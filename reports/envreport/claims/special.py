@@ -10,7 +10,7 @@ from envbench.phases import Experiment, Phase, Unit
 from envbench.samples import variant_keys, variant_text
 from envreport import rungs, stats, units
 from envreport.claims.model import Finding, Need, Outcome
-from envreport.claims.rules import C, H, V, accelerator_of, conclude, find, pairs, side_words
+from envreport.claims.rules import C, H, V, accelerator_of, conclude, find, pairs, side_words, unpaired
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, compare
 from envreport.results import Results, RungKey, Series
 from envreport.rungs import Side
@@ -219,7 +219,7 @@ class SizeShare:
         """Compare every pair with the same payload."""
         vms, containers = (find(results, Experiment.SIZE, "item.kernel", sides) for sides in (V, C))
         found = [self._finding(results, vm, container) for vm, container in pairs(vms, containers)]
-        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+        return conclude(found, Quantifier.AGREE, self.bias, unpaired(self.needs(), vms, containers))
 
     def _finding(self, results: Results, vm: Series, container: Series) -> Finding:
         there, here = (_items(results, each) for each in (vm, container))
