@@ -107,7 +107,7 @@ def traces_of(run_id: str) -> tuple[str, ...]:
     found = [f"process {pid}: {_command_of(pid)}" for pid in marked_processes(run_id)]
     found += [f"mount {path}" for path in mounts_under(Path("/")) if run_id in str(path)]
     found += [f"cgroup {path}" for path in _cgroups_of(run_id)]
-    found += [f"file {path}" for path in _files_of(run_id)]
+    found += [f"file {path}" for path in _files_of(run_id, *_LIBVIRTS)]
     for engine, command in _LISTINGS.items():
         found += [f"{engine} {name}" for name in _names_from(command) if run_id in name]
     return tuple(found)
@@ -147,9 +147,13 @@ def _cgroups_of(run_id: str) -> list[Path]:
     return sorted(found)
 
 
-def _files_of(run_id: str) -> list[Path]:
-    """Return files and folders in the places for temporary ones whose name carries the run's id."""
-    places = dict.fromkeys((Path(tempfile.gettempdir()), Path("/run"), Path("/var/tmp"), Path("/dev/shm")))  # noqa: S108
+_LIBVIRTS = (Path("/run/libvirt/qemu"), Path("/var/log/libvirt/qemu"))
+"""Where the system's libvirt notes running domains, and keeps their logs; both outlive a daemon that is killed."""
+
+
+def _files_of(run_id: str, *more: Path) -> list[Path]:
+    """Return files and folders in the places for temporary ones, and in `more`, whose name carries the run's id."""
+    places = dict.fromkeys((Path(tempfile.gettempdir()), Path("/run"), Path("/var/tmp"), Path("/dev/shm"), *more))  # noqa: S108
     found: list[Path] = []
     for place in places:
         with contextlib.suppress(OSError):

@@ -89,6 +89,17 @@ def marked_processes(run_id: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def processes_of(name: str) -> tuple[int, ...]:
+    """Return the QEMU processes whose command line names this guest (libvirt: -name guest=NAME,…)."""
+    word = f"guest={name},".encode()
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            if word in Path("/proc", pid, "cmdline").read_bytes():
+                found.append(int(pid))
+    return tuple(found)
+
+
 def cgroup_of(pid: int) -> Path | None:
     """Return the cgroup directory of a process: the unified one on v2, that of the memory controller on v1.
 

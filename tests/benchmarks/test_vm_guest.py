@@ -91,6 +91,7 @@ def test_the_domain_carries_the_run_and_nothing_needless() -> None:
     assert not list(domain.iter("interface"))
     assert not list(domain.iter("graphics"))
     assert domain.find("features/acpi") is not None
+    assert domain.find("{*}commandline/{*}env").attrib == {"name": "ENVBENCH_RUN_ID", "value": "r"}
 
 
 def test_a_domain_under_kvm_with_uefi_and_disk() -> None:
@@ -218,6 +219,7 @@ LIBVIRT = SimpleNamespace(
     VIR_ERR_AUTH_UNAVAILABLE=80,
     VIR_ERR_SYSTEM_ERROR=38,
     VIR_ERR_NO_CONNECT=5,
+    VIR_ERR_INTERNAL_ERROR=1,
 )
 """The numbers of libvirt's virErrorNumber, so that this needs no libvirt."""
 
@@ -227,6 +229,9 @@ LIBVIRT = SimpleNamespace(
     [
         (38, "Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory", "libvirtd -d"),
         (38, "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied", "usermod -aG libvirt"),
+        (38, "End of file while reading data: Input/output error", "libvirtd -d"),
+        (38, "Cannot write data: Broken pipe", "libvirtd -d"),
+        (1, "internal error: client socket is closed", "libvirtd -d"),
         (45, "authentication failed: access denied by policy", "usermod -aG libvirt"),
         (67, "unsupported configuration: Emulator '/usr/bin/qemu' does not support virt type 'kvm'", "--accel tcg"),
         (38, "Cannot check QEMU binary /usr/bin/qemu-system-x86_64: No such file or directory", "apt install qemu"),

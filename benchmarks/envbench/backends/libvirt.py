@@ -1,7 +1,6 @@
 """Virtual machines as transient libvirt domains: direct QEMU's guests with a management layer around them."""
 
 import contextlib
-import itertools
 import os
 import shutil
 import subprocess
@@ -11,26 +10,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
 
-from envbench.accelerator import choose_accelerators, kvm_of_run
-from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backends.protocol import Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.journal import Entry, Journal, Kind
-from envbench.plan import Settings
-from envbench.procfs import cgroup_of, pids_named
+from envbench.plan import Settings, new_nonce
+from envbench.procfs import cgroup_of, pids_named, processes_of
 from envbench.samples import variant_text
-from envbench.vm.domain import METADATA_NAMESPACE, domain_xml
-from envbench.vm.emulator import Emulator, find_emulator
+from envbench.vm.domain import domain_xml
+from envbench.vm.emulator import find_emulator
+from envbench.vm.ending import domain_log, end_domain, remove_domain
 from envbench.vm.guest import Disk, Guest
 from envbench.vm.process import wait_readable
-from envbench.vm.recipe import Recipe, check_recipe, make_recipe, vm_variants
-from envbench.vm.serial import Console, SerialListener, first_words, log_tail
-from envbench.vm.session import default_uri, is_embedded, load_libvirt, open_connection, qemu_ids, translated
-
-STOP_WORD = b"stop"
-VMM_DEADLINE_S = 30
+from envbench.vm.recipe import Recipe
+from envbench.vm.rung import STOP_WORD, VMM_DEADLINE_S, VmRung, machine_folder
+from envbench.vm.serial import Console, SerialListener, first_words, log_tail, said_last
+from envbench.vm.session import (
+    NoDaemonError,
+    connected,
+    default_uri,
+    hang_up,
+    is_embedded,
+    load_libvirt,
+    open_connection,
+    qemu_ids,
+    require_daemon,
+    translated,
+)
 
 
 @dataclass(slots=True)
@@ -44,7 +51,8 @@ class LibvirtInstance:
     folder: Path
     asks_over_serial: bool
     journal: Journal
-    journal_numbers: tuple[int, ...]
+    folder_number: int
+    domain_number: int
 
     def output_fileno(self) -> int:
         """Return the serial line's descriptor."""
@@ -66,44 +74,49 @@ class LibvirtInstance:
 
     def console_tail(self) -> str:
         """Return what the guest said last and what QEMU said in libvirt's log of the domain."""
-        own = log_tail(domain_log(self.uri, self.name), stamped=True)
-        return "\n".join(part for part in (self.console.tail(), f"QEMU: {own}" if own else "") if part)
+        return said_last(self.console, log_tail(domain_log(self.uri, self.name), stamped=True))
 
     def stop(self, deadline_ns: int) -> None:
         """Ask our payload to power off; destroy the domain (the guest's power cut) where the guest is not ours."""
         if self.asks_over_serial:
             self.console.say(STOP_WORD)
         else:
-            self._destroy_domain()
-        # QEMU's end closes the line.
+            self._end_domain()
+        # QEMU's end closes the line. It is the daemon that ends QEMU once the guest has powered off (-no-shutdown).
         while self.console.drain():
-            if not wait_readable(self.console.fileno(), deadline_ns):
-                raise BackendError(f"{self.name} did not power off in time; last words: {self.console_tail()}")
+            if not wait_readable(self.console.fileno(), min(deadline_ns, monotonic_ns() + NS_PER_S)):
+                require_daemon(self.domain.connect(), self.uri)
+                if monotonic_ns() >= deadline_ns:
+                    raise BackendError(f"{self.name} did not power off in time; last words: {self.console_tail()}")
 
     def remove(self, deadline_ns: int) -> None:
-        """Wait until libvirt has forgotten the domain and QEMU is gone, and remove the domain's files."""
-        self.destroy()
+        """Wait until libvirt has forgotten the domain, and remove its files. Raises BackendError without a daemon."""
+        self._end_domain()
+        domain_log(self.uri, self.name).unlink(missing_ok=True)
+        self._forget()
 
     def destroy(self) -> None:
-        """Destroy the domain and remove its files; safe to call twice."""
-        self._destroy_domain()
+        """End the domain, by its daemon or without it; what cannot be ended stays in the journal."""
         self.console.close()
-        domain_log(self.uri, self.name).unlink(missing_ok=True)
+        with contextlib.suppress(BackendError):
+            remove_domain(self.uri, self.name, self.journal.run_id)
+            self._forget()
+
+    def _end_domain(self) -> None:
+        end_domain(self.domain.connect(), self.name, self.journal.run_id)
+
+    def _forget(self) -> None:
+        self.console.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        for number in self.journal_numbers:
-            self.journal.forget(number)
-
-    def _destroy_domain(self) -> None:
-        # Returns when QEMU has ended; an error means that there is no such domain any more (or no daemon, which by
-        # AUTODESTROY is the same).
-        with contextlib.suppress(load_libvirt().libvirtError):
-            self.domain.destroy()
+        self.journal.forget(self.domain_number)
+        self.journal.forget(self.folder_number)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Place:
     """A connection, and what its QEMUs may read."""
 
+    uri: str
     connection: Any
     security_models: tuple[str, ...]
     user: int | None
@@ -111,123 +124,110 @@ class _Place:
     folder: Path
     journal_number: int
 
+    def reconnect(self) -> None:
+        """Connect anew where the daemon has been started again since. Raises BackendError where it has not."""
+        try:
+            require_daemon(self.connection, self.uri)
+        except NoDaemonError:
+            fresh = open_connection(self.uri)
+            hang_up(self.connection)
+            self.connection = fresh
 
-class LibvirtBackend:
+
+class LibvirtBackend(VmRung):
     """QEMU managed by libvirt, over any URI of its QEMU driver."""
 
     name: ClassVar[str] = "libvirt"
-    is_vm: ClassVar[bool] = True
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
-        self._settings = settings
-        self._journal = journal
+        super().__init__(settings, journal)
         self._uris = settings.libvirt_uris or (default_uri(),)
         self._places: dict[str, _Place] = {}
-        self._recipes: dict[str, Recipe] = {}
-        self._emulator: Emulator
-        self._counter = itertools.count(1)
-
-    def check(self) -> Usable | Unusable:
-        """Find libvirt's module, its daemons, QEMU, a guest kernel and the truth about KVM."""
-        settings = self._settings
-        try:
-            facts = self._versions()
-            emulator = find_emulator()
-            kvm = kvm_of_run(settings)
-            variants = self.variants()
-            for variant in variants:
-                check_recipe(settings, variant, emulator.architecture)
-        except BackendError as error:
-            reason, _, remedy = str(error).partition("; try: ")
-            return Unusable(reason, remedy)
-        if not variants:
-            return Unusable(f"only {' and '.join(settings.accelerators)} was asked for: {kvm.reason}", kvm.remedy)
-        return Usable({**facts, **kvm.facts()})
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return what direct QEMU has, for each URI where there is more than one; libvirt has no microvm."""
-        settings = self._settings
-        accelerators = choose_accelerators(settings.accelerators, kvm_of_run(settings))
-        found = vm_variants(settings, accelerators, find_emulator().architecture)
-        known = tuple(variant for variant in found if not variant["machine"].startswith("microvm"))
+        known = tuple(variant for variant in super().variants() if not variant["machine"].startswith("microvm"))
         if len(self._uris) == 1:
             return known
         return tuple({**variant, "uri": uri} for uri in self._uris for variant in known)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build what all starts of this variant share, and copy it to where libvirt's QEMU can read it."""
-        self._emulator = find_emulator()
-        place = self._place(variant)
-        recipe = make_recipe(self._settings, variant, self._emulator.architecture)
-        self._recipes[variant_text(variant)] = self._readable_recipe(place, recipe)
+        super().prepare(variant)
+        key = variant_text(variant)
+        self._recipes[key] = self._readable_recipe(self._place(variant), self._recipes[key])
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> LibvirtInstance:
         """Create one transient domain, which starts it, and return once its serial line is open."""
-        run_id = self._settings.run_id
-        place, recipe, uri = self._place(variant), self._recipes[variant_text(variant)], self._uri(variant)
-        name = f"envbench-{run_id}-{next(self._counter)}"
+        place, recipe, name = self._place(variant), self._recipes[variant_text(variant)], self._next_name()
+        place.reconnect()
         folder = place.folder / name
-        numbers = (
-            self._journal.intend(Kind.FOLDER, str(folder)),
-            self._journal.intend(Kind.DOMAIN, name, self.name, uri=uri),
-        )
-        try:
-            folder.mkdir()
+        with machine_folder(self._journal, folder) as number, self._journalled(name, place.uri) as domain_number:
             guest = self._readable_guest(place, recipe, folder, recipe.guest(folder, name, workload))
-            xml = domain_xml(guest, self._emulator, run_id, place.security_models)
-            domain, console = self._create(place, xml, guest, mark, uri)
-        except BaseException as error:
-            domain_log(uri, name).unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            for number in numbers:
-                self._journal.forget(number)
-            if isinstance(error, OSError):
-                raise BackendError(f"cannot write the guest's files: {error}; try: another TMPDIR") from error
-            raise
-        return LibvirtInstance(name, domain, uri, console, folder, recipe.own_guest, self._journal, numbers)
+            xml = domain_xml(guest, self._emulator, self._settings.run_id, place.security_models)
+            domain, console = self._create(place, xml, guest, mark)
+        own_guest, journal = recipe.own_guest, self._journal
+        return LibvirtInstance(name, domain, place.uri, console, folder, own_guest, journal, number, domain_number)
 
     def engine_processes(self) -> tuple[int, ...]:
         """Return libvirt's daemons, monolithic or modular."""
         return pids_named("libvirtd", "virtqemud", "virtlogd")
 
+    def remaining(self) -> tuple[str, ...]:
+        """Return the domains of the run and their logs. Raises BackendError where a daemon may not be asked."""
+        run_id, found = self._settings.run_id, []
+        for uri in self._uris:
+            logs = domain_log(uri, f"*{run_id}*")
+            found += [f"log {path}" for path in logs.parent.glob(logs.name)]
+            with contextlib.suppress(NoDaemonError), connected(uri) as connection:
+                names = (domain.name() for domain in connection.listAllDomains())
+                found += [f"domain {name}" for name in names if run_id in name]
+        return tuple(found)
+
     def close(self) -> None:
         """Close the connections and remove the folders that libvirt's QEMU read from."""
         for place in self._places.values():
-            with contextlib.suppress(load_libvirt().libvirtError):
-                place.connection.close()
+            hang_up(place.connection)
             shutil.rmtree(place.folder, ignore_errors=True)
             self._journal.forget(place.journal_number)
         self._places.clear()
-        self._recipes.clear()
+        super().close()
 
-    def _versions(self) -> dict[str, str]:
-        libvirt = load_libvirt()
+    def _facts(self) -> dict[str, str]:
+        if len(self._uris) > 1 and any(map(is_embedded, self._uris)):
+            raise BackendError("libvirt's embedded driver allows no other connection beside it; try: a run of its own")
         facts = {}
         for uri in self._uris:
-            connection = open_connection(uri)
-            try:
-                with translated(libvirt, f"libvirt {uri}"):
-                    facts[f"{uri} libvirt"] = _dotted(connection.getLibVersion())
-                    facts[f"{uri} qemu"] = _dotted(connection.getVersion())
-                    _refuse_endless_probing(connection, uri)
-            finally:
-                connection.close()
+            with connected(uri) as connection:
+                facts[f"{uri} libvirt"] = _dotted(connection.getLibVersion())
+                facts[f"{uri} qemu"] = _dotted(connection.getVersion())
+                _refuse_endless_probing(connection, uri)
         return facts
 
-    def _uri(self, variant: Mapping[str, str]) -> str:
-        return variant.get("uri", self._uris[0])
-
     def _place(self, variant: Mapping[str, str]) -> _Place:
-        uri = self._uri(variant)
+        uri = variant.get("uri", self._uris[0])
         if uri not in self._places:
             connection = open_connection(uri)
             models, user, group = qemu_ids(connection)
             # Not in the run's own folder: that is closed to other users, and libvirt's QEMU mostly is one.
-            folder = Path(tempfile.mkdtemp(prefix=f"envbench-{self._settings.run_id}-libvirt-"))
+            folder = Path(tempfile.gettempdir(), f"envbench-{self._settings.run_id}-libvirt-{new_nonce()}")
             number = self._journal.intend(Kind.FOLDER, str(folder))
-            self._places[uri] = place = _Place(connection, models, user, group, folder, number)
+            folder.mkdir(mode=0o700)
+            self._places[uri] = place = _Place(uri, connection, models, user, group, folder, number)
             self._hand_over(place, folder)
         return self._places[uri]
+
+    @contextlib.contextmanager
+    def _journalled(self, name: str, uri: str) -> Iterator[int]:
+        """Journal a domain that the block makes; where the block fails, it is gone again."""
+        number = self._journal.intend(Kind.DOMAIN, name, self.name, uri=uri)
+        try:
+            yield number
+        except BaseException:
+            with contextlib.suppress(BackendError):
+                remove_domain(uri, name, self._settings.run_id)
+                self._journal.forget(number)
+            raise
 
     def _readable_recipe(self, place: _Place, recipe: Recipe) -> Recipe:
         """Return the recipe with copies of what all starts share; a disk of the user's own stays where it is."""
@@ -263,22 +263,20 @@ class LibvirtBackend:
                 return
         path.chmod(0o711 if is_folder else 0o666)
 
-    def _create(self, place: _Place, xml: str, guest: Guest, mark: MarkCallback, uri: str) -> tuple[Any, Console]:
+    def _create(self, place: _Place, xml: str, guest: Guest, mark: MarkCallback) -> tuple[Any, Console]:
         libvirt = load_libvirt()
         # The embedded driver refuses the flag; its domains are the journal's alone.
-        flags = 0 if is_embedded(uri) else libvirt.VIR_DOMAIN_START_AUTODESTROY
+        flags = 0 if is_embedded(place.uri) else libvirt.VIR_DOMAIN_START_AUTODESTROY
         listener = SerialListener(guest.serial)
         self._hand_over(place, guest.serial)
         try:
             with _watching(listener, mark):
                 mark(Mark.REQUESTED)
-                with translated(libvirt, f"libvirt {uri}"):
+                with translated(libvirt, f"libvirt {place.uri}"):
                     domain = place.connection.createXML(xml, flags)
                 mark(Mark.STARTED)
-            if not wait_readable(listener.fileno(), monotonic_ns() + VMM_DEADLINE_S * NS_PER_S):
-                with contextlib.suppress(libvirt.libvirtError):
-                    domain.destroy()
-                raise BackendError(f"{guest.name}: QEMU did not open its serial line in {VMM_DEADLINE_S} s")
+            if not wait_readable(listener.fileno(), monotonic_ns() + int(VMM_DEADLINE_S * NS_PER_S)):
+                raise BackendError(f"{guest.name}: QEMU did not open its serial line in {VMM_DEADLINE_S:g} s")
             return domain, Console(listener.accept(), mark, first_words(speaks_first=guest.speaks_first))
         finally:
             listener.close()
@@ -293,51 +291,9 @@ def copy_sparse(source: Path, target: Path) -> None:
         raise BackendError(f"{done.stderr.strip()}; try: free space, or another TMPDIR")
 
 
-def processes_of(name: str) -> tuple[int, ...]:
-    """Return the QEMU processes whose command line names this guest (libvirt: -name guest=NAME,…)."""
-    word = f"guest={name},".encode()
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                if word in (folder / "cmdline").read_bytes():
-                    found.append(int(folder.name))
-    return tuple(found)
-
-
-def domain_log(uri: str, name: str) -> Path:
-    """Return where libvirt keeps a domain's log under this URI (libvirt, drvqemu: log files)."""
-    if is_embedded(uri):
-        root = dict(parse_qsl(urlsplit(uri).query)).get("root", "")
-        return Path(root, "log/qemu", f"{name}.log")
-    if uri.endswith("/session") and os.geteuid() != 0:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "libvirt/qemu/log" / f"{name}.log"
-    return Path("/var/log/libvirt/qemu", f"{name}.log")
-
-
 def reap(entry: Entry, run_id: str) -> bool:
-    """Destroy the domain of a dead run if it is still there and its metadata carry the run's id."""
-    libvirt = load_libvirt()
-    uri = entry.facts["uri"]
-    connection = open_connection(uri)
-    try:
-        with translated(libvirt, f"libvirt {uri}"):
-            try:
-                domain = connection.lookupByName(entry.name)
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                    raise
-                return False
-            said = domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, METADATA_NAMESPACE)
-            if run_id not in said:
-                raise BackendError(f"domain {entry.name} does not carry the run's id {run_id}; left alone")
-            domain.destroy()
-            return True
-    finally:
-        connection.close()
-        if run_id in entry.name:
-            domain_log(uri, entry.name).unlink(missing_ok=True)
+    """Remove a journalled domain of a dead run. Raises BackendError."""
+    return remove_domain(entry.facts["uri"], entry.name, run_id)
 
 
 def _refuse_endless_probing(connection: Any, uri: str) -> None:
@@ -364,7 +320,7 @@ def _watching(listener: SerialListener, mark: MarkCallback) -> Iterator[None]:
     cancelled, cancel = os.pipe()
 
     def watch() -> None:
-        deadline_ns = monotonic_ns() + VMM_DEADLINE_S * NS_PER_S
+        deadline_ns = monotonic_ns() + int(VMM_DEADLINE_S * NS_PER_S)
         if listener.fileno() in wait_readable(listener.fileno(), deadline_ns, cancelled):
             mark(Mark.VMM_UP)
 

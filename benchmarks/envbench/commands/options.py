@@ -131,7 +131,12 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(("bios", "uefi")),
         help="Firmware of guests (repeatable).",
     ),
-    click.option("--libvirt-uri", "libvirt_uris", multiple=True, help="libvirt connection (repeatable)."),
+    click.option(
+        "--libvirt-uri",
+        "libvirt_uris",
+        multiple=True,
+        help="libvirt connection (repeatable); qemu:///embed?root=DIR needs no daemon and keeps its cache in DIR.",
+    ),
     click.option(
         "--deadline",
         "deadline_s",

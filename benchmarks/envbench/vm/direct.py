@@ -9,7 +9,7 @@ from envbench.errors import BackendError, StartTimeoutError
 from envbench.vm.emulator import Emulator
 from envbench.vm.guest import Guest, qemu_argv
 from envbench.vm.process import VmmProcess
-from envbench.vm.serial import Console, SerialListener, first_words, log_tail
+from envbench.vm.serial import Console, SerialListener, first_words, log_tail, said_last
 
 
 @dataclass(slots=True)
@@ -22,8 +22,7 @@ class DirectMachine:
 
     def tail(self) -> str:
         """Return what the guest, and QEMU itself, said last."""
-        own = log_tail(self.log)
-        return "\n".join(part for part in (self.console.tail(), f"QEMU: {own}" if own else "") if part)
+        return said_last(self.console, log_tail(self.log))
 
     def wait_for_end(self, deadline_ns: int) -> bool:
         """Wait for QEMU's end, reading what the guest says meanwhile; False after the deadline."""

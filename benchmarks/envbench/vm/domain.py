@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
+from envbench.plan import RUN_ENVIRONMENT
 from envbench.vm.emulator import Emulator
 from envbench.vm.guest import Guest, cpu_model
 
 METADATA_NAMESPACE = "https://envbench.invalid/run"
 """Names the run whose domain this is; .invalid (RFC 2606), for there is nothing to be fetched there."""
+
+QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+"""libvirt, drvqemu: pass-through of environment variables."""
 
 _CPU_MODES = {"host": "host-passthrough", "max": "maximum"}
 
@@ -18,6 +22,7 @@ def domain_xml(guest: Guest, emulator: Emulator, run_id: str, security_models: S
     `security_models` are those that the connection confines with; each is told to leave the domain's files as they are.
     """
     ET.register_namespace("envbench", METADATA_NAMESPACE)
+    ET.register_namespace("qemu", QEMU_NAMESPACE)
     domain = ET.Element("domain", type="kvm" if guest.accelerator == "kvm" else "qemu")
     _add(domain, "name", guest.name)
     metadata = _add(domain, "metadata")
@@ -34,6 +39,9 @@ def domain_xml(guest: Guest, emulator: Emulator, run_id: str, security_models: S
     _add_devices(domain, guest, emulator)
     for security_model in security_models:
         _add(domain, "seclabel", type="none", model=security_model)
+    # So that QEMU is known as the run's like every other process, whether or not its daemon still is there.
+    words = _add(domain, f"{{{QEMU_NAMESPACE}}}commandline")
+    _add(words, f"{{{QEMU_NAMESPACE}}}env", name=RUN_ENVIRONMENT, value=run_id)
     return ET.tostring(domain, encoding="unicode")
 
 

@@ -144,3 +144,8 @@ def log_tail(path: Path, lines: int = 3, *, stamped: bool = False) -> str:
         return ""
     said = [line.strip() for line in text.splitlines() if line.strip() and (not stamped or _STAMP.match(line))]
     return " | ".join([_STAMP.sub("", line) for line in said][-lines:])
+
+
+def said_last(console: Console, own_words: str) -> str:
+    """Return what the guest said last, and then what the VMM said in its own log."""
+    return "\n".join(part for part in (console.tail(), f"QEMU: {own_words}" if own_words else "") if part)

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -14,12 +14,22 @@ MISSING = "libvirt-python is not installed; try: pip install 'envinspect[libvirt
 
 START_DAEMONS = "systemctl start libvirtd (without systemd: virtlogd -d && libvirtd -d)"
 
+
+class NoDaemonError(BackendError):
+    """Libvirt's daemon is not there, or not any more."""
+
+
 _event_loop = threading.Lock()
 _event_loop_runs = False
+
+_embedded: dict[str, Any] = {}
+"""Connections to the embedded driver: each opening registers it once more, and soon there are too many drivers."""
 
 
 def load_libvirt() -> ModuleType:
     """Return the libvirt module, made silent: it would print each error to stderr by itself. Raises BackendError."""
+    # What a daemon writes into its log, the embedded driver says on stderr: of that, errors only.
+    os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", "4:stderr")
     try:
         import libvirt  # noqa: PLC0415 -- an optional extra
     except ImportError as error:
@@ -36,10 +46,39 @@ def default_uri() -> str:
 def open_connection(uri: str) -> Any:
     """Return an open connection. Raises BackendError with the remedy where there is no daemon or no permission."""
     libvirt = load_libvirt()
-    if is_embedded(uri):
-        _run_event_loop(libvirt)
     with translated(libvirt, f"libvirt {uri}"):
-        return libvirt.open(uri)
+        if not is_embedded(uri):
+            return libvirt.open(uri)
+        if uri not in _embedded:
+            _run_event_loop(libvirt)
+            _embedded[uri] = libvirt.open(uri)
+        return _embedded[uri]
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[Any]:
+    """Yield a connection of the block's own. Raises BackendError for libvirt's errors inside the block."""
+    libvirt = load_libvirt()
+    connection = open_connection(uri)
+    try:
+        with translated(libvirt, f"libvirt {uri}"):
+            yield connection
+    finally:
+        hang_up(connection)
+
+
+def hang_up(connection: Any) -> None:
+    """Close a connection, whether or not anybody is still at its other end; an embedded driver stays."""
+    if connection not in _embedded.values():
+        with suppress(load_libvirt().libvirtError):
+            connection.close()
+
+
+def require_daemon(connection: Any, uri: str) -> None:
+    """Raise NoDaemonError where the daemon behind a connection is dead, even if there is another one by now."""
+    libvirt = load_libvirt()
+    with translated(libvirt, f"libvirt {uri}"):
+        connection.getLibVersion()
 
 
 def is_embedded(uri: str) -> bool:
@@ -54,7 +93,9 @@ def translated(libvirt: ModuleType, what: str) -> Iterator[None]:
         yield
     except libvirt.libvirtError as error:
         message = " ".join((error.get_error_message() or str(error)).split())
-        raise BackendError(f"{what}: {message}; try: {remedy_for(libvirt, error.get_error_code(), message)}") from error
+        remedy = remedy_for(libvirt, error.get_error_code(), message)
+        kind = NoDaemonError if remedy == START_DAEMONS else BackendError
+        raise kind(f"{what}: {message}; try: {remedy}") from error
 
 
 _NO_PERMISSION = "sudo usermod -aG libvirt $USER and log in again, or --libvirt-uri qemu:///session"
@@ -66,6 +107,9 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
     ("VIR_ERR_SYSTEM_ERROR", "sock': permission denied", _NO_PERMISSION),
     ("", "permission denied", "make the file readable for the user that libvirt runs QEMU as, or --backend qemu"),
     ("VIR_ERR_SYSTEM_ERROR", "failed to connect socket", START_DAEMONS),
+    ("VIR_ERR_SYSTEM_ERROR", "end of file while reading data", START_DAEMONS),
+    ("VIR_ERR_SYSTEM_ERROR", "cannot write data", START_DAEMONS),
+    ("VIR_ERR_INTERNAL_ERROR", "client socket is closed", START_DAEMONS),
     ("VIR_ERR_NO_CONNECT", "", "a URI of the QEMU driver: qemu:///system, qemu:///session or qemu:///embed?root=DIR"),
     ("", "kvm", "--accel tcg, or a /dev/kvm that works (see envbench doctor)"),
     ("", "emulator", "apt install qemu-system-x86 (Arm: qemu-system-arm)"),
