@@ -299,10 +299,10 @@ def guest_kernel(settings: Settings) -> dict[str, str] | None:
 def ignored_by_guests(settings: Settings) -> tuple[noise.Caution, ...]:
     """Return a caution where container options were asked for that virtual machines do not have."""
     asked = {
-        "--network bridge": "bridge" in settings.networks,
-        "--read-only": settings.read_only,
-        "--init": settings.init,
-        f"--cpus {settings.cpus}, a share of a CPU,": settings.cpus is not None and settings.cpus % 1 != 0,
+        "--network bridge (a guest has no network card)": "bridge" in settings.networks,
+        "--read-only (what a guest writes is never kept)": settings.read_only,
+        "--init (a guest has an init of its own)": settings.init,
+        f"--cpus {settings.cpus} (a guest has whole CPUs)": settings.cpus is not None and settings.cpus % 1 != 0,
     }
     words = [name for name, is_asked in asked.items() if is_asked]
     if not words:
@@ -310,8 +310,8 @@ def ignored_by_guests(settings: Settings) -> tuple[noise.Caution, ...]:
     return (
         noise.Caution(
             "containers-only",
-            f"{' and '.join(words)} changed containers only: guests have whole CPUs and no network card",
-            "compare the rungs with this in mind, or leave the option out",
+            f"virtual machines do not follow {' and '.join(words)}",
+            "compare them with containers with this in mind, or leave the option out",
         ),
     )
 
