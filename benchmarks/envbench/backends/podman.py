@@ -66,21 +66,35 @@ class Service:
         """End the service, with the last one the pause process of a rootless Podman too; safe to call twice."""
         self.child.kill()
         Service.live.discard(self.child.pid)
-        # While another service lives (another runtime's, or of an experiment's own tree) these may be its processes.
-        for pid in () if Service.live else self._strays():
-            with contextlib.suppress(EnvbenchError):
-                end_process(pid)
+        end_pause(self._run_id)
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
-
-    def _strays(self) -> set[int]:
-        return set(marked_processes(self._run_id)) & set(pids_named("podman", "podman pause", "catatonit"))
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
             return os.read(self._output, 4096).decode("utf-8", errors="replace").strip()[-300:] or "it said nothing"
         return "it said nothing"
+
+
+def end_pause(run_id: str) -> None:
+    """End the process by which a rootless Podman keeps its namespaces for the user's next command, if the run began it.
+
+    One that was there before does not carry the run's id and stays; containers hold their namespaces themselves. While
+    a service lives (another runtime's, or of an experiment's own tree) these may be its processes.
+    """
+    if not Service.live:
+        for pid in set(marked_processes(run_id)) & set(pids_named("podman", "podman pause", "catatonit")):
+            with contextlib.suppress(EnvbenchError):
+                end_process(pid)
+
+
+def podman(*words: str, run_id: str, what: str) -> str:
+    """Run a podman command and return its output; no pause process of its own stays. Raises BackendError."""
+    try:
+        return run_command(("podman", *words), run_id, what)
+    finally:
+        end_pause(run_id)
 
 
 class RuntimeEngine(EngineBackend):
@@ -190,9 +204,9 @@ class PodmanBackend:
 
     def remaining(self) -> tuple[str, ...]:
         """Return containers that carry the run's label."""
-        return tuple(
-            run_command((*_LIST, f"label={LABEL}={self._settings.run_id}"), self._settings.run_id, "podman ps").split()
-        )
+        run_id = self._settings.run_id
+        words = ("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={LABEL}={run_id}")
+        return tuple(podman(*words, run_id=run_id, what="podman ps").split())
 
     def close(self) -> None:
         """Remove the images and end the services."""
@@ -216,15 +230,12 @@ class PodmanBackend:
         return {"podman": version, "rootless": "no" if os.geteuid() == 0 else "yes"}
 
 
-_LIST = ("podman", "ps", "--all", "--format", "{{.Names}}", "--filter")
-
-
 def reap(entry: Entry, run_id: str) -> bool:
     """Remove a journalled container, image or volume of a dead run by Podman's own command. Raises BackendError."""
     kind = str(entry.kind)
     try:
-        run_command(("podman", kind, "exists", entry.name), run_id, "looking for it")
+        podman(kind, "exists", entry.name, run_id=run_id, what="looking for it")
     except BackendError:
         return False
-    run_command(("podman", kind, "rm", "--force", entry.name), run_id, f"removing {entry.name}")
+    podman(kind, "rm", "--force", entry.name, run_id=run_id, what=f"removing {entry.name}")
     return True
