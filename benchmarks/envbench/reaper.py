@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from envbench.backends import BACKENDS
-from envbench.errors import EnvbenchError
+from envbench.errors import EnvbenchError, StartTimeoutError
 from envbench.journal import Entry, Kind, leftovers
 from envbench.procfs import marked_processes
 from envbench.removal import end_process, remove_cgroup, remove_folder, unmount_under
@@ -44,10 +44,7 @@ def reap(folder: Path | None = None) -> tuple[Reaped, ...]:
     """
     done: list[Reaped] = []
     for journal in leftovers(folder):
-        results = [
-            *_reap_marked_processes(journal.run_id),
-            *(_reap_entry(entry, journal.run_id) for entry in sorted(journal.entries, key=_reap_order)),
-        ]
+        results = [*_reap_marked_processes(journal.run_id), *reap_entries(journal.entries, journal.run_id)]
         done.extend(results)
         if not any(result.error for result in results):
             journal.path.unlink(missing_ok=True)
@@ -55,8 +52,24 @@ def reap(folder: Path | None = None) -> tuple[Reaped, ...]:
 
 
 def reap_entries(entries: Iterable[Entry], run_id: str) -> tuple[Reaped, ...]:
-    """Remove these things of a run, whoever owns them; for the end of a run, which clears up after itself."""
-    return tuple(_reap_entry(entry, run_id) for entry in sorted(entries, key=_reap_order))
+    """Remove these things of a run, whoever owns them; for the end of a run, which clears up after itself.
+
+    An engine that does not answer is asked once, not once for each thing it holds: every question takes its deadline.
+    """
+    silent: set[str] = set()
+    done = []
+    for entry in sorted(entries, key=_reap_order):
+        if entry.backend in silent:
+            done.append(Reaped(run_id, entry, was_there=True, error="not looked for: its engine does not answer"))
+            continue
+        try:
+            done.append(Reaped(run_id, entry, _remove(entry, run_id)))
+        except (EnvbenchError, OSError, KeyError, ImportError) as error:
+            said = str(error) or type(error).__name__
+            done.append(Reaped(run_id, entry, was_there=True, error=said))
+            if isinstance(error, StartTimeoutError):
+                silent.add(entry.backend)
+    return tuple(done)
 
 
 _ORDER = (
@@ -86,15 +99,13 @@ def _reap_marked_processes(run_id: str) -> Iterator[Reaped]:
             yield Reaped(run_id, entry, was_there=True, error=str(error))
 
 
-def _reap_entry(entry: Entry, run_id: str) -> Reaped:
-    try:
-        if entry.backend:
-            _own_name(entry, run_id)
-            module = cast("ReapingModule", import_module(BACKENDS[entry.backend].partition(":")[0]))
-            return Reaped(run_id, entry, module.reap(entry, run_id))
-        return Reaped(run_id, entry, _REMOVERS[entry.kind](entry, run_id))
-    except (EnvbenchError, OSError, KeyError, ImportError) as error:
-        return Reaped(run_id, entry, was_there=True, error=str(error) or type(error).__name__)
+def _remove(entry: Entry, run_id: str) -> bool:
+    """Remove a thing with what knows how to; return whether it was there. Raises what those raise."""
+    if not entry.backend:
+        return _REMOVERS[entry.kind](entry, run_id)
+    _own_name(entry, run_id)
+    module = cast("ReapingModule", import_module(BACKENDS[entry.backend].partition(":")[0]))
+    return module.reap(entry, run_id)
 
 
 def _own_name(entry: Entry, run_id: str) -> str:

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +166,11 @@ class Session:
     def rungs(self) -> list[Rung]:
         """Return all rungs that will be started, with the conditions that the harness sees to."""
         return [one.rung for one in self.prepared]
+
+    def drop(self, rungs: Collection[Rung]) -> None:
+        """Leave these rungs out of what is still to come: each part of it would wait for the same engine again."""
+        # In place: an experiments' bench that was made before looks at this very list.
+        self.prepared[:] = [one for one in self.prepared if one.rung not in rungs]
 
     def bench(self) -> Bench:
         """Return what experiments work with."""

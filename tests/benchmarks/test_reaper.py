@@ -201,3 +201,27 @@ def test_a_folder_that_only_looks_like_a_cgroup_goes_and_the_processes_it_names_
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_an_engine_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
+    from envbench.backends import docker
+    from envbench.errors import StartTimeoutError
+
+    asked = []
+
+    def silent(entry, run_id):
+        asked.append(entry.name)
+        raise StartTimeoutError("no answer")
+
+    monkeypatch.setattr(docker, "reap", silent)
+    journal = Journal("0123456789ab", tmp_path)
+    for number in range(3):
+        journal.intend(Kind.CONTAINER, f"envbench-0123456789ab-docker-{number}", "docker")
+    kept = tmp_path / "envbench-0123456789ab-file"
+    kept.touch()
+    journal.intend(Kind.FILE, str(kept))
+    done = reap_entries(journal.entries(), "0123456789ab")
+    journal.close()
+    assert len(asked) == 1
+    assert [bool(one.error) for one in done] == [True, True, True, False]
+    assert not kept.exists()

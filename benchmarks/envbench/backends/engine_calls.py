@@ -13,6 +13,7 @@ from envbench.plan import LABEL
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
+SILENT = "the engine does not answer in time; try: look at its log, or restart it"
 INTERRUPTED_PATIENCE_S = 5.0
 """How long a create whose caller was killed may still go on in the engine."""
 
@@ -27,9 +28,10 @@ def engine_errors(what: str) -> Iterator[None]:
         yield
     except APIError as error:
         raise BackendError(f"{what}: the engine refuses: {_words(error.explanation or error)}") from error
-    except Timeout as error:
-        raise StartTimeoutError(f"{what}: the engine does not answer: {_words(error)}") from error
     except (DockerException, RequestException, OSError) as error:
+        # The SDK hides what went wrong with its first question, the one for the version, in an error of its own.
+        if isinstance(error, Timeout) or isinstance(error.__cause__, Timeout):
+            raise StartTimeoutError(f"{what}: {SILENT}") from error
         raise BackendError(f"{what}: {_words(error)}") from error
 
 

@@ -97,7 +97,7 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
 
 
 def time_starts(session: Session, shown: Reporter) -> int:
-    """Take the plan's starts on all rungs; return how many were taken."""
+    """Take the plan's starts on all rungs; return how many were taken. The session drops a rung that was given up."""
     plan = session.plan
     rungs = session.rungs()
     scheduler = Scheduler(
@@ -111,6 +111,7 @@ def time_starts(session: Session, shown: Reporter) -> int:
         scheduler.run()
     finally:
         session.record.add_unfinished(scheduler.unfinished())
+        session.drop([one.rung for one in scheduler.tallies if one.given_up])
     for one in scheduler.unfinished():
         shown.say(f"{one.rung}: {one.runs} runs, {one.needed} more needed: {one.reason}")
     return scheduler.order

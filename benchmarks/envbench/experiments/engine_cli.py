@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backends.child import run_command
+from envbench.backends.docker import DockerBackend
 from envbench.errors import BackendError
 from envbench.experiments.bench import Prepared
 from envbench.plan import LABEL
@@ -15,13 +16,14 @@ PROGRAMS = {"docker": "docker", "podman": "podman"}
 
 @dataclass(frozen=True, slots=True)
 class EngineCli:
-    """An engine's program on this machine."""
+    """An engine's program on this machine; `options` stand before its command: they name the rung's own engine."""
 
     program: str
+    options: tuple[str, ...] = ()
 
     def run(self, run_id: str, *words: str | Path, deadline_s: float = 60.0) -> str:
         """Return what a command prints. Raises BackendError with the engine's own words where it fails."""
-        return run_command((self.program, *words), run_id, f"{self.program} {words[0]}", deadline_s)
+        return run_command((self.program, *self.options, *words), run_id, f"{self.program} {words[0]}", deadline_s)
 
     def attempt(self, run_id: str, *words: str | Path) -> tuple[bool, str]:
         """Return whether a command worked, and its words either way."""
@@ -34,7 +36,11 @@ class EngineCli:
 def engine_cli(prepared: Prepared) -> EngineCli | None:
     """Return the command line of this rung's engine, None where it has none (or it is not installed)."""
     program = PROGRAMS.get(prepared.rung.backend)
-    return EngineCli(program) if program and shutil.which(program) else None
+    if not program or not shutil.which(program):
+        return None
+    # Without the option Docker's program goes by its context, which may lead to another engine.
+    options = ("--host", prepared.backend.endpoint()) if isinstance(prepared.backend, DockerBackend) else ()
+    return EngineCli(program, options)
 
 
 def image_of(prepared: Prepared, cli: EngineCli, run_id: str) -> str:

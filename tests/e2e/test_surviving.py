@@ -1,0 +1,225 @@
+"""What a run must survive on the real engine: a daemon that dies, comes back or hangs; a full disk; a lost folder.
+
+The daemon is one of the test's own, so that nobody else's containers are touched.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from envbench.audit import traces_of
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.phases import Outcome, Phase
+from envbench.procfs import process_start_ticks
+from envbench.samples import Sample, read_samples
+
+LONG = ("--runs", "400", "--budget", "60", "--format", "csv")
+"""More starts than any of these tests waits for."""
+
+
+class OwnDaemon:
+    """dockerd over a folder and a socket of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = f"unix://{folder}/docker.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    # In a network namespace of its own: a daemon without a bridge deletes docker0, whoever's it is.
+                    *("unshare", "--net", "dockerd", "--host", self.socket, "--data-root", self.folder / "data"),
+                    *("--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid", "--bridge=none"),
+                    *("--iptables=false", "--ip-forward=false"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline_ns = monotonic_ns() + 60 * NS_PER_S
+        while subprocess.run(["docker", "--host", self.socket, "version"], capture_output=True, check=False).returncode:
+            assert monotonic_ns() < deadline_ns, (self.folder / "log").read_text()[-2000:]
+            time.sleep(0.1)
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash does; containers' shims live on."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        # Its containerd dies with it, a moment later. A new daemon must take neither for alive, be it as a zombie.
+        theirs = self.folder / "exec/containerd/containerd.pid"
+        while process_start_ticks(int(theirs.read_text())) is not None:
+            time.sleep(0.05)
+        theirs.unlink()
+        (self.folder / "pid").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            self._process.wait(60)
+
+
+@pytest.fixture
+def daemon(engine_missing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnDaemon]:
+    """A Docker daemon of the test's own, for this test and all that it starts."""
+    if shutil.which("dockerd") is None or os.geteuid() != 0:
+        engine_missing("docker: needs dockerd and root")
+    folder = Path(tempfile.mkdtemp(prefix="own-docker-"))
+    made = OwnDaemon(folder)
+    monkeypatch.setenv("DOCKER_HOST", made.socket)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
+        for point in reversed(mounts):
+            subprocess.run(["umount", "--lazy", point], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Run:
+    """An `envbench startup` in the background, with a state folder of its own."""
+
+    def __init__(self, folder: Path, *words: object, before: tuple[str, ...] = ()) -> None:
+        self.out = folder / "out"
+        self.env = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "COLUMNS": "400"}
+        program = (*before, sys.executable, "-m", "envbench")
+        command = [*program, "startup", *map(str, words), "--output", str(self.out)]
+        self.process = subprocess.Popen(
+            command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    @property
+    def run_id(self) -> str:
+        return str(json.loads((self.out / "run.json").read_text())["run_id"])
+
+    def rows(self, backend: str = "docker") -> list[Sample]:
+        """Return what each start came to: its ready row, or the row that says why there is none."""
+        kept = (row for row in read_samples(self.out / "samples.csv") if row.backend == backend)
+        return [row for row in kept if row.phase == Phase.READY or row.outcome is not Outcome.OK]
+
+    def wait_for(self, reached: Callable[[], bool]) -> None:
+        deadline_ns = monotonic_ns() + 90 * NS_PER_S
+        while not ((self.out / "samples.csv").exists() and reached()):
+            assert self.process.poll() is None, self.process.communicate()
+            assert monotonic_ns() < deadline_ns, "the run came to nothing"
+            time.sleep(0.05)
+
+    def end(self, timeout_s: float = 150) -> tuple[int, str]:
+        """Return the exit code and what was said to people."""
+        _, said = self.process.communicate(timeout=timeout_s)
+        assert "Traceback" not in said, said
+        return self.process.returncode, said
+
+    def clean(self) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "envbench", "clean"]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, check=False, timeout=150)
+
+
+@pytest.mark.engine("docker")
+def test_a_daemon_that_dies_costs_its_rung_and_nothing_else(daemon: OwnDaemon, tmp_path: Path) -> None:
+    run = Run(tmp_path, "--backend", "process", "--backend", "docker", *LONG)
+    run.wait_for(lambda: len(run.rows()) > 4)
+    daemon.kill()
+    code, said = run.end()
+    assert code == 4, said
+    outcomes = [row.outcome for row in run.rows()]
+    assert outcomes.count(Outcome.OK) >= 4
+    assert set(outcomes[-3:]) == {Outcome.FAILED}
+    assert all(row.detail for row in run.rows() if row.outcome is Outcome.FAILED)
+    assert {row.outcome for row in run.rows("process")} == {Outcome.OK}
+    assert "given up after 3 failures in a row" in said
+    daemon.start()
+    assert run.clean().returncode == 0
+    assert traces_of(run.run_id) == ()
+
+
+@pytest.mark.engine("docker")
+def test_a_daemon_that_comes_back_is_measured_on(daemon: OwnDaemon, tmp_path: Path) -> None:
+    run = Run(tmp_path, "--backend", "docker", "--runs", "40", "--budget", "60", "--format", "csv")
+    run.wait_for(lambda: len(run.rows()) > 4)
+    # Between two failures of the rung: a third in a row would have it given up.
+    daemon.kill()
+    daemon.start()
+    code, said = run.end()
+    assert traces_of(run.run_id) == () or run.clean().returncode == 0
+    assert traces_of(run.run_id) == ()
+    outcomes = [row.outcome for row in run.rows()]
+    assert outcomes.count(Outcome.OK) > 4
+    assert code == (4 if Outcome.FAILED in outcomes else 0), said
+
+
+@pytest.mark.engine("docker")
+def test_a_daemon_that_hangs_does_not_hang_the_run(daemon: OwnDaemon, tmp_path: Path) -> None:
+    run = Run(tmp_path, "--backend", "process", "--backend", "docker", *LONG, "--deadline", "4")
+    run.wait_for(lambda: len(run.rows()) > 4)
+    daemon.send(signal.SIGSTOP)
+    code, said = run.end(400)
+    assert code == 4, said
+    assert [row for row in run.rows() if row.outcome is not Outcome.OK]
+    assert {row.outcome for row in run.rows("process")} == {Outcome.OK}
+    assert "the engine does not answer" in said
+    daemon.send(signal.SIGCONT)
+    assert run.clean().returncode == 0
+    assert traces_of(run.run_id) == ()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, engine_missing: Callable[[str], None]) -> Iterator[Path]:
+    """A filesystem with room for some rows."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "none", folder], check=False).returncode:
+        engine_missing("namespaces: needs root, to mount a small filesystem")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.engine("namespaces")
+def test_a_disk_that_is_full_costs_no_row_that_was_measured(small_disk: Path) -> None:
+    run = Run(small_disk, "--backend", "process", "--backend", "namespaces", *LONG)
+    code, said = run.end()
+    assert code == 1
+    assert "No space left on device" in said
+    assert len(run.rows("process")) > 4
+    assert traces_of(run.run_id) == ()
+
+
+@pytest.mark.engine("namespaces")
+def test_a_folder_that_is_removed_ends_the_run_in_one_line(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--backend", "process", "--backend", "namespaces", *LONG)
+    run.wait_for(lambda: len(run.rows("namespaces")) > 4)
+    run_id = run.run_id
+    shutil.rmtree(run.out)
+    code, said = run.end()
+    assert code == 1
+    assert str(run.out) in said
+    assert traces_of(run_id) == ()
+
+
+@pytest.mark.engine("namespaces")
+@pytest.mark.parametrize("descriptors", [16, 24])
+def test_too_few_descriptors_are_said_and_leave_nothing(descriptors: int, tmp_path: Path) -> None:
+    limit = ("prlimit", f"--nofile={descriptors}:{descriptors}")
+    run = Run(tmp_path, "--backend", "process", "--backend", "namespaces", "--runs", "3", before=limit)
+    code, said = run.end()
+    assert code in {0, 1, 3, 4}
+    assert code == 0 or "Too many open files" in said
+    if (run.out / "run.json").exists():
+        assert traces_of(run.run_id) == ()
