@@ -43,7 +43,7 @@ SIDE_MARKERS: Mapping[Side, str] = {
     Side.WSL: "^",
 }
 PART_COLOURS = tuple(f"#1200{index:02x}" for index in range(1, 10))
-HATCHES = ("", "//", "\\\\", "||", "--", "xx", "++", "///", "|||")
+HATCHES = ("", "//", "\\\\", "||", "--", "xx", "++", "///", "|||", "oo")
 LINE_MARKERS = ("D", "v", "o", "^", "s", "P", "X", "<", ">", "p", "h")
 LINE_STYLES = ("-", "--", "-.", ":")
 VARIABLES: Mapping[str, str] = {

@@ -271,7 +271,9 @@ def test_a_microvm_under_emulation_is_told_its_clock_rate(tmp_path):
     assert clock_words({"machine": "microvm", "accel": "tcg"}, cpuinfo) == "tsc_early_khz=2445428"
     assert clock_words({"machine": "microvm", "accel": "tcg"}, tmp_path / "none") == "tsc_early_khz=2000000"
     assert clock_words({"machine": "microvm", "accel": "kvm"}, cpuinfo) == ""
-    assert clock_words({"machine": "q35", "accel": "tcg"}, cpuinfo) == ""
+    assert clock_words({"machine": "q35", "accel": "tcg"}, cpuinfo) == "no_timer_check"
+    assert clock_words({"machine": "q35", "accel": "kvm"}, cpuinfo) == ""
+    assert clock_words({"machine": "virt", "accel": "tcg"}, cpuinfo) == ""
 
 
 def test_a_disk_begins_with_boot_code_two_partitions_and_the_signature():
