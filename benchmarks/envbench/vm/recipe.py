@@ -164,7 +164,7 @@ def clock_words(variant: Mapping[str, str], cpuinfo: Path = Path("/proc/cpuinfo"
     A pc or q35 is spared the test whether its timer interrupt comes in time, after which the kernel panics
     (kernel-parameters.txt, no_timer_check; under KVM the kernel leaves it out by itself). A microvm has no HPET or PM
     timer: where its calibration against the PIT fails, the kernel is left without any clock and hangs. So it is told
-    (tsc_early_khz). TCG's TSC is the host's; its nominal rate is near enough, for nothing is timed by the guest's clock.
+    (tsc_early_khz). TCG's TSC is the host's; its nominal rate is near enough: nothing is timed by the guest's clock.
     """
     if variant["accel"] != "tcg":
         return ""
