@@ -37,7 +37,7 @@ class Phase(StrEnum):
     ATTACH = "attach"
     """Existing instance until its output is attached (Podman runs the OCI create in here)."""
     START = "start"
-    """Start request until the engine's call returns."""
+    """Start request until the engine's call returns; containerd, until its event says that the task has started."""
     VMM = "vmm"
     """Start request until the VMM opened the serial line."""
     FIRMWARE = "firmware"

@@ -127,6 +127,14 @@ def test_destroy_works_twice_at_any_moment(name, ground):
     assert run.close() == ()
 
 
+@pytest.mark.engine("containerd")
+def test_containerd_itself_says_when_a_task_has_started(ground):
+    run = ground("containerd")
+    starts = [run.measure(number) for number in range(2)]
+    assert all(0 < one.phases[Phase.START] < one.phases[Phase.CYCLE] for one in starts), [one.detail for one in starts]
+    assert run.close() == ()
+
+
 @pytest.mark.engine("docker")
 def test_a_program_that_is_not_there_fails_at_once_with_the_engines_words(ground, monkeypatch):
     run = ground("docker")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from envbench.backends.child import Child, environment, output_pipe, run_command
+from envbench.backends.containerd_events import StartEvents
 from envbench.backends.docker import socket_problem
 from envbench.backends.images import oci_archive, payload_tar
 from envbench.backends.piped import PipedInstance
@@ -123,6 +124,7 @@ class ContainerdBackend:
         self._namespace = f"envbench-{settings.run_id}"
         self._image: str | None = None
         self._image_number = 0
+        self._events: StartEvents | None = None
         self._counter = itertools.count(1)
 
     def check(self) -> Usable | Unusable:
@@ -158,12 +160,13 @@ class ContainerdBackend:
         self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self._where())
         self.ctr("image", "import", str(archive))
         archive.unlink()
+        self._events = StartEvents(self._command(), self._namespace, self.settings.run_id)
         self._image = image
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> ContainerdInstance:
         """Create the container, then start its task; that command lives as long as the payload."""
         name = f"envbench-{self.settings.run_id}-containerd-{next(self._counter)}"
-        if self._image is None:
+        if self._image is None or self._events is None:
             raise BackendError("containerd: no image has been prepared")
         # The first "--" is ctr's own: its parser would otherwise eat the one that stands in the payload's words.
         words = ("--", self._image, name, *argv_for(workload))
@@ -171,6 +174,7 @@ class ContainerdBackend:
         number = self.journal.intend(Kind.CONTAINER, name, self.name, **self._where())
         task = (*self._command(), "task", "start", "--pid-file", str(self.pid_file(name)), name)
         reader, writer = output_pipe()
+        self._events.expect(name, mark)
         try:
             mark(Mark.REQUESTED)
             self.ctr(*create)
@@ -201,6 +205,9 @@ class ContainerdBackend:
 
     def close(self) -> None:
         """Remove the image, the namespace and the cgroup that held the containers'."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
         if self._image_number:
             with contextlib.suppress(BackendError):
                 remove_namespace(self._socket, self._namespace, self.settings.run_id)
