@@ -28,7 +28,8 @@ class Experiment(StrEnum):
 class Phase(StrEnum):
     """A stretch of one start, or a total over several; all values are durations in nanoseconds on the host's clock.
 
-    The stretches follow each other in this order; a rung that has no such stretch writes no row for it.
+    The stretches stand in the order in which they begin; a rung that has no such stretch writes no row for it. A start
+    call may go on while the payload already runs, and covers the first of a guest's stretches.
     The totals overlap the stretches and are measured, never summed.
     """
 
@@ -60,20 +61,6 @@ class Phase(StrEnum):
     """CPU time charged on the host from request to ready, all processes of the instance and its engine."""
     HARNESS_CPU = "harness_cpu"
     """CPU time of the harness itself over the whole start."""
-
-
-STRETCHES = (
-    Phase.CREATE,
-    Phase.ATTACH,
-    Phase.START,
-    Phase.VMM,
-    Phase.FIRMWARE,
-    Phase.KERNEL,
-    Phase.USERSPACE,
-    Phase.STOP,
-    Phase.REMOVE,
-)
-"""The phases that follow each other; what is left of `Phase` are totals and attributes."""
 
 
 class Outcome(StrEnum):

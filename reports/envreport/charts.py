@@ -14,10 +14,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MultipleLocator, NullFormatter, NullLocator
 
-from envbench.phases import STRETCHES, Phase, Unit
+from envbench.phases import Unit
 from envreport import units
 from envreport.document import Chart, Mark
 from envreport.rungs import Side
+from envreport.stretches import PIECES
 from envreport.svg import clean
 
 WIDTH_IN = 7.6
@@ -42,7 +43,7 @@ SIDE_MARKERS: Mapping[Side, str] = {
     Side.VM: "s",
     Side.WSL: "^",
 }
-PART_COLOURS = tuple(f"#1200{index:02x}" for index in range(1, 10))
+PART_COLOURS = tuple(f"#1200{index:02x}" for index in range(1, 11))
 HATCHES = ("", "//", "\\\\", "||", "--", "xx", "++", "///", "|||", "oo")
 LINE_MARKERS = ("D", "v", "o", "^", "s", "P", "X", "<", ">", "p", "h")
 LINE_STYLES = ("-", "--", "-.", ":")
@@ -263,10 +264,10 @@ def _phases(chart: Chart) -> Figure:
 def _part_names(chart: Chart) -> list[str]:
     """Parts in the order in which they follow each other.
 
-    What is no stretch of a start keeps the order of the marks.
+    What is no piece of a start keeps the order of the marks.
     """
     names = dict.fromkeys(name for mark in chart.marks for name, _ in mark.parts)
-    return sorted(names, key=lambda name: STRETCHES.index(Phase(name)) if name in STRETCHES else len(STRETCHES))
+    return sorted(names, key=lambda name: PIECES.index(name) if name in PIECES else len(PIECES))
 
 
 def _row_values(axes: Any, chart: Chart, values: Sequence[float]) -> None:

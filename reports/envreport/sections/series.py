@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from envbench.phases import Experiment
+from envbench.phases import Experiment, Unit
 from envreport import stats, units
 from envreport.cells import count, number, text
 from envreport.claims.judge import left_out
@@ -15,12 +15,17 @@ from envreport.words import words
 
 def estimate_cells(series: Series) -> tuple[Cell, ...]:
     """Return median, interval and n of a series."""
-    middle = stats.median(series.values)
-    limits = units.interval_text(middle.interval, series.unit) if middle else units.MISSING
+    return value_cells(series.values, series.unit)
+
+
+def value_cells(values: Sequence[float], unit: Unit) -> tuple[Cell, ...]:
+    """Return median, interval and n of values."""
+    middle = stats.median(values)
+    limits = units.interval_text(middle.interval, unit) if middle else units.MISSING
     return (
-        number(middle.value if middle else None, series.unit),
+        number(middle.value if middle else None, unit),
         Cell(limits, middle.interval.low if middle and middle.interval else None),
-        count(len(series.values)),
+        count(len(values)),
     )
 
 

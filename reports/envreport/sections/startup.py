@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from envbench.phases import STRETCHES, Experiment, Phase, Unit
+from envbench.phases import Experiment, Phase, Unit
 from envreport import stats, units
 from envreport.cells import count, number, text
 from envreport.document import Cell, Chart, Mark, Section, Table
 from envreport.results import Results, Series
-from envreport.sections.series import estimate_cells, mark, not_part, spoken
+from envreport.sections.series import estimate_cells, mark, not_part, spoken, value_cells
+from envreport.stretches import UNTIL_READY, pieces_by_start
 
 
 def startup(results: Results) -> Section:
@@ -122,23 +123,22 @@ def order_table(ready: Sequence[Series]) -> Table:
 
 
 def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
-    """Return medians of the stretches as stacked bars; None where no stretch was stamped."""
+    """Return the medians of a start's pieces as stacked bars; None where nothing but the whole was stamped."""
     marks, rows = [], []
     for each in ready:
-        parts = []
-        for phase in STRETCHES:
-            series = results.series.get(each.key._replace(phase=phase))
-            if series and series.values:
-                parts.append((phase.value, median(series.values)))
-                rows.append((text(each.key.label), text(phase), *estimate_cells(series)))
-        if parts:
-            marks.append(Mark(each.key.label, results.side(each.key), parts=tuple(parts)))
+        pieces = pieces_by_start(results, each)
+        if set(pieces) <= {UNTIL_READY}:
+            continue
+        marks.append(
+            Mark(each.key.label, results.side(each.key), parts=tuple((name, median(v)) for name, v in pieces.items()))
+        )
+        rows += [(text(each.key.label), text(name), *value_cells(values, each.unit)) for name, values in pieces.items()]
     if not marks:
         return None
     table = Table(
         "phases-table",
-        "Phases of a start and its end",
-        ("rung", "phase", "median", "95 % interval", "n"),
+        "What a start and its end are made of",
+        ("rung", "piece", "median", "95 % interval", "n"),
         tuple(rows),
         (2, 3, 4),
     )
@@ -146,8 +146,9 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
         "phases",
         "phases",
         "Where the time goes",
-        "Medians of the phases that follow each other, from create to remove, as shares of their "
-        "sum. Medians do not add up exactly to the median of the whole.",
+        "Medians of the pieces that follow each other, from create to remove, as shares of their sum. “Until ready” is "
+        "what lies between the last measured phase and the ready line. Medians do not add up exactly to the median of "
+        "the whole.",
         "share of the whole, from create to remove (bold: the whole)",
         Unit.NS,
         tuple(marks),
