@@ -63,7 +63,7 @@ class CpuMeter:
         """Take the clocks just after ready."""
         after_ns = _engine_and_children_ns(self._engine)
         own_ns = _instance_ns(instance)
-        if self._before_ns is not None and after_ns is not None and own_ns is not None:
+        if self._before_ns is not None and after_ns is not None:
             self.charged_ns = after_ns - self._before_ns + own_ns
 
 
@@ -80,14 +80,12 @@ def _engine_and_children_ns(pids: Iterable[int]) -> int | None:
     return total_ns
 
 
-def _instance_ns(instance: Instance) -> int | None:
+def _instance_ns(instance: Instance) -> int:
+    # A cgroup without a CPU account (libvirt's on a v1 hierarchy may have none) leaves the processes' own clocks.
     cgroup = instance.cgroup()
     in_cgroup: set[int] = set()
     total_ns = 0
-    if cgroup is not None:
-        charged = cgroup_cpu_ns(cgroup)
-        if charged is None:
-            return None
+    if cgroup is not None and (charged := cgroup_cpu_ns(cgroup)) is not None:
         total_ns += charged
         in_cgroup = _members(cgroup)
     for pid in instance.processes():
