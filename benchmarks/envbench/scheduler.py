@@ -93,6 +93,11 @@ def half_width_ratio(values: Sequence[int]) -> float | None:
 
 
 def runs_wanted(tally: Tally, plan: Plan) -> int:
+    """Return how many measured starts this rung is to have in all: what it needs, within reason."""
+    return min(runs_needed(tally, plan), plan.runs * GROWTH_MAX)
+
+
+def runs_needed(tally: Tally, plan: Plan) -> int:
     """Return how many measured starts this rung should have in all, as far as can be told now.
 
     An interval narrows with the square root of the number of values, so twice as narrow costs four times as many.
@@ -105,7 +110,7 @@ def runs_wanted(tally: Tally, plan: Plan) -> int:
     if width <= plan.precision_ratio:
         return tally.measured
     grown = math.ceil(len(tally.ready_ns) * (width / plan.precision_ratio) ** 2)
-    return min(max(grown, tally.measured + 1), plan.runs * GROWTH_MAX)
+    return max(grown, tally.measured + 1)
 
 
 def shares(
@@ -194,7 +199,7 @@ class Scheduler:
         """Return the rungs that did not get what was planned."""
         found = []
         for one in self.tallies:
-            needed = runs_wanted(one, self.plan) - one.measured
+            needed = runs_needed(one, self.plan) - one.measured
             if one.given_up:
                 reason = f"given up after {FAILURES_IN_A_ROW} failures in a row"
                 found.append(Unfinished(one.rung, one.measured, max(needed, 0), reason))

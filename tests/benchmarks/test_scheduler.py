@@ -165,6 +165,14 @@ def test_precision_goes_on_until_it_is_reached_and_says_who_did_not_get_there():
     assert scheduler.tallies[0].measured == noisy.measured()[0]
 
 
+def test_a_rung_that_stays_noisy_to_the_end_is_named_with_what_it_would_need():
+    machine = Machine([0.1], spread=0.9)
+    (one,) = machine.run(runs=10, budget_s=10_000, precision_ratio=0.001).unfinished()
+    assert (one.runs, machine.measured()[0]) == (100, 100)
+    assert one.needed > 100
+    assert one.reason == "too noisy for the wanted precision"
+
+
 def test_parallel_starts_come_with_tickets_of_their_own():
     machine = Machine([0.4])
     machine.run(runs=8, warmup=0, budget_s=100, parallel=4)
