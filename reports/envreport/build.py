@@ -68,7 +68,9 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
     if container is None or machine is None:
         one = container or machine or _representative(results.find(Experiment.STARTUP, Phase.READY))
         if one is None:
-            return "No start was measured in this run.", tuple(notes)
+            measured = dict.fromkeys(key.experiment.value for key in results.series)
+            what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
+            return f"{what} start was timed in this run.", tuple(notes)
         lacking = "VM" if container else "container"
         return f"Here {_takes(one)}; no {lacking} was measured beside it.", tuple(notes)
     emulated = accelerator_of(results, machine) == "tcg"

@@ -34,7 +34,7 @@ from envbench.experiments.managers import installed
 from envbench.experiments.memory import Footprint, footprint, smallest
 from envbench.experiments.release import leaks_of
 from envbench.experiments.resize import write_limit
-from envbench.experiments.speed import MEASURES, sections, wanted
+from envbench.experiments.speed import MEASURES, Work, sections, turns, wanted
 from envbench.experiments.windows_image import write_windows_image
 from envbench.experiments.wsl import files_per_s, windows_drives
 from envbench.phases import METRICS, Experiment, Unit, metric
@@ -485,3 +485,21 @@ def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds():
     assert wanted(full, machine, disk) == set(MEASURES)
     assert set(MEASURES) - wanted(full, machine) == {name for name, measure in MEASURES.items() if measure.needs_disk}
     assert wanted(quick, machine, disk) - wanted(quick, machine) == {"disk_rand_read", "disk_fsync"}
+
+
+def test_what_is_compared_is_measured_metric_by_metric():
+    _, docker, machine = rungs = [
+        Prepared(SimpleNamespace(is_vm=name == "qemu"), Rung(name))  # type: ignore[arg-type]
+        for name in ("process", "docker", "qemu")
+    ]
+    bench = Bench(None, None, None, (), seed=3)  # type: ignore[arg-type]
+    plan = {one.name: Work(frozenset(MEASURES), None) for one in rungs}
+    plan[docker.name] = Work(frozenset(MEASURES) - {"syscall"}, None)
+    first, second = (list(turns(bench, rungs, plan, number)) for number in (0, 1))
+    assert first[-1] == (machine, plan[machine.name]) == second[0], "one start takes all its metrics"
+    asked = [(one.name, next(iter(work.metrics))) for one, work in first[:-1]]
+    assert len(asked) == len(set(asked)) == 2 * len(MEASURES) - 1
+    for measured in MEASURES:
+        places = [place for place, (_, name) in enumerate(asked) if name == measured]
+        assert places[-1] - places[0] == len(places) - 1, "both sides of a comparison stand next to each other"
+    assert len({name for name, _ in asked[::2]}) == 2, "the order is drawn anew for each metric"

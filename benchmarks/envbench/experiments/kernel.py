@@ -153,13 +153,17 @@ def _observe_one(bench: Bench, prepared: Prepared, host: Seen) -> str | None:
     same = hardware(inside, host)
     for name, equal in same.items():
         field = name.partition(".")[2]
-        bench.record(name, equal, rung, detail=f"inside {getattr(inside, field)}; host {getattr(host, field)}")
+        bench.record(name, equal, rung, detail=f"inside {_shown(inside, field)}; host {_shown(host, field)}")
     if same:
         differs = [name for name, equal in same.items() if not equal]
-        bench.record(
-            "hardware_equals_host", not differs, rung, detail=f"compared: {', '.join(same)}; differs: {differs}"
-        )
+        seen = f"compared: {', '.join(same)}; differs: {', '.join(differs) or 'nothing'}"
+        bench.record("hardware_equals_host", not differs, rung, detail=seen)
     return inside.release
+
+
+def _shown(view: Seen, field: str) -> str:
+    value = getattr(view, field)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _record_equal(bench: Bench, rung: Rung, name: str, inside: str | None, host: str | None) -> None:

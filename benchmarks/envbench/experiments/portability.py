@@ -154,10 +154,15 @@ def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
     if first(written, "written") is None:
         raise EnvbenchError("nothing could be written inside")
     found = first(again, "found")
-    bench.record("gone_after_remove", found is None, prepared.rung, detail=f"found in the next container: {found}")
+    bench.record(
+        "gone_after_remove", found is None, prepared.rung, detail=f"found in the next container: {found or 'nothing'}"
+    )
     kept = _volume_keeps(bench, prepared, cli, word)
     bench.record(
-        "kept_with_volume", kept == word, prepared.rung, detail=f"found in the volume by the next container: {kept}"
+        "kept_with_volume",
+        kept == word,
+        prepared.rung,
+        detail=f"found in the volume by the next container: {kept or 'nothing'}",
     )
     bench.say(f"portability: {prepared.name}: data {'gone' if found is None else 'kept'} without, "
               f"{'kept' if kept == word else 'gone'} with a volume")  # fmt: skip

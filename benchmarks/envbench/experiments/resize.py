@@ -112,16 +112,23 @@ def _try(
     except StartTimeoutError:
         last = {key: values[-1] for key, values in run_.reports(len(run_.lines) - 20).items()}
         bench.record(
-            name, False, prepared.rung, detail=f"accepted, and not seen inside within {SEEN_DEADLINE_S:g} s: {last}"
+            name,
+            False,
+            prepared.rung,
+            detail=f"accepted, and not seen inside within {SEEN_DEADLINE_S:g} s: {_shown(last)}",
         )
     except BackendError as error:
         bench.record(name, False, prepared.rung, detail=f"refused: {error}")
     else:
-        bench.record(name, True, prepared.rung, detail=f"seen inside: {seen}")
+        bench.record(name, True, prepared.rung, detail=f"seen inside: {_shown(seen)}")
         bench.record("resize_time", monotonic_ns() - begun_ns, prepared.rung, detail=name)
     bench.say(
         f"resize: {prepared.name}: {name.replace('_', ' ')} tried after {(monotonic_ns() - begun_ns) / NS_PER_S:.1f} s"
     )
+
+
+def _shown(facts: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(facts.items())) or "nothing"
 
 
 def _seen(run_: Running, is_so: Callable[[Mapping[str, str]], bool]) -> dict[str, str]:

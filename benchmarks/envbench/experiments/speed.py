@@ -1,7 +1,8 @@
 """Steady-state speed of CPU, memory, system calls, processes, disk and loopback: the same bytes on every rung.
 
 The tools are this distribution's sysbench, stress-ng and OpenSSL, carried in the payload tree and run by the tree's own
-loader. Every round asks every rung, in an order of its own, so that what is compared was measured a moment apart.
+loader. Every round asks every rung, metric by metric and in an order of its own, so that what is compared was measured
+a moment apart: the speed of a machine drifts by more in a minute than a container can cost.
 """
 
 import os
@@ -129,7 +130,7 @@ def run(bench: Bench) -> None:
         if any(is_lab_able(one) for one in rungs):
             with bench.attempt(Experiment.SPEED, "disk metrics of machines", DISK_REMEDY):
                 disk = machine_disk(tools.settings.work_dir / "machine-disk", bench.settings.run_id)
-        plan = {one.name: _Work(wanted(bench, one, disk), disk if is_lab_able(one) else None) for one in rungs}
+        plan = {one.name: Work(wanted(bench, one, disk), disk if is_lab_able(one) else None) for one in rungs}
         if rungs:
             _note_what_is_left_out(tools, rungs, plan)
         rounds, longest_ns = ROUNDS_QUICK if bench.quick else ROUNDS, 0
@@ -139,16 +140,16 @@ def run(bench: Bench) -> None:
                 bench.skip(Experiment.SPEED, what, "the time of a quick run is used up", "envbench speed --quick")
                 break
             begun_ns = monotonic_ns()
-            for prepared in tools.shuffled(rungs, round_number):
+            for prepared, work in turns(tools, rungs, plan, round_number):
                 with bench.attempt(Experiment.SPEED, f"{prepared.name}, round {round_number}", REMEDY):
-                    _round(tools, prepared, round_number, plan[prepared.name])
+                    _turn(tools, prepared, round_number, work)
             longest_ns = max(longest_ns, monotonic_ns() - begun_ns)
             bench.say(f"speed: round {round_number + 1} of {rounds}")
         bench.order = tools.order
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """What is measured on a rung, and the disk that its machine is given, None for none."""
 
     metrics: frozenset[str]
@@ -168,7 +169,7 @@ def machine_disk(path: Path, run_id: str) -> Disk:
     return Disk(path, scratch=False, direct=True)
 
 
-def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared], plan: Mapping[str, _Work]) -> None:
+def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared], plan: Mapping[str, Work]) -> None:
     missing = [tool for tool in TOOLS if tool_command(rungs[0], bench.settings, tool) is None]
     if missing:
         bench.skip(Experiment.SPEED, f"what {', '.join(missing)} measures", "not installed", REMEDY)
@@ -184,8 +185,26 @@ def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared], plan: Mappin
             bench.skip(Experiment.SPEED, f"{left} of {', '.join(names)}", NO_TIME, LEFT_OUT_OF_QUICK)
 
 
-def _round(bench: Bench, prepared: Prepared, round_number: int, work: _Work) -> None:
-    """Start an instance, take every metric in it one after the other, and write a row for each figure that came."""
+def turns(
+    bench: Bench, rungs: Sequence[Prepared], plan: Mapping[str, Work], round_number: int
+) -> Iterator[tuple[Prepared, Work]]:
+    """Yield who measures what in one round: one metric on each rung, then the next.
+
+    Where a start takes seconds one has to do for all metrics; by turns those come before and after the others.
+    """
+    slow = [one for one in rungs if one.is_vm or one.rung.backend == "gvisor"]
+    whole = [(one, plan[one.name]) for one in bench.shuffled(slow, round_number)]
+    single = [
+        (one, Work(frozenset((metric,)), None))
+        for place, metric in enumerate(MEASURES)
+        for one in bench.shuffled([one for one in rungs if one not in slow], round_number * len(MEASURES) + place)
+        if metric in plan[one.name].metrics
+    ]
+    yield from (*whole, *single) if round_number % 2 else (*single, *whole)
+
+
+def _turn(bench: Bench, prepared: Prepared, round_number: int, work: Work) -> None:
+    """Start an instance, take its metrics in it one after the other, and write a row for each figure that came."""
     script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, work.metrics)
     with _started(bench, prepared, script, work.disk) as run_:
         finish(run_, MEASURE_DEADLINE_S)
