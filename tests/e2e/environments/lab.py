@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -35,9 +36,11 @@ class Lab:
         self.tree = self.cache / "tree"
         self.arm64_tree = self.cache / "arm64"
         self.apptainer_tree = self.cache / "apptainer"
-        self.scratch = Path(tempfile.mkdtemp(prefix="envinspect-e2e-"))
+        # Names that images, containers and control groups may have too: they end with a letter or a digit.
+        self.tag = f"envinspect-e2e-{secrets.token_hex(4)}"
+        self.scratch = Path(tempfile.gettempdir(), self.tag)
+        self.scratch.mkdir()
         self.scratch.chmod(0o755)
-        self.tag = self.scratch.name.lower().replace("_", "-")
         self._closing = contextlib.ExitStack()
         self._shared: dict[str, object] = {}
         self._locks: dict[str, threading.Lock] = {}
