@@ -59,7 +59,7 @@ def _run(words: tuple[str, ...]) -> int:
 
         return run(list(words))
     from envinspect.errors import EnvinspectError
-    from envinspect.target import facts_of
+    from envinspect.systems.choose import facts_of
 
     try:
         text, code = action(lambda: facts_of(capture, root))
@@ -109,7 +109,7 @@ def _form(name: str, facts: "Callable[[], Facts]") -> tuple[str, int]:
 
 
 def _listing(function: str) -> tuple[str, int]:
-    from envinspect import listing
+    from envinspect.signatures import rows as listing
 
     text: str = getattr(listing, function)()
     return text, 0

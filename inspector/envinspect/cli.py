@@ -13,7 +13,7 @@ from envinspect import __version__
 from envinspect.errors import EnvinspectError, UsageError
 from envinspect.facts import Facts
 from envinspect.render import DROP_IN, Rendered, render
-from envinspect.target import facts_of
+from envinspect.systems.choose import facts_of
 from envinspect.terminal import encodable, palette_for, printable
 
 EPILOG = (
@@ -129,8 +129,8 @@ def command(
     from envinspect.inspection import inspect
 
     if why_not is not None:
-        from envinspect import why_not as explained
         from envinspect.names import known
+        from envinspect.render import why_not as explained
 
         known(why_not)
         return _show(explained.why_not(why_not, inspect(target.facts()), palette_for(sys.stdout)))
@@ -153,7 +153,7 @@ def list_command(as_json: bool) -> int:
 
     Each with its kind, hypervisor type, and what systemd-detect-virt and virt-what call it.
     """
-    from envinspect.listing import catalogue_json, catalogue_text
+    from envinspect.signatures.rows import catalogue_json, catalogue_text
 
     return _show(Rendered(catalogue_json() if as_json else catalogue_text(), 0))
 
@@ -165,7 +165,7 @@ def signatures_command(as_json: bool) -> int:
 
     What is looked for, what it speaks for, how strongly, and (as JSON) who says so.
     """
-    from envinspect.listing import signatures_json, signatures_text
+    from envinspect.signatures.rows import signatures_json, signatures_text
 
     return _show(Rendered(signatures_json() if as_json else signatures_text(), 0))
 
@@ -232,9 +232,9 @@ def capture_command(
     """
     from datetime import UTC, datetime
 
-    from envinspect.capture import write_capture
-    from envinspect.recording import ask_everything, names_of_this_host
-    from envinspect.redaction import Redaction
+    from envinspect.capture.every_question import ask_everything, names_of_this_host
+    from envinspect.capture.redaction import Redaction
+    from envinspect.capture.write import write_capture
 
     facts = _merged(context, capture, root).facts()
     ask_everything(facts)

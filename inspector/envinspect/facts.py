@@ -5,10 +5,10 @@ What was remembered is what a capture writes, so the list of captured files cann
 
 from collections.abc import Callable
 
-from envinspect.cpuid import Cpuid, Registers
 from envinspect.light_typing import Any, NamedTuple, TypeVar
 from envinspect.model import ABSENT, Found, Reading
-from envinspect.root import Root, Stat
+from envinspect.systems.cpuid import Cpuid, Registers
+from envinspect.systems.files import Root, Stat
 
 V = TypeVar("V")
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from envinspect.answer import answer_as_json, summarise
 from envinspect.facts import Facts
 from envinspect.light_typing import Any, NamedTuple
-from envinspect.looked import machine_looked_at
-from envinspect.machine import live_facts
 from envinspect.model import Evidence, Stack, Unknown
 from envinspect.probes import PROBES, Probe
-from envinspect.resolve import resolve
+from envinspect.resolver.enough import machine_looked_at
+from envinspect.resolver.resolve import resolve
+from envinspect.systems.live import live_facts
 
 
 class Answer(NamedTuple):
@@ -50,7 +50,7 @@ def inspect(facts: Facts | None = None) -> Answer:
     try:
         looked_at = looked(facts)
     except Exception as error:  # noqa: BLE001 - as above
-        unknown.append(_failure("looked.machine_looked_at", error))
+        unknown.append(_failure("enough.machine_looked_at", error))
         looked_at = False
     return Answer(resolve(evidence, unknown, machine_looked_at=looked_at), facts)
 

@@ -7,19 +7,19 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from envinspect.archive import Entry, Tree
-from envinspect.capabilities import capabilities_block
-from envinspect.captured import CapturedRoot, read_capture
-from envinspect.cpuid import RecordedCpuid, Registers
+from envinspect.capture.every_question import ask_everything
 from envinspect.errors import EnvinspectError
+from envinspect.facets.abilities import capabilities_block
+from envinspect.facets.isolation import isolation_block
+from envinspect.facets.resources import resources_block
 from envinspect.facts import Facts, Uname
 from envinspect.inspection import inspect
-from envinspect.isolation import isolation_block
 from envinspect.model import ABSENT, Found, Reading
-from envinspect.recording import ask_everything
 from envinspect.render import FORMATS, render
 from envinspect.render.blocks import capabilities_text, isolation_text, resources_text
-from envinspect.resources import resources_block
+from envinspect.systems.archive import Entry, Tree
+from envinspect.systems.captured import CapturedRoot, read_capture
+from envinspect.systems.cpuid import RecordedCpuid, Registers
 from envinspect.terminal import PLAIN
 
 UNAMES = (

@@ -1,13 +1,13 @@
 """Who asks may change how much is known, never what: root and anyone else do not contradict each other."""
 
-from tests.inspector.systems import answer_for, holds_for_all
+from tests.inspector.captured_systems import answer_for, holds_for_all
 
 from envinspect import inspect
 from envinspect.facts import Facts
 from envinspect.model import Denied, Kind, Reading
 from envinspect.probes.acpi import TABLES
-from envinspect.root import Root, Stat
 from envinspect.signatures.catalogue import lineage
+from envinspect.systems.files import Root, Stat
 
 ROOT_ONLY = (
     *TABLES,

@@ -12,20 +12,20 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 import pytest
-from tests.inspector.systems import NAMES, SYSTEMS, answer_for, answers
+from tests.inspector.captured_systems import NAMES, SYSTEMS, answer_for, answers
 
 from envinspect.facts import Facts
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Found, Kind, Reading, Stack, Strength
-from envinspect.overrules import OVERRULES
-from envinspect.parse.acpi import oem_ids
-from envinspect.parse.cpuinfo import fields
-from envinspect.parse.dmi import matches
 from envinspect.probes import acpi, devices, dmi
+from envinspect.resolver.overrules import OVERRULES
 from envinspect.signatures import acpi as acpi_rows
 from envinspect.signatures import cloud, cpuid, cpuinfo, devicetree, machines, pci
 from envinspect.signatures import dmi as dmi_rows
 from envinspect.signatures.catalogue import ENTRIES, entry_of
+from envinspect.sources.acpi import oem_ids
+from envinspect.sources.cpuinfo import fields
+from envinspect.sources.smbios import matches
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 GENERATED: dict[str, str] = {
     "docs/claims.md": "envreport.claims.texts:table_markdown",
     "docs/commands.md": "tests.meta.commands:markdown",
-    "docs/evidence.md": "envinspect.documentation:evidence_markdown",
+    "docs/evidence.md": "tools.evidence:evidence_markdown",
     "docs/results-format.md": "envreport.reference:results_format_markdown",
 }
 

@@ -17,8 +17,8 @@ from envbench.experiments.accounting import available_bytes, total_bytes
 from envbench.experiments.bench import Bench
 from envbench.phases import Experiment
 from envbench.plan import Rung
-from envinspect.cpuid import LiveCpuid
 from envinspect.model import Found
+from envinspect.systems.cpuid import LiveCpuid
 
 ROUNDS, ROUNDS_QUICK = 12, 6
 FILES = 200

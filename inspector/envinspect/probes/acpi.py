@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.parse.acpi import oem_ids
 from envinspect.probes.dmi import folder_of
 from envinspect.signatures.acpi import DEVICE_IDS, FIRECRACKER_REFERENCE, OEM_IDS, OEM_TABLE_IDS, VMCLOCK_DEVICE
+from envinspect.sources.acpi import oem_ids
 
 TABLES = ("/sys/firmware/acpi/tables/FACP", "/sys/firmware/acpi/tables/APIC")
 DEVICES = "/sys/bus/acpi/devices"

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Strength, Unknown
-from envinspect.parse.cgroup import (
+from envinspect.probes.mounts import is_of_pod, mount_table
+from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, SCOPES, Folder
+from envinspect.sources.cgroups import (
     Membership,
     components,
     is_container_id,
@@ -15,8 +17,6 @@ from envinspect.parse.cgroup import (
     is_pod,
     parse_cgroup,
 )
-from envinspect.probes.mounts import is_of_pod, mount_table
-from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, SCOPES, Folder
 
 _FOLDERS = {row.name: row for row in FOLDERS}
 _KUBERNETES = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Evidence, Found, Kind, Strength
-from envinspect.parse.cpuinfo import fields, flags
-from envinspect.parse.sysinfo import levels
 from envinspect.probes.firmware import SYSINFO
+from envinspect.sources.cpuinfo import fields, flags
+from envinspect.sources.sysinfo import levels
 
 AMD_ENCRYPTION = 0x8000_001F
 INTEL_TDX = 0x21

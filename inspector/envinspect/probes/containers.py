@@ -2,7 +2,7 @@
 
 The cgroup path and the mounts are made by the engine for this very container and name it. Marker files and variables
 are only copied into it: they count where nothing real is known, and are shown as contradicted where it is (see
-`envinspect.overrules.inner`).
+`envinspect.resolver.overrules.inner`).
 """
 
 from collections.abc import Iterator

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.parse.cpuinfo import fields, flags
 from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE
 from envinspect.signatures.cpuinfo import ROWS
+from envinspect.sources.cpuinfo import fields, flags
 
 CPUINFO = "/proc/cpuinfo"
 

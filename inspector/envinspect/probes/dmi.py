@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.parse.dmi import is_ec2_uuid, matches, vm_bit
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
 from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
+from envinspect.sources.smbios import is_ec2_uuid, matches, vm_bit
 
 FOLDERS = ("/sys/class/dmi/id", "/sys/devices/virtual/dmi/id")
 FIELDS = (

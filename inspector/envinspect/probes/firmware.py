@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.parse.sysinfo import levels
 from envinspect.signatures.devicetree import COMPATIBLE, HYPERVISOR, MODEL
+from envinspect.sources.sysinfo import levels
 
 TREE = "/proc/device-tree"
 SYSINFO = "/proc/sysinfo"

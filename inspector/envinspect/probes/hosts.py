@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
-from envinspect.parse.status import parse_status
 from envinspect.probes.mounts import mount_table
 from envinspect.probes.namespaces import namespaces
+from envinspect.sources.status import parse_status
 
 _DOCKER = "https://docs.docker.com/engine/storage/drivers/overlayfs-driver/"
 _PODMAN = "https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.parse.environ import parse_assignments, variable
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
+from envinspect.sources.environ import parse_assignments, variable
 
 _CONTAINERENV = "https://docs.podman.io/en/latest/markdown/podman-run.1.html"
 _DOCKERENV = "https://github.com/moby/moby/blob/master/daemon/initlayer/setup_unix.go"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Kind, Strength, Unknown
-from envinspect.parse.cgroup import is_container_id, is_pod_uid
-from envinspect.parse.mountinfo import Mount, parse_mountinfo, parse_mounts
 from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
+from envinspect.sources.cgroups import is_container_id, is_pod_uid
+from envinspect.sources.mounts import Mount, parse_mountinfo, parse_mounts
 
 MOUNTINFO = "/proc/self/mountinfo"
 MOUNTS = "/proc/mounts"

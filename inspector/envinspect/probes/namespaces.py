@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Denied, Evidence, Found, Strength, Unknown
-from envinspect.parse.namespaces import INITIAL, NUMBERED, namespace_number
 from envinspect.probes.mounts import is_moved, mount_table, on_whole_disk
+from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number
 
 _KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")
 

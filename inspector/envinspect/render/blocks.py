@@ -122,9 +122,9 @@ def capabilities_text(block: Block, palette: Palette) -> str:
 
 
 REPORTS: dict[str, tuple[str, Callable[[Block, Palette], str]]] = {
-    "resources": ("envinspect.resources", resources_text),
-    "isolation": ("envinspect.isolation", isolation_text),
-    "capabilities": ("envinspect.capabilities", capabilities_text),
+    "resources": ("envinspect.facets.resources", resources_text),
+    "isolation": ("envinspect.facets.isolation", isolation_text),
+    "capabilities": ("envinspect.facets.abilities", capabilities_text),
 }
 """The reports by the sub-command's name: the module whose `NAME_block` collects it, and what puts it into words."""
 

@@ -2,10 +2,10 @@
 
 import json
 
-from envinspect.host import host_block
+from envinspect.facets.host import host_block
+from envinspect.facets.resources import resources_block
 from envinspect.inspection import Answer
 from envinspect.render import Rendered, answered
-from envinspect.resources import resources_block
 from envinspect.terminal import Palette
 
 

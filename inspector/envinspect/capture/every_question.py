@@ -1,0 +1,32 @@
+"""Asks everything that any answer or report about a system needs, so that its capture can answer all of them."""
+
+from envinspect.facets.abilities import capabilities_block
+from envinspect.facets.host import host_block
+from envinspect.facets.isolation import isolation_block
+from envinspect.facets.resources import resources_block
+from envinspect.facts import Facts
+from envinspect.inspection import inspect
+from envinspect.model import Found
+from envinspect.signatures.catalogue import ENTRIES
+
+_NAMES = ("/proc/sys/kernel/hostname", "/etc/hostname")
+
+
+def ask_everything(facts: Facts) -> None:
+    """Fill `facts` with every question that some part of envinspect asks."""
+    inspect(facts)
+    for block in (host_block, resources_block, isolation_block, capabilities_block):
+        block(facts)
+
+
+def names_of_this_host(facts: Facts) -> tuple[str, ...]:
+    """Return the host names to be scrubbed; they are read past `facts`, so that they do not enter the capture."""
+    found: list[str] = []
+    for path in _NAMES:
+        reading = facts.root.read(path)
+        if isinstance(reading, Found):
+            name = reading.value.decode("utf-8", "replace").strip()
+            found += [name, name.partition(".")[0]]
+    # A host that is called `docker` must not take that word out of every path; one or two letters are no name.
+    ids = {entry.id for entry in ENTRIES}
+    return tuple(dict.fromkeys(name for name in found if len(name) > 2 and name.lower() not in ids))

@@ -1,0 +1,232 @@
+"""Says what this place can do: containers, VMs, nested VMs, foreign binaries, perf counters; with reason and remedy.
+
+An answer is "yes", "no" or "unknown". A device that opens and a file that is there prove little: where only a trial
+would prove it, the answer is "unknown" and says so.
+"""
+
+from typing import Any, NamedTuple
+
+from envinspect.facets.isolation import capability_names
+from envinspect.facts import Facts
+from envinspect.model import Absent, Denied, Found, Reading
+from envinspect.sources.status import parse_status
+from envinspect.systems.engines import connects, kvm_api_version
+
+FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin")
+NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"
+
+
+class Ability(NamedTuple):
+    """One thing that may be possible here. `remedy` is "" where there is nothing to mend."""
+
+    id: str
+    what: str
+    answer: str
+    because: str
+    remedy: str = ""
+
+
+class _Engine(NamedTuple):
+    id: str
+    name: str
+    sockets: tuple[str, ...]
+    http: bool
+    remedy: str
+
+
+ENGINES = (
+    _Engine(
+        "docker",
+        "Docker",
+        ("/var/run/docker.sock",),
+        True,
+        "install docker.io and start dockerd; join the group docker",
+    ),
+    _Engine(
+        "podman",
+        "Podman",
+        ("/run/podman/podman.sock", "/run/user/{uid}/podman/podman.sock"),
+        True,
+        "install podman; for its API run `podman system service`",
+    ),
+    _Engine("containerd", "containerd", ("/run/containerd/containerd.sock",), False, "install containerd and start it"),
+    _Engine("cri-o", "CRI-O", ("/run/crio/crio.sock", "/var/run/crio/crio.sock"), False, "install cri-o and start it"),
+)
+RUNTIMES = ("runc", "crun", "podman", "bwrap", "systemd-nspawn", "lxc-start")
+EMULATORS = ("qemu-system-x86_64", "qemu-system-aarch64", "qemu-kvm", "kvm")
+
+
+def capabilities_block(facts: Facts) -> dict[str, Any]:
+    """Return every ability, in a fixed order."""
+    abilities = [_engine(facts, engine) for engine in ENGINES]
+    abilities += [_runtimes(facts), _user_namespaces(facts), _kvm(facts), _emulated(facts), _nested(facts)]
+    abilities += [_foreign(facts), _perf(facts)]
+    return {"capabilities": [ability._asdict() for ability in abilities]}
+
+
+def _engine(facts: Facts, engine: _Engine) -> Ability:
+    """Ask the first of an engine's sockets that is there."""
+    what = f"containers with {engine.name}"
+    paths = [path.format(uid=facts.euid) for path in engine.sockets if facts.euid or "{uid}" not in path]
+    for path in paths:
+        there = facts.stat(path)
+        if isinstance(there, Absent):
+            continue
+        if not facts.root.live:
+            return Ability(engine.id, what, "unknown", f"{path} is there; {NOT_RUNNING_HERE}")
+        answer = connects(path, http=engine.http)
+        if isinstance(answer, Found):
+            return Ability(engine.id, what, "yes", f"{path} {answer.value}")
+        error = answer.error if isinstance(answer, Denied) else "gone"
+        return Ability(engine.id, what, "no", f"{path}: {error}", engine.remedy)
+    return Ability(engine.id, what, "no", f"no socket at {' or '.join(paths)}", engine.remedy)
+
+
+def programs(facts: Facts, names: tuple[str, ...]) -> list[str]:
+    """Return where the named programs lie, each once, by the folders that distributions use."""
+    found: list[str] = []
+    for name in names:
+        path = next((f"{folder}/{name}" for folder in FOLDERS if facts.exists(f"{folder}/{name}")), None)
+        found += [path] if path else []
+    return found
+
+
+def _runtimes(facts: Facts) -> Ability:
+    what = "containers without a daemon"
+    found = programs(facts, RUNTIMES)
+    if not found:
+        return Ability(
+            "runtimes", what, "no", f"none of {', '.join(RUNTIMES)} is there", "install runc, crun or podman"
+        )
+    because = f"installed: {', '.join(found)}"
+    status = parse_status(facts.str_or("/proc/self/status"))
+    if "sys_admin" in (capability_names(status.get("CapEff", "")) or []):
+        return Ability("runtimes", what, "yes", f"{because}; CAP_SYS_ADMIN is held")
+    return Ability("runtimes", what, "unknown", f"{because}; without CAP_SYS_ADMIN they need user namespaces")
+
+
+def _user_namespaces(facts: Facts) -> Ability:
+    """Judge the limits of man 7 user_namespaces and Debian's and Ubuntu's switches."""
+    what = "rootless containers (user namespaces)"
+    limit = facts.text("/proc/sys/user/max_user_namespaces")
+    if not isinstance(limit, Found):
+        return Ability("user-namespaces", what, "unknown", f"/proc/sys/user/max_user_namespaces: {_error(limit)}")
+    if limit.value == "0":
+        remedy = "sysctl user.max_user_namespaces=10000"
+        return Ability("user-namespaces", what, "no", "/proc/sys/user/max_user_namespaces is 0", remedy)
+    root = facts.euid == 0
+    if not root and facts.str_or("/proc/sys/kernel/unprivileged_userns_clone", "1") == "0":
+        because = "/proc/sys/kernel/unprivileged_userns_clone is 0"
+        return Ability("user-namespaces", what, "no", because, "sysctl kernel.unprivileged_userns_clone=1")
+    if not root and facts.str_or("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0") == "1":
+        because = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns is 1"
+        return Ability("user-namespaces", what, "unknown", because, "an AppArmor profile must allow userns")
+    seccomp = parse_status(facts.str_or("/proc/self/status")).get("Seccomp", "0")
+    if seccomp == "2":
+        because = f"up to {limit.value} are allowed, but a seccomp filter may refuse them"
+        return Ability("user-namespaces", what, "unknown", because)
+    return Ability("user-namespaces", what, "yes", f"up to {limit.value} (/proc/sys/user/max_user_namespaces)")
+
+
+def _cpu_flags(facts: Facts) -> frozenset[str]:
+    values = parse_status(facts.str_or("/proc/cpuinfo").partition("\n\n")[0])
+    return frozenset((values.get("flags") or values.get("Features") or "").split())
+
+
+def _kvm(facts: Facts) -> Ability:
+    """Only a guest that boots proves KVM: there are machines whose device opens and whose guests hang."""
+    what = "virtual machines at full speed (KVM)"
+    there = facts.stat("/dev/kvm")
+    flags = _cpu_flags(facts)
+    word = next((flag for flag in ("vmx", "svm") if flag in flags), None)
+    cpu = f"the CPU shows {word}" if word else "the CPU shows neither vmx nor svm"
+    inside = "hypervisor" in flags
+    if not isinstance(there, Found):
+        remedy = (
+            "in the outer hypervisor, switch nested virtualization on" if inside else "modprobe kvm_intel or kvm_amd"
+        )
+        return Ability("kvm", what, "no", f"/dev/kvm: {_error(there)}; {cpu}", remedy)
+    if not facts.root.live:
+        return Ability("kvm", what, "unknown", f"/dev/kvm is there; {cpu}; {NOT_RUNNING_HERE}")
+    version = kvm_api_version()
+    if not isinstance(version, Found):
+        return Ability(
+            "kvm", what, "no", f"/dev/kvm: {_error(version)}; {cpu}", "join the group kvm, or let the device in"
+        )
+    because = f"/dev/kvm answers (API version {version.value}); {cpu}"
+    if inside:
+        proof = f"{because}; this machine is a guest itself, and only a guest that boots proves nested KVM"
+        return Ability("kvm", what, "unknown", proof, "`envbench doctor` boots one")
+    return Ability("kvm", what, "yes", because)
+
+
+def _emulated(facts: Facts) -> Ability:
+    what = "virtual machines by emulation (QEMU TCG)"
+    found = programs(facts, EMULATORS)
+    if not found:
+        return Ability("emulated-vms", what, "no", "no QEMU is installed", "install qemu-system-x86")
+    return Ability("emulated-vms", what, "yes", f"installed: {', '.join(found)}")
+
+
+def _nested(facts: Facts) -> Ability:
+    """Judge KVM's `nested` parameter: https://docs.kernel.org/virt/kvm/x86/running-nested-guests.html."""
+    what = "virtual machines inside virtual machines started here"
+    for module in ("kvm_intel", "kvm_amd", "kvm"):
+        path = f"/sys/module/{module}/parameters/nested"
+        reading = facts.text(path)
+        if isinstance(reading, Found):
+            if reading.value in {"Y", "1"}:
+                return Ability(
+                    "nested-vms", what, "unknown", f"{path} is {reading.value}; only a guest that boots proves it"
+                )
+            return Ability("nested-vms", what, "no", f"{path} is {reading.value}", f"modprobe {module} nested=1")
+    if facts.exists("/dev/kvm"):
+        return Ability("nested-vms", what, "unknown", "the KVM module does not tell; only a guest that boots proves it")
+    return Ability("nested-vms", what, "no", "there is no KVM", "see virtual machines at full speed")
+
+
+def _foreign(facts: Facts) -> Ability:
+    """Look at the registered handlers: https://docs.kernel.org/admin-guide/binfmt-misc.html."""
+    what = "binaries of other architectures (binfmt_misc)"
+    folder = "/proc/sys/fs/binfmt_misc"
+    listing = facts.listing(folder)
+    names = [name for name in listing.value if name not in {"register", "status"}] if isinstance(listing, Found) else []
+    remedy = "install qemu-user-static and binfmt-support"
+    if isinstance(listing, Denied):
+        return Ability("foreign-binaries", what, "unknown", f"{folder}: {listing.error}", remedy)
+    if not isinstance(listing, Found) or "register" not in listing.value:
+        return Ability("foreign-binaries", what, "no", f"{folder} is not mounted", remedy)
+    enabled = [name for name in names if facts.str_or(f"{folder}/{name}").startswith("enabled")]
+    emulators = [name for name in enabled if name.startswith("qemu-") or name == "rosetta"]
+    if not emulators:
+        others = f"; other handlers: {', '.join(enabled)}" if enabled else ""
+        return Ability("foreign-binaries", what, "no", f"no emulator is registered in {folder}{others}", remedy)
+    return Ability("foreign-binaries", what, "yes", f"registered: {', '.join(emulators)}")
+
+
+def _perf(facts: Facts) -> Ability:
+    """Judge counters and permission: https://docs.kernel.org/admin-guide/perf-security.html."""
+    what = "hardware performance counters (perf)"
+    level = facts.text("/proc/sys/kernel/perf_event_paranoid")
+    if not isinstance(level, Found):
+        return Ability("perf", what, "no", f"/proc/sys/kernel/perf_event_paranoid: {_error(level)}")
+    status = parse_status(facts.str_or("/proc/self/status"))
+    held = capability_names(status.get("CapEff", "")) or []
+    sources = facts.listing("/sys/bus/event_source/devices")
+    if not isinstance(sources, Found):
+        return Ability("perf", what, "unknown", f"/sys/bus/event_source/devices: {_error(sources)}")
+    counters = [name for name in sources.value if name.startswith(("cpu", "armv"))]
+    if not counters:
+        remedy = "in the outer hypervisor, give this machine a virtual PMU" if "hypervisor" in _cpu_flags(facts) else ""
+        return Ability("perf", what, "no", "no CPU counters in /sys/bus/event_source/devices", remedy)
+    because = f"{', '.join(counters)}; kernel.perf_event_paranoid is {level.value}"
+    strict = not level.value.lstrip("-").isdecimal() or int(level.value[:6]) > 2
+    if strict and not {"perfmon", "sys_admin"} & set(held):
+        return Ability("perf", what, "no", because, "sysctl kernel.perf_event_paranoid=2, or CAP_PERFMON")
+    if status.get("Seccomp") == "2":
+        return Ability("perf", what, "unknown", f"{because}; a seccomp filter may refuse perf_event_open")
+    return Ability("perf", what, "yes", because)
+
+
+def _error(reading: Reading[Any]) -> str:
+    return reading.error if isinstance(reading, Denied) else "not there"

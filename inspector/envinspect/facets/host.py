@@ -1,0 +1,90 @@
+"""Tells about the machine itself: kernel, distribution, CPU, memory, boot time. Read only when it is printed.
+
+Linux tells all this in files, for captures as for live systems. psutil knows best on systems without /proc, py-cpuinfo
+where the kernel names no CPU; both are imported only there (psutil alone takes longer than the inspection), and both
+may be missing (the single-file build).
+"""
+
+import platform
+from typing import Any
+
+from envinspect.facts import Facts
+from envinspect.model import Found
+from envinspect.sources.status import parse_status
+
+Block = dict[str, Any]
+
+
+def host_block(facts: Facts) -> Block:
+    """Return the `host` block; null is not known."""
+    os_release = _os_release(facts)
+    block: Block = {
+        "system": facts.uname.sysname or None,
+        "kernel": facts.uname.release or None,
+        "architecture": facts.uname.machine or None,
+        "distribution": os_release.get("PRETTY_NAME") or os_release.get("NAME"),
+        "distribution_id": os_release.get("ID"),
+        "distribution_version": os_release.get("VERSION_ID"),
+        "cpu_brand": _cpu_brand(facts),
+        "cpu_vendor": _cpuinfo(facts).get("vendor_id"),
+    }
+    memory, boot_time = _total_memory(facts), _boot_time(facts)
+    if facts.root.live and memory is None:
+        memory, boot_time = _from_psutil()
+    return block | {"memory_bytes": memory, "boot_time_s": boot_time}
+
+
+def _os_release(facts: Facts) -> dict[str, str]:
+    """Return os-release (https://www.freedesktop.org/software/systemd/man/latest/os-release.html), quotes taken off."""
+    text = facts.str_or("/etc/os-release") or facts.str_or("/usr/lib/os-release")
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            values[key.strip()] = value.strip().strip("\"'")
+    return values
+
+
+def _cpuinfo(facts: Facts) -> dict[str, str]:
+    return parse_status(facts.str_or("/proc/cpuinfo").partition("\n\n")[0])
+
+
+def _cpu_brand(facts: Facts) -> str | None:
+    """Return the CPU's name; py-cpuinfo, which takes more than a second, only where the kernel does not tell it."""
+    values = _cpuinfo(facts)
+    for key in ("model name", "Processor", "cpu model", "cpu"):
+        if values.get(key):
+            return values[key]
+    if not facts.root.live:
+        return None
+    try:
+        import cpuinfo  # noqa: PLC0415 - read late
+    except ImportError:
+        return platform.processor() or None
+    brand = cpuinfo.get_cpu_info().get("brand_raw")
+    return brand if isinstance(brand, str) and brand else None
+
+
+def _from_psutil() -> tuple[int | None, int | None]:
+    """Return the machine's memory in bytes and its boot time in seconds since 1970; None where psutil cannot tell."""
+    try:
+        import psutil  # noqa: PLC0415 - read late, and optional in the single-file build
+
+        return int(psutil.virtual_memory().total), int(psutil.boot_time())
+    except (ImportError, OSError, RuntimeError, ValueError, KeyError, IndexError):
+        return None, None
+
+
+def _boot_time(facts: Facts) -> int | None:
+    """Return seconds since 1970 from /proc/stat (man 5 proc)."""
+    _, found, rest = facts.str_or("/proc/stat").partition("\nbtime ")
+    digits = rest.partition("\n")[0].strip()
+    return int(digits) if found and digits.isdecimal() and len(digits) < 18 else None
+
+
+def _total_memory(facts: Facts) -> int | None:
+    reading = facts.text("/proc/meminfo")
+    if not isinstance(reading, Found):
+        return None
+    digits = parse_status(reading.value).get("MemTotal", "").removesuffix("kB").strip()
+    return int(digits) * 1024 if digits.isdecimal() and len(digits) < 18 else None

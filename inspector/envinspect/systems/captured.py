@@ -1,0 +1,216 @@
+"""Reads a captured system (contract 1) back as Facts: the answers of that machine, never of this one.
+
+What the capture's writer never asked is "not-recorded"; what it asked and did not find is absent.
+"""
+
+import json
+from typing import TypeVar
+
+from envinspect.errors import CaptureError
+from envinspect.facts import Facts, Uname
+from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
+from envinspect.systems.archive import ROOT, Entry, Tree, read_tree
+from envinspect.systems.cpuid import RecordedCpuid, Registers
+from envinspect.systems.files import Stat
+from envinspect.terminal import printable as shown
+
+SCHEMA = "envinspect-capture/1"
+_WORD = 1 << 32
+T = TypeVar("T")
+
+
+class CapturedRoot:
+    """The files of a capture. A path that only its file tree knows has dev and inode 0: identity unknown."""
+
+    live = False
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        links: dict[str, str] | None,
+        listings: dict[str, tuple[str, ...]] | None,
+        stats: dict[str, Stat] | None,
+        denied: dict[str, str],
+    ) -> None:
+        self._tree = tree
+        self._links = links
+        self._listings = listings
+        self._stats = stats
+        self._denied = denied
+
+    def read(self, path: str) -> Reading[bytes]:
+        """Return a recorded file's bytes."""
+        entry = self._entry(path)
+        if entry is not None and entry.data is not None:
+            return Found(entry.data)
+        return self._refusal(path) or ABSENT
+
+    def link(self, path: str) -> Reading[str]:
+        """Return a recorded link's text."""
+        if self._links is not None and path in self._links:
+            return Found(self._links[path])
+        place = self._tree.locate(path, follow_last=False)
+        target = self._tree.entries[place].target if place is not None else None
+        if target is not None:
+            return Found(target)
+        return self._refusal(path) or (NOT_RECORDED if self._links is None else ABSENT)
+
+    def listing(self, path: str) -> Reading[tuple[str, ...]]:
+        """Return a recorded listing; without one, what the capture's own folder holds, which may be less."""
+        if self._listings is not None and path in self._listings:
+            return Found(self._listings[path])
+        place = self._tree.locate(path)
+        if place is not None and place in self._tree.children:
+            return Found(tuple(sorted(self._tree.children[place])))
+        return self._refusal(path) or (NOT_RECORDED if self._listings is None else ABSENT)
+
+    def stat(self, path: str) -> Reading[Stat]:
+        """Return a recorded identity, or that of a file in the capture."""
+        if self._stats is not None and path in self._stats:
+            return Found(self._stats[path])
+        entry = self._entry(path)
+        if entry is not None:
+            mode = 0o040755 if entry.data is None else 0o100644
+            return Found(Stat(0, 0, mode, len(entry.data or b"")))
+        return self._refusal(path) or ABSENT
+
+    def _entry(self, path: str) -> Entry | None:
+        place = self._tree.locate(path)
+        return None if place is None else self._tree.entries[place]
+
+    def _refusal(self, path: str) -> Denied | None:
+        error = self._denied.get(path)
+        return None if error is None else Denied(error)
+
+
+def read_capture(path: str) -> Facts:
+    """Return the facts of the capture at `path`, a folder or a .tar.gz.
+
+    Raises UsageError where nothing is there, CaptureError where it is no whole and harmless capture.
+    """
+    tree = read_tree(path)
+    document = _Document(_parse(tree, path), f"{shown(path)}: facts.json")
+    document.check_schema()
+    environ = document.strings("environ")
+
+    def variable(name: str) -> Reading[str]:
+        if environ is None:
+            return NOT_RECORDED
+        return Found(environ[name]) if name in environ else ABSENT
+
+    root = CapturedRoot(
+        tree,
+        links=document.strings("links"),
+        listings=document.listings(),
+        stats=document.stats(),
+        denied=document.strings("denied") or {},
+    )
+    uname = document.strings("uname") or {}
+    return Facts(
+        root,
+        RecordedCpuid(document.leaves()),
+        uname=Uname(*(uname.get(field, "") for field in Uname._fields)),
+        euid=document.euid(),
+        environ=variable,
+    )
+
+
+def _parse(tree: Tree, path: str) -> object:
+    """Return the JSON of facts.json, whatever it is."""
+    entry = tree.entries.get("facts.json")
+    if entry is None or entry.data is None:
+        hint = f"; there is no {ROOT}/ either: not a capture" if ROOT not in tree.entries else ""
+        raise CaptureError(f"{shown(path)}: no facts.json in it{hint}; for a plain root filesystem use --root")
+    try:
+        parsed: object = json.loads(entry.data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CaptureError(f"{shown(path)}: facts.json is not JSON: {shown(str(error), 80)}") from error
+    return parsed
+
+
+class _Document:
+    """facts.json with every key checked when it is asked for; each complaint is one line that names the key."""
+
+    def __init__(self, parsed: object, where: str) -> None:
+        if not isinstance(parsed, dict):
+            raise CaptureError(f"{where}: a JSON object was expected")
+        self._parsed: dict[str, object] = parsed
+        self._where = where
+
+    def check_schema(self) -> None:
+        """Refuse what another version, or another tool, wrote."""
+        schema = self._parsed.get("schema")
+        if schema != SCHEMA:
+            raise CaptureError(f"{self._where}: schema is {shown(repr(schema), 60)}, this version reads {SCHEMA!r}")
+
+    def strings(self, key: str) -> dict[str, str] | None:
+        """Return a table of strings; None where the key is absent, which is: not recorded."""
+        table = self._table(key)
+        if table is None:
+            return None
+        return {name: self._typed(value, str, f"{key}.{name}") for name, value in table.items()}
+
+    def listings(self) -> dict[str, tuple[str, ...]] | None:
+        """Return the recorded listings."""
+        table = self._table("listings")
+        if table is None:
+            return None
+        return {
+            path: tuple(
+                self._typed(name, str, f"listings.{path}") for name in self._typed(names, list, f"listings.{path}")
+            )
+            for path, names in table.items()
+        }
+
+    def stats(self) -> dict[str, Stat] | None:
+        """Return the recorded identities."""
+        table = self._table("stat")
+        if table is None:
+            return None
+        found: dict[str, Stat] = {}
+        for path, value in table.items():
+            numbers = self._typed(value, dict, f"stat.{path}")
+            dev, ino, mode, size = (
+                self._number(numbers.get(key, 0), 1 << 64, f"stat.{path}.{key}")
+                for key in ("dev", "ino", "mode", "size")
+            )
+            found[path] = Stat(dev, ino, mode, size)
+        return found
+
+    def leaves(self) -> dict[tuple[int, int], Registers]:
+        """Return the recorded CPUID leaves; a key is `0xLEAF` or, with a sub-leaf that is not 0, `0xLEAF/SUBLEAF`."""
+        found: dict[tuple[int, int], Registers] = {}
+        for key, value in (self._table("cpuid") or {}).items():
+            leaf, _, subleaf = key.partition("/")
+            try:
+                place = (int(leaf, 16), int(subleaf or "0", 16))
+            except ValueError as error:
+                raise CaptureError(f"{self._where}: cpuid.{shown(key, 40)}: not a leaf such as 0x00000001") from error
+            words = self._typed(value, list, f"cpuid.{key}")
+            if len(words) != len(Registers._fields):
+                raise CaptureError(f"{self._where}: cpuid.{shown(key, 40)}: eax, ebx, ecx, edx were expected")
+            found[place] = Registers(*(self._number(word, _WORD, f"cpuid.{key}") for word in words))
+        return found
+
+    def euid(self) -> int | None:
+        """Return the recorded effective user id."""
+        value = self._parsed.get("euid")
+        return None if value is None else self._number(value, _WORD, "euid")
+
+    def _table(self, key: str) -> dict[str, object] | None:
+        value = self._parsed.get(key)
+        return None if value is None else self._typed(value, dict, key)
+
+    def _typed(self, value: object, kind: type[T], key: str) -> T:
+        if not isinstance(value, kind):
+            raise CaptureError(f"{self._where}: {shown(key, 60)}: {_NAMES[kind]} was expected")
+        return value
+
+    def _number(self, value: object, limit: int, key: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < limit:
+            raise CaptureError(f"{self._where}: {shown(key, 60)}: a whole number from 0 to {limit - 1} was expected")
+        return value
+
+
+_NAMES: dict[type, str] = {str: "a string", list: "a list", dict: "an object"}

@@ -1,0 +1,49 @@
+"""The one door to what only asking tells: whether an engine's socket answers, whether a device opens. Live only."""
+
+import os
+import socket
+
+from envinspect.model import ABSENT, Absent, Denied, Found, Reading
+from envinspect.systems.files import refused
+
+TIMEOUT_S = 1.0
+_KVM_GET_API_VERSION = 0xAE00
+"""Linux, include/uapi/linux/kvm.h; every kernel since 2.6.22 answers 12."""
+_PING = b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n"
+
+
+def connects(path: str, *, http: bool) -> Reading[str]:
+    """Return what a unix socket says to `GET /_ping` (Docker's and Podman's API), for others that it takes the call."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(TIMEOUT_S)
+            connection.connect(path)
+            if not http:
+                return Found("takes connections")
+            connection.sendall(_PING)
+            answer = connection.recv(4096)
+    except TimeoutError:
+        return Denied("ETIMEDOUT")
+    except (OSError, AttributeError) as error:
+        return _refused(error)
+    status = answer.partition(b"\r\n")[0].decode("latin-1")
+    return Found(status) if " 200" in status else Denied(f"answered {status or 'nothing'}")
+
+
+def kvm_api_version(path: str = "/dev/kvm") -> Reading[int]:
+    """Return the KVM API version that the device answers."""
+    try:
+        import fcntl  # noqa: PLC0415 - not there on Windows
+
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return Found(fcntl.ioctl(descriptor, _KVM_GET_API_VERSION))
+        finally:
+            os.close(descriptor)
+    except (OSError, ImportError) as error:
+        return _refused(error)
+
+
+def _refused(error: Exception) -> Absent | Denied:
+    refusal = refused(error) if isinstance(error, OSError) else ABSENT
+    return ABSENT if isinstance(refusal, Found) else refusal

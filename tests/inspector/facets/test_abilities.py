@@ -1,0 +1,183 @@
+"""What a place can do: sockets are asked for real, and what only a trial proves is called unknown."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from envinspect.facets import abilities as capabilities
+from envinspect.facets.abilities import ENGINES, capabilities_block
+from envinspect.facts import Facts
+from envinspect.model import ABSENT, Denied, Found
+from envinspect.systems import engines as live
+from envinspect.systems.captured import read_capture
+from envinspect.systems.engines import connects, kvm_api_version
+from envinspect.systems.live import live_facts
+
+INTEL_GUEST = "processor\t: 0\nflags\t\t: fpu vmx hypervisor\n\nprocessor\t: 1\n"
+INTEL_HOST = "processor\t: 0\nflags\t\t: fpu vmx\n"
+
+
+def system(tmp_path: Path, facts: dict[str, object], files: dict[str, str] | None = None) -> Facts:
+    (tmp_path / "facts.json").write_text(json.dumps({"schema": "envinspect-capture/1", **facts}))
+    for path, text in (files or {}).items():
+        place = tmp_path / "root" / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return read_capture(str(tmp_path))
+
+
+def ability(facts: Facts, name: str) -> dict[str, str]:
+    return next(item for item in capabilities_block(facts)["capabilities"] if item["id"] == name)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve a unix socket that answers with what the test put into the list."""
+    path = str(tmp_path / "engine.sock")
+    answers: list[bytes] = []
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(1000)
+                if answers:
+                    connection.sendall(answers[0])
+                else:
+                    threading.Event().wait(0.3)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield path, answers
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(2)
+
+
+def test_an_engine_that_answers(engine: tuple[str, list[bytes]]) -> None:
+    path, answers = engine
+    answers.append(b"HTTP/1.0 200 OK\r\n\r\nOK")
+    assert connects(path, http=True) == Found("HTTP/1.0 200 OK")
+    answers[0] = b"HTTP/1.0 500 Internal Server Error\r\n\r\n"
+    assert connects(path, http=True) == Denied("answered HTTP/1.0 500 Internal Server Error")
+
+
+def test_an_engine_that_hangs(engine: tuple[str, list[bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "TIMEOUT_S", 0.1)
+    assert connects(engine[0], http=True) == Denied("ETIMEDOUT")
+    assert connects(engine[0], http=False) == Found("takes connections")
+
+
+def test_a_socket_without_a_server_or_no_socket_at_all(tmp_path: Path) -> None:
+    assert connects(str(tmp_path / "none.sock"), http=True) is ABSENT
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(tmp_path / "stale.sock"))
+    stale.close()
+    assert connects(str(tmp_path / "stale.sock"), http=True) == Denied("ECONNREFUSED")
+    assert isinstance(connects("/" + "x" * 200, http=True), Denied)
+
+
+def test_a_device_that_is_no_kvm(tmp_path: Path) -> None:
+    assert kvm_api_version(str(tmp_path / "kvm")) is ABSENT
+    assert kvm_api_version("/dev/null") == Denied("ENOTTY")
+
+
+def test_a_capture_is_never_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the live machine was asked")
+
+    monkeypatch.setattr(capabilities, "connects", never)
+    monkeypatch.setattr(capabilities, "kvm_api_version", never)
+    stat = {"dev": 1, "ino": 2}
+    facts = system(tmp_path, {"stat": {"/var/run/docker.sock": stat, "/dev/kvm": stat}}, {"/proc/cpuinfo": INTEL_HOST})
+    assert ability(facts, "docker")["answer"] == "unknown"
+    assert ability(facts, "kvm")["answer"] == "unknown"
+    assert ability(facts, "podman")["answer"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "answer"), [(INTEL_HOST, "yes"), (INTEL_GUEST, "unknown"), ("", "yes")], ids=["host", "guest", "blank"]
+)
+def test_kvm_in_a_guest_is_proved_only_by_a_guest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpuinfo: str, answer: str
+) -> None:
+    monkeypatch.setattr(capabilities, "kvm_api_version", lambda: Found(12))
+    facts = system(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": cpuinfo})
+    facts.root.live = True
+    assert ability(facts, "kvm")["answer"] == answer
+
+
+def test_kvm_missing_or_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest = system(tmp_path, {"stat": {}}, {"/proc/cpuinfo": INTEL_GUEST})
+    assert ability(guest, "kvm")["answer"] == "no"
+    assert "outer hypervisor" in ability(guest, "kvm")["remedy"]
+    monkeypatch.setattr(capabilities, "kvm_api_version", lambda: Denied("EACCES"))
+    facts = system(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": INTEL_HOST})
+    facts.root.live = True
+    assert "EACCES" in ability(facts, "kvm")["because"]
+    assert "group kvm" in ability(facts, "kvm")["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("files", "euid", "answer"),
+    [
+        ({}, 1000, "unknown"),
+        ({"/proc/sys/user/max_user_namespaces": "0"}, 1000, "no"),
+        ({"/proc/sys/user/max_user_namespaces": "9"}, 1000, "yes"),
+        ({"/proc/sys/user/max_user_namespaces": "9", "/proc/sys/kernel/unprivileged_userns_clone": "0"}, 1000, "no"),
+        ({"/proc/sys/user/max_user_namespaces": "9", "/proc/sys/kernel/unprivileged_userns_clone": "0"}, 0, "yes"),
+        ({"/proc/sys/user/max_user_namespaces": "9", "/proc/self/status": "Seccomp:\t2\n"}, 1000, "unknown"),
+    ],
+)
+def test_user_namespaces(tmp_path: Path, files: dict[str, str], euid: int, answer: str) -> None:
+    assert ability(system(tmp_path, {"euid": euid}, files), "user-namespaces")["answer"] == answer
+
+
+def test_foreign_binaries(tmp_path: Path) -> None:
+    folder = "/proc/sys/fs/binfmt_misc"
+    names = {folder: ["python3.11", "qemu-aarch64", "qemu-arm", "register", "status"]}
+    files = {f"{folder}/qemu-aarch64": "enabled\ninterpreter /usr/bin/qemu\n", f"{folder}/qemu-arm": "disabled\n"}
+    item = ability(system(tmp_path, {"listings": names}, files), "foreign-binaries")
+    assert (item["answer"], item["because"]) == ("yes", "registered: qemu-aarch64")
+    bare = ability(system(tmp_path, {"listings": {}}), "foreign-binaries")
+    assert bare["answer"] in {"no", "yes"}
+
+
+@pytest.mark.parametrize(
+    ("level", "mask", "counters", "answer"),
+    [
+        ("2", "0", ["cpu", "software"], "yes"),
+        ("3", "0", ["cpu"], "no"),
+        ("4", f"{1 << 38:x}", ["cpu"], "yes"),
+        ("-1", "0", ["software"], "no"),
+        ("1", "0", ["armv8_pmuv3_0"], "yes"),
+    ],
+)
+def test_perf(tmp_path: Path, level: str, mask: str, counters: list[str], answer: str) -> None:
+    files = {"/proc/sys/kernel/perf_event_paranoid": level, "/proc/self/status": f"CapEff:\t{mask}\n"}
+    facts = system(tmp_path, {"listings": {"/sys/bus/event_source/devices": counters}}, files)
+    assert ability(facts, "perf")["answer"] == answer
+
+
+def test_every_answer_has_a_reason_and_every_no_of_an_engine_a_remedy() -> None:
+    items = capabilities_block(live_facts())["capabilities"]
+    assert {item["answer"] for item in items} <= {"yes", "no", "unknown"}
+    assert all(item["because"] for item in items)
+    engines = {engine.id for engine in ENGINES}
+    assert all(item["remedy"] for item in items if item["id"] in engines and item["answer"] == "no")
+
+
+def test_docker_answers_as_its_socket_does() -> None:
+    """Whatever this machine has: the report says yes exactly if the engine's socket answers a ping."""
+    expected = isinstance(connects("/var/run/docker.sock", http=True), Found)
+    assert (ability(live_facts(), "docker")["answer"] == "yes") is expected

@@ -1,0 +1,141 @@
+"""The inner probes over made-up machines: any bytes anywhere, files that are denied, markers that anybody can drop."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.inspector.captured_systems import SYSTEMS
+
+from envinspect.facts import Facts, Uname, no_environ
+from envinspect.inspection import inspect
+from envinspect.model import ABSENT, Denied, Found, Kind, Reading, Stack
+from envinspect.systems.captured import read_capture
+from envinspect.systems.cpuid import NoCpuid
+from envinspect.systems.files import Stat
+
+ID = "5d1f0c7a" * 8
+
+FILES = (
+    "/proc/self/mountinfo",
+    "/proc/mounts",
+    "/proc/self/cgroup",
+    "/proc/1/cgroup",
+    "/proc/self/status",
+    "/proc/1/environ",
+    "/proc/1/comm",
+    "/proc/2/comm",
+    "/proc/version",
+    "/proc/cpuinfo",
+    "/proc/cmdline",
+    "/run/.containerenv",
+    "/run/systemd/container",
+    "/run/host/container-manager",
+    "/proc/self/attr/current",
+)
+
+
+class MadeUp:
+    """A root of files, links and identities that a test chooses; a folder has none of them."""
+
+    live = False
+
+    def __init__(self, files: dict[str, Reading[bytes]], links: dict[str, str], present: frozenset[str]) -> None:
+        self.files, self.links, self.present = files, links, present
+
+    def read(self, path: str) -> Reading[bytes]:
+        return self.files.get(path, ABSENT)
+
+    def link(self, path: str) -> Reading[str]:
+        return Found(self.links[path]) if path in self.links else ABSENT
+
+    def listing(self, path: str) -> Reading[tuple[str, ...]]:
+        return ABSENT
+
+    def stat(self, path: str) -> Reading[Stat]:
+        known = path in self.present or isinstance(self.files.get(path), Found)
+        return Found(Stat(2050, 7)) if known else ABSENT
+
+
+def stack_of(
+    files: dict[str, Reading[bytes]], links: dict[str, str] | None = None, present: frozenset[str] = frozenset()
+) -> Stack:
+    root = MadeUp(files, links or {}, present)
+    return inspect(Facts(root, NoCpuid(), uname=Uname(), euid=0, environ=no_environ)).stack
+
+
+def no_probe_failed(stack: Stack) -> bool:
+    return not [item for item in stack.unknown if item.source.startswith("probe:")]
+
+
+@given(st.dictionaries(st.sampled_from(FILES), st.binary(max_size=400)))
+def test_any_bytes_are_read(contents: dict[str, bytes]) -> None:
+    assert no_probe_failed(stack_of({path: Found(data) for path, data in contents.items()}))
+
+
+PIECES = (
+    "36 35 8:2 / / rw shared:1 - ext4 /dev/sda2 rw",
+    f"36 35 0:4 / / rw - overlay overlay rw,lowerdir=/x:/y,upperdir=/var/lib/docker/overlay2/{ID}/diff",
+    f"37 36 8:2 /var/lib/docker/containers/{ID}/hosts /etc/hosts rw - ext4 /dev/sda2 rw",
+    f"38 36 0:7 /containers/overlay-containers/{ID}/userdata/hosts /etc/hosts rw - tmpfs tmpfs rw",
+    "39 36 0:8 /proc/stat /proc/stat rw - fuse.lxcfs lxcfs rw",
+    "40 36 0:9 / /run/firejail/mnt rw - tmpfs tmpfs rw",
+    "41 36 0:10 /null /proc/keys rw - tmpfs tmpfs rw",
+    "42 36 0:11 /irq /proc/irq ro - proc proc rw",
+    f"4:memory:/docker/{ID}",
+    f"0::/kubepods.slice/kubepods-pod{'7a' * 16}.slice/crio-{ID}.scope",
+    "0::/lxc.payload.web/docker/x",
+    "3:pids:/ecs/a/b-1/kubepods/x",
+    "VxID: 7",
+    "envID: 3",
+    "TracerPid: 9",
+    "container=lxc",
+    "container=oci",
+    'engine="buildah-1.2"',
+    "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016",
+    "\x00\x1b[31m\r",
+)
+
+
+@given(st.dictionaries(st.sampled_from(FILES), st.lists(st.sampled_from(PIECES), max_size=6), max_size=8))
+def test_any_mixture_of_true_lines_is_answered(contents: dict[str, list[str]]) -> None:
+    stack = stack_of({path: Found("\n".join(lines).encode()) for path, lines in contents.items()})
+    assert no_probe_failed(stack)
+    told = {id(piece) for layer in stack.layers for piece in layer.evidence}
+    assert all(
+        id(piece) in told or piece.kind not in {Kind.CONTAINER, Kind.SANDBOX} or _overruled(stack, piece)
+        for piece in stack.evidence
+    )
+
+
+def _overruled(stack: Stack, piece: object) -> bool:
+    return any(item.evidence == piece for item in stack.overruled)
+
+
+@given(st.sets(st.sampled_from(FILES)))
+def test_denied_is_never_taken_for_absent(denied: set[str]) -> None:
+    """What may not be read adds no layer, and is listed as unknown where it is the one source of something."""
+    stack = stack_of({path: Denied("EACCES") for path in denied})
+    assert no_probe_failed(stack)
+    assert not stack.layers
+    listed = {item.source for item in stack.unknown}
+    if {"/proc/self/mountinfo", "/proc/mounts"} <= denied:
+        assert "/proc/self/mountinfo" in listed
+    if "/proc/1/environ" in denied:
+        assert "/proc/1/environ" in listed
+
+
+HOSTS = (
+    "docker-host", "podman-host", "lxd-host", "azure-kernel", "conmon-scope", "lxcfs-on-the-host", "kubernetes-node",
+    "unshare-cgroup", "unshare-user", "sandboxed-service",
+)  # fmt: skip
+MARKERS = ("/.dockerenv", "/run/.containerenv", "/.dockerinit", "/run/.toolboxenv")
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_dropped_marker_makes_no_container_of_a_host(name: str, marker: str) -> None:
+    facts = read_capture(str(SYSTEMS / name))
+    facts.files[marker] = Found(b"")
+    facts.stats[marker] = Found(Stat(2050, 99))
+    stack = inspect(facts).stack
+    assert not [layer for layer in stack.layers if layer.kind is Kind.CONTAINER]
+    assert any(item.evidence.source == marker for item in stack.overruled)

@@ -1,0 +1,99 @@
+"""The machines' parsers: what they read, and that no input whatever makes them fail."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from envinspect.signatures.cloud import CLOUD_ROWS
+from envinspect.signatures.dmi import ROWS
+from envinspect.sources.acpi import oem_ids
+from envinspect.sources.cpuinfo import fields, flags
+from envinspect.sources.smbios import is_ec2_uuid, matches, vm_bit
+from envinspect.sources.sysinfo import Level, levels
+
+
+@pytest.mark.parametrize(
+    ("uuid", "is_ec2"),
+    [
+        ("ec2e1916-9099-7caf-fd21-012345abcdef", True),
+        ("EC2E1916-9099-7CAF-FD21-012345ABCDEF", True),
+        ("45e12aec-dcd1-b213-94ed-012345abcdef", True),
+        ("45e13aec-dcd1-b213-94ed-012345abcdef", False),
+        ("11111111-ec22-3333-4444-555555555555", False),
+        ("", False),
+    ],
+)
+def test_ec2_uuid(uuid: str, is_ec2: bool) -> None:
+    assert is_ec2_uuid(uuid) is is_ec2
+
+
+@pytest.mark.parametrize(
+    ("structure", "bit"),
+    [
+        (b"\0\x18\0\0" + bytes(15) + b"\x10" + bytes(4), True),
+        (b"\0\x18\0\0" + bytes(15) + b"\x0f" + bytes(4), False),
+        (b"\0\x13\0\0" + bytes(20), None),
+        (b"\0\x18\0\0", None),
+        (b"\1\x18\0\0" + bytes(20), None),
+        (b"", None),
+    ],
+)
+def test_vm_bit_is_told_apart_from_a_structure_too_short_to_hold_it(structure: bytes, bit: bool | None) -> None:
+    assert vm_bit(structure) is bit
+
+
+def test_levels_are_outermost_first() -> None:
+    text = (
+        "LPAR Number:          41\nLPAR Name:            PART01\n\n"
+        "VM00 Name:            GUEST\nVM00 Control Program: KVM/Linux\n"
+        "VM01 Name:            LINUX1\nVM01 Control Program: z/VM    6.4.0\n"
+    )
+    assert levels(text) == (
+        Level("lpar", "LPAR Name: PART01"),
+        Level("zvm", "VM01 Control Program: z/VM    6.4.0"),
+        Level("kvm", "VM00 Control Program: KVM/Linux"),
+    )
+
+
+def test_cpuinfo_keeps_the_first_processor_and_the_machine_s_own_lines() -> None:
+    text = (
+        "processor\t: 0\nmodel name\t: A\nflags\t\t: fpu vmx\n\nprocessor\t: 1\nmodel name\t: B\n\nHardware\t: Board\n"
+    )
+    found = fields(text)
+    assert found["model name"] == "A"
+    assert found["hardware"] == "Board"
+    assert flags(found) == {"fpu", "vmx"}
+
+
+def test_oem_ids_are_read_from_their_places() -> None:
+    table = b"FACP" + bytes(6) + b"BOCHS BXPC    " + bytes(12)
+    assert oem_ids(table) == ("BOCHS", "BXPC")
+    assert oem_ids(table[:23]) == ("", "")
+
+
+@example(b"\0" * 10 + b"A\0\0\0\0\xdf" + b"\0" * 8)  # a sharp s becomes two letters in upper case
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_table_of_somebody_or_nobody(data: bytes) -> None:
+    oem, table_id = oem_ids(data)
+    assert len(oem) <= 6
+    assert len(table_id) <= 8
+    assert vm_bit(data) in {True, False, None}
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_parsed(text: str) -> None:
+    assert isinstance(levels(text), tuple)
+    assert isinstance(flags(fields(text)), frozenset)
+    assert is_ec2_uuid(text) in {True, False}
+
+
+@given(st.dictionaries(st.sampled_from(["sys_vendor", "product_name", "bios_vendor"]), st.text(max_size=20)))
+def test_any_strings_can_be_matched(found: dict[str, str]) -> None:
+    for row in (*ROWS, *CLOUD_ROWS):
+        assert matches(row, found) in {True, False}
+
+
+@given(st.sampled_from(["Microsoft Corporation", "Oracle Corporation", "Google", "Apple Inc.", "Red Hat", "Nutanix"]))
+def test_a_maker_s_name_alone_is_no_virtual_machine(maker: str) -> None:
+    found = dict.fromkeys(("sys_vendor", "board_vendor", "chassis_vendor"), maker.casefold()) | {"product_name": "x"}
+    assert not [row for row in ROWS if matches(row, found)]

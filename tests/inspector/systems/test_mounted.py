@@ -1,0 +1,89 @@
+"""--root DIR: everything is resolved below DIR, and nothing of the running machine is told."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from envinspect.cli import run
+from envinspect.model import ABSENT, Denied, Found
+from envinspect.systems.mounted import mounted_facts
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "secret").write_text("outside")
+    root = tmp_path / "root"
+    for folder in ("etc", "usr/lib", "proc/1", "dev"):
+        (root / folder).mkdir(parents=True)
+    (root / "usr/lib/os-release").write_text("ID=debian\n")
+    (root / "proc/1/cgroup").write_text("0::/docker/x\n")
+    links = {
+        "etc/os-release": "../usr/lib/os-release",
+        "etc/absolute": "/usr/lib/os-release",
+        "etc/out": "../../secret",
+        "etc/far": "../../../../../../../../etc/passwd",
+        "etc/loop": "loop",
+        "etc/host": "/etc/passwd",
+        "lib": "usr/lib",
+        "up": "..",
+        "etc/dangling": "nowhere",
+    }
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    os.mkfifo(root / "dev/pipe")
+    return root
+
+
+def test_links_stay_inside(tree: Path) -> None:
+    facts = mounted_facts(str(tree))
+    for path in ("/etc/os-release", "/etc/absolute", "/lib/os-release", "/up/up/lib/os-release", "/../etc/os-release"):
+        assert facts.text(path) == Found("ID=debian"), path
+    for path in ("/etc/out", "/etc/far", "/etc/host", "/up/secret", "/../secret", "/etc/dangling", "/etc/os-release/x"):
+        assert facts.bytes(path) is ABSENT, path
+    assert facts.bytes("/etc/loop") == Denied("ELOOP")
+    assert facts.link("/etc/out") == Found("../../secret")
+
+
+def test_folders_pipes_and_identities(tree: Path) -> None:
+    facts = mounted_facts(str(tree))
+    assert facts.bytes("/dev/pipe") == Denied("ENOTSUP")
+    assert facts.bytes("/etc") == Denied("ENOTSUP")
+    assert facts.listing("/lib") == Found(("os-release",))
+    assert facts.listing("/nowhere") is ABSENT
+    assert facts.listing("/etc/os-release") is ABSENT
+    found = facts.stat("/etc/absolute")
+    assert isinstance(found, Found)
+    assert found.value.ino == (tree / "usr/lib/os-release").stat().st_ino
+    root = facts.stat("/")
+    assert isinstance(root, Found)
+    assert root.value.ino == tree.stat().st_ino
+    assert facts.link("/etc") is ABSENT
+
+
+def test_self_is_that_systems_init_not_this_process(tree: Path) -> None:
+    assert mounted_facts(str(tree)).text("/proc/self/cgroup") == Found("0::/docker/x")
+    assert mounted_facts(str(tree)).bytes("/proc/self/status") is ABSENT
+
+
+def test_the_running_machine_is_not_asked(tree: Path) -> None:
+    facts = mounted_facts(str(tree))
+    assert facts.cpuid(1) == Denied("not-recorded")
+    assert facts.environ("PATH") == Denied("not-recorded")
+    assert (facts.uname.release, facts.euid) == ("", None)
+
+
+def test_no_descriptor_is_leaked(tree: Path) -> None:
+    facts = mounted_facts(str(tree))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for path in ("/etc/os-release", "/etc/out", "/etc/loop", "/up/../etc/far", "/nowhere/x", "/", "/dev/pipe"):
+        facts.bytes(path)
+        facts.link(path)
+        facts.listing(path)
+        facts.stat(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_command(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--root", str(tree), "--json"]) in {0, 3}
+    assert '"distribution_id": "debian"' in capsys.readouterr().out

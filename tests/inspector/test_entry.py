@@ -1,0 +1,289 @@
+"""The entry point in process, light named tuples against typing's, the host block, and what reaches a terminal."""
+
+import ctypes
+import errno
+import io
+import json
+import os
+import pickle
+import sys
+import typing
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envinspect import __main__ as entry
+from envinspect import inspection, light_typing
+from envinspect.capture.every_question import ask_everything
+from envinspect.facets import host
+from envinspect.facets.host import host_block
+from envinspect.facts import Facts
+from envinspect.model import ABSENT, Found
+from envinspect.systems import darwin as platform_darwin
+from envinspect.systems import live as machine
+from envinspect.systems.captured import read_capture
+from envinspect.systems.live import live_facts
+from envinspect.terminal import PLAIN, encodable, palette_for, printable
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["envinspect", *arguments])
+    return entry.main()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--brief"], ["--explain"], ["--format", "facter"], ["list"]])
+def test_calls_with_and_without_click(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert call(monkeypatch, *arguments) in {0, 3}
+    assert capsys.readouterr().out
+
+
+def test_is_without_click(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--is", "dokcer") == 2
+    assert "did you mean docker" in capsys.readouterr().err
+    codes = {call(monkeypatch, "--is", name) for name in ("vm", "bare-metal")}
+    assert codes <= {0, 3, 4}
+    assert 0 in codes or 3 in codes
+
+
+def test_the_short_way_and_clicks_way_say_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, form in entry._FORMS.items():
+        if form == "json":
+            continue
+        short = call(monkeypatch, *words), capsys.readouterr().out
+        long = call(monkeypatch, *words, "--debug"), capsys.readouterr().out
+        assert short == long
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [(RuntimeError("boom"), 1, "unexpected RuntimeError: boom"), (KeyboardInterrupt(), 130, "")],
+)
+def test_failures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, says: str
+) -> None:
+    def broken(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(inspection, "inspect", broken)
+    assert call(monkeypatch) == code
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == (1 if says else 0)
+
+
+@pytest.mark.parametrize(("problem", "code"), [(BrokenPipeError(), 0), (OSError(errno.ENOSPC, "No space left"), 1)])
+def test_an_output_that_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, problem: OSError, code: int
+) -> None:
+    class Output(io.StringIO):
+        def flush(self) -> None:
+            raise problem
+
+        def fileno(self) -> int:
+            return file.fileno()
+
+    with (tmp_path / "out").open("w") as file:
+        output = Output()
+        monkeypatch.setattr(sys, "stdout", output)
+        assert call(monkeypatch, "--brief") == code
+    assert ("cannot write the answer: No space left" in capsys.readouterr().err) is (code == 1)
+    output.flush = lambda: None  # type: ignore[method-assign]  # so that closing it is quiet
+
+
+def test_no_output_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert call(monkeypatch) in {0, 3}
+    assert palette_for(None) == PLAIN
+
+
+class Light(light_typing.NamedTuple):
+    """Fields with and without defaults."""
+
+    first: int
+    second: str = "b"
+    third: tuple[str, ...] = ()
+
+    @property
+    def twice(self) -> int:
+        return self.first * 2
+
+
+class Real(typing.NamedTuple):
+    first: int
+    second: str = "b"
+    third: tuple[str, ...] = ()
+
+
+@given(st.integers(), st.text(), st.lists(st.text()).map(tuple))
+def test_light_named_tuples_are_as_typings(first: int, second: str, third: tuple[str, ...]) -> None:
+    light, real = Light(first, second, third=third), Real(first, second, third=third)
+    assert light == real == (first, second, third)
+    assert hash(light) == hash(real)
+    assert light._asdict() == real._asdict()
+    assert light._replace(first=1) == real._replace(first=1)
+    assert (light.first, light.second, light.third, light.twice) == (first, second, third, first * 2)
+    assert Light._fields == Real._fields
+    assert repr(light).removeprefix("Light") == repr(real).removeprefix("Real")
+    assert pickle.loads(pickle.dumps(light)) == light  # noqa: S301 - our own bytes
+    match light:
+        case Light(one, two):
+            assert (one, two) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"), [((), {}), ((1, "b", (), 4), {}), ((1,), {"no": 1}), ((1,), {"first": 2})]
+)
+def test_light_named_tuples_refuse_what_typings_do(values: tuple[object, ...], named: dict[str, object]) -> None:
+    for kind in (Light, Real):
+        with pytest.raises(TypeError):
+            kind(*values, **named)
+    with pytest.raises(AttributeError):
+        Light(1).other = 1
+    with pytest.raises(AttributeError):
+        Light(1).first = 2
+
+
+def system(tmp_path: Path, files: dict[str, str], **facts: object) -> Facts:
+    (tmp_path / "facts.json").write_text(json.dumps({"schema": "envinspect-capture/1", **facts}))
+    for path, text in files.items():
+        place = tmp_path / "root" / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return read_capture(str(tmp_path))
+
+
+def test_the_host_block_of_a_capture(tmp_path: Path) -> None:
+    files = {
+        "/etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n',
+        "/proc/cpuinfo": "vendor_id\t: GenuineIntel\nmodel name\t: Xeon\n\nmodel name\t: other\n",
+        "/proc/meminfo": "MemTotal: 2048 kB\n",
+        "/proc/stat": "cpu 1 2\nbtime 1700000000\nprocesses 5\n",
+    }
+    uname = {"sysname": "Linux", "release": "6.1", "machine": "x86_64"}
+    assert host_block(system(tmp_path, files, uname=uname)) == {
+        "system": "Linux", "kernel": "6.1", "architecture": "x86_64", "distribution": "Debian GNU/Linux 12 (bookworm)",
+        "distribution_id": "debian", "distribution_version": "12", "cpu_brand": "Xeon", "cpu_vendor": "GenuineIntel",
+        "memory_bytes": 2 << 20, "boot_time_s": 1_700_000_000,
+    }  # fmt: skip
+
+
+def test_an_unknown_host_is_all_null(tmp_path: Path) -> None:
+    assert set(host_block(system(tmp_path, {})).values()) == {None}
+
+
+def test_libraries_are_asked_only_where_files_do_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = system(tmp_path, {})
+    facts.root.live = True
+    fake = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(total=8), boot_time=lambda: 9.5)
+    monkeypatch.setitem(sys.modules, "psutil", fake)
+    monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace(get_cpu_info=lambda: {"brand_raw": "Apple M2"}))
+    block = host_block(facts)
+    assert (block["memory_bytes"], block["boot_time_s"], block["cpu_brand"]) == (8, 9, "Apple M2")
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setitem(sys.modules, "cpuinfo", None)
+    monkeypatch.setattr(host.platform, "processor", lambda: "")
+    block = host_block(facts)
+    assert (block["memory_bytes"], block["boot_time_s"], block["cpu_brand"]) == (None, None, None)
+
+
+def test_this_hosts_memory_is_what_psutil_says() -> None:
+    psutil = pytest.importorskip("psutil")
+    block = host_block(live_facts())
+    assert block["memory_bytes"] == psutil.virtual_memory().total
+    assert abs(block["boot_time_s"] - psutil.boot_time()) <= 1
+    assert block["kernel"] == os.uname().release
+
+
+def test_a_sysctl_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sysctlbyname(name: bytes, buffer: object, size: object, *_: object) -> int:
+        if name != b"hw.model":
+            return -1
+        value = b"VirtualMac2,1\0"
+        ctypes.memmove(buffer, value, len(value))
+        size._obj.value = len(value)
+        return 0
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(sysctlbyname=sysctlbyname))
+    root = platform_darwin.DarwinRoot()
+    assert root.read("/sysctl/hw.model") == Found(b"VirtualMac2,1")
+    assert root.read("/sysctl/no.such") is ABSENT
+    assert root.read("/nonexistent") is ABSENT
+
+
+def test_each_system_has_its_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.sys, "platform", "darwin")
+    assert isinstance(machine._root(), platform_darwin.DarwinRoot)
+
+
+@given(st.text())
+def test_printable_is_printable_and_bounded(text: str) -> None:
+    shown = printable(text, 50)
+    assert shown.isprintable()
+    assert len(shown) <= 50
+    if text.isprintable() and len(text) <= 50:
+        assert shown == text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8", "no-such-encoding"])
+def test_every_encoding_can_hold_the_output(encoding: str) -> None:
+    stream = SimpleNamespace(encoding=encoding)
+    shown = encodable("└─ a → b … é", stream)
+    if encoding != "no-such-encoding":
+        shown.encode(encoding)
+    assert "a" in shown
+
+
+def test_no_file_is_read_twice() -> None:
+    """Whatever is asked, by all parts of the answer and the reports together, goes to the machine once."""
+    facts = live_facts()
+    asked: list[tuple[str, str]] = []
+    root = facts.root
+
+    class Counting:
+        live = True
+
+        def __getattr__(self, name: str) -> object:
+            def ask(path: str) -> object:
+                asked.append((name, path))
+                return getattr(root, name)(path)
+
+            return ask
+
+    facts.root = Counting()
+    ask_everything(facts)
+    ask_everything(facts)
+    assert asked
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--from", "/no/such"], ["--brief", "--from", "/no/such"], ["--root", "/no\x1b/such"], ["--from"],
+        ["resources", "--root", "/no"], ["--from", "a", "--root", "b"], ["--is", "--from", "/no/such"],
+        ["--is", "vm", "--from", "/no/such"],
+    ],
+)  # fmt: skip
+def test_a_target_that_is_not_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert call(monkeypatch, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err[:-1].isprintable()
+
+
+def test_a_target_before_or_after_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "facts.json").write_text('{"schema": "envinspect-capture/1"}')
+    for arguments in (["--from", str(tmp_path), "--brief"], ["--brief", "--from", str(tmp_path)]):
+        assert call(monkeypatch, *arguments) == 3
+        assert capsys.readouterr().out.startswith("unknown: ")
