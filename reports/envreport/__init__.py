@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envreport.claims import Claim
-    from envreport.document import ReportDocument
+    from envreport.document.model import ReportDocument
 
 DEFAULT_FORMATS = ("csv", "html", "markdown")
 """What every run writes beside samples.csv and run.json."""
@@ -24,7 +24,7 @@ def report_document(folder: Path, *, claims_file: Path | None = None, include_ho
 
     Raises ResultsError, SamplesError or ClaimsFileError (all ValueErrors with one line) where an input cannot be used.
     """
-    from envreport.build import build  # noqa: PLC0415 -- heavy
+    from envreport.document.build import build  # noqa: PLC0415 -- heavy
     from envreport.results import load  # noqa: PLC0415 -- heavy
 
     extra: Sequence[Claim] = ()
@@ -70,10 +70,10 @@ def write_side_by_side(
     """
     from dataclasses import replace  # noqa: PLC0415 -- heavy
 
-    from envreport.build import build  # noqa: PLC0415 -- heavy
+    from envreport.document.build import build  # noqa: PLC0415 -- heavy
+    from envreport.document.sections.runs import side_by_side  # noqa: PLC0415 -- heavy
     from envreport.formats import render  # noqa: PLC0415 -- heavy
     from envreport.results import load  # noqa: PLC0415 -- heavy
-    from envreport.trend import side_by_side  # noqa: PLC0415 -- heavy
 
     runs = [load(Path(folder)) for folder in folders]
     document = build(runs[-1], include_host=include_host)

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from envbench.phases import Experiment, Phase, Unit
-from envreport import stats, units
+from envreport import units
+from envreport.backends import label
 from envreport.results import Results, RungKey, Series
-from envreport.rungs import label
+from envreport.statistics import estimates
 
 MARGIN = 0.05
 """Within ± this share two runs are the same for practical use."""
@@ -35,9 +36,9 @@ class Comparison:
     """One rung in two runs. `ratio` is newer over older; None where a side has nothing."""
 
     rung: RungKey
-    older: stats.Estimate | None
-    newer: stats.Estimate | None
-    ratio: stats.Estimate | None
+    older: estimates.Estimate | None
+    newer: estimates.Estimate | None
+    ratio: estimates.Estimate | None
     change: Change
     note: str = ""
 
@@ -47,14 +48,14 @@ class Comparison:
         return label(*self.rung)
 
 
-def change_of(ratio: stats.Estimate | None, margin: float = MARGIN) -> Change:
+def change_of(ratio: estimates.Estimate | None, margin: float = MARGIN) -> Change:
     """Return what an interval of newer over older says.
 
     Same within the margin, else faster or slower if it excludes 1.
     """
     if ratio is None or ratio.interval is None:
         return Change.INCONCLUSIVE
-    if stats.equivalence(ratio, margin) is stats.Equivalence.SAME:
+    if estimates.equivalence(ratio, margin) is estimates.Equivalence.SAME:
         return Change.SAME
     if ratio.interval.low > 1:
         return Change.SLOWER
@@ -125,12 +126,12 @@ def _ready(results: Results) -> dict[RungKey, Series]:
 
 
 def _compare(rung: RungKey, older: Series | None, newer: Series | None) -> Comparison:
-    before, after = (stats.median(each.values) if each else None for each in (older, newer))
+    before, after = (estimates.median(each.values) if each else None for each in (older, newer))
     if older is None or newer is None:
         return Comparison(
             rung, before, after, None, Change.INCONCLUSIVE, f"only in the {'newer' if older is None else 'older'} run"
         )
-    ratio = stats.ratio(newer.rounds, older.rounds, paired=False)
+    ratio = estimates.ratio(newer.rounds, older.rounds, paired=False)
     return Comparison(rung, before, after, ratio, change_of(ratio))
 
 

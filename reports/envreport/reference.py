@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from envbench.phases import METRICS, Phase
-from envreport.summary import COLUMNS
-from envreport.words import words
+from envreport.figures import words
+from envreport.statistics.summary import COLUMNS
 
 RESULTS_FORMAT = Path(__file__).resolve().parents[2] / "docs" / "results-format.md"
 HEADING = "## Phases and metrics"

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Unit
 from envbench.samples import Sample, read_samples
-from envreport import rungs
-from envreport.rungs import Side
+from envreport import backends
+from envreport.backends import Side
 
 SAMPLES_FILE = "samples.csv"
 RUN_FILE = "run.json"
@@ -51,7 +51,7 @@ class SeriesKey(NamedTuple):
     @property
     def label(self) -> str:
         """The rung in words."""
-        return rungs.label(self.backend, self.variant, self.profile)
+        return backends.label(self.backend, self.variant, self.profile)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Results:
 
     def side(self, key: RungKey | SeriesKey) -> Side:
         """Return the kind of a rung."""
-        return rungs.side_of(key.backend, key.variant, is_vm=key.backend in self.vm_names)
+        return backends.side_of(key.backend, key.variant, is_vm=key.backend in self.vm_names)
 
     def find(self, experiment: Experiment, phase: str, *sides: Side, usual: bool = True) -> list[Series]:
         """Return the series of a quantity on these kinds of rungs (all kinds if none is named) that hold a value.
@@ -147,7 +147,7 @@ class Results:
             if key.experiment == experiment
             and key.phase == phase
             and (not sides or self.side(key) in sides)
-            and (not usual or rungs.is_usual(key.variant))
+            and (not usual or backends.is_usual(key.variant))
             and series.values
         ]
 
@@ -213,7 +213,7 @@ def collect(
                 failed[sample.experiment, rung].setdefault(sample.order, sample)
         grouped[SeriesKey(sample.experiment, *rung, sample.phase)].append(sample)
     ordered = sorted(
-        grouped, key=lambda key: (list(Experiment).index(key.experiment), rungs.sort_key(*key.rung), key.phase)
+        grouped, key=lambda key: (list(Experiment).index(key.experiment), backends.sort_key(*key.rung), key.phase)
     )
     return Results(
         folder=folder,

@@ -6,7 +6,7 @@ The raw rows stay integers in nanoseconds and bytes; this is for reading only.
 import math
 
 from envbench.phases import Unit
-from envreport.stats import Estimate, Interval
+from envreport.statistics.estimates import Estimate, Interval
 
 MISSING = "\N{EM DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from envbench.phases import Experiment, Outcome, Phase
 from envreport.compare import Change, NotComparableError, change_of, compare, obstacles
 from envreport.gates import GateOutcome, judge_baseline, judge_gate, judge_gates, overall, parse_gate
-from envreport.stats import Estimate, Interval, Method
+from envreport.statistics.estimates import Estimate, Interval, Method
 
 MS = 1e6
 S = Experiment.STARTUP

@@ -12,9 +12,9 @@ from envbench.cli import main
 from envreport import write_all
 from envreport.claims import CLAIMS
 from envreport.claims.texts import table_markdown
+from envreport.figures import WORDS
 from envreport.results import load
-from envreport.stats import median
-from envreport.words import WORDS
+from envreport.statistics.estimates import median
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -1,11 +1,11 @@
 """Claims on kernels, hypervisors and what is emulated."""
 
 from envbench.phases import Experiment, Unit
-from envreport.claims.combined import FirstOf, Given, HostLayer, all_of, observe
+from envreport.backends import Side
+from envreport.claims.combine import FirstOf, Given, HostLayer, all_of, observe
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Observation, Threshold, V
 from envreport.claims.verdict import Quantifier, Relation, Verdict
-from envreport.rungs import Side
 
 K = Experiment.KERNEL
 WSL_REMEDY = "Run the same command inside a WSL distribution on a Windows machine."

@@ -2,7 +2,7 @@
 
 from envbench.phases import Experiment, Phase
 from envreport.claims.architecture import WSL_REMEDY, WSL_VERSIONS
-from envreport.claims.combined import Anyhow, all_of
+from envreport.claims.combine import Anyhow, all_of
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact, ExactRatio, H, Observation, Ratio, V, W
 from envreport.claims.special import Slopes

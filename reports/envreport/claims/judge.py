@@ -6,11 +6,11 @@ from typing import Any
 from envbench.phases import Unit
 from envbench.samples import variant_keys
 from envreport import units
+from envreport.claims.conditions import run_conditions
 from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome
 from envreport.claims.verdict import VERDICTS, Answer, Verdict, needed_samples
-from envreport.conditions import run_conditions
+from envreport.figures import words
 from envreport.results import Results
-from envreport.words import words
 
 SHOWN_FINDINGS = 3
 SHOWN_LEFT_OUT = 2
@@ -98,8 +98,8 @@ def left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
 
 
 def _skipped(results: Results, words: str) -> Iterator[str]:
+    from envreport.backends import side_of  # noqa: PLC0415
     from envreport.claims.rules import side_words  # noqa: PLC0415  (rules import nothing from here)
-    from envreport.rungs import side_of  # noqa: PLC0415
 
     for each in results.records("backends", "skipped"):
         if side_words((side_of(str(each.get("name")), ""),)) in words:

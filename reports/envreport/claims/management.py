@@ -2,7 +2,7 @@
 
 from envbench.phases import Experiment
 from envreport.claims.architecture import WSL_REMEDY
-from envreport.claims.combined import Anyhow, Seen, all_of, observe
+from envreport.claims.combine import Anyhow, Seen, all_of, observe
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W
 from envreport.claims.verdict import Relation, TcgBias, Verdict

@@ -7,7 +7,7 @@ from typing import Protocol
 from envbench.phases import Experiment, Unit
 from envreport.claims.verdict import Answer, TcgBias, Verdict, Weighed
 from envreport.results import Results, SeriesKey
-from envreport.stats import Estimate
+from envreport.statistics.estimates import Estimate
 
 
 class Theme(StrEnum):

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from envbench.phases import Experiment, Phase, Unit
-from envreport import stats, units
+from envreport import units
+from envreport.backends import FLOOR_PROFILE, Side, accelerator
 from envreport.claims.model import Finding, Need, Outcome
 from envreport.claims.verdict import (
     Answer,
@@ -15,10 +16,10 @@ from envreport.claims.verdict import (
     compare_exact,
     weigh,
 )
+from envreport.figures import words
 from envreport.results import Results, Series
-from envreport.rungs import FLOOR_PROFILE, Side, accelerator
-from envreport.stats import Estimate, Interval
-from envreport.words import words
+from envreport.statistics import estimates
+from envreport.statistics.estimates import Estimate, Interval
 
 MIN_SAMPLES = 6
 """The least number for which the exact interval of a median exists; below it no figure decides."""
@@ -109,7 +110,7 @@ class Threshold:
             series.values, results.failed(self.experiment, series.key.rung), self.quantile
         )
         notes = [f"{also}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for also, bound in self.also]
-        if estimate.method is stats.Method.LOG_NORMAL:
+        if estimate.method is estimates.Method.LOG_NORMAL:
             notes.append("limits assume log-normal times: n is too small for exact ones")
         finding = Finding(
             answer=compare(estimate.interval, self.relation, self.bound),
@@ -132,12 +133,12 @@ def _yes_no(answer: Answer) -> str:
 
 def quantile_with_failures(values: Sequence[float], failed: int, p: float) -> Estimate:
     """Return a quantile whose upper limit counts failed starts as endless: who never got ready was not fast."""
-    plain = stats.quantile(values, p, extrapolate=p != 0.5)
+    plain = estimates.quantile(values, p, extrapolate=p != 0.5)
     if plain is None:
         raise ValueError("a quantile of nothing")
     if not failed or plain.interval is None:
         return plain
-    worse = stats.quantile([*values, *[float("inf")] * failed], p, extrapolate=False)
+    worse = estimates.quantile([*values, *[float("inf")] * failed], p, extrapolate=False)
     high = worse.interval.high if worse and worse.interval else float("inf")
     return replace(
         plain, interval=Interval(plain.interval.low, max(high, plain.interval.high), plain.interval.coverage)
@@ -190,12 +191,12 @@ class Ratio:
             about = f"{words(top.key.phase)} of {top.key.label} over {words(bottom.key.phase)}"
         keys, accel = (top.key, bottom.key), accelerator_of(results, top, bottom)
         if not any(bottom.values):
-            floor = stats.median(top.values)
+            floor = estimates.median(top.values)
             answer = compare(floor.interval if floor else None, self.relation, 0.0)
             text = f"{units.estimate_text(floor, top.unit)} against 0"
             return Finding(answer, about, text, len(top.values), accel, keys=keys)
         paired = top.key.experiment == bottom.key.experiment
-        estimate = stats.ratio(top.rounds, bottom.rounds, paired=paired)
+        estimate = estimates.ratio(top.rounds, bottom.rounds, paired=paired)
         if estimate is None:
             return self._apart(top, bottom, about, accel)
         answer = compare(estimate.interval, self.relation, self.bound)
@@ -205,7 +206,7 @@ class Ratio:
 
     def _apart(self, top: Series, bottom: Series, about: str, accel: str | None) -> Finding:
         """Compare the two intervals where the median to divide by is 0."""
-        upper, lower = stats.median(top.values), stats.median(bottom.values)
+        upper, lower = estimates.median(top.values), estimates.median(bottom.values)
         answer = Answer.OPEN
         if upper and lower and upper.interval and lower.interval:
             answer = compare(upper.interval, self.relation, lower.interval.high)

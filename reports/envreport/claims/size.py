@@ -1,7 +1,7 @@
 """Claims on how large the artefacts are, and why."""
 
 from envbench.phases import Experiment, Unit
-from envreport.claims.combined import Anyhow, all_of
+from envreport.claims.combine import Anyhow, all_of
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact, V
 from envreport.claims.special import ImageContents, SizeShare

@@ -8,14 +8,15 @@ from statistics import median as middle
 
 from envbench.phases import Experiment, Phase, Unit
 from envbench.samples import variant_keys, variant_text
-from envreport import rungs, stats, units
+from envreport import backends, units
+from envreport.backends import Side
 from envreport.claims.model import Finding, Need, Outcome
 from envreport.claims.rules import C, H, V, accelerator_of, conclude, find, pairs, side_words, unpaired
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, compare
+from envreport.figures import words
 from envreport.results import Results, RungKey, Series
-from envreport.rungs import Side
-from envreport.stats import Equivalence, Estimate
-from envreport.words import words
+from envreport.statistics import estimates
+from envreport.statistics.estimates import Equivalence, Estimate
 
 EQUIVALENCE_MARGIN = 0.05
 SPEED_METRICS: Mapping[str, bool] = {
@@ -49,8 +50,8 @@ def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | N
     Above 1 is slower, whichever way the metric counts.
     """
     if SPEED_METRICS.get(metric, True):
-        return stats.ratio(reference.rounds, subject.rounds)
-    return stats.ratio(subject.rounds, reference.rounds)
+        return estimates.ratio(reference.rounds, subject.rounds)
+    return estimates.ratio(subject.rounds, reference.rounds)
 
 
 def speed_findings(
@@ -105,7 +106,7 @@ class NativeSpeed:
 
     def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
         same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
-        match stats.equivalence(ratio, self.margin):
+        match estimates.equivalence(ratio, self.margin):
             case Equivalence.SAME:
                 return with_answer(finding, same, "the same within the margin")
             case Equivalence.DIFFERENT if ratio.value > 1:
@@ -160,7 +161,7 @@ class KernelShare:
         found = []
         for ready in find(results, Experiment.STARTUP, Phase.READY, V):
             shares = kernel_shares(results, ready)
-            estimate = stats.median(shares)
+            estimate = estimates.median(shares)
             if estimate is None:
                 continue
             interval = estimate.interval
@@ -287,7 +288,7 @@ class ImageContents:
         held = ", ".join(words(item).removesuffix(" in the artefact") for item, size in parts.items() if size)
         share = f" ({units.percent(total / whole)})" if whole else ""
         text = f"{units.quantity(total, Unit.BYTES)} of {units.quantity(whole, Unit.BYTES)}{share} belong to an OS"
-        if disk.key.profile in {"", rungs.USUAL_PROFILE}:
+        if disk.key.profile in {"", backends.USUAL_PROFILE}:
             return Finding(Answer.OPEN, disk.key.label, text, 1, note=f"shown, decides nothing: {OWN_TREE}")
         answer = Answer.HOLDS if total < SCRIPT_BYTES else Answer.FAILS
         return Finding(answer, disk.key.label, text, 1, note=held, keys=(disk.key,))
@@ -309,7 +310,7 @@ def density_slopes(results: Results, metric: str) -> dict[RungKey, tuple[Estimat
     found = {}
     for rung, parts in steps.items():
         points = [(float(variant_keys(part.key.variant)["n"]), value) for part in parts for value in part.values]
-        estimate = stats.slope([x for x, _ in points], [y for _, y in points])
+        estimate = estimates.slope([x for x, _ in points], [y for _, y in points])
         if estimate is not None:
             found[rung] = (estimate, tuple(parts))
     return found
@@ -345,7 +346,7 @@ class Slopes:
                     text = f"{' against '.join(costs)} for each further one"
                     about = f"{_rung_label(vm)} against {_rung_label(container)}"
                     keys = tuple(part.key for part in (*parts, *others))
-                    accel = rungs.accelerator(vm.variant) or ""
+                    accel = backends.accelerator(vm.variant) or ""
                     answer, note = _above(steep, flat), ""
                     if answer is Answer.OPEN:
                         answer, note = _apart(steps_of(parts), steps_of(others))
@@ -376,7 +377,7 @@ def _mode(rung: RungKey) -> str:
 
 
 def _rung_label(rung: RungKey) -> str:
-    return rungs.label(*rung)
+    return backends.label(*rung)
 
 
 def _above(upper: Estimate, lower: Estimate) -> Answer:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from envbench.phases import Experiment, Phase, Unit, metric
+from envreport.backends import Side
 from envreport.claims.model import Claim, Rule, Theme
 from envreport.claims.rules import Exact, Ratio, Threshold
 from envreport.claims.verdict import Relation, TcgBias
-from envreport.rungs import Side
 
 REQUIRED = ("id", "wording", "experiment", "metric", "rungs", "is", "bound")
 OPTIONAL = ("against", "statistic", "scope", "reference")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from envreport.stats import Estimate, Interval
+from envreport.statistics.estimates import Estimate, Interval
 
 
 class Verdict(StrEnum):

@@ -6,7 +6,7 @@ Each takes a ReportDocument and returns file name → content.
 from collections.abc import Mapping
 from importlib import import_module
 
-from envreport.document import ReportDocument
+from envreport.document.model import ReportDocument
 
 FORMATS: Mapping[str, str] = {
     "csv": "envreport.formats.csv:render",

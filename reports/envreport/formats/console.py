@@ -17,7 +17,7 @@ from rich.text import Text
 
 from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
-from envreport.document import ReportDocument, Table
+from envreport.document.model import ReportDocument, Table
 from envreport.formats.markdown import MEASURED, SYMBOLS
 from envreport.units import printable
 

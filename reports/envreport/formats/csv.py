@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from envreport.document import ReportDocument
+from envreport.document.model import ReportDocument
 from envreport.formats import tables
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from envreport.document import ReportDocument
+from envreport.document.model import ReportDocument
 from envreport.formats import markdown
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"

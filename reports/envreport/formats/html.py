@@ -16,12 +16,12 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from envreport.charts import draw
+from envreport.charts.draw import draw
 from envreport.claims import DOCUMENTS
+from envreport.claims.conditions import in_short
 from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
-from envreport.conditions import in_short
-from envreport.document import ReportDocument
+from envreport.document.model import ReportDocument
 from envreport.formats.json import as_record
 from envreport.formats.markdown import MEASURED, SYMBOLS
 

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from envreport.claims.model import Judgement
-from envreport.document import Chart, ReportDocument, Section, Table
+from envreport.document.model import Chart, ReportDocument, Section, Table
 from envreport.formats import tables
-from envreport.stats import BOOTSTRAP_SEED, CONFIDENCE, RESAMPLES
+from envreport.statistics.estimates import BOOTSTRAP_SEED, CONFIDENCE, RESAMPLES
 
 SCHEMA = "envreport/1"
 

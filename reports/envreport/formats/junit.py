@@ -6,7 +6,7 @@ A contradicted claim is a finding about the world, not a defect of a build, so i
 from xml.etree import ElementTree as ET
 
 from envreport.claims.verdict import Verdict
-from envreport.document import ReportDocument
+from envreport.document.model import ReportDocument
 
 SKIPPED = (Verdict.INCONCLUSIVE, Verdict.NOT_TESTABLE)
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from envreport.claims.conditions import in_short
 from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
-from envreport.conditions import in_short
-from envreport.document import ReportDocument, Table
+from envreport.document.model import ReportDocument, Table
 
 SYMBOLS = {
     Verdict.SUPPORTED: "✔",

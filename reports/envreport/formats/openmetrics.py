@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from envreport.document import ReportDocument
+from envreport.document.model import ReportDocument
 
 QUANTILES = (("0.05", "p5"), ("0.5", "median"), ("0.95", "p95"))
 SECONDS = 1e9

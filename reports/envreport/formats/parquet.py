@@ -4,7 +4,7 @@ import csv
 import io
 from typing import Any
 
-from envreport.document import ReportDocument
+from envreport.document.model import ReportDocument
 from envreport.formats import tables
 
 INTEGERS = ("order", "warmup", "iteration", "monotonic_ns")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from envreport.claims.model import Judgement
-from envreport.document import ReportDocument
-from envreport.summary import COLUMNS as SUMMARY_COLUMNS
-from envreport.summary import plain_number
+from envreport.document.model import ReportDocument
+from envreport.statistics.summary import COLUMNS as SUMMARY_COLUMNS
+from envreport.statistics.summary import plain_number
 
 CLAIMS_SCHEMA = "envreport-claims/1"
 CLAIM_COLUMNS = (

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from envbench.phases import Experiment, Phase, Unit
-from envreport import stats
 from envreport.claims import BY_ID, CLAIMS, Judgement, Verdict, judge, judge_all
+from envreport.statistics import estimates
 
 E = Experiment
 MS, S, MIB, GB = 1_000_000, 1_000_000_000, 2**20, 10**9
@@ -26,8 +26,8 @@ class Known(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The verdict is the subject here; what the bootstrap itself is worth is held in test_stats."""
-    monkeypatch.setattr(stats, "RESAMPLES", 1000)
+    """The verdict is the subject here; what the bootstrap itself is worth is held in test_estimates."""
+    monkeypatch.setattr(estimates, "RESAMPLES", 1000)
 
 
 def around(middle: float, factors: tuple[float, ...] = SPREAD) -> list[float]:

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 from envbench.phases import Experiment
 from envreport import units
+from envreport.backends import Side
 from envreport.claims.model import Finding, Need, Outcome, Rule
 from envreport.claims.rules import Observation, conclude
 from envreport.claims.special import with_answer
 from envreport.claims.verdict import Answer, Quantifier, TcgBias, Weighed, both
+from envreport.figures import words
 from envreport.results import Results
-from envreport.rungs import Side
-from envreport.words import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from envbench.phases import Experiment, Phase, Unit
-from envreport import stats, units
+from envreport import units
+from envreport.backends import label
 from envreport.compare import compare, obstacles
-from envreport.document import Cell, Chart, Mark, Section, Table
+from envreport.document.model import Cell, Chart, Mark, Section, Table
 from envreport.results import Results, RungKey
-from envreport.rungs import label
+from envreport.statistics import estimates
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:
     """Return the section on these runs, oldest first."""
-    medians: dict[RungKey, dict[int, stats.Estimate]] = {}
+    medians: dict[RungKey, dict[int, estimates.Estimate]] = {}
     for index, run in enumerate(runs):
         for series in run.find(Experiment.STARTUP, Phase.READY, usual=False):
-            estimate = stats.median(series.values)
+            estimate = estimates.median(series.values)
             if estimate:
                 medians.setdefault(series.key.rung, {})[index] = estimate
     if not medians:
@@ -30,7 +31,7 @@ def side_by_side(runs: Sequence[Results]) -> Section:
     )
 
 
-def _chart(runs: Sequence[Results], medians: dict[RungKey, dict[int, stats.Estimate]]) -> Chart:
+def _chart(runs: Sequence[Results], medians: dict[RungKey, dict[int, estimates.Estimate]]) -> Chart:
     marks, rows = [], []
     for rung, found in medians.items():
         marks.append(

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from envbench.phases import Experiment, Phase
-from envreport.build import build
-from envreport.document import ReportDocument, Section, Table
+from envreport.document.build import build
+from envreport.document.model import ReportDocument, Section, Table
 
 
 def section(document: ReportDocument, section_id: str) -> Section:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from statistics import fmean, stdev
 
 from envbench.phases import NOISE_PREFIX
-from envreport import stats
 from envreport.results import Results, Series
+from envreport.statistics import estimates
 
 SCHEMA = "envreport-summary/1"
 
@@ -65,8 +65,8 @@ def _series(results: Results) -> Iterator[Series]:
 
 def _row(results: Results, series: Series, run_id: str) -> SummaryRow:
     key, values = series.key, series.values
-    middle = stats.median(values)
-    low, high = stats.quantile(values, 0.05), stats.quantile(values, 0.95)
+    middle = estimates.median(values)
+    low, high = estimates.quantile(values, 0.05), estimates.quantile(values, 0.95)
     return SummaryRow(
         schema=SCHEMA,
         run_id=run_id or (series.rows[0].run_id if series.rows else ""),

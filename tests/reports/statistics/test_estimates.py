@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import quantile_test
 
-from envreport import stats
-from envreport.stats import Equivalence, Estimate, Interval, Method
+from envreport.statistics import estimates
+from envreport.statistics.estimates import Equivalence, Estimate, Interval, Method
 
 values = st.lists(st.floats(1e-3, 1e15, allow_nan=False), min_size=1, max_size=60)
 
@@ -19,16 +19,16 @@ def rounds(data: list[float]) -> dict[int, list[float]]:
 
 
 def test_nothing_gives_nothing() -> None:
-    assert stats.median([]) is None
-    assert stats.quantile([], 0.95) is None
-    assert stats.ratio({}, {0: [1.0]}) is None
-    assert stats.ratio({0: [1.0]}, {0: [0.0]}) is None
-    assert stats.slope([1, 2], [1, 2]) is None
+    assert estimates.median([]) is None
+    assert estimates.quantile([], 0.95) is None
+    assert estimates.ratio({}, {0: [1.0]}) is None
+    assert estimates.ratio({0: [1.0]}, {0: [0.0]}) is None
+    assert estimates.slope([1, 2], [1, 2]) is None
 
 
 @given(values)
 def test_median_is_numpys_and_lies_in_its_interval(data: list[float]) -> None:
-    found = stats.median(data)
+    found = estimates.median(data)
     assert found is not None
     assert found.value == pytest.approx(float(np.median(data)))
     assert found.n == len(data)
@@ -42,7 +42,7 @@ def test_median_is_numpys_and_lies_in_its_interval(data: list[float]) -> None:
 
 
 def test_six_values_give_their_range_with_the_exact_coverage() -> None:
-    found = stats.median([5.0, 1.0, 4.0, 2.0, 3.0, 9.0])
+    found = estimates.median([5.0, 1.0, 4.0, 2.0, 3.0, 9.0])
     assert found is not None
     assert found.interval == Interval(1.0, 9.0, 1 - 2 * 0.5**6)
 
@@ -51,7 +51,7 @@ def test_six_values_give_their_range_with_the_exact_coverage() -> None:
 def test_ranks_agree_with_scipy(n: int) -> None:
     data = np.arange(1.0, n + 1)
     limits = quantile_test(data, p=0.5).confidence_interval(0.95)
-    found = stats.median(list(data))
+    found = estimates.median(list(data))
     assert found is not None
     assert found.interval is not None
     assert (found.interval.low, found.interval.high) == (limits.low, limits.high)
@@ -59,16 +59,16 @@ def test_ranks_agree_with_scipy(n: int) -> None:
 
 def test_p95_is_exact_from_72_values_on_and_says_when_it_is_not() -> None:
     few, many = ([float(each) for each in range(1, n + 1)] for n in (71, 100))
-    assert stats.order_ranks(71, 0.95) is None
-    found = stats.quantile(many, 0.95)
+    assert estimates.order_ranks(71, 0.95) is None
+    found = estimates.quantile(many, 0.95)
     assert found is not None
     assert found.method is Method.ORDER_STATISTIC
-    guessed = stats.quantile(few, 0.95)
+    guessed = estimates.quantile(few, 0.95)
     assert guessed is not None
     assert guessed.method is Method.LOG_NORMAL
     assert guessed.interval is not None
     assert guessed.interval.high >= 71
-    assert stats.quantile([1.0] * 4, 0.95) == Estimate(1.0, None, 4, Method.NONE)
+    assert estimates.quantile([1.0] * 4, 0.95) == Estimate(1.0, None, 4, Method.NONE)
 
 
 def test_log_normal_limit_covers_the_true_p95() -> None:
@@ -76,7 +76,7 @@ def test_log_normal_limit_covers_the_true_p95() -> None:
     true = math.exp(0.4 * 1.6448536)
     held = 0
     for _ in range(400):
-        found = stats.quantile(list(np.exp(random.normal(0, 0.4, 15))), 0.95)
+        found = estimates.quantile(list(np.exp(random.normal(0, 0.4, 15))), 0.95)
         assert found is not None
         assert found.interval is not None
         held += found.interval.low <= true <= found.interval.high
@@ -88,7 +88,7 @@ def test_median_interval_holds_its_coverage_with_outliers() -> None:
     held = 0
     for _ in range(500):
         data = random.lognormal(0, 0.3, 20) * np.where(random.random(20) < 0.03, 3, 1)
-        found = stats.median(list(data))
+        found = estimates.median(list(data))
         assert found is not None
         assert found.interval is not None
         held += found.interval.low <= 1.0 <= found.interval.high
@@ -101,36 +101,36 @@ def test_ratio_bootstrap_covers_and_is_the_same_every_time() -> None:
     for _ in range(60):
         shared = random.lognormal(0, 0.2, 20)  # what a round has in common
         top, bottom = 3 * shared * random.lognormal(0, 0.05, 20), shared * random.lognormal(0, 0.05, 20)
-        found = stats.ratio_of_medians(rounds(list(top)), rounds(list(bottom)))
+        found = estimates.ratio_of_medians(rounds(list(top)), rounds(list(bottom)))
         assert found is not None
         assert found.interval is not None
         held += found.interval.low <= 3 <= found.interval.high
-        assert found == stats.ratio_of_medians(rounds(list(top)), rounds(list(bottom)))
+        assert found == estimates.ratio_of_medians(rounds(list(top)), rounds(list(bottom)))
     assert held >= 52
 
 
 def test_ratio_bears_rounds_that_one_side_missed() -> None:
     top = {index: [2.0 + index / 100] for index in range(10)}
     bottom = {index: [1.0 + index / 100] for index in range(3, 13)}
-    found = stats.ratio_of_medians(top, bottom)
+    found = estimates.ratio_of_medians(top, bottom)
     assert found is not None
     assert found.interval is not None
     assert 1.5 < found.interval.low <= found.value <= found.interval.high < 2.3
 
 
 def test_few_rounds_use_the_rank_sum_interval_and_fewer_none() -> None:
-    four = stats.ratio(rounds([10.0, 11, 12, 13]), rounds([1.0, 1.1, 1.2, 1.3]))
+    four = estimates.ratio(rounds([10.0, 11, 12, 13]), rounds([1.0, 1.1, 1.2, 1.3]))
     assert four is not None
     assert four.method is Method.RANK_SUM
     assert four.interval == Interval(10 / 1.3, 13 / 1.0, 1 - 2 / 70)
-    three = stats.ratio(rounds([10.0, 11, 12]), rounds([1.0, 1.1, 1.2]))
+    three = estimates.ratio(rounds([10.0, 11, 12]), rounds([1.0, 1.1, 1.2]))
     assert three is not None
     assert three.interval is None
 
 
 @given(st.integers(1, 8), st.integers(1, 8))
 def test_mann_whitney_counts_every_order(m: int, n: int) -> None:
-    counts = stats._mann_whitney_counts(m, n)
+    counts = estimates._mann_whitney_counts(m, n)
     assert sum(counts) == math.comb(m + n, m)
     assert len(counts) == m * n + 1
     assert counts == counts[::-1]
@@ -138,11 +138,11 @@ def test_mann_whitney_counts_every_order(m: int, n: int) -> None:
 
 def test_slope_is_theil_sen() -> None:
     x = [float(each) for each in range(10)]
-    found = stats.slope(x, [3 * each + 1 for each in x])
+    found = estimates.slope(x, [3 * each + 1 for each in x])
     assert found is not None
     assert found.value == pytest.approx(3)
     assert found.interval is not None
-    assert stats.slope([1, 1, 1], [1, 2, 3]) is None
+    assert estimates.slope([1, 1, 1], [1, 2, 3]) is None
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_slope_is_theil_sen() -> None:
 )
 def test_equivalence_at_its_edges(low: float, high: float, expected: Equivalence) -> None:
     ratio = Estimate(1.0, Interval(low, high, 0.95), 20, Method.BOOTSTRAP)
-    assert stats.equivalence(ratio, 0.05) is expected
+    assert estimates.equivalence(ratio, 0.05) is expected
 
 
 def test_no_interval_is_never_equivalent() -> None:
-    assert stats.equivalence(None, 0.05) is Equivalence.UNDECIDED
-    assert stats.equivalence(Estimate(1.0, None, 3, Method.NONE), 0.05) is Equivalence.UNDECIDED
+    assert estimates.equivalence(None, 0.05) is Equivalence.UNDECIDED
+    assert estimates.equivalence(Estimate(1.0, None, 3, Method.NONE), 0.05) is Equivalence.UNDECIDED

@@ -2,7 +2,7 @@
 
 from envbench.phases import Unit
 from envreport import units
-from envreport.document import Cell
+from envreport.document.model import Cell
 
 
 def number(value: float | None, unit: Unit | str, bound: float | None = None) -> Cell:

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from envbench.phases import Experiment, Phase, Unit
-from envreport import stats, units
-from envreport.cells import count, number, text
-from envreport.document import Cell, Chart, Mark, Section, Table
+from envreport import units
+from envreport.document.model import Cell, Chart, Mark, Section, Table
+from envreport.document.sections.cells import count, number, text
+from envreport.document.sections.series import estimate_cells, mark, not_part, spoken, value_cells
 from envreport.results import Results, Series
-from envreport.sections.series import estimate_cells, mark, not_part, spoken, value_cells
-from envreport.stretches import UNTIL_READY, pieces_by_start
+from envreport.statistics import estimates
+from envreport.statistics.pieces import UNTIL_READY, pieces_by_start
 
 
 def startup(results: Results) -> Section:
@@ -71,7 +72,7 @@ def ready_table(results: Results, ready: Sequence[Series]) -> Table:
     """Return the headline table of start times."""
     rows = []
     for each in ready:
-        p95 = stats.quantile(each.values, 0.95)
+        p95 = estimates.quantile(each.values, 0.95)
         failed = results.failed(each.key.experiment, each.key.rung)
         rows.append(
             (
@@ -93,7 +94,7 @@ def quantile_table(ready: Sequence[Series]) -> Table:
     points = (0.05, 0.25, 0.5, 0.75, 0.95)
     rows = []
     for each in ready:
-        found = [stats.quantile(each.values, p, extrapolate=False) for p in points]
+        found = [estimates.quantile(each.values, p, extrapolate=False) for p in points]
         rows.append((text(each.key.label), *(number(one.value if one else None, each.unit) for one in found)))
     return Table(
         "ecdf-table",
@@ -163,7 +164,7 @@ def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
             if first.key.profile != second.key.profile:
                 continue
             slow, fast = (second, first) if median(second.values) >= median(first.values) else (first, second)
-            ratio = stats.ratio(slow.rounds, fast.rounds)
+            ratio = estimates.ratio(slow.rounds, fast.rounds)
             if ratio is not None:
                 yield (
                     text(slow.key.label),
@@ -174,7 +175,7 @@ def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
                 )
 
 
-def difference(ratio: stats.Estimate) -> str:
+def difference(ratio: estimates.Estimate) -> str:
     """Say whether a ratio of the slower to the faster shows a difference; its interval stands beside it."""
     if ratio.interval is None:
         return "too few rounds to tell"

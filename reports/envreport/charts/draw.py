@@ -16,10 +16,10 @@ from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MultipleLocato
 
 from envbench.phases import Unit
 from envreport import units
-from envreport.document import Chart, Mark
-from envreport.rungs import Side
-from envreport.stretches import PIECES
-from envreport.svg import clean
+from envreport.backends import Side
+from envreport.charts.svg import clean
+from envreport.document.model import Chart, Mark
+from envreport.statistics.pieces import PIECES
 
 WIDTH_IN = 7.6
 ROW_IN = 0.36

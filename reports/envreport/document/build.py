@@ -7,18 +7,19 @@ from pathlib import PurePath
 from typing import Any
 
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
-from envreport import stats, units
-from envreport.cells import count, text
+from envreport import units
+from envreport.backends import FLOOR_PROFILE, Side, label, side_of
 from envreport.claims import Claim, judge_all
+from envreport.claims.conditions import run_conditions
 from envreport.claims.rules import accelerator_of
-from envreport.conditions import run_conditions
-from envreport.document import Cell, Fact, RawData, ReportDocument, Table
-from envreport.environment import IDENTIFYING_KEYS, environment_layers, environment_tables, is_path
+from envreport.document.model import Cell, Fact, RawData, ReportDocument, Table
+from envreport.document.sections import build_sections
+from envreport.document.sections.cells import count, text
+from envreport.document.sections.environment import IDENTIFYING_KEYS, environment_layers, environment_tables, is_path
 from envreport.results import SAMPLES_FILE, Results, Series
-from envreport.rungs import FLOOR_PROFILE, Side, label, side_of
-from envreport.sections import build_sections
-from envreport.stability import MIN_SAMPLES, NOISE_LIMITS, NoiseLimit, all_warnings, diagnose
-from envreport.summary import summarise
+from envreport.statistics import estimates
+from envreport.statistics.steadiness import MIN_SAMPLES, NOISE_LIMITS, NoiseLimit, all_warnings, diagnose
+from envreport.statistics.summary import summarise
 from envreport.units import TIMES
 
 EMBED_LIMIT_BYTES = 12_000_000
@@ -74,7 +75,7 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
         lacking = "VM" if container else "container"
         return f"Here {_takes(one)}; no {lacking} was measured beside it.", tuple(notes)
     emulated = accelerator_of(results, machine) == "tcg"
-    ratio = stats.ratio(machine.rounds, container.rounds)
+    ratio = estimates.ratio(machine.rounds, container.rounds)
     sentence = f"Here {_takes(container)}, {_takes(machine, emulated=emulated).replace(' is ready in ', ' in ')}"
     if ratio and ratio.interval:
         limits = (ratio.interval.low, ratio.interval.high)
@@ -86,7 +87,7 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
 
 
 def _takes(series: Series, *, emulated: bool = False) -> str:
-    middle = stats.median(series.values)
+    middle = estimates.median(series.values)
     side = side_of(series.key.backend, series.key.variant)
     kind = {Side.VM: "a VM", Side.CONTAINER: "a container", Side.HOST: "a bare process"}.get(side, "it")
     flat = series.key.label.replace(" (", ", ").replace(")", "")
@@ -97,7 +98,7 @@ def _takes(series: Series, *, emulated: bool = False) -> str:
 
 
 def _interval_note(series: Series) -> str:
-    return f"{series.key.label}: {units.estimate_text(stats.median(series.values), series.unit)}"
+    return f"{series.key.label}: {units.estimate_text(estimates.median(series.values), series.unit)}"
 
 
 def _representative(series: Sequence[Series]) -> Series | None:
@@ -120,7 +121,7 @@ def _noise_tables(results: Results) -> Iterator[Table]:
         values = [float(row.value) for row in samples if row.value is not None]
         if values:
             rule = NOISE_LIMITS.get(name)
-            middle = stats.median(values)
+            middle = estimates.median(values)
             rows.append(
                 (
                     text(rule.what if rule else name.removeprefix(NOISE_PREFIX)),
@@ -175,7 +176,7 @@ def _noise_cell(value: float | None, rule: NoiseLimit | None) -> Cell:
 def _method(results: Results) -> tuple[Fact, ...]:
     lags = results.find(Experiment.STARTUP, Phase.OBSERVER_LAG)
     all_lags = [value for each in lags for value in each.values]
-    middle = stats.median(all_lags)
+    middle = estimates.median(all_lags)
     lag = "not measured in this run"
     if middle:
         lag = (
@@ -206,8 +207,9 @@ def _method(results: Results) -> tuple[Fact, ...]:
         ),
         Fact(
             "Ratios",
-            f"of medians, percentile bootstrap by round, {stats.RESAMPLES} resamples ({stats.RESAMPLES_OF_MANY} from "
-            f"{stats.MANY_ROUNDS} rounds on), seed {stats.BOOTSTRAP_SEED}; rank-sum interval for fewer than six rounds",
+            f"of medians, percentile bootstrap by round, {estimates.RESAMPLES} resamples "
+            f"({estimates.RESAMPLES_OF_MANY} from {estimates.MANY_ROUNDS} rounds on), seed {estimates.BOOTSTRAP_SEED}; "
+            "rank-sum interval for fewer than six rounds",
         ),
         Fact(
             "Verdicts",

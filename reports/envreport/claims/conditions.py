@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from envreport.results import Results
-from envreport.stability import is_noisy, noise_warnings
+from envreport.statistics.steadiness import is_noisy, noise_warnings
 
 SHORT: Mapping[str, str] = {
     "software emulation (TCG)": "TCG",

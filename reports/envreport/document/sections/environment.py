@@ -6,9 +6,9 @@ from typing import Any
 
 from envbench.phases import Unit
 from envreport import units
-from envreport.cells import number, text
-from envreport.conditions import host_layers
-from envreport.document import Cell, Layer, Table
+from envreport.claims.conditions import host_layers
+from envreport.document.model import Cell, Layer, Table
+from envreport.document.sections.cells import number, text
 from envreport.results import Results
 
 IDENTIFYING_KEYS = frozenset({"engine_id", "boot_time_s"})

@@ -6,11 +6,11 @@ Nothing here knows HTML, Markdown or CSV, and no format computes a figure.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from envreport.backends import Side
 from envreport.claims.model import Judgement
-from envreport.rungs import Side
-from envreport.stability import Warning_
-from envreport.stats import Estimate
-from envreport.summary import SummaryRow
+from envreport.statistics.estimates import Estimate
+from envreport.statistics.steadiness import Warning_
+from envreport.statistics.summary import SummaryRow
 
 ChartKind = Literal["strip", "ecdf", "phases", "order", "forest", "stack", "lines", "trend"]
 

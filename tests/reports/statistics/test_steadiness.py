@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbench.phases import Experiment, Outcome, Phase
-from envreport.stability import all_warnings, diagnose, is_noisy
+from envreport.statistics.steadiness import all_warnings, diagnose, is_noisy
 
 S = Experiment.STARTUP
 MS = 1e6

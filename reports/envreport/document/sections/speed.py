@@ -2,14 +2,14 @@
 
 from envbench.phases import Experiment, Unit
 from envreport import units
-from envreport.cells import count, number, text
+from envreport.backends import Side
 from envreport.claims.rules import pairs
 from envreport.claims.special import SPEED_METRICS, speed_ratio
-from envreport.document import Chart, Mark, Section, Table
+from envreport.document.model import Chart, Mark, Section, Table
+from envreport.document.sections.cells import count, number, text
+from envreport.document.sections.series import not_part, series_table
+from envreport.figures import words
 from envreport.results import Results
-from envreport.rungs import Side
-from envreport.sections.series import not_part, series_table
-from envreport.words import words
 
 INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
 """What is held against the host."""

@@ -15,7 +15,7 @@ from scipy import stats
 
 from envbench.phases import Experiment, Phase
 from envbench.samples import Sample
-from envreport import rungs
+from envreport import backends
 from envreport.results import Results, Series
 from envreport.units import percent, quantity
 
@@ -221,7 +221,7 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
         )
     cut: dict[tuple[str, str, str], list[str]] = {}
     for each in results.records("unfinished"):
-        name = rungs.label(_text(each, "backend", "?"), _text(each, "variant"), _text(each, "profile"))
+        name = backends.label(_text(each, "backend", "?"), _text(each, "variant"), _text(each, "profile"))
         cut.setdefault((_text(each, "runs", "?"), _text(each, "needed", "?"), _text(each, "reason")), []).append(name)
     for (runs, needed, reason), names in cut.items():
         because = f" ({reason})" if reason else ""
@@ -243,7 +243,7 @@ def run_warnings(results: Results) -> Iterator[Warning_]:
 def failure_warnings(results: Results) -> Iterator[Warning_]:
     """Yield one warning a rung with failed starts."""
     for (experiment, rung), rows in results.failures.items():
-        name = rungs.label(rows[0].backend, rows[0].variant, rows[0].profile)
+        name = backends.label(rows[0].backend, rows[0].variant, rows[0].profile)
         total = results.starts.get((experiment, rung), len(rows))
         reason = next((row.detail for row in rows if row.detail), "no reason recorded")
         yield Warning_(

@@ -1,9 +1,9 @@
 """What one instance costs: a row for each way of starting, a column for each measured cost."""
 
 from envbench.phases import Experiment, Phase
-from envreport.document import Section
+from envreport.document.model import Section
+from envreport.document.sections.series import rung_table
 from envreport.results import Results
-from envreport.sections.series import rung_table
 
 COSTS = (
     (Experiment.STARTUP, Phase.READY),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbench.phases import Experiment, Phase
-from envreport.stretches import PIECES, UNTIL_READY, pieces_by_start, pieces_of
+from envreport.statistics.pieces import PIECES, UNTIL_READY, pieces_by_start, pieces_of
 
 
 @pytest.mark.parametrize(

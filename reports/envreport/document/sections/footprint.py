@@ -4,13 +4,13 @@ from statistics import median
 
 from envbench.phases import Experiment, Unit
 from envbench.samples import variant_keys
-from envreport import rungs, units
-from envreport.cells import count, number, text
+from envreport import backends, units
 from envreport.claims.special import density_slopes
-from envreport.document import Chart, Mark, Section, Table
+from envreport.document.model import Chart, Mark, Section, Table
+from envreport.document.sections.cells import count, number, text
+from envreport.document.sections.series import detail_table, mark, not_part, rung_table, series_table, spoken
+from envreport.figures import words
 from envreport.results import Results
-from envreport.sections.series import detail_table, mark, not_part, rung_table, series_table, spoken
-from envreport.words import words
 
 
 def memory(results: Results) -> Section:
@@ -103,7 +103,7 @@ def density(results: Results) -> Section:
         marks, unit = [], Unit.BYTES if metric == "memory_n" else Unit.NS
         for rung, (slope, parts) in density_slopes(results, metric).items():
             points = sorted((float(variant_keys(part.key.variant)["n"]), median(part.values)) for part in parts)
-            name = rungs.label(*rung)
+            name = backends.label(*rung)
             side = results.side(rung)
             marks.append(Mark(name, side, tuple(y for _, y in points), tuple(x for x, _ in points), slope))
             limits = units.interval_text(slope.interval, unit)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from envbench.phases import Experiment
-from envreport.document import Section
+from envreport.document.model import Section
+from envreport.document.sections.costs import costs
+from envreport.document.sections.footprint import density, memory, size
+from envreport.document.sections.series import detail_table, left_out_table, matrix_table, not_part, on_several_rungs
+from envreport.document.sections.speed import speed
+from envreport.document.sections.startup import startup
 from envreport.results import Results
-from envreport.sections.costs import costs
-from envreport.sections.footprint import density, memory, size
-from envreport.sections.series import detail_table, left_out_table, matrix_table, not_part, on_several_rungs
-from envreport.sections.speed import speed
-from envreport.sections.startup import startup
 
 
 def observed(experiment: Experiment, section_id: str, title: str, lead: str) -> Callable[[Results], Section]:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from envbench.phases import Experiment, Unit
-from envreport import stats, units
-from envreport.cells import count, number, text
+from envreport import units
 from envreport.claims.judge import left_out
-from envreport.document import Cell, Mark, Table
+from envreport.document.model import Cell, Mark, Table
+from envreport.document.sections.cells import count, number, text
+from envreport.figures import words
 from envreport.results import Results, Series
-from envreport.words import words
+from envreport.statistics import estimates
 
 
 def estimate_cells(series: Series) -> tuple[Cell, ...]:
@@ -20,7 +21,7 @@ def estimate_cells(series: Series) -> tuple[Cell, ...]:
 
 def value_cells(values: Sequence[float], unit: Unit) -> tuple[Cell, ...]:
     """Return median, interval and n of values."""
-    middle = stats.median(values)
+    middle = estimates.median(values)
     limits = units.interval_text(middle.interval, unit) if middle else units.MISSING
     return (
         number(middle.value if middle else None, unit),
@@ -32,7 +33,7 @@ def value_cells(values: Sequence[float], unit: Unit) -> tuple[Cell, ...]:
 def mark(results: Results, series: Series, *, positions: bool = False) -> Mark:
     """Return a series as a mark of a chart."""
     where = tuple(float(row.order) for row in series.good) if positions else ()
-    return Mark(series.key.label, results.side(series.key), series.values, where, stats.median(series.values))
+    return Mark(series.key.label, results.side(series.key), series.values, where, estimates.median(series.values))
 
 
 def series_table(table_id: str, caption: str, series: Sequence[Series], *, metric: bool = False) -> Table:
@@ -55,7 +56,7 @@ def spoken(series: Sequence[Series]) -> str:
     """Return medians as a sentence, for who cannot see the chart."""
     parts = []
     for each in series:
-        middle = stats.median(each.values)
+        middle = estimates.median(each.values)
         if middle:
             parts.append(f"{each.key.label}: median {units.quantity(middle.value, each.unit)}")
     return "; ".join(parts) + "."

@@ -1,0 +1,1 @@
+"""The report as data: its types, and how it is put together from results and verdicts."""
