@@ -39,7 +39,7 @@ python:
 .PHONY: kernel
 kernel: venv ## download and unpack (never install) guest kernels and foreign binaries into the user's cache
 	@$(BIN)/python -m envbench.payload.kernel fetch || echo "kernel: none could be had; VM rungs need --kernel" >&2
-	@$(BIN)/python -m envbench.experiments.artefacts fetch || echo "kernel: some of it could not be had; 'envbench kernel' says what it then leaves out" >&2
+	@$(BIN)/python -m envbench.experiments.shared.artefacts fetch || echo "kernel: some of it could not be had; 'envbench kernel' says what it then leaves out" >&2
 
 .PHONY: venv
 venv: $(VENV)/.installed ## install the project and its development tools into .venv

@@ -2,10 +2,9 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, TypeVar
 
 import click
 
@@ -42,13 +41,6 @@ BENCH_EXTRA = ("docker", "jinja2", "matplotlib", "pandas", "rich", "scipy")
 
 EXIT_UNEXPECTED = 1
 EXIT_USAGE = 2
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def debug_option(command: _Command) -> _Command:
-    """Add --debug, which `main` reads itself: an error may come before any option has been parsed."""
-    return click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")(command)
 
 
 class LazyGroup(click.Group):

@@ -10,7 +10,7 @@ import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from envbench.backends.protocol import Instance
+from envbench.backend import Instance
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 

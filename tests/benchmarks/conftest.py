@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backend import Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
-from envbench.journal import Journal
-from envbench.plan import Settings, new_run_id
-from envbench.sampler import Sampler
+from envbench.run.sampler import Sampler
 from envbench.samples import SampleWriter
+from envbench.settings import Settings, new_run_id
+from envbench.traces.journal import Journal
 
 READY = "ENVBENCH-READY {nonce} realtime_ns= uptime_s=1.5\n"
 
@@ -162,7 +162,7 @@ def use_fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], li
 
         return make
 
-    monkeypatch.setattr("envbench.session.load", load)
+    monkeypatch.setattr("envbench.run.session.load", load)
     monkeypatch.setattr("envbench.commands.startup.load", load)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
     monkeypatch.setattr("envbench.commands.startup.kernel.observe", lambda bench: None)

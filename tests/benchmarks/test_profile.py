@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from envbench.plan import Settings, profile_of
+from envbench.settings import Settings, profile_of
 
 OWN = Path("own")
 

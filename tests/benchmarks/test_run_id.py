@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from envbench.plan import new_run_id
+from envbench.settings import new_run_id
 
 
 def test_no_reader_takes_a_run_id_for_a_number() -> None:

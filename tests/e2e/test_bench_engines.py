@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from envbench.audit import Witness, traces_of
+from envbench.backend import Unusable
 from envbench.backends import load
-from envbench.backends.protocol import Unusable
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
-from envbench.journal import Entry, Journal, Kind
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import Outcome, Phase
-from envbench.plan import Rung, Settings, new_nonce, new_run_id
-from envbench.reaper import reap_entries
-from envbench.sampler import Sampler, Ticket
+from envbench.run.audit import Witness, traces_of
+from envbench.run.reaper import reap_entries
+from envbench.run.sampler import Sampler, Ticket
 from envbench.samples import SampleWriter, read_samples
+from envbench.settings import Rung, Settings, new_nonce, new_run_id
+from envbench.traces.journal import Entry, Journal, Kind
 
 NAMES = ("process", "namespaces", "runc", "crun", "gvisor", "docker", "podman", "containerd", "qemu", "libvirt")
 UNIFIED = Path("/sys/fs/cgroup/unified")
@@ -109,7 +109,9 @@ def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, 
     run = ground(name)
     run.sampler._settings = replace(run.settings, deadline_s=2.0 if not run.backend.is_vm else 4.0)
     # It says its ready line with another nonce: what a payload of another start, or an echo, would say.
-    monkeypatch.setattr("envbench.sampler.marker_for", lambda nonce, pattern: b"ENVBENCH-READY " + new_nonce().encode())
+    monkeypatch.setattr(
+        "envbench.run.sampler.marker_for", lambda nonce, pattern: b"ENVBENCH-READY " + new_nonce().encode()
+    )
     start = run.measure()
     assert start.outcome is Outcome.TIMED_OUT
     assert start.wall_ns < 30 * NS_PER_S
@@ -118,7 +120,7 @@ def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, 
 
 @pytest.mark.parametrize("name", RUNGS)
 def test_destroy_works_twice_at_any_moment(name, ground):
-    from envbench.backends.protocol import Workload
+    from envbench.backend import Workload
 
     run = ground(name)
     instance = run.backend.start(Workload(new_nonce(), keep_running=True), run.variant, lambda _mark: None)
@@ -138,7 +140,7 @@ def test_containerd_itself_says_when_a_task_has_started(ground):
 @pytest.mark.engine("docker")
 def test_a_program_that_is_not_there_fails_at_once_with_the_engines_words(ground, monkeypatch):
     run = ground("docker")
-    monkeypatch.setattr("envbench.backends.engine_api.argv_for", lambda workload: ("/no/such/program",))
+    monkeypatch.setattr("envbench.backends.shared.engine_api.argv_for", lambda workload: ("/no/such/program",))
     start = run.measure()
     assert start.outcome is Outcome.FAILED
     assert start.wall_ns < 20 * NS_PER_S

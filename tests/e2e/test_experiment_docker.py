@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from envbench.backend import Usable
 from envbench.backends import load as load_backend
-from envbench.backends.protocol import Usable
-from envbench.experiments import load, release, size
-from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.contents import CLASSES
-from envbench.journal import Journal
+from envbench.experiments import load
+from envbench.experiments.release import experiment as release
+from envbench.experiments.size import experiment as size
+from envbench.experiments.size.contents import CLASSES
 from envbench.payload.distro import distro_folder
 from envbench.payload.kernel import default_cache_dir
-from envbench.plan import LABEL, Rung, Settings, new_run_id
-from envbench.sampler import Sampler
+from envbench.run.bench import Bench, Prepared
+from envbench.run.sampler import Sampler
 from envbench.samples import Sample, SampleWriter, read_samples
+from envbench.settings import LABEL, Rung, Settings, new_run_id
+from envbench.traces.journal import Journal
 
 pytestmark = [pytest.mark.engine("docker"), pytest.mark.timeout(280)]
 SIZE_TOLERANCE = 0.05
@@ -163,8 +165,8 @@ def test_nothing_is_left_and_what_was_written_is_gone(taken: Taken):
 
 
 def test_memory_of_a_cgroup_is_what_docker_stats_shows(taken: Taken):
-    from envbench.experiments.inside import running
     from envbench.experiments.memory import footprint
+    from envbench.experiments.shared.running import running
 
     with running(taken.bench, taken.bench.rungs[1]) as run_:
         stats = (
@@ -181,7 +183,7 @@ def test_memory_of_a_cgroup_is_what_docker_stats_shows(taken: Taken):
 @pytest.mark.skipif(shutil.which("sysbench") is None, reason="sysbench is not installed")
 def test_a_tool_of_the_tree_says_what_the_machines_own_says(taken: Taken):
     """The same work by the tree's sysbench, under its own loader, and by the machine's own, in CPU time."""
-    from envbench.experiments.toolbox import tool_command, tools_settings
+    from envbench.experiments.shared.toolbox import tool_command, tools_settings
 
     ours = tool_command(taken.bench.rungs[0], tools_settings(taken.bench.settings), "sysbench")
     assert ours is not None

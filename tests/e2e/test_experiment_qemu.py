@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from envbench.backend import Usable
 from envbench.backends import load as load_backend
-from envbench.backends.protocol import Usable
-from envbench.experiments import kernel, portability, resize, size, speed
-from envbench.experiments.bench import Bench, Prepared
-from envbench.journal import Journal
+from envbench.experiments import portability, resize, speed
+from envbench.experiments.kernel import experiment as kernel
+from envbench.experiments.size import experiment as size
 from envbench.payload.distro import distro_tree
 from envbench.payload.kernel import default_cache_dir
-from envbench.plan import Rung, Settings, new_run_id
-from envbench.procfs import marked_processes
-from envbench.sampler import Sampler
+from envbench.run.bench import Bench, Prepared
+from envbench.run.sampler import Sampler
 from envbench.samples import SampleWriter, read_samples
+from envbench.settings import Rung, Settings, new_run_id
+from envbench.traces.journal import Journal
+from envbench.traces.procfs import marked_processes
 
 pytestmark = [pytest.mark.engine("qemu"), pytest.mark.timeout(280)]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from envbench.audit import traces_of
 from envbench.phases import Outcome, Phase
-from envbench.plan import new_nonce
-from envbench.procfs import marked_processes
+from envbench.run.audit import traces_of
 from envbench.samples import Sample, read_samples
+from envbench.settings import new_nonce
+from envbench.traces.procfs import marked_processes
 
 pytestmark = [pytest.mark.engine("libvirt"), pytest.mark.timeout(300)]
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from envbench.audit import traces_of
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.phases import Outcome, Phase
-from envbench.procfs import process_start_ticks
+from envbench.run.audit import traces_of
 from envbench.samples import Sample, read_samples
+from envbench.traces.procfs import process_start_ticks
 
 LONG = ("--runs", "400", "--budget", "60", "--format", "csv")
 """More starts than any of these tests waits for."""

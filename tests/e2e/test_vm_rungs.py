@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from envbench.accelerator import probe_kvm
+from envbench.backend import Backend, Instance, Mark, Unusable, Usable, Workload
 from envbench.backends import load
-from envbench.backends.libvirt import reap
-from envbench.backends.protocol import Backend, Instance, Mark, Unusable, Usable, Workload
+from envbench.backends.libvirt.backend import reap
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.journal import Entry, Journal, Kind
 from envbench.payload.floor import floor_disk
 from envbench.payload.kernel import default_cache_dir
-from envbench.plan import Settings, new_nonce, new_run_id
-from envbench.procfs import marked_processes
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
-from envbench.sampler import phases_of
+from envbench.run.sampler import phases_of
+from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.traces.journal import Entry, Journal, Kind
+from envbench.traces.procfs import marked_processes
+from envbench.vm.kvm import probe_kvm
 
 EMBEDDED = "libvirt-embed"
 """libvirt's driver inside this process, in a folder of its own: no daemon stands behind it."""
@@ -285,10 +285,10 @@ HARNESS = """
 import sys, time
 from pathlib import Path
 from envbench.backends import load
-from envbench.backends.protocol import Workload
+from envbench.backend import Workload
 from envbench.payload.kernel import default_cache_dir
-from envbench.plan import Settings
-from envbench.journal import Journal
+from envbench.settings import Settings
+from envbench.traces.journal import Journal
 name, run_id, folder, *uris = sys.argv[1:]
 settings = Settings(run_id, Path(folder), default_cache_dir(), accelerators=("tcg",), libvirt_uris=tuple(uris))
 rung = load(name)(settings, Journal(run_id))

@@ -7,16 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from envbench.backend import Backend, Unusable
 from envbench.backends import load
-from envbench.backends.protocol import Backend, Unusable
-from envbench.journal import Journal
-from envbench.noise import NoiseWatch
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import Phase
-from envbench.plan import Rung, Settings, new_run_id
-from envbench.reaper import reap_entries
-from envbench.sampler import Sampler, Start, Ticket
+from envbench.run.noise import NoiseWatch
+from envbench.run.reaper import reap_entries
+from envbench.run.sampler import Sampler, Start, Ticket
 from envbench.samples import SampleWriter
+from envbench.settings import Rung, Settings, new_run_id
+from envbench.traces.journal import Journal
 
 CONTAINER_STARTS = 100
 CPU_SHARE_MAX = 0.05

@@ -17,17 +17,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from envbench.backend import Backend, Mark, Unusable, Workload
 from envbench.backends import load
-from envbench.backends.protocol import Backend, Mark, Unusable, Workload
 from envbench.backends.qemu import QemuBackend
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from envbench.journal import Journal
 from envbench.payload.kernel import default_cache_dir
-from envbench.payload.tree import argv_for
-from envbench.plan import Settings, new_nonce, new_run_id
+from envbench.payload.words import argv_for
 from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.reaper import reap_entries
+from envbench.run.reaper import reap_entries
 from envbench.samples import variant_text
+from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.traces.journal import Journal
 from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import qemu_argv
 

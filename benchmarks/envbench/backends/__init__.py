@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from envbench.backends.protocol import Backend
+from envbench.backend import Backend
 
 BACKENDS: dict[str, str] = {
     "process": "envbench.backends.process:ProcessBackend",
@@ -12,9 +12,9 @@ BACKENDS: dict[str, str] = {
     "gvisor": "envbench.backends.oci:GvisorBackend",
     "docker": "envbench.backends.docker:DockerBackend",
     "podman": "envbench.backends.podman:PodmanBackend",
-    "containerd": "envbench.backends.containerd:ContainerdBackend",
+    "containerd": "envbench.backends.containerd.backend:ContainerdBackend",
     "qemu": "envbench.backends.qemu:QemuBackend",
-    "libvirt": "envbench.backends.libvirt:LibvirtBackend",
+    "libvirt": "envbench.backends.libvirt.backend:LibvirtBackend",
     "wsl": "envbench.backends.wsl:WslBackend",
 }
 """From the least around a process to the most; this is the order in which rungs are listed everywhere."""

@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from envbench.backends.engine_api import EngineBackend
-from envbench.backends.engine_calls import api_client, engine_errors, reap_by_api
-from envbench.backends.protocol import Unusable, Usable
+from envbench.backend import Unusable, Usable
+from envbench.backends.shared.engine_api import EngineBackend
+from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api
 from envbench.errors import BackendError
-from envbench.journal import Entry, Journal
-from envbench.plan import LABEL, Settings, container_variants
-from envbench.procfs import pids_named
+from envbench.settings import LABEL, Settings, container_variants
+from envbench.traces.journal import Entry, Journal
+from envbench.traces.procfs import pids_named
 
 SYSTEM_SOCKET = Path("/var/run/docker.sock")
 START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import run_command
-from envbench.backends.protocol import Unusable, Usable, Workload
-from envbench.backends.spawned import SpawnedInstance, SpawningBackend
+from envbench.backend import Unusable, Usable, Workload
+from envbench.backends.shared.child import run_command
+from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
-from envbench.payload.tree import argv_for
-from envbench.procfs import children_of
+from envbench.payload.words import argv_for
+from envbench.traces.procfs import children_of
 
 USER_NAMESPACE_REMEDY = (
     "run as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 (Debian) or "

@@ -15,18 +15,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.bundle import bundle_config
-from envbench.backends.child import environment, output_pipe, run_command
-from envbench.backends.piped import PipedInstance
-from envbench.backends.protocol import Mark, MarkCallback, Unusable, Usable, Workload
-from envbench.backends.trial import try_start
+from envbench.backend import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backends.shared.bundle import bundle_config
+from envbench.backends.shared.child import environment, output_pipe, run_command
+from envbench.backends.shared.piped import PipedInstance
+from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError
-from envbench.journal import Entry, Journal, Kind
-from envbench.payload.tree import argv_for, tree_of_run
-from envbench.plan import Settings, networkless_variants
-from envbench.procfs import cgroup_of, descendants_of, process_start_ticks, shim_of
-from envbench.removal import remove_cgroups
+from envbench.payload.tree import tree_of_run
+from envbench.payload.words import argv_for
+from envbench.settings import Settings, networkless_variants
+from envbench.traces.journal import Entry, Journal, Kind
+from envbench.traces.procfs import cgroup_of, descendants_of, process_start_ticks, shim_of
+from envbench.traces.removal import remove_cgroups
 
 CHECK_DEADLINE_S = 20.0
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
 
-from envbench.backends.child import Child, output_pipe, run_command, users_environment
-from envbench.backends.engine_api import EngineBackend
-from envbench.backends.protocol import Unusable, Usable, Workload
-from envbench.backends.trial import try_start
+from envbench.backend import Unusable, Usable, Workload
+from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
+from envbench.backends.shared.engine_api import EngineBackend
+from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
-from envbench.journal import Entry, Journal
-from envbench.plan import LABEL, Settings, container_variants
-from envbench.procfs import marked_processes, pids_named
-from envbench.removal import end_process
+from envbench.settings import LABEL, Settings, container_variants
+from envbench.traces.journal import Entry, Journal
+from envbench.traces.procfs import marked_processes, pids_named
+from envbench.traces.removal import end_process
 
 SERVICE_DEADLINE_S = 20.0
 TRIAL_DEADLINE_S = 30.0

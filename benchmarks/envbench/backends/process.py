@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import environment
-from envbench.backends.protocol import Unusable, Usable, Workload
-from envbench.backends.spawned import SpawningBackend
+from envbench.backend import Unusable, Usable, Workload
+from envbench.backends.shared.child import environment
+from envbench.backends.shared.spawned import SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
-from envbench.payload.tree import argv_for
+from envbench.payload.words import argv_for
 
 
 class ProcessBackend(SpawningBackend):

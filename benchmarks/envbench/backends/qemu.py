@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.protocol import MarkCallback, Workload
+from envbench.backend import MarkCallback, Workload
+from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmRung, machine_folder
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
-from envbench.journal import Journal
 from envbench.samples import variant_text
+from envbench.traces.journal import Journal
 from envbench.vm.direct import DirectMachine, start_direct
 from envbench.vm.emulator import find_emulator
-from envbench.vm.rung import STOP_WORD, VMM_DEADLINE_S, VmRung, machine_folder
 
 
 @dataclass(slots=True)

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backends.child import environment
-from envbench.backends.protocol import Unusable, Usable, Workload
-from envbench.backends.spawned import SpawnedInstance, SpawningBackend
+from envbench.backend import Unusable, Usable, Workload
+from envbench.backends.shared.child import environment
+from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
-from envbench.payload.tree import argv_for
+from envbench.payload.words import argv_for
 
 REMEDY = "run it inside a WSL distribution on Windows (wsl.exe --install), with interop on"
 WINDOWS_FOLDERS = ("/mnt/c/Windows/System32", "/mnt/c/WINDOWS/system32")

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from envbench import plan as plans
+from envbench import settings as plans
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.experiments import format_option, max_option, note_skips, run_experiments
+from envbench.commands.measuring import take_run
 from envbench.commands.options import common_options, make_plan
 from envbench.commands.startup import time_starts
-from envbench.commands.taking import take_run
 from envbench.errors import UsageError
 from envbench.experiments import EXPERIMENTS
-from envbench.experiments.release import whole_run_audited
-from envbench.progress import Reporter
-from envbench.session import Session
+from envbench.experiments.release.experiment import whole_run_audited
+from envbench.run.progress import Reporter
+from envbench.run.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
-from envbench.cli import debug_option
-from envbench.commands.folders import refused
+from envbench.commands.arguments import debug_option, refused
 from envbench.errors import UsageError
-from envbench.machine import SAMPLES_FILE
+from envbench.run.record import SAMPLES_FILE
 
 
 @click.command(epilog="Examples: envbench claims · envbench claims start-faster --results results/RUN")

@@ -2,10 +2,10 @@
 
 import click
 
-from envbench.cli import debug_option
+from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError
-from envbench.journal import leftovers
-from envbench.reaper import Reaped, reap
+from envbench.run.reaper import Reaped, reap
+from envbench.traces.journal import leftovers
 
 
 @click.command()

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from envbench.cli import debug_option
-from envbench.commands.folders import folder_argument, refused
+from envbench.commands.arguments import debug_option, folder_argument, refused
 from envbench.errors import UsageError
 
 

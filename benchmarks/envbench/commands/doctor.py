@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from envbench.backend import Unusable, Usable
 from envbench.backends import BACKENDS, load
-from envbench.backends.protocol import Unusable, Usable
-from envbench.cli import debug_option
+from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError, NoUsableBackendError
-from envbench.journal import Journal, Kind
 from envbench.payload.kernel import default_cache_dir
-from envbench.plan import Settings, new_run_id
-from envbench.sampler import one_line
+from envbench.run.sampler import one_line
+from envbench.settings import Settings, new_run_id
+from envbench.traces.journal import Journal, Kind
 
 
 @click.command()

@@ -4,14 +4,14 @@ from typing import Any
 
 import click
 
+from envbench.commands.measuring import take_run
 from envbench.commands.options import common_options, make_plan
-from envbench.commands.taking import take_run
 from envbench.errors import EnvbenchError, InterruptedRunError
 from envbench.experiments import EXPERIMENTS, load
-from envbench.experiments.bench import Bench, reason_and_remedy
 from envbench.phases import Experiment
-from envbench.progress import Reporter
-from envbench.session import Session
+from envbench.run.bench import Bench, reason_and_remedy
+from envbench.run.progress import Reporter
+from envbench.run.session import Session
 
 HELP = {
     "kernel": "See whose kernel runs the payload, and what else runs: Windows images, other architectures and systems.",

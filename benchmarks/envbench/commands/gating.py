@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, UsageError
-from envbench.plan import Plan
+from envbench.settings import Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from envbench import plan as plans
+from envbench import settings as plans
 from envbench.backends import BACKENDS
-from envbench.cli import debug_option
+from envbench.commands.arguments import debug_option
 from envbench.payload.kernel import default_cache_dir
-from envbench.plan import Plan, Settings
+from envbench.settings import Plan, Settings
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(\d+)([kmg]?)(i?b)?", re.IGNORECASE)

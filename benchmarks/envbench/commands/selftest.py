@@ -12,14 +12,14 @@ from time import sleep
 
 import click
 
-from envbench.audit import traces_of
 from envbench.backends import BACKENDS
-from envbench.cli import debug_option
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError
-from envbench.journal import leftovers
-from envbench.machine import RUN_FILE, SAMPLES_FILE
-from envbench.reaper import reap
+from envbench.run.audit import traces_of
+from envbench.run.reaper import reap
+from envbench.run.record import RUN_FILE, SAMPLES_FILE
+from envbench.traces.journal import leftovers
 
 START_DEADLINE_S = 120.0
 RUNS = 1000

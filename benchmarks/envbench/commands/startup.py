@@ -9,20 +9,21 @@ from typing import Any
 
 import click
 
-from envbench import plan as plans
+from envbench import settings as plans
+from envbench.backend import Unusable
 from envbench.backends import BACKENDS, load
-from envbench.backends.protocol import Unusable
 from envbench.commands.gating import read_formats, read_gates
+from envbench.commands.measuring import take_run
 from envbench.commands.options import Ratio, common_options, make_plan, make_settings
-from envbench.commands.taking import take_run
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
-from envbench.experiments import kernel, size
-from envbench.journal import Journal
-from envbench.plan import Plan, Rung, new_run_id, profile_of
-from envbench.progress import Reporter
-from envbench.sampler import one_line
-from envbench.scheduler import Scheduler, dry_run
-from envbench.session import Session, make_work_dir
+from envbench.experiments.kernel import experiment as kernel
+from envbench.experiments.size import experiment as size
+from envbench.run.progress import Reporter
+from envbench.run.sampler import one_line
+from envbench.run.scheduler import Scheduler, dry_run
+from envbench.run.session import Session, make_work_dir
+from envbench.settings import Plan, Rung, new_run_id, profile_of
+from envbench.traces.journal import Journal
 
 
 @click.command()

@@ -7,15 +7,15 @@ reason and remedy, and leaves the machine as it was.
 from importlib import import_module
 from typing import Protocol, cast
 
-from envbench.experiments.bench import Bench
+from envbench.run.bench import Bench
 
 EXPERIMENTS: dict[str, str] = {
-    "kernel": "envbench.experiments.kernel:run",
-    "size": "envbench.experiments.size:run",
+    "kernel": "envbench.experiments.kernel.experiment:run",
+    "size": "envbench.experiments.size.experiment:run",
     "memory": "envbench.experiments.memory:run",
     "idle": "envbench.experiments.idle:run",
-    "isolation": "envbench.experiments.isolation:run",
-    "release": "envbench.experiments.release:run",
+    "isolation": "envbench.experiments.isolation.experiment:run",
+    "release": "envbench.experiments.release.experiment:run",
     "resize": "envbench.experiments.resize:run",
     "density": "envbench.experiments.density:run",
     "portability": "envbench.experiments.portability:run",

@@ -11,12 +11,12 @@ from time import sleep
 
 from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError
-from envbench.experiments.accounting import available_bytes, memory_pressure, total_bytes
-from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.inside import Running, running
 from envbench.experiments.memory import footprint
+from envbench.experiments.shared.accounting import available_bytes, memory_pressure, total_bytes
+from envbench.experiments.shared.running import Running, running
 from envbench.phases import Experiment
-from envbench.plan import Rung
+from envbench.run.bench import Bench, Prepared
+from envbench.settings import Rung
 
 FREE_SHARE = 0.25
 """No step is begun that is expected to leave less than this share of the machine's memory available."""

@@ -9,11 +9,11 @@ from time import sleep
 
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
-from envbench.experiments.accounting import cpu_ns, growth, wakeups
-from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.inside import Running, running
 from envbench.experiments.memory import footprint
+from envbench.experiments.shared.accounting import cpu_ns, growth, wakeups
+from envbench.experiments.shared.running import Running, running
 from envbench.phases import Experiment
+from envbench.run.bench import Bench, Prepared
 
 WINDOWS = 12
 """Enough for the exact interval of a median to leave out the odd window in which a shim collects its garbage."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import sleep
 
 from envbench.errors import BackendError, EnvbenchError
-from envbench.experiments.accounting import (
+from envbench.experiments.shared.accounting import (
     CgroupMemory,
     ProcessMemory,
     available_bytes,
@@ -20,10 +20,10 @@ from envbench.experiments.accounting import (
     mapped_guest,
     process_memory,
 )  # fmt: skip
-from envbench.experiments.bench import Bench, Prepared, engine_processes
-from envbench.experiments.engine_cli import engine_cli
-from envbench.experiments.inside import Running, running
+from envbench.experiments.shared.engine_cli import engine_cli
+from envbench.experiments.shared.running import Running, running
 from envbench.phases import Experiment
+from envbench.run.bench import Bench, Prepared, engine_processes
 
 SETTLE_S = 0.3
 """After the ready line: an engine's start call, and what a kernel frees after boot, may still be under way."""

@@ -13,16 +13,17 @@ from pathlib import Path
 
 from envbench.clock import monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
-from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.engine_cli import EngineCli, engine_cli, image_of, run_words
-from envbench.experiments.inside import ask, finish, first, running
-from envbench.experiments.lab_machine import is_lab_able, lab_machine
-from envbench.journal import Kind
+from envbench.experiments.shared.engine_cli import EngineCli, engine_cli, image_of, run_words
+from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
+from envbench.experiments.shared.running import ask, finish, first, running
+from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.kernel import find_kernel
-from envbench.payload.tree import entries, tree_of_run
+from envbench.payload.tree import tree_of_run
 from envbench.phases import Experiment
-from envbench.plan import LABEL, new_nonce
+from envbench.run.bench import Bench, Prepared
+from envbench.settings import LABEL, new_nonce
+from envbench.traces.journal import Kind
 from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 12, 6

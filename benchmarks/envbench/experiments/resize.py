@@ -10,11 +10,11 @@ from pathlib import Path
 
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError, StartTimeoutError
-from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.engine_cli import EngineCli, engine_cli
-from envbench.experiments.inside import Running, running, shell
-from envbench.experiments.lab_machine import is_lab_able, lab_machine
+from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
+from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
+from envbench.experiments.shared.running import Running, running, shell
 from envbench.phases import Experiment
+from envbench.run.bench import Bench, Prepared
 
 MIB = 1 << 20
 CONTAINER_MEMORY = (64 * MIB, 128 * MIB, 48 * MIB)

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.backends.child import run_command
+from envbench.backends.shared.child import run_command
 from envbench.clock import monotonic_ns
-from envbench.experiments.bench import Bench, Prepared
-from envbench.experiments.inside import Running, finish, running, shell
-from envbench.experiments.lab_machine import is_lab_able, lab_machine
-from envbench.experiments.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
+from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
+from envbench.experiments.shared.running import Running, finish, running, shell
+from envbench.experiments.shared.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
 from envbench.phases import Experiment
-from envbench.plan import Settings
+from envbench.run.bench import Bench, Prepared
+from envbench.settings import Settings
 from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 20, 8

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 
-from envbench.backends.protocol import Unusable
+from envbench.backend import Unusable
 from envbench.backends.wsl import WslBackend, distributions, run_windows, wsl_exe, wsl_version
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
-from envbench.experiments.accounting import available_bytes, total_bytes
-from envbench.experiments.bench import Bench
+from envbench.experiments.shared.accounting import available_bytes, total_bytes
 from envbench.phases import Experiment
-from envbench.plan import Rung
+from envbench.run.bench import Bench
+from envbench.settings import Rung
 from envinspect.model import Found
 from envinspect.systems.cpuid import LiveCpuid
 

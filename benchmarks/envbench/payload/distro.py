@@ -18,9 +18,10 @@ from pathlib import Path
 
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
+from envbench.payload.entries import Entry
 from envbench.payload.initramfs import cpio
 from envbench.payload.modules import module_chain
-from envbench.payload.tree import READY_SCRIPT, Entry
+from envbench.payload.scripts import READY_SCRIPT
 
 PACKAGES = ("systemd-sysv", "dbus")
 """Beside what the distribution calls essential: an init, and the bus that it and its clients speak on."""

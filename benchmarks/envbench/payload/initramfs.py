@@ -11,7 +11,8 @@ import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from envbench.payload.tree import START, Entry
+from envbench.payload.entries import Entry
+from envbench.payload.words import START
 
 _MAGIC = "070701"
 _TRAILER = "TRAILER!!!"

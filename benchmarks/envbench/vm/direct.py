@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.backends.protocol import Mark, MarkCallback
+from envbench.backend import Mark, MarkCallback
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.vm.emulator import Emulator
 from envbench.vm.guest import Guest, qemu_argv

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from envbench.backends.protocol import Workload
+from envbench.backend import Workload
 from envbench.errors import BackendError
 from envbench.payload.bootable import bootable_disk, find_loaders
 from envbench.payload.busybox import find_busybox
 from envbench.payload.distro import distro_disk, distro_initrd, require_distro
+from envbench.payload.entries import entries
 from envbench.payload.floor import floor_disk
 from envbench.payload.initramfs import cpio, start_line, start_segment, write_initramfs
 from envbench.payload.kernel import GuestKernel, find_kernel
-from envbench.payload.tree import argv_for, entries, tree_of_run
-from envbench.plan import Settings
+from envbench.payload.tree import tree_of_run
+from envbench.payload.words import argv_for
+from envbench.settings import Settings
 from envbench.vm.emulator import Architecture, Firmware, find_uefi
 from envbench.vm.guest import Disk, Guest, default_memory_bytes, disk_format
 

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from envbench.backends.protocol import Mark, MarkCallback
+from envbench.backend import Mark, MarkCallback
 from envbench.errors import BackendError
-from envbench.payload.tree import INIT_WORD
+from envbench.payload.words import INIT_WORD
 
 TAIL_BYTES = 8192
 TAIL_LINES = 40

@@ -1,0 +1,1 @@
+"""Containers that containerd starts through its own command, and the events that it tells about them."""

@@ -1,0 +1,294 @@
+"""containerd by its own client, ctr: what stands between Docker and the OCI runtime, without Docker.
+
+All of a run lives in a containerd namespace of its own that carries the run's id, so that nothing of anyone else is
+in sight.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from envbench.backend import CPU_PERIOD_US, Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backends.containerd.events import StartEvents
+from envbench.backends.docker import socket_problem
+from envbench.backends.shared.child import Child, environment, output_pipe, run_command
+from envbench.backends.shared.images import oci_archive, payload_tar
+from envbench.backends.shared.piped import PipedInstance
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError
+from envbench.payload.tree import tree_of_run
+from envbench.payload.words import argv_for
+from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings, networkless_variants
+from envbench.traces.journal import Entry, Journal, Kind
+from envbench.traces.procfs import cgroup_of, pids_named, process_start_ticks, shim_of
+from envbench.traces.removal import remove_cgroups
+
+SOCKETS = (
+    Path("/run/containerd/containerd.sock"),
+    Path("/run/docker/containerd/containerd.sock"),
+    Path("/run/k3s/containerd/containerd.sock"),
+)
+"""A containerd of its own, then those that Docker and k3s run for themselves."""
+
+CHECK_DEADLINE_S = 10.0
+
+
+def find_socket() -> Path:
+    """Return CONTAINERD_ADDRESS, else the first known socket behind which a containerd answers, else the usual one."""
+    named = os.environ.get("CONTAINERD_ADDRESS")
+    if named:
+        return Path(named.removeprefix("unix://"))
+    return next((path for path in SOCKETS if _listens(path)), SOCKETS[0])
+
+
+def _listens(path: Path) -> bool:
+    """Return whether somebody listens: a socket's file outlives its daemon."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        return client.connect_ex(str(path)) == 0
+
+
+class ContainerdInstance(PipedInstance):
+    """One container, its task held by a `ctr task start` of ours, whose output is the payload's."""
+
+    def __init__(self, backend: "ContainerdBackend", name: str, child: Child, output: int, number: int) -> None:
+        super().__init__(name, output)
+        self._backend = backend
+        self._child = child
+        self._number = number
+        self._pid_file = backend.pid_file(name)
+
+    def processes(self) -> tuple[int, ...]:
+        """Return process 1 of the container, its shim, and the ctr that holds its output."""
+        pid = self._payload_pid()
+        holder = () if self._child.status is not None else (self._child.pid,)
+        return holder if pid is None else (*holder, pid, *shim_of(pid))
+
+    def cgroup(self) -> Path | None:
+        """Return the container's cgroup."""
+        pid = self._payload_pid()
+        return None if pid is None else cgroup_of(pid)
+
+    def console_tail(self) -> str:
+        """Return how ctr ended, if it did."""
+        return f"ctr ended with {self._child.status}" if self._child.wait(monotonic_ns()) else ""
+
+    def stop(self, deadline_ns: int) -> None:
+        """Have containerd send SIGTERM and wait until ctr has seen the end."""
+        self._backend.ctr("task", "kill", "--signal", "SIGTERM", self.name)
+        if not self._child.wait(deadline_ns):
+            raise BackendError(f"{self.name} has not ended after SIGTERM")
+
+    def remove(self, deadline_ns: int) -> None:
+        """Remove the container and its snapshot; ctr removed the task when it ended."""
+        self._backend.ctr("container", "rm", self.name)
+        self._forget()
+        self.close_output()
+
+    def destroy(self) -> None:
+        """Kill and remove it by force; what containerd cannot remove stays in the journal."""
+        if self.is_closed:
+            return
+        self._child.kill()
+        with contextlib.suppress(BackendError):
+            self._backend.remove_by_force(self.name)
+            self._forget()
+        self.close_output()
+
+    def _payload_pid(self) -> int | None:
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(self._pid_file.read_text("ascii"))
+            return None if process_start_ticks(pid) is None else pid
+        return None
+
+    def _forget(self) -> None:
+        self._backend.journal.forget(self._number)
+        self._pid_file.unlink(missing_ok=True)
+
+
+class ContainerdBackend:
+    """containerd with its default runtime, io.containerd.runc.v2."""
+
+    name: ClassVar[str] = "containerd"
+    is_vm: ClassVar[bool] = False
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self.settings = settings
+        self.journal = journal
+        self._socket = find_socket()
+        self._namespace = f"envbench-{settings.run_id}"
+        self._image: str | None = None
+        self._image_number = 0
+        self._events: StartEvents | None = None
+        self._counter = itertools.count(1)
+
+    def check(self) -> Usable | Unusable:
+        """Find out whether ctr is there and a containerd answers it."""
+        if shutil.which("ctr") is None:
+            return Unusable("no ctr on the PATH", "apt install containerd")
+        if self.settings.image is not None:
+            return Unusable(
+                "images of other engines are not in containerd's namespace of this run", "leave --image out"
+            )
+        problem = socket_problem(f"unix://{self._socket}")
+        if problem is not None:
+            return Unusable(problem.reason, "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
+        try:
+            version = self.ctr("version", deadline_s=CHECK_DEADLINE_S)
+        except BackendError as error:
+            return Unusable(str(error), "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
+        numbers = [line.split()[-1] for line in version.splitlines() if line.strip().startswith("Version:")]
+        return Usable({"socket": str(self._socket), "ctr": numbers[0], "containerd": numbers[-1]})
+
+    def variants(self) -> tuple[Mapping[str, str], ...]:
+        """Return the one way there is, with the limits asked for; ctr by itself makes no network."""
+        return networkless_variants(self.settings)
+
+    def prepare(self, variant: Mapping[str, str]) -> None:
+        """Import the tree as an OCI image into the run's own namespace, once."""
+        if self._image is not None:
+            return
+        tree = tree_of_run(self.settings)
+        image = f"envbench.invalid/payload-{tree.digest[:12]}:{self.settings.run_id}"
+        archive = self.settings.work_dir / "payload.oci.tar"
+        archive.write_bytes(oci_archive(payload_tar(tree.path), image, {LABEL: self.settings.run_id}))
+        self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self._where())
+        self.ctr("image", "import", str(archive))
+        archive.unlink()
+        self._events = StartEvents(self._command(), self._namespace, self.settings.run_id)
+        self._image = image
+
+    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> ContainerdInstance:
+        """Create the container, then start its task; that command lives as long as the payload."""
+        name = f"envbench-{self.settings.run_id}-containerd-{next(self._counter)}"
+        if self._image is None or self._events is None:
+            raise BackendError("containerd: no image has been prepared")
+        # The first "--" is ctr's own: its parser would otherwise eat the one that stands in the payload's words.
+        words = ("--", self._image, name, *argv_for(workload))
+        create = ("container", "create", *_limits(workload), *self._marks(), *words)
+        number = self.journal.intend(Kind.CONTAINER, name, self.name, **self._where())
+        task = (*self._command(), "task", "start", "--pid-file", str(self.pid_file(name)), name)
+        reader, writer = output_pipe()
+        self._events.expect(name, mark)
+        try:
+            mark(Mark.REQUESTED)
+            self.ctr(*create)
+            mark(Mark.CREATED)
+            child = Child(task, environment(self.settings.run_id), writer)
+        except BaseException:
+            os.close(reader)
+            with contextlib.suppress(BackendError):
+                self.remove_by_force(name)
+                self.journal.forget(number)
+            raise
+        finally:
+            os.close(writer)
+        return ContainerdInstance(self, name, child, reader, number)
+
+    def engine_processes(self) -> tuple[int, ...]:
+        """Return containerd."""
+        return pids_named("containerd")
+
+    def pid_file(self, name: str) -> Path:
+        """Return where the host's process id of a container is written."""
+        return self.settings.work_dir / f"{name}.pid"
+
+    def remaining(self) -> tuple[str, ...]:
+        """Return what containerd still has in the run's namespace."""
+        namespaces = self.ctr("namespace", "ls", "--quiet").split()
+        return tuple(self.ctr("container", "ls", "--quiet").split()) if self._namespace in namespaces else ()
+
+    def close(self) -> None:
+        """Remove the image, the namespace and the cgroup that held the containers'."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+        if self._image_number:
+            with contextlib.suppress(BackendError):
+                remove_namespace(self._socket, self._namespace, self.settings.run_id)
+                self.journal.forget(self._image_number)
+            self._image_number, self._image = 0, None
+
+    def ctr(self, *words: str, deadline_s: float = 60.0) -> str:
+        """Run one ctr command in the run's namespace. Raises BackendError with its last words."""
+        what = f"containerd {' '.join(words[:2])}"
+        return run_command((*self._command(), *words), self.settings.run_id, what, deadline_s)
+
+    def remove_by_force(self, name: str) -> None:
+        """Kill and remove a container that may be gone already. Raises BackendError where it is still there."""
+        remove_container(self._command(), name, self.settings.run_id)
+
+    def _command(self) -> tuple[str, ...]:
+        return ("ctr", "--address", str(self._socket), "--namespace", self._namespace)
+
+    def _where(self) -> dict[str, str]:
+        return {"socket": str(self._socket), "namespace": self._namespace}
+
+    def _marks(self) -> tuple[str, ...]:
+        run_id = self.settings.run_id
+        return ("--label", f"{LABEL}={run_id}", "--env", f"{RUN_ENVIRONMENT}={run_id}")
+
+
+def _limits(workload: Workload) -> tuple[str, ...]:
+    memory = () if workload.memory_bytes is None else ("--memory-limit", str(workload.memory_bytes))
+    quota_us = workload.cpu_quota_us
+    cpus = () if quota_us is None else ("--cpu-quota", str(quota_us), "--cpu-period", str(CPU_PERIOD_US))
+    return (*memory, *cpus, *(("--read-only",) if workload.read_only else ()))
+
+
+def remove_container(command: tuple[str, ...], name: str, run_id: str) -> bool:
+    """Kill and remove a container with its task; return whether it was there. Raises BackendError where it stays."""
+    listed = run_command((*command, "container", "ls", "--quiet"), run_id, "containerd container ls").split()
+    if name not in listed:
+        return False
+    with contextlib.suppress(BackendError):  # There may be no task, or one that has ended.
+        run_command((*command, "task", "rm", "--force", name), run_id, "containerd task rm")
+    run_command((*command, "container", "rm", name), run_id, "containerd container rm")
+    return True
+
+
+def remove_namespace(socket: Path, namespace: str, run_id: str) -> bool:
+    """Remove the run's images and its containerd namespace; return whether it was there. Raises BackendError."""
+    command = ("ctr", "--address", str(socket), "--namespace", namespace)
+    if (
+        namespace
+        not in run_command((*command, "namespace", "ls", "--quiet"), run_id, "containerd namespace ls").split()
+    ):
+        return False
+    images = run_command((*command, "image", "ls", "--quiet"), run_id, "containerd image ls").split()
+    if images:
+        run_command((*command, "image", "rm", "--sync", *images), run_id, "containerd image rm")
+    _remove_leases_and_content(command, run_id)
+    run_command((*command, "namespace", "rm", namespace), run_id, "containerd namespace rm")
+    with contextlib.suppress(OSError):
+        remove_cgroups(namespace)
+    return True
+
+
+def _remove_leases_and_content(command: tuple[str, ...], run_id: str) -> None:
+    """Wait for containerd's collector: a namespace can only be removed once it is empty (a second at most)."""
+    deadline_ns = monotonic_ns() + 10 * NS_PER_S
+    while monotonic_ns() < deadline_ns:
+        content = run_command((*command, "content", "ls", "--quiet"), run_id, "containerd content ls").split()
+        snapshots = run_command((*command, "snapshot", "ls"), run_id, "containerd snapshot ls").splitlines()[1:]
+        if not content and not snapshots:
+            return
+        if content:
+            with contextlib.suppress(BackendError):
+                run_command((*command, "content", "rm", *content), run_id, "containerd content rm")
+
+
+def reap(entry: Entry, run_id: str) -> bool:
+    """Remove a journalled container, or the run's namespace with its image. Raises BackendError."""
+    namespace, socket = entry.facts["namespace"], Path(entry.facts["socket"])
+    if run_id not in namespace:
+        raise BackendError(f"{entry.name} is not in a namespace of run {run_id}; left alone")
+    if entry.kind is Kind.IMAGE:
+        return remove_namespace(socket, namespace, run_id)
+    return remove_container(("ctr", "--address", str(socket), "--namespace", namespace), entry.name, run_id)

@@ -1,0 +1,158 @@
+"""A connection to libvirt: opened late, silent, its errors turned into words with a remedy."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from envbench.errors import BackendError
+
+MISSING = "libvirt-python is not installed; try: pip install 'envinspect[libvirt]' (after apt install libvirt-dev gcc)"
+
+START_DAEMONS = "systemctl start libvirtd (without systemd: virtlogd -d && libvirtd -d)"
+
+
+class NoDaemonError(BackendError):
+    """Libvirt's daemon is not there, or not any more."""
+
+
+_event_loop = threading.Lock()
+_event_loop_runs = False
+
+_embedded: dict[str, Any] = {}
+"""Connections to the embedded driver: each opening registers it once more, and soon there are too many drivers."""
+
+
+def load_libvirt() -> ModuleType:
+    """Return the libvirt module, made silent: it would print each error to stderr by itself. Raises BackendError."""
+    # What a daemon writes into its log, the embedded driver says on stderr: of that, errors only.
+    os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", "4:stderr")
+    try:
+        import libvirt
+    except ImportError as error:
+        raise BackendError(MISSING) from error
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    return libvirt  # type: ignore[no-any-return]
+
+
+def default_uri() -> str:
+    """Return the connection to use unasked: the system's daemon for root, the user's own for others."""
+    return "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
+
+
+def open_connection(uri: str) -> Any:
+    """Return an open connection. Raises BackendError with the remedy where there is no daemon or no permission."""
+    libvirt = load_libvirt()
+    with translated(libvirt, f"libvirt {uri}"):
+        if not is_embedded(uri):
+            return libvirt.open(uri)
+        if uri not in _embedded:
+            _run_event_loop(libvirt)
+            _embedded[uri] = libvirt.open(uri)
+        return _embedded[uri]
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[Any]:
+    """Yield a connection of the block's own. Raises BackendError for libvirt's errors inside the block."""
+    libvirt = load_libvirt()
+    connection = open_connection(uri)
+    try:
+        with translated(libvirt, f"libvirt {uri}"):
+            yield connection
+    finally:
+        hang_up(connection)
+
+
+def hang_up(connection: Any) -> None:
+    """Close a connection, whether or not anybody is still at its other end; an embedded driver stays."""
+    if connection not in _embedded.values():
+        with suppress(load_libvirt().libvirtError):
+            connection.close()
+
+
+def require_daemon(connection: Any, uri: str) -> None:
+    """Raise NoDaemonError where the daemon behind a connection is dead, even if there is another one by now."""
+    libvirt = load_libvirt()
+    with translated(libvirt, f"libvirt {uri}"):
+        connection.getLibVersion()
+
+
+def is_embedded(uri: str) -> bool:
+    """Return whether the driver runs inside this process (libvirt, drvqemu: embedded driver)."""
+    return "///embed" in uri
+
+
+@contextmanager
+def translated(libvirt: ModuleType, what: str) -> Iterator[None]:
+    """Turn libvirt's errors inside the block into BackendError with the remedy for their kind."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        message = " ".join((error.get_error_message() or str(error)).split())
+        remedy = remedy_for(libvirt, error.get_error_code(), message)
+        kind = NoDaemonError if remedy == START_DAEMONS else BackendError
+        raise kind(f"{what}: {message}; try: {remedy}") from error
+
+
+_NO_PERMISSION = "sudo usermod -aG libvirt $USER and log in again, or --libvirt-uri qemu:///session"
+
+_REMEDIES: tuple[tuple[str, str, str], ...] = (
+    ("VIR_ERR_AUTH_FAILED", "", _NO_PERMISSION),
+    ("VIR_ERR_AUTH_CANCELLED", "", _NO_PERMISSION),
+    ("VIR_ERR_AUTH_UNAVAILABLE", "", _NO_PERMISSION),
+    ("VIR_ERR_SYSTEM_ERROR", "sock': permission denied", _NO_PERMISSION),
+    ("", "permission denied", "make the file readable for the user that libvirt runs QEMU as, or --backend qemu"),
+    ("VIR_ERR_SYSTEM_ERROR", "failed to connect socket", START_DAEMONS),
+    ("VIR_ERR_SYSTEM_ERROR", "end of file while reading data", START_DAEMONS),
+    ("VIR_ERR_SYSTEM_ERROR", "cannot write data", START_DAEMONS),
+    ("VIR_ERR_INTERNAL_ERROR", "client socket is closed", START_DAEMONS),
+    ("VIR_ERR_NO_CONNECT", "", "a URI of the QEMU driver: qemu:///system, qemu:///session or qemu:///embed?root=DIR"),
+    ("", "kvm", "--accel tcg, or a /dev/kvm that works (see envbench doctor)"),
+    ("", "emulator", "apt install qemu-system-x86 (Arm: qemu-system-arm)"),
+    ("", "binary", "apt install qemu-system-x86 (Arm: qemu-system-arm)"),
+)
+"""Error code ("" for any; libvirt's virErrorNumber), words of the message in lower case, remedy; the first row wins."""
+
+
+def remedy_for(libvirt: ModuleType, code: int, message: str) -> str:
+    """Return what a person can do about an error of libvirt's."""
+    for name, words, remedy in _REMEDIES:
+        if (not name or getattr(libvirt, name) == code) and words in message.lower():
+            return remedy
+    return "the domain's log in libvirt's log folder, or --backend qemu"
+
+
+def qemu_ids(connection: Any) -> tuple[tuple[str, ...], int | None, int | None]:
+    """Return the security models that confine domains, and user and group id as which QEMU runs (None: not told)."""
+    host = ET.fromstring(connection.getCapabilities())  # noqa: S314 -- the engine's own words
+    models: list[str] = []
+    user = group = None
+    for security in host.iter("secmodel"):
+        model = security.findtext("model", "none")
+        if model != "none":
+            models.append(model)
+        label = security.findtext("baselabel[@type='qemu']", "") if model == "dac" else ""
+        numbers = [part.lstrip("+") for part in label.split(":")]
+        if len(numbers) == 2 and all(number.isdigit() for number in numbers):
+            user, group = int(numbers[0]), int(numbers[1])
+    return tuple(models), user, group
+
+
+def _run_event_loop(libvirt: ModuleType) -> None:
+    """Run libvirt's default event loop in a thread of its own: the embedded driver talks to QEMU through it."""
+    global _event_loop_runs  # noqa: PLW0603 -- libvirt has one event loop a process
+    with _event_loop:
+        if _event_loop_runs:
+            return
+        libvirt.virEventRegisterDefaultImpl()
+
+        def run() -> None:
+            while True:
+                libvirt.virEventRunDefaultImpl()
+
+        threading.Thread(target=run, name="libvirt-events", daemon=True).start()
+        _event_loop_runs = True

@@ -1,0 +1,133 @@
+"""A process of our own, in its own process group, its output on a pipe, its end seen through a pidfd (no polling)."""
+
+import contextlib
+import math
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from envbench.backend import Mark, MarkCallback
+from envbench.clock import NS_PER_MS, monotonic_ns
+from envbench.errors import BackendError
+from envbench.settings import RUN_ENVIRONMENT
+
+COMMAND_DEADLINE_S = 60.0
+
+
+def environment(run_id: str, **more: str) -> dict[str, str]:
+    """Return the whole environment of what a run starts: a PATH, the run's id for the reaper, and `more`."""
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", RUN_ENVIRONMENT: run_id, **more}
+
+
+def users_environment(run_id: str) -> dict[str, str]:
+    """Return the environment for an engine's own commands: they keep their state where the user's session says."""
+    names = ("HOME", "USER", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS")
+    return environment(run_id, **{name: os.environ[name] for name in names if name in os.environ})
+
+
+def output_pipe() -> tuple[int, int]:
+    """Return a pipe as (read end, write end); the read end does not block. Neither is inherited."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    return reader, writer
+
+
+class Child:
+    """Started by posix_spawn(3), the least that stands between a request and an exec.
+
+    Raises BackendError from the constructor where the program cannot be started.
+    """
+
+    def __init__(self, argv: Sequence[str | Path], env: Mapping[str, str], output: int) -> None:
+        words = [os.fspath(word) for word in argv]
+        null = os.open(os.devnull, os.O_RDONLY)
+        actions = [
+            (os.POSIX_SPAWN_DUP2, null, 0),
+            (os.POSIX_SPAWN_DUP2, output, 1),
+            (os.POSIX_SPAWN_DUP2, output, 2),
+        ]
+        try:
+            self.pid = os.posix_spawnp(words[0], words, env, file_actions=actions, setpgroup=0)
+        except OSError as error:
+            raise BackendError(f"{words[0]} cannot be started: {error.strerror}") from error
+        finally:
+            os.close(null)
+        self.status: int | None = None
+        """Exit status as waitpid(2) has it (negative: the signal), None while it runs."""
+        self._pidfd = os.pidfd_open(self.pid)
+
+    def wait(self, deadline_ns: int) -> bool:
+        """Wait until it has ended or the moment has come; return whether it has ended. It is reaped then."""
+        if self.status is not None:
+            return True
+        poller = select.poll()
+        poller.register(self._pidfd, select.POLLIN)
+        while not poller.poll(max(0, math.ceil((deadline_ns - monotonic_ns()) / NS_PER_MS))):
+            if monotonic_ns() >= deadline_ns:
+                return False
+        # A shell that is told to end while it forks can leave a child that missed the signal. As long as the leader has
+        # not been waited for, its id can be no other group's.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self._pidfd)
+        return True
+
+    def send(self, number: int, *, group: bool = True) -> None:
+        """Send a signal to it (and its process group) unless it has ended."""
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if group:
+                    os.killpg(self.pid, number)
+                else:
+                    signal.pidfd_send_signal(self._pidfd, number)
+
+    def kill(self) -> None:
+        """End it and its group at once and reap it; safe to call twice."""
+        self.send(signal.SIGKILL)
+        self.wait(monotonic_ns() + 10_000 * NS_PER_MS)
+
+
+def spawn(argv: Sequence[str | Path], env: Mapping[str, str], mark: MarkCallback) -> tuple[Child, int]:
+    """Start a child between the marks REQUESTED and STARTED; return it and the read end of its output.
+
+    Raises BackendError where the program cannot be started; no end of the pipe stays open then.
+    """
+    reader, writer = output_pipe()
+    try:
+        mark(Mark.REQUESTED)
+        child = Child(argv, env, writer)
+        mark(Mark.STARTED)
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return child, reader
+
+
+def run_command(argv: Sequence[str | Path], run_id: str, what: str, deadline_s: float = COMMAND_DEADLINE_S) -> str:
+    """Run an engine's command to its end and return its output. Raises BackendError with its last words."""
+    words = [os.fspath(word) for word in argv]
+    try:
+        done = subprocess.run(
+            words,
+            env=users_environment(run_id),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=deadline_s,
+            check=False,
+        )
+    except OSError as error:
+        raise BackendError(f"{what}: {words[0]} cannot be started: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(f"{what}: {words[0]} did not end within {deadline_s:g} s") from error
+    if done.returncode != 0:
+        said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        raise BackendError(f"{what}: {words[0]} ended with {done.returncode}: {said[-400:]}")
+    return done.stdout

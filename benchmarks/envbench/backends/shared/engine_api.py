@@ -1,0 +1,182 @@
+"""Containers through the Docker Engine API, which Docker and Podman both speak: one client, one order of calls.
+
+create, attach, start, in that order and by the low-level client: the high-level `run` would pull a missing image
+inside the timed region, and attaching after the start would lose bytes.
+"""
+
+import contextlib
+import hashlib
+import itertools
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from envbench.backend import Mark, MarkCallback, Workload
+from envbench.backends.shared.engine_calls import (
+    INTERRUPTED_PATIENCE_S,
+    api_client,
+    engine_errors,
+    remove_image,
+    remove_when_it_appears,
+)
+from envbench.backends.shared.engine_instance import EngineInstance
+from envbench.backends.shared.images import payload_tar
+from envbench.errors import BackendError
+from envbench.payload.tree import tree_of_run
+from envbench.payload.words import argv_for
+from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings
+from envbench.traces.journal import Journal, Kind
+
+if TYPE_CHECKING:
+    from docker.api.client import APIClient
+
+PAYLOAD_MOUNT = "/envbench-payload"
+"""Where the payload tree is seen inside an image of the user's own."""
+
+
+class EngineBackend:
+    """What Docker's and Podman's rungs share; a subclass says where the engine is."""
+
+    name: ClassVar[str]
+    is_vm: ClassVar[bool] = False
+    image_prefix = "envbench-payload"
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self.settings = settings
+        self.journal = journal
+        self._api: APIClient | None = None
+        self._counter = itertools.count(1)
+        self._image: str | None = None
+        self._image_number = 0
+
+    @property
+    def api(self) -> "APIClient":
+        """Return the client, connected when it is first asked for. Raises BackendError where it cannot connect."""
+        if self._api is None:
+            self._api = api_client(self.endpoint(), self.settings.deadline_s)
+        return self._api
+
+    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:
+        """Create, attach, start."""
+        name = f"envbench-{self.settings.run_id}-{self.name}-{next(self._counter)}"
+        api = self.api
+        config = self._config(api, workload, variant)
+        number = self.journal.intend(Kind.CONTAINER, name, self.name, endpoint=self.endpoint())
+        identity = name
+        try:
+            mark(Mark.REQUESTED)
+            with engine_errors("creating"):
+                identity = api.create_container_from_config(config, name)["Id"]  # type: ignore[no-untyped-call]
+            mark(Mark.CREATED)
+            instance = EngineInstance(api, identity, name, partial(self.journal.forget, number))
+            try:
+                instance.attach()
+                mark(Mark.ATTACHED)
+                instance.begin(mark)
+            except BaseException:
+                instance.destroy()
+                raise
+        except BackendError:
+            self._forget_if_absent(identity, number)
+            raise
+        except BaseException:
+            # Interrupted while the engine was at it: what was asked for may still come to be.
+            self._forget_if_absent(identity, number, patience_s=INTERRUPTED_PATIENCE_S)
+            raise
+        return instance
+
+    def endpoint(self) -> str:
+        """Return the engine's address, for the journal."""
+        raise NotImplementedError
+
+    def prepare_image(self) -> None:
+        """Have the image of starts ready, once: the user's own, else the run's tree. Raises BackendError."""
+        if self._image is not None:
+            return
+        tree = tree_of_run(self.settings)  # Into an image of the user's own it is mounted.
+        if self.settings.image is not None:
+            self._require_image(self.settings.image)
+        else:
+            self._import_payload(payload_tar(tree.path))
+
+    def host_options(self) -> Mapping[str, Any]:
+        """Return what this engine needs besides in a container's host configuration."""
+        return {}
+
+    def image(self) -> str:
+        """Return the image that starts use. Raises BackendError before `prepare`."""
+        if self._image is None:
+            raise BackendError(f"{self.name}: no image has been prepared")
+        return self._image
+
+    def close(self) -> None:
+        """Remove the imported image and close the client."""
+        if self._api is not None and self._image is not None and self._image_number:
+            with contextlib.suppress(BackendError):
+                remove_image(self._api, self._image)
+                self.journal.forget(self._image_number)
+            self._image_number = 0
+        if self._api is not None:
+            self._api.close()
+            self._api = None
+
+    def _import_payload(self, layer: bytes) -> None:
+        """Import the payload's tar as an image whose name carries the run's id.
+
+        Two trees of one run (the payload, and the payload with tools) get two names.
+        """
+        run_id = self.settings.run_id
+        # The id is in the repository's name and not the tag: Podman's import knows no tag and always makes "latest".
+        repository = f"{self.image_prefix}-{hashlib.sha256(layer).hexdigest()[:12]}-{run_id}"
+        image = f"{repository}:latest"
+        self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, endpoint=self.endpoint())
+        with engine_errors("importing the payload image"):
+            self.api.import_image_from_data(
+                layer, repository=repository, tag="latest", changes=[f"LABEL {LABEL}={run_id}"]
+            )
+        self._image = image
+
+    def _require_image(self, image: str) -> None:
+        """Raise BackendError unless the engine has this image already: nothing is ever pulled."""
+        with engine_errors(f"image {image} is not there and is never pulled; load it first"):
+            self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+        self._image = image
+
+    def _config(self, api: "APIClient", workload: Workload, variant: Mapping[str, str]) -> Any:
+        settings = self.settings
+        argv = list(argv_for(workload))
+        binds: list[str] = []
+        environ = {RUN_ENVIRONMENT: settings.run_id}
+        if settings.image is not None:
+            if settings.ready_pattern is not None:
+                argv = []  # The image's own program, as its maker meant it.
+            else:
+                binds = [f"{settings.work_dir / 'tree'}:{PAYLOAD_MOUNT}:ro"]
+                environ["ENVBENCH_BUSYBOX"] = f"{PAYLOAD_MOUNT}/bin/busybox"
+                argv = [environ["ENVBENCH_BUSYBOX"], "sh", PAYLOAD_MOUNT + argv[0], *argv[1:]]
+        host = api.create_host_config(
+            network_mode=variant.get("network", workload.network),
+            mem_limit=workload.memory_bytes,
+            nano_cpus=None if workload.cpus is None else int(workload.cpus * 1_000_000_000),
+            read_only=workload.read_only,
+            init=workload.init or None,
+            binds=binds,
+            runtime=variant.get("runtime"),
+            **self.host_options(),
+        )
+        return api.create_container_config(
+            image=self.image(),
+            entrypoint=argv[:1] or None,
+            command=argv[1:],
+            environment=environ,
+            labels={LABEL: settings.run_id},
+            host_config=host,
+            stop_signal="SIGTERM",
+        )
+
+    def _forget_if_absent(self, identity: str, number: int, patience_s: float = 0.0) -> None:
+        """Remove a container that a failed start may have made, waiting so long for it to appear, and forget it."""
+        with contextlib.suppress(BackendError):
+            # A name clash must not remove the other's container: only what carries this run's id goes.
+            remove_when_it_appears(self.api, identity, self.settings.run_id, patience_s)
+            self.journal.forget(number)

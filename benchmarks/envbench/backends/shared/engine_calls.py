@@ -1,0 +1,103 @@
+"""Single calls of the Docker Engine API: the client, removal of what carries a run's id, errors in one line."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from time import sleep
+from typing import TYPE_CHECKING
+
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError, StartTimeoutError
+from envbench.settings import LABEL
+from envbench.traces.journal import Entry, Kind
+
+if TYPE_CHECKING:
+    from docker.api.client import APIClient
+
+SILENT = "the engine does not answer in time; try: look at its log, or restart it"
+INTERRUPTED_PATIENCE_S = 5.0
+"""How long a create whose caller was killed may still go on in the engine."""
+
+
+@contextlib.contextmanager
+def engine_errors(what: str) -> Iterator[None]:
+    """Turn what the SDK and its HTTP library raise into BackendError: one line that begins with `what`."""
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException, Timeout
+
+    try:
+        yield
+    except APIError as error:
+        raise BackendError(f"{what}: the engine refuses: {_words(error.explanation or error)}") from error
+    except (DockerException, RequestException, OSError) as error:
+        # The SDK hides what went wrong with its first question, the one for the version, in an error of its own.
+        if isinstance(error, Timeout) or isinstance(error.__cause__, Timeout):
+            raise StartTimeoutError(f"{what}: {SILENT}") from error
+        raise BackendError(f"{what}: {_words(error)}") from error
+
+
+def _words(error: object) -> str:
+    return " ".join(str(error).split())[:400]
+
+
+def api_client(endpoint: str, timeout_s: float) -> "APIClient":
+    """Return a client whose API version is negotiated with the engine. Raises BackendError where it cannot connect."""
+    from docker.api.client import APIClient
+
+    with engine_errors(f"engine at {endpoint}"):
+        return APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
+
+
+def _removed(what: str, call: Callable[[], object]) -> bool:
+    """Make a call that removes something; return whether it was there. Raises BackendError."""
+    from docker.errors import NotFound
+
+    with engine_errors(f"removing {what}"):
+        try:
+            call()
+        except NotFound:
+            return False
+    return True
+
+
+def remove_container(api: "APIClient", identity: str) -> bool:
+    """Kill and remove a container; return whether it was there. Raises BackendError."""
+    return _removed(identity, lambda: api.remove_container(identity, force=True, v=True))
+
+
+def remove_labelled_container(api: "APIClient", identity: str, run_id: str) -> bool:
+    """Kill and remove a container that carries the run's label; return whether there was one. Raises BackendError."""
+    from docker.errors import NotFound
+
+    with engine_errors(f"inspecting {identity}"):
+        try:
+            labels = api.inspect_container(identity)["Config"]["Labels"] or {}
+        except NotFound:
+            return False
+    return labels.get(LABEL) == run_id and remove_container(api, identity)
+
+
+def remove_when_it_appears(api: "APIClient", identity: str, run_id: str, patience_s: float) -> bool:
+    """Remove a labelled container, waiting so long for it: an engine goes on with a create whose caller was killed.
+
+    Returns whether there was one. Raises BackendError where the engine cannot be asked.
+    """
+    deadline_ns = monotonic_ns() + int(patience_s * NS_PER_S)
+    while not remove_labelled_container(api, identity, run_id):
+        if monotonic_ns() >= deadline_ns:
+            return False
+        sleep(0.2)
+    return True
+
+
+def remove_image(api: "APIClient", name: str) -> bool:
+    """Remove an image; return whether it was there. Raises BackendError."""
+    return _removed(f"image {name}", lambda: api.remove_image(name, force=True))
+
+
+def reap_by_api(api: "APIClient", entry: Entry, run_id: str) -> bool:
+    """Remove a journalled container, image or volume of this run; return whether it was there. Raises BackendError."""
+    if entry.kind is Kind.IMAGE:
+        return remove_image(api, entry.name)
+    if entry.kind is Kind.VOLUME:
+        return _removed(f"volume {entry.name}", lambda: api.remove_volume(entry.name))
+    return remove_when_it_appears(api, entry.name, run_id, INTERRUPTED_PATIENCE_S)

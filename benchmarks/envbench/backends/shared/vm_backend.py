@@ -1,0 +1,94 @@
+"""What every rung of QEMU does alike: what it needs here, what it times, and a folder for each machine."""
+
+import itertools
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from envbench.backend import Unusable, Usable
+from envbench.errors import BackendError
+from envbench.samples import variant_text
+from envbench.settings import Settings
+from envbench.traces.journal import Journal, Kind
+from envbench.vm.emulator import Emulator, find_emulator
+from envbench.vm.kvm import choose_accelerators, kvm_of_run
+from envbench.vm.recipe import Recipe, check_recipe, make_recipe, vm_variants
+
+STOP_WORD = b"stop"
+"""What our payload powers off at, said on its serial line."""
+
+VMM_DEADLINE_S = 30.0
+"""Longest wait until QEMU has opened the serial line; it needs some 20 ms."""
+
+
+class VmRung:
+    """A rung whose instances are QEMU machines. A subclass says what stands around QEMU and how it is started."""
+
+    is_vm: ClassVar[bool] = True
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._recipes: dict[str, Recipe] = {}
+        self._emulator: Emulator
+        self._counter = itertools.count(1)
+
+    def check(self) -> Usable | Unusable:
+        """Find QEMU and what is around it, a guest kernel, and the truth about KVM (a canary guest, once a run)."""
+        settings = self._settings
+        try:
+            facts = self._facts()
+            emulator = find_emulator()
+            kvm = kvm_of_run(settings)
+            variants = self.variants()
+            for variant in variants:
+                check_recipe(settings, variant, emulator.architecture)
+        except BackendError as error:
+            reason, _, remedy = str(error).partition("; try: ")
+            return Unusable(reason, remedy)
+        if not variants:
+            return Unusable(f"only {' and '.join(settings.accelerators)} was asked for: {kvm.reason}", kvm.remedy)
+        return Usable({**facts, **kvm.facts()})
+
+    def variants(self) -> tuple[Mapping[str, str], ...]:
+        """Return accelerator x machine type x way of booting, as asked; the accelerator always has a name."""
+        settings = self._settings
+        accelerators = choose_accelerators(settings.accelerators, kvm_of_run(settings))
+        return vm_variants(settings, accelerators, find_emulator().architecture)
+
+    def prepare(self, variant: Mapping[str, str]) -> None:
+        """Build what all starts of this variant share: the initramfs's tree, the kernel's place, the disk."""
+        self._emulator = find_emulator()
+        self._recipes[variant_text(variant)] = make_recipe(self._settings, variant, self._emulator.architecture)
+
+    def close(self) -> None:
+        """Forget the artefacts; they lie in the run's own folder."""
+        self._recipes.clear()
+
+    def _facts(self) -> dict[str, str]:
+        """Return what run.json says about this rung. Raises BackendError where something it needs is missing."""
+        raise NotImplementedError
+
+    def _next_name(self) -> str:
+        return f"envbench-{self._settings.run_id}-{next(self._counter)}"
+
+
+@contextmanager
+def machine_folder(journal: Journal, folder: Path) -> Iterator[int]:
+    """Make the folder of one machine and give its number in the journal; where the block fails, it is gone again.
+
+    Raises BackendError for an OSError inside the block: it is one of writing the guest's files.
+    """
+    number = journal.intend(Kind.FOLDER, str(folder))
+    try:
+        folder.mkdir(mode=0o700)
+        yield number
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        journal.forget(number)
+        if isinstance(error, OSError):
+            message = f"cannot write the guest's files: {error}; try: another --output or TMPDIR"
+            raise BackendError(message) from error
+        raise

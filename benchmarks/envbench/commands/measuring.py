@@ -1,0 +1,134 @@
+"""What every measuring command does around its work: reap, open the rungs, measure, clean up, judge, report."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from envbench.commands.gating import judge
+from envbench.commands.options import make_settings
+from envbench.errors import EnvbenchError, InterruptedRunError, StartsFailedError
+from envbench.run.progress import Reporter, reporter
+from envbench.run.sampler import one_line
+from envbench.run.session import Session, interruptible, make_work_dir, reap_before, uninterrupted
+from envbench.settings import Plan, new_run_id
+from envbench.traces.journal import Journal
+
+Work = Callable[[Session, Reporter], None]
+
+
+def take_run(given: Mapping[str, Any], plan: Plan, work: Work) -> None:
+    """Take one run with the command's options and write its reports.
+
+    Raises what `work` raised, after the clean-up and the reports; StartsFailedError where starts failed.
+    """
+    run_id = new_run_id()
+    output = given["output"] or Path("results") / run_id
+    with reporter(verbose=given["verbose"]) as shown:
+        reap_before(shown.say)
+        journal = Journal(run_id)
+        session: Session | None = None
+        error: EnvbenchError | None = None
+        try:
+            settings = make_settings(run_id, make_work_dir(run_id, journal), given)
+            session = Session(
+                plan, settings, journal, output, _command_line(), shown.say, include_names=given["include_host"]
+            )
+            with uninterrupted(shown.say), _pinned(plan):
+                error = _work(session, work, shown)
+        finally:
+            if session is None:
+                _abandon(journal)
+    finish(session, error, given.get("formats", ()), given.get("claims_file"))
+
+
+def finish(
+    session: Session, error: EnvbenchError | None, formats: tuple[str, ...], claims_file: Path | None = None
+) -> None:
+    """Judge the gates, write and show the reports of a run that is closed. Raises the error that ended it, if any."""
+    if error is None:
+        error = judge(session.plan, session.output)
+    if error is None and session.failed_starts:
+        error = StartsFailedError(f"{session.failed_starts} starts failed; their rows in samples.csv say why")
+    if error is not None:
+        session.record.finish(session.record.data["outcome"], error.exit_code)
+    if error is not None and not session.prepared:
+        raise error
+    try:
+        show_reports(session.output, formats, claims_file)
+    except (EnvbenchError, OSError, ValueError) as failed:
+        if error is None:
+            raise
+        click.echo(f"the reports could not be written: {one_line(failed)}", err=True)
+    if error is not None:
+        raise error
+
+
+def show_reports(output: Path, formats: tuple[str, ...], claims_file: Path | None = None) -> None:
+    """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI."""
+    import envreport  # noqa: PLC0415 -- pandas and matplotlib, after all measuring is done
+
+    document = envreport.report_document(output, claims_file=claims_file)
+    written = envreport.write_all(output, formats or envreport.DEFAULT_FORMATS, document=document)
+    click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
+    for path in written:
+        click.echo(f"wrote {path}", err=True)
+    annotations = envreport.ci_notice(output, os.environ, document=document)
+    if annotations:
+        click.echo(annotations, err=True)  # GitHub's runner reads commands from either stream
+
+
+def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | None:
+    """Open, work, close; return the error that ended the work, for everything after it must still happen."""
+    error: EnvbenchError | None = None
+    outcome = "done"
+    try:
+        with interruptible():
+            session.open_rungs()
+            work(session, shown)
+    except InterruptedRunError as stopped:
+        error, outcome = stopped, "interrupted"
+    except EnvbenchError as broken:
+        error, outcome = broken, "failed"
+    except OSError as broken:
+        error, outcome = EnvbenchError(f"the system refused: {one_line(broken)}; the rows before are kept"), "failed"
+    except BaseException:
+        session.close("failed", 1)
+        raise
+    session.close(outcome, error.exit_code if error else 0)
+    return error
+
+
+def _abandon(journal: Journal) -> None:
+    """Remove what was made before there was a session."""
+    from envbench.run.reaper import reap_entries  # noqa: PLC0415 -- only on this way out
+
+    for done in reap_entries(journal.entries(), journal.run_id):
+        if not done.error:
+            journal.forget(done.entry.number)
+    journal.close()
+
+
+@contextlib.contextmanager
+def _pinned(plan: Plan) -> Iterator[None]:
+    """Keep the harness, and what it starts itself, on the last CPU, where that was asked for (sched_setaffinity(2)).
+
+    What an engine's daemon starts is not bound; the rows carry pin=yes, for they may not be pooled with others.
+    """
+    if not plan.pin:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _command_line() -> list[str]:
+    return ["envbench", *sys.argv[1:]]

@@ -1,0 +1,1 @@
+"""What can be seen and done from inside an instance, and across two of them."""

@@ -1,0 +1,280 @@
+"""Whose kernel runs the payload, and what can run at all: one kernel or two, other systems, other architectures.
+
+`observe` reads the same facts inside an instance and on the host and compares them; `startup` calls it too.
+"""
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from envbench.clock import NS_PER_S
+from envbench.errors import EnvbenchError
+from envbench.experiments.kernel import foreign, guests, managers
+from envbench.experiments.kernel.windows_image import refusal_of_windows_image
+from envbench.experiments.shared.engine_cli import engine_cli
+from envbench.experiments.shared.running import Running, first, running, shell
+from envbench.experiments.shared.toolbox import OS_RELEASE, toolbox
+from envbench.phases import Experiment
+from envbench.run.bench import Bench, Prepared
+from envbench.settings import Rung
+
+VMM_NAMES = re.compile(
+    r"qemu|kvm|cloud-hyperviso|firecracker|crosvm|VBox|vmware-vmx|bhyve|xen|uml|linux\.uml|dragonball|stratovirt"
+)
+ENGINE_INFO = {
+    "docker": "{{.KernelVersion}}|{{.OperatingSystem}}",
+    "podman": "{{.Host.Kernel}}|{{.Host.Distribution.Distribution}}",
+}
+CLOCK_SLACK_S = 2.0
+"""What the guest's uptime may exceed the start by: the two clocks begin at different moments of it."""
+
+FACTS_SCRIPT = r"""
+B=${ENVBENCH_BUSYBOX:-/bin/busybox}
+put() { { read -r v <"$2"; } 2>/dev/null && echo "@$1=$v"; }
+put boot_id /proc/sys/kernel/random/boot_id
+put release /proc/sys/kernel/osrelease
+put version /proc/version
+echo "@cpu=$($B grep -m1 -E '^(model name|CPU implementer|uarch)' /proc/cpuinfo 2>/dev/null)"
+for d in /sys/bus/pci/devices/* /sys/bus/virtio/devices/*; do
+  [ -r "$d/vendor" ] && read -r a <"$d/vendor" && read -r b <"$d/device" && echo "@device=$a:$b"
+done
+put dmi /sys/class/dmi/id/sys_vendor
+for t in FACP APIC DSDT; do
+  [ -r /sys/firmware/acpi/tables/$t ] &&
+    echo "@acpi=$t $($B dd if=/sys/firmware/acpi/tables/$t bs=1 skip=10 count=14 2>/dev/null | $B tr -cd 'A-Za-z0-9')"
+done
+echo @end=1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one side reads about its kernel and hardware; None and () where it could not be read."""
+
+    boot_id: str | None = None
+    release: str | None = None
+    version: str | None = None
+    cpu: str | None = None
+    devices: tuple[str, ...] = ()
+    firmware: tuple[str, ...] = ()
+
+
+def seen_in(reports: Mapping[str, Sequence[str]]) -> Seen:
+    """Return what the fact script reported."""
+    return Seen(
+        boot_id=first(reports, "boot_id"),
+        release=first(reports, "release") or release_of(first(reports, "version")),
+        version=first(reports, "version"),
+        cpu=first(reports, "cpu"),
+        devices=tuple(sorted(reports.get("device", ()))),
+        firmware=(*reports.get("dmi", ()), *reports.get("acpi", ())),
+    )
+
+
+def release_of(version: str | None) -> str | None:
+    """Return the release in /proc/version ("Linux version RELEASE …"); gVisor has no osrelease of its own."""
+    words = version.split() if version else []
+    return words[2] if words[:2] == ["Linux", "version"] and len(words) > 2 else None
+
+
+def hardware(inside: Seen, host: Seen) -> dict[str, bool]:
+    """Return, for each hardware fact that both sides could read, whether it is the same one."""
+    pairs = {
+        "hardware.cpu": (inside.cpu, host.cpu),
+        "hardware.devices": (inside.devices, host.devices),
+        "hardware.firmware": (inside.firmware, host.firmware),
+    }
+    return {name: left == right for name, (left, right) in pairs.items() if left and right}
+
+
+def uptime_is_new(uptime_s: float, start_s: float) -> bool:
+    """Return whether this start alone explains an uptime at the ready line: a kernel was booted for it."""
+    return uptime_s <= start_s + CLOCK_SLACK_S
+
+
+def run(bench: Bench) -> None:
+    """Observe every rung, then what else can run: two userlands, Windows' image, other architectures, other systems."""
+    host = seen_on_host(bench)
+    observe(bench, host)
+    managers.run(bench)
+    _engines(bench, host)
+    with bench.attempt(Experiment.KERNEL, "two userlands on one kernel"):
+        two_userlands(bench)
+    for prepared in bench.containers():
+        with bench.attempt(Experiment.KERNEL, f"{prepared.name}: an image for Windows"):
+            refuse_windows(bench, prepared)
+    with bench.attempt(Experiment.KERNEL, "a program for another CPU architecture", foreign.REMEDY):
+        foreign.run(bench)
+    guests.run(bench)
+
+
+def observe(bench: Bench, host: Seen | None = None) -> None:
+    """Write the rows that compare each rung's kernel and hardware with the host's."""
+    host = host or seen_on_host(bench)
+    releases = {"host": host.release}
+    for prepared in bench.chosen():
+        if prepared.rung.backend == "process":
+            continue
+        with bench.attempt(Experiment.KERNEL, prepared.name):
+            releases[prepared.name] = _observe_one(bench, prepared, host)
+            bench.say(f"kernel: {prepared.name}: {releases[prepared.name] or 'release unreadable'}")
+    known = {name: release for name, release in releases.items() if release}
+    # Containers alone would show it of one kernel by necessity: without a machine the question is open.
+    if bench.vms() and len(known) > 1:
+        detail = "; ".join(f"{name}: {release}" for name, release in known.items())
+        bench.record("all_kernels_equal", len(set(known.values())) == 1, detail=detail)
+
+
+def seen_on_host(bench: Bench) -> Seen:
+    """Return the host's own facts, read by the same script. Raises BackendError without the process rung."""
+    bare = bench.bare()
+    if bare is None:
+        raise EnvbenchError("the host's side is read by the rung process; try: --backend process beside it")
+    with running(bench, bare, shell(FACTS_SCRIPT)) as run_:
+        return _facts(bench, run_)
+
+
+def _facts(bench: Bench, run_: Running) -> Seen:
+    run_.read_until(lambda line: line.startswith("@end="), bench.settings.deadline_s, "end of its facts")
+    return seen_in(run_.reports())
+
+
+def _observe_one(bench: Bench, prepared: Prepared, host: Seen) -> str | None:
+    rung = prepared.rung
+    with running(bench, prepared, shell(FACTS_SCRIPT)) as run_:
+        inside = _facts(bench, run_)
+        _record_equal(bench, rung, "boot_id_equals_host", inside.boot_id, host.boot_id)
+        _record_equal(bench, rung, "kernel_equals_host", inside.version, host.version)
+        _record_uptime(bench, rung, run_)
+        pids = run_.instance.processes()
+        _record_host_side(bench, rung, run_.nonce, pids)
+    same = hardware(inside, host)
+    for name, equal in same.items():
+        field = name.partition(".")[2]
+        bench.record(name, equal, rung, detail=f"inside {_shown(inside, field)}; host {_shown(host, field)}")
+    if same:
+        differs = [name for name, equal in same.items() if not equal]
+        seen = f"compared: {', '.join(same)}; differs: {', '.join(differs) or 'nothing'}"
+        bench.record("hardware_equals_host", not differs, rung, detail=seen)
+    return inside.release
+
+
+def _shown(view: Seen, field: str) -> str:
+    value = getattr(view, field)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _record_equal(bench: Bench, rung: Rung, name: str, inside: str | None, host: str | None) -> None:
+    if inside and host:
+        bench.record(name, inside == host, rung, detail=f"inside {inside}; host {host}")
+
+
+def _record_uptime(bench: Bench, rung: Rung, run_: Running) -> None:
+    ready = next(line for line in run_.lines if run_.nonce in line and "uptime_s=" in line)
+    with contextlib.suppress(ValueError):
+        uptime_s = float(ready.rpartition("uptime_s=")[2].split()[0] if ready.split()[-1] != "uptime_s=" else "")
+        start_s = run_.start_ns / NS_PER_S
+        new = uptime_is_new(uptime_s, start_s)
+        bench.record(
+            "uptime_starts_at_zero", new, rung, detail=f"uptime {uptime_s:g} s after a start of {start_s:.2f} s"
+        )
+
+
+def _record_host_side(bench: Bench, rung: Rung, nonce: str, pids: Sequence[int]) -> None:
+    payload = payload_on_host(nonce, pids)
+    shown = f"pid {payload}" if payload else f"not among the host processes {list(pids)}"
+    bench.record("visible_on_host", payload is not None, rung, detail=shown)
+    names = {pid: _comm(pid) for pid in pids}
+    monitors = sorted({name for name in names.values() if VMM_NAMES.search(name)})
+    bench.record(
+        "hypervisor_process", bool(monitors), rung, detail=f"processes: {', '.join(sorted(set(names.values())))}"
+    )
+    holders = [pid for pid in pids if holds_kvm(pid)]
+    bench.record("needs_kvm_device", bool(holders), rung, detail=f"processes that hold /dev/kvm: {len(holders)}")
+
+
+def payload_on_host(nonce: str, pids: Sequence[int], proc: Path = Path("/proc")) -> int | None:
+    """Return the host process that runs the payload's ready script with this nonce, None where the host shows none.
+
+    The nonce must be an argument of its own behind the script's: a machine's monitor may have it in its kernel's words.
+    """
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
+            if nonce.encode() in words and any(word.endswith(b"/envbench/ready") for word in words):
+                return pid
+    return None
+
+
+def holds_kvm(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Return whether this process has /dev/kvm, or a machine made with it, open."""
+    with contextlib.suppress(OSError):
+        for descriptor in (proc / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = str(descriptor.readlink())
+                if target == "/dev/kvm" or target.startswith("anon_inode:kvm"):
+                    return True
+    return False
+
+
+def _comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", errors="replace").strip()
+    except OSError:
+        return "gone"
+
+
+def two_userlands(bench: Bench) -> None:
+    """Run the payload's own userland and the toolbox's (this machine's distribution) and compare what each reads."""
+    containers = [one for one in bench.containers() if one in bench.chosen(one_of_a_kind=True)]
+    if not containers:
+        raise EnvbenchError("no container rung here")
+    with toolbox(bench, [one.rung.backend for one in containers]) as tools:
+        for prepared in containers:
+            other = next((one for one in tools.rungs if one.rung.backend == prepared.rung.backend), None)
+            if other is None:
+                continue
+            with bench.attempt(Experiment.KERNEL, f"{prepared.name}: two userlands"):
+                _compare_userlands(bench, prepared, other)
+
+
+def _compare_userlands(bench: Bench, prepared: Prepared, other: Prepared) -> None:
+    script = FACTS_SCRIPT.replace("echo @end=1", f"put os {OS_RELEASE}; put debian /etc/debian_version; echo @end=1")
+    seen, names = [], []
+    for one in (prepared, other):
+        with running(bench, one, shell(script)) as run_:
+            seen.append(_facts(bench, run_))
+            names.append(first(run_.reports(), "os") or "BusyBox, no os-release")
+    if names[0] == names[1]:
+        raise EnvbenchError("both trees carry the same os-release; nothing was shown")
+    same = seen[0].boot_id == seen[1].boot_id and seen[0].release == seen[1].release and seen[0].release is not None
+    detail = "; ".join(f"{name}: {one.release}, boot {one.boot_id}" for name, one in zip(names, seen, strict=True))
+    bench.record("two_userlands_one_kernel", same, prepared.rung, detail=detail)
+
+
+def _engines(bench: Bench, host: Seen) -> None:
+    """Compare what each engine says of its own machine with the one that its client runs on."""
+    for prepared in bench.containers():
+        cli = engine_cli(prepared)
+        if cli is not None:
+            with bench.attempt(Experiment.KERNEL, f"{prepared.name}: where its engine runs"):
+                kernel, _, system = cli.run(
+                    bench.settings.run_id, "info", "--format", ENGINE_INFO[cli.program]
+                ).partition("|")
+                same = kernel == host.release
+                bench.record(
+                    "engine_kernel_equals_client", same, prepared.rung, detail=f"{kernel}; client {host.release}"
+                )
+                bench.record("engine_is_desktop", "docker desktop" in system.lower(), prepared.rung, detail=system)
+
+
+def refuse_windows(bench: Bench, prepared: Prepared) -> None:
+    """Load and start an image that says os=windows and record the engine's answer; other rungs are left out."""
+    cli = engine_cli(prepared)
+    if cli is None:
+        return
+    refused, words = refusal_of_windows_image(cli, bench, prepared)
+    bench.record("windows_image_refused", refused, prepared.rung, detail=words)
+    bench.say(f"kernel: {prepared.name}: image for Windows {'refused' if refused else 'accepted'}")

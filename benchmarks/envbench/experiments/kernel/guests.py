@@ -1,0 +1,143 @@
+"""Guests that are not what this machine is: another operating system's kernel, another CPU architecture.
+
+Both run under emulation (TCG), whatever this machine's KVM can do: what is asked is whether they reach their ready
+mark.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from envbench.backends.shared.child import Child, environment, output_pipe
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError
+from envbench.experiments.shared import artefacts
+from envbench.experiments.shared.running import Output
+from envbench.payload.entries import Entry
+from envbench.payload.initramfs import cpio, write_initramfs
+from envbench.phases import Experiment
+from envbench.run.bench import Bench
+from envbench.settings import Rung, new_nonce
+
+MACH_MARK = "vm_page: page table size"
+"""Mach's own word once its virtual memory is up; its banner alone might be any program's."""
+MACH_BANNER = "GNU Mach"
+DEADLINE_S = 120.0
+_KERNEL = Experiment.KERNEL
+
+FOREIGN_INIT = """\
+#!/busybox sh
+/busybox mkdir -p /proc
+/busybox mount -t proc proc /proc
+/busybox echo "ENVBENCH-READY {nonce} $(/busybox uname -s) $(/busybox uname -r) $(/busybox uname -m)"
+/busybox poweroff -f
+"""
+
+
+class GuestInstance:
+    """A machine whose serial line is its standard output: as much of `Instance` as reading needs."""
+
+    def __init__(self, child: Child, output: int) -> None:
+        self._child, self._output = child, output
+
+    def output_fileno(self) -> int:
+        """Return the read end of the serial line."""
+        return self._output
+
+    def decode(self, chunk: bytes) -> bytes:
+        """Return the chunk: nothing frames a serial line."""
+        return chunk
+
+    def console_tail(self) -> str:
+        """Return "": all it said has been read."""
+        return ""
+
+    def destroy(self) -> None:
+        """End it."""
+        self._child.kill()
+        os.close(self._output)
+
+
+def run(bench: Bench) -> None:
+    """Boot both guests, each if its emulator and its files are here."""
+    with bench.attempt(_KERNEL, "a guest that is not Linux", artefacts.REMEDY):
+        _boot_mach(bench)
+    with bench.attempt(_KERNEL, "a guest of another CPU architecture", artefacts.REMEDY):
+        _boot_foreign(bench)
+
+
+def _boot_mach(bench: Bench) -> None:
+    kernel = artefacts.mach_kernel(bench.settings.cache_dir)
+    if kernel is None:
+        bench.skip(_KERNEL, "a guest that is not Linux", "no such kernel in the cache", artefacts.REMEDY)
+        return
+    words = ("-machine", "pc", "-m", "128", "-kernel", kernel, "-append", "console=com0")
+    lines = boot(bench, "qemu-system-x86_64", words, MACH_MARK)
+    banner = next((line for line in lines if line.startswith(MACH_BANNER)), "no banner")
+    _record(
+        bench, "guest_not_linux_ready", banner != "no banner", f"{banner} (the kernel of the Hurd, without its servers)"
+    )
+
+
+def _boot_foreign(bench: Bench) -> None:
+    names = artefacts.foreign_machine()
+    kernel, busybox = (find(bench.settings.cache_dir) for find in (artefacts.foreign_kernel, artefacts.foreign_busybox))
+    if names is None or kernel is None or busybox is None:
+        reason = "no kernel and busybox for another architecture in the cache"
+        bench.skip(_KERNEL, "a guest of another CPU architecture", reason, artefacts.REMEDY)
+        return
+    nonce = new_nonce()
+    initramfs = bench.settings.work_dir / "foreign-initramfs"
+    entries = (
+        Entry("busybox", stat.S_IFREG | 0o755, busybox.read_bytes()),
+        Entry("init", stat.S_IFREG | 0o755, FOREIGN_INIT.format(nonce=nonce).encode()),
+    )
+    write_initramfs(initramfs, cpio(entries))
+    machine = ("-machine", "virt", "-cpu", "cortex-a57") if names[1] == "aarch64" else ("-machine", "q35")
+    console = "ttyAMA0" if names[1] == "aarch64" else "ttyS0"
+    append = f"console={console} panic=-1 quiet"
+    words = (*machine, "-m", "512", "-kernel", kernel, "-initrd", initramfs, "-append", append)
+    mark = f"ENVBENCH-READY {nonce}"
+    lines = boot(bench, f"qemu-system-{names[1]}", words, mark)
+    said = next(line for line in lines if mark in line).partition(mark)[2].strip()
+    _record(bench, "guest_other_arch_ready", said.endswith(names[1]), f"{said} on {os.uname().machine}")
+
+
+def _record(bench: Bench, name: str, ready: bool, detail: str) -> None:
+    bench.record(name, ready, Rung("qemu", {"accel": "tcg"}, bench.settings.profile), detail=detail)
+    bench.say(f"kernel: {name.replace('_', ' ')}: {detail}")
+
+
+def boot(bench: Bench, program: str, words: Sequence[str | Path], mark: str) -> list[str]:
+    """Boot a machine and return the lines of its serial console up to the one with `mark`; it is ended then.
+
+    Raises BackendError without the emulator or where the machine ends before, StartTimeoutError after the deadline.
+    """
+    if shutil.which(program) is None:
+        raise BackendError(f"no {program}; try: apt install qemu-system-arm qemu-system-x86")
+    argv = (
+        *(program, "-accel", "tcg", *words, "-display", "none", "-serial", "stdio", "-monitor", "none"),
+        *("-nodefaults", "-no-reboot", "-no-user-config"),
+    )
+    bench.order += 1
+    reader, writer = output_pipe()
+    requested_ns = monotonic_ns()
+    try:
+        child = Child(argv, environment(bench.settings.run_id), writer)
+    except BackendError:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    instance = GuestInstance(child, reader)
+    try:
+        run_ = Output(instance, "", requested_ns)
+        if not run_.read_until(lambda line: mark in line, DEADLINE_S, f"{mark!r}"):
+            raise BackendError(f"{program} ended before {mark!r}; last words: {run_.last_words()}")
+        after_s = (monotonic_ns() - requested_ns) / NS_PER_S
+        bench.say(f"kernel: {program} said {mark.split(maxsplit=1)[0]!r} after {after_s:.1f} s")
+        return run_.lines
+    finally:
+        instance.destroy()

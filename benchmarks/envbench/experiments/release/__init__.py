@@ -1,0 +1,1 @@
+"""What an instance leaves behind once it is gone."""

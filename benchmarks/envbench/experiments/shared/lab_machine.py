@@ -1,0 +1,160 @@
+"""A machine with devices that no timed rung has: a balloon, CPU slots and a monitor to work them, a disk that keeps.
+
+It boots the same kernel and payload as the rung `qemu`, with the modules that these devices need beside the payload.
+"""
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from envbench.backend import Mark, Workload
+from envbench.backends.qemu import QemuInstance
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError
+from envbench.experiments.shared.running import Running, await_ready, shell
+from envbench.payload.kernel import find_kernel
+from envbench.payload.modules import module_chain
+from envbench.payload.tree import tree_of_run
+from envbench.run.bench import Bench, Prepared
+from envbench.settings import Settings, new_nonce
+from envbench.traces.journal import Kind
+from envbench.vm.direct import start_direct
+from envbench.vm.emulator import find_emulator
+from envbench.vm.guest import Disk
+from envbench.vm.recipe import make_recipe
+
+MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "ext4")
+LOAD_MODULES = """
+for m in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$m; done
+"""
+
+
+class Monitor:
+    """QEMU's machine protocol on a unix socket (QEMU, docs/interop/qmp-spec). Raises BackendError with QEMU's words."""
+
+    def __init__(self, path: Path, timeout_s: float = 20.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout_s)
+        self._socket.connect(str(path))
+        self._lines = self._socket.makefile("r", encoding="utf-8")
+        self._lines.readline()  # The greeting.
+        self.execute("qmp_capabilities")
+
+    def execute(self, command: str, **arguments: Any) -> Any:
+        """Return the answer to one command; events in between are left aside."""
+        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        for line in self._lines:
+            answer = json.loads(line)
+            if "error" in answer:
+                raise BackendError(f"QEMU: {answer['error'].get('desc', 'refused')}")
+            if "return" in answer:
+                return answer["return"]
+        raise BackendError("QEMU closed its monitor")
+
+    def set_memory(self, memory_bytes: int) -> None:
+        """Have the balloon leave the guest this much."""
+        self.execute("balloon", value=memory_bytes)
+
+    def add_cpu(self) -> None:
+        """Plug a CPU into the first free slot."""
+        slots = [slot for slot in self.execute("query-hotpluggable-cpus") if "qom-path" not in slot]
+        if not slots:
+            raise BackendError("the machine has no free CPU slot")
+        self.execute("device_add", driver=slots[-1]["type"], id="cpu-envbench", **slots[-1]["props"])
+
+    def close(self) -> None:
+        """Hang up."""
+        self._lines.close()
+        self._socket.close()
+
+
+def lab_settings(settings: Settings) -> Settings:
+    """Return the run's settings with a payload that carries the modules beside its minimal tree, made on first call.
+
+    Raises BackendError where the kernel has no such module, neither as a file nor built in. A kernel without a module
+    folder must have all of them built in.
+    """
+    work_dir = settings.work_dir / "lab"
+    tree = work_dir / "tree"
+    if not tree.exists():
+        folder = find_kernel(settings.cache_dir, settings.kernel).modules
+        chain = module_chain(folder, MODULES) if folder else []
+        work_dir.mkdir(mode=0o700, exist_ok=True)
+        minimal = tree_of_run(replace(settings, profile="minimal")).path
+        shutil.copytree(minimal, tree, symlinks=True, copy_function=os.link)
+        (tree / "modules").mkdir()
+        (tree / "modules/order").write_text("\n".join(name for name, _ in chain), "ascii")
+        for name, data in chain:
+            (tree / "modules" / name).write_bytes(data)
+    return replace(settings, work_dir=work_dir, profile="minimal", image=None, disk=None)
+
+
+def is_lab_able(prepared: Prepared) -> bool:
+    """Return whether this rung's machine can be had with other devices: QEMU that boots a kernel directly."""
+    return prepared.rung.backend == "qemu" and prepared.rung.variant.get("boot", "kernel") == "kernel"
+
+
+@contextmanager
+def lab_machine(
+    bench: Bench,
+    prepared: Prepared,
+    script: str,
+    *,
+    disk: Disk | None = None,
+    memory_bytes: int,
+    keep_running: bool = True,
+) -> Iterator[tuple[Running, Monitor]]:
+    """Boot the machine with a script as payload; yield it, when it is ready, with its monitor. Ended with the block.
+
+    Raises BackendError, StartTimeoutError.
+    """
+    settings = lab_settings(bench.settings)
+    emulator = find_emulator()
+    recipe = make_recipe(settings, prepared.rung.variant, emulator.architecture)
+    bench.order += 1
+    folder = settings.work_dir / f"machine-{bench.order}"
+    name = f"envbench-{settings.run_id}-lab-{bench.order}"
+    number = bench.journal.intend(Kind.FOLDER, str(folder))
+    folder.mkdir()
+    workload = Workload(new_nonce(), shell(LOAD_MODULES + script), memory_bytes, keep_running=keep_running)
+    monitor_path = folder / "monitor"
+    guest = replace(
+        recipe.guest(folder, name, workload),
+        disks=(disk,) if disk else (),
+        more=(
+            *("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
+            *("-qmp", f"unix:{monitor_path},server=on,wait=off"),
+        ),
+    )
+    moments: dict[Mark, int] = {}
+    deadline_ns = monotonic_ns() + int(bench.settings.deadline_s * NS_PER_S)
+    try:
+        machine = start_direct(
+            guest, emulator, settings.run_id, folder / "log", lambda mark: _note(moments, mark), deadline_ns
+        )
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        bench.journal.forget(number)
+        raise
+    instance = QemuInstance(name, machine, folder, True, bench.journal, number)
+    try:
+        run_ = Running(instance, workload.nonce, moments[Mark.REQUESTED])
+        await_ready(run_, bench.settings.deadline_s)
+        monitor = Monitor(monitor_path)
+        try:
+            yield run_, monitor
+        finally:
+            monitor.close()
+    finally:
+        instance.destroy()
+
+
+def _note(moments: dict[Mark, int], mark: Mark) -> None:
+    """Note a moment."""
+    moments.setdefault(mark, monotonic_ns())

@@ -1,0 +1,1 @@
+"""How large the artefacts are, and what they hold."""

@@ -1,0 +1,246 @@
+"""How large the artefacts are that rungs start from, by every usual definition, and what they hold, class by class.
+
+A size has at least three meanings (transferred, on this disk, virtual); all are written, `disk` is the headline.
+"""
+
+import gzip
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from envbench.backends.shared.child import run_command
+from envbench.errors import BackendError
+from envbench.experiments.shared.engine_cli import EngineCli, engine_cli, image_of
+from envbench.experiments.size.contents import CLASSES, image_files, items_of, tree_files
+from envbench.experiments.size.disk_contents import disk_contents
+from envbench.payload import floor
+from envbench.payload.distro import distro_disk, distro_folder, distro_initrd, distro_tree
+from envbench.payload.entries import entries
+from envbench.payload.initramfs import cpio
+from envbench.payload.kernel import GuestKernel, find_kernel
+from envbench.payload.tree import tree_of_run
+from envbench.phases import Experiment
+from envbench.run.bench import Bench, Prepared
+from envbench.settings import Settings
+from envbench.vm.emulator import find_emulator
+from envbench.vm.guest import disk_format
+from envbench.vm.recipe import make_recipe
+
+DISTRO = "distro"
+DISTRO_REMEDY = "run once as root with --profile distro; the userland stays in the cache"
+DISK_REMEDY = "apt install e2fsprogs mtools; for what they do not read: guestfish --ro -a DISK -i"
+FILESYSTEM = "filesystem"
+"""The class of what an artefact takes on the disk beyond the lengths of its files."""
+GZIP_LEVEL = 1
+"""gzip's fastest: what is compared is packed alike everywhere."""
+BLOCK_BYTES = 512
+"""Unit of st_blocks (stat(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """What a rung starts from; sizes in bytes, None where this kind of artefact has no such size."""
+
+    transfer: int | None
+    disk: int
+    virtual: int | None
+    items: Mapping[str, int] = field(default_factory=dict)
+    words: str = ""
+
+
+def run(bench: Bench) -> None:
+    """Write the sizes of every rung's artefact, and of a whole distribution's where its userland is here."""
+    observe(bench)
+    with bench.attempt(Experiment.SIZE, "a whole distribution", DISTRO_REMEDY):
+        whole_distribution(bench)
+
+
+def observe(bench: Bench) -> None:
+    """Write the sizes of every rung's artefact, the user's own image and disk among them; `startup` calls it too."""
+    for prepared in bench.rungs:
+        if prepared.rung.backend not in ("process", "wsl"):
+            with bench.attempt(Experiment.SIZE, prepared.name):
+                _record(bench, prepared, measure(bench, prepared))
+
+
+def measure(bench: Bench, prepared: Prepared) -> Artefact:
+    """Return the sizes of what this rung starts from. Raises BackendError, OSError."""
+    cli = engine_cli(prepared)
+    if prepared.is_vm:
+        return machine_artefact(bench, prepared)
+    if cli is not None:
+        return image_artefact(bench, prepared, cli)
+    tree = tree_of_run(bench.settings)
+    return tree_artefact(tree.path)
+
+
+def tree_artefact(tree: Path, words: str = "the tree itself") -> Artefact:
+    """Return the sizes of a tree that a runtime starts from: as blocks on the disk, and as the length of its files."""
+    length = sum(size_bytes for _, size_bytes in tree_files(tree))
+    stats = (path.lstat() for path in tree.rglob("*"))
+    blocks = {(status.st_dev, status.st_ino): status.st_blocks for status in stats}
+    disk = sum(blocks.values()) * BLOCK_BYTES
+    return Artefact(_packed_length(tree), disk, length, with_filesystem(items_of(tree_files(tree)), disk), words)
+
+
+def with_filesystem(items: Mapping[str, int], disk_bytes: int) -> dict[str, int]:
+    """Add what the disk holds beyond the lengths of the files: ends of blocks, inodes, a journal.
+
+    A disk that is smaller than its files (compressed, or with holes in them) says nothing of that: no such class then.
+    """
+    rest = disk_bytes - sum(items.values())
+    return {**items, FILESYSTEM: rest} if rest >= 0 else dict(items)
+
+
+def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
+    """Return the sizes of an engine's image: as the engine says, and as `save` and gzip make it for the wire."""
+    run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
+    disk = int(cli.run(run_id, "image", "inspect", "--format", "{{.Size}}", image))
+    saved = bench.settings.work_dir / "saved-image.tar"
+    items: Mapping[str, int] = {}
+    try:
+        cli.run(run_id, "save", "--output", saved, image, deadline_s=300)
+        compressed = _gzip_length(saved)
+        with bench.attempt(Experiment.SIZE, f"{prepared.name}: what its image holds"):
+            items = items_of(image_files(saved).items())
+    finally:
+        saved.unlink(missing_ok=True)
+    return Artefact(compressed, disk, disk, items, f"image {image}")
+
+
+def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
+    """Return the sizes of what a machine boots: a disk, or a kernel with an initramfs (and the distro's disk)."""
+    settings, variant = bench.settings, prepared.rung.variant
+    if variant.get("boot") == "floor":
+        return Artefact(None, floor.DISK_BYTES, floor.DISK_BYTES, {}, "a boot sector, which holds no files")
+    if variant.get("boot") == "disk":
+        return _listed(bench, prepared, disk_sizes(booted_disk(settings, variant), settings.run_id))
+    if settings.profile == DISTRO:
+        return distro_machine(settings)
+    kernel = find_kernel(settings.cache_dir, settings.kernel)
+    tree = tree_of_run(settings).path
+    archive = cpio(entries(tree)) if settings.initrd is None else settings.initrd.read_bytes()
+    items = dict.fromkeys(CLASSES, 0) if settings.initrd else items_of(tree_files(tree))
+    # The archive's own headers and padding: its content is itemised like the tree's.
+    items["initramfs"] += len(archive) - sum(items.values())
+    return _with_kernel(kernel, archive, Artefact(0, 0, 0, items, "kernel and initramfs"))
+
+
+def distro_machine(settings: Settings) -> Artefact:
+    """Return the sizes of the distro profile's machine: kernel, initramfs and the disk with the userland."""
+    kernel = find_kernel(settings.cache_dir, settings.kernel)
+    if kernel.modules is None:
+        raise BackendError(f"{kernel.path} comes without modules for a disk")
+    disk, archive = distro_disk(settings.cache_dir), distro_initrd(kernel.modules)
+    said = disk_sizes(disk, settings.run_id)
+    items = with_filesystem(items_of(tree_files(distro_tree(settings.cache_dir))), said.disk)
+    items["initramfs"] += len(archive)
+    return _with_kernel(kernel, archive, replace(said, items=items, words="kernel, initramfs and the distro's disk"))
+
+
+def _with_kernel(kernel: GuestKernel, archive: bytes, rest: Artefact) -> Artefact:
+    """Add the kernel's file and the initramfs to the sizes of the rest."""
+    kernel_bytes = kernel.path.stat().st_size
+    more = kernel_bytes + len(archive)
+    items = {**rest.items, "kernel": rest.items.get("kernel", 0) + kernel_bytes}
+    packed = kernel_bytes + len(gzip.compress(archive, GZIP_LEVEL, mtime=0))
+    words = f"{rest.words} ({kernel.release})"
+    return Artefact((rest.transfer or 0) + packed, rest.disk + more, (rest.virtual or 0) + more, items, words)
+
+
+def booted_disk(settings: Settings, variant: Mapping[str, str]) -> Path:
+    """Return the disk that this variant boots: the user's own, or the distro profile's. Raises BackendError."""
+    recipe = make_recipe(settings, variant, find_emulator().architecture)
+    if recipe.disk is None:
+        raise BackendError("no disk to look at; try: --disk FILE")
+    return recipe.disk.path
+
+
+def disk_sizes(disk: Path, run_id: str) -> Artefact:
+    """Return the sizes of a disk image by `qemu-img info`, and compressed for the wire; what it holds is not listed."""
+    words = ("qemu-img", "info", "--output", "json", "-f", disk_format(disk), disk)
+    said = json.loads(run_command(words, run_id, "qemu-img info"))
+    return Artefact(_gzip_length(disk), int(said["actual-size"]), int(said["virtual-size"]), {}, f"disk {disk.name}")
+
+
+def _listed(bench: Bench, prepared: Prepared, sizes: Artefact) -> Artefact:
+    """Add what the disk holds, as far as it can be read; what cannot is noted, and its rest is not known then."""
+    settings, what = bench.settings, f"{prepared.name}: what its disk holds"
+    with bench.attempt(Experiment.SIZE, what, DISK_REMEDY):
+        found = disk_contents(booted_disk(settings, prepared.rung.variant), settings.work_dir, settings.run_id)
+        for unread in found.unread:
+            bench.skip(Experiment.SIZE, what, unread, DISK_REMEDY)
+        if found.files:
+            items = items_of(found.files)
+            return replace(sizes, items=items if found.unread else with_filesystem(items, sizes.disk))
+    return sizes
+
+
+def whole_distribution(bench: Bench) -> None:
+    """Measure the distro profile's image and machine too, where its userland is in the cache; nothing is booted."""
+    settings = bench.settings
+    if settings.profile == DISTRO or settings.image or settings.disk:
+        return
+    if os.geteuid() != 0 or not (distro_folder(settings.cache_dir) / "tree").exists():
+        bench.skip(Experiment.SIZE, "a whole distribution's image and machine", "not in the cache", DISTRO_REMEDY)
+        return
+    of_distro = replace(settings, profile=DISTRO)
+    tree = distro_tree(settings.cache_dir)
+    ways: tuple[tuple[Prepared | None, Callable[[], Artefact]], ...] = (
+        (next(iter(bench.main_containers()), None), lambda: tree_artefact(tree, "the tree that its image is made of")),
+        (next(iter(bench.vms()), None), lambda: distro_machine(of_distro)),
+    )
+    for prepared, look in ways:
+        if prepared is not None:
+            with bench.attempt(Experiment.SIZE, f"{prepared.name}, whole distribution", DISTRO_REMEDY):
+                _record(bench, replace(prepared, rung=replace(prepared.rung, profile=DISTRO)), look())
+
+
+def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
+    for name in ("transfer", "disk", "virtual"):
+        value = getattr(artefact, name)
+        if value is not None:
+            bench.record(name, value, prepared.rung, detail=artefact.words)
+    for name, size_bytes in artefact.items.items():
+        bench.record(f"item.{name}", size_bytes, prepared.rung, detail=artefact.words)
+    bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
+
+
+class _Counter:
+    """A file that only counts what is written to it."""
+
+    def __init__(self) -> None:
+        self.length = 0
+
+    def write(self, data: bytes) -> int:
+        self.length += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held."""
+
+
+def _gzip_length(path: Path) -> int:
+    """Return how long the file is once compressed; nothing is written."""
+    with path.open("rb") as source, _counting_gzip() as (target, counter):
+        shutil.copyfileobj(source, target, 1 << 20)
+    return counter.length
+
+
+def _packed_length(tree: Path) -> int:
+    """Return how long the tree is as a compressed archive; nothing is written."""
+    with _counting_gzip() as (target, counter), tarfile.open(fileobj=target, mode="w|") as archive:
+        archive.add(tree, ".")
+    return counter.length
+
+
+@contextmanager
+def _counting_gzip() -> Iterator[tuple[gzip.GzipFile, _Counter]]:
+    counter = _Counter()
+    with gzip.GzipFile(fileobj=counter, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) as target:
+        yield target, counter

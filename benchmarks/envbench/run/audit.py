@@ -1,0 +1,161 @@
+"""The proof of a clean end: what the run was seen to make, and what of that is still there when it is over.
+
+Looks for itself rather than believing the engines: processes by id and start time, cgroups by path, mounts, sockets
+and files by the run's id in their name, containers and domains by asking each engine for what carries the run's
+label.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from time import sleep
+from typing import Protocol, runtime_checkable
+
+from envbench.backend import Backend, Instance
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import EnvbenchError
+from envbench.traces.procfs import marked_processes, process_start_ticks
+from envbench.traces.removal import mounts_under
+
+GRACE_S = 3.0
+"""What an engine clears up behind itself (a monitor's clean-up command, a cgroup) may end a little after its answer."""
+REMEMBERED_MAX = 1000
+"""Above so many processes and cgroups those that are gone are forgotten: a long run needs no more memory."""
+
+
+@runtime_checkable
+class Accountable(Protocol):
+    """A backend that can be asked what its engine still holds of a run."""
+
+    def remaining(self) -> tuple[str, ...]:
+        """Return the names of what the engine still has that carries the run's id. Raises EnvbenchError."""
+        ...
+
+
+class Witness:
+    """Notes what instances showed of themselves while they ran; says at the end what is left of it."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._processes: set[tuple[int, int]] = set()
+        self._cgroups: set[Path] = set()
+        self._backends: dict[str, Backend] = {}
+        self._instances = 0
+        self._forgotten = {"processes": 0, "cgroups": 0}
+
+    def watch(self, name: str, backend: Backend) -> None:
+        """Ask this backend too at the end."""
+        self._backends[name] = backend
+
+    def note(self, instance: Instance) -> None:
+        """Note an instance's processes and cgroup while it runs."""
+        self._instances += 1
+        for pid in instance.processes():
+            started = process_start_ticks(pid)
+            if started is not None:
+                self._processes.add((pid, started))
+        cgroup = instance.cgroup()
+        if cgroup is not None:
+            self._cgroups.add(cgroup)
+        if len(self._processes) + len(self._cgroups) > REMEMBERED_MAX:
+            self._forget_what_is_gone()
+
+    def checked(self) -> dict[str, int]:
+        """Return how much was looked at."""
+        return {
+            "instances": self._instances,
+            "processes": len(self._processes) + self._forgotten["processes"],
+            "cgroups": len(self._cgroups) + self._forgotten["cgroups"],
+        }
+
+    def left(self, grace_s: float = GRACE_S) -> tuple[str, ...]:
+        """Return what is still there after `grace_s` seconds at most, one line each; () is a clean end."""
+        deadline_ns = monotonic_ns() + int(grace_s * NS_PER_S)
+        while (found := self._found()) and monotonic_ns() < deadline_ns:
+            sleep(0.1)
+        return found
+
+    def _forget_what_is_gone(self) -> None:
+        processes = {(pid, started) for pid, started in self._processes if process_start_ticks(pid) == started}
+        cgroups = {path for path in self._cgroups if path.exists()}
+        self._forgotten["processes"] += len(self._processes) - len(processes)
+        self._forgotten["cgroups"] += len(self._cgroups) - len(cgroups)
+        self._processes, self._cgroups = processes, cgroups
+
+    def _found(self) -> tuple[str, ...]:
+        found = [f"process {pid}" for pid, started in sorted(self._processes) if process_start_ticks(pid) == started]
+        marked = marked_processes(self._run_id)
+        found += [f"process {pid} (carries the run's id): {_command_of(pid)}" for pid in marked]
+        found += [f"cgroup {path}" for path in sorted(self._cgroups) if path.exists()]
+        found += [f"mount {path}" for path in mounts_under(Path("/")) if self._run_id in str(path)]
+        found += [f"file {path}" for path in _files_of(self._run_id)]
+        for name, backend in self._backends.items():
+            if isinstance(backend, Accountable):
+                with contextlib.suppress(EnvbenchError):
+                    found += [f"{name} {thing}" for thing in backend.remaining()]
+        return tuple(dict.fromkeys(found))
+
+
+def traces_of(run_id: str) -> tuple[str, ...]:
+    """Return all that can be found of a run, whoever made it: for a run that this process did not see.
+
+    Engines are asked through their own commands, where they are there.
+    """
+    found = [f"process {pid}: {_command_of(pid)}" for pid in marked_processes(run_id)]
+    found += [f"mount {path}" for path in mounts_under(Path("/")) if run_id in str(path)]
+    found += [f"cgroup {path}" for path in _cgroups_of(run_id)]
+    found += [f"file {path}" for path in _files_of(run_id, *_LIBVIRTS)]
+    for engine, command in _LISTINGS.items():
+        found += [f"{engine} {name}" for name in _names_from(command) if run_id in name]
+    return tuple(found)
+
+
+_LISTINGS = {
+    "docker container": ("docker", "ps", "--all", "--format", "{{.Names}}"),
+    "docker image": ("docker", "images", "--format", "{{.Repository}}:{{.Tag}}"),
+    "podman container": ("podman", "ps", "--all", "--format", "{{.Names}}"),
+    "podman image": ("podman", "images", "--format", "{{.Repository}}:{{.Tag}}"),
+    "libvirt domain": ("virsh", "--quiet", "list", "--all", "--name"),
+}
+
+
+def _names_from(command: tuple[str, ...]) -> list[str]:
+    if shutil.which(command[0]) is None:
+        return []
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+def _command_of(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "gone"
+    return " ".join(word.decode("utf-8", errors="replace") for word in words)[:80]
+
+
+def _cgroups_of(run_id: str) -> list[Path]:
+    found = []
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        found += [Path(folder, name) for name in names if run_id in name]
+    return sorted(found)
+
+
+_LIBVIRTS = (Path("/run/libvirt/qemu"), Path("/var/log/libvirt/qemu"))
+"""Where the system's libvirt notes running domains, and keeps their logs; both outlive a daemon that is killed."""
+
+
+def _files_of(run_id: str, *more: Path) -> list[Path]:
+    """Return files and folders in the places for temporary ones, and in `more`, whose name carries the run's id."""
+    places = dict.fromkeys((Path(tempfile.gettempdir()), Path("/run"), Path("/var/tmp"), Path("/dev/shm"), *more))  # noqa: S108
+    found: list[Path] = []
+    for place in places:
+        with contextlib.suppress(OSError):
+            found += place.glob(f"*{run_id}*")
+    return sorted(found)

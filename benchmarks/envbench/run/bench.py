@@ -1,0 +1,168 @@
+"""What an experiment works with: the rungs of the run, a place for rows, and a note of all that could not be done."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from envbench.backend import Backend
+from envbench.clock import monotonic_ns
+from envbench.errors import EnvbenchError, InterruptedRunError, StartTimeoutError
+from envbench.phases import HOST, Experiment, Outcome, metric
+from envbench.run.sampler import Sampler, Ticket, one_line
+from envbench.settings import Rung, Settings
+from envbench.traces.journal import Journal
+
+ENGINES = ("docker", "podman", "containerd")
+MAX_FAILED = 2
+"""A rung whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A rung that can be started: its backend has been checked and its artefacts made."""
+
+    backend: Backend
+    rung: Rung
+
+    @property
+    def name(self) -> str:
+        """The rung's name for people, e.g. "qemu accel=tcg"."""
+        return " ".join((self.rung.backend, *(f"{key}={value}" for key, value in sorted(self.rung.variant.items()))))
+
+    @property
+    def is_vm(self) -> bool:
+        """Whether it starts a kernel of its own."""
+        return self.backend.is_vm
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """What was not measured: why, in one line, and what a person can do about it."""
+
+    experiment: Experiment
+    what: str
+    reason: str
+    remedy: str
+
+
+@dataclass
+class Bench:
+    """One run of experiments. `rungs` are in the order of the registry; `journal` knows all that was made."""
+
+    settings: Settings
+    journal: Journal
+    sampler: Sampler
+    rungs: Sequence[Prepared]
+    quick: bool = False
+    max_instances: int = 8
+    seed: int = 0
+    say: Callable[[str], None] = print
+    until_ns: int | None = None
+    """Moment on the monotonic clock by which the experiments should have ended; None: they take the time they need."""
+    skips: list[Skip] = field(default_factory=list)
+    order: int = 0
+    failed_in_a_row: Counter[str] = field(default_factory=Counter)
+    """Starts that failed one after the other, by rung: after `MAX_FAILED` a rung is not started any more."""
+
+    def record(
+        self,
+        name: str,
+        value: float | None,
+        rung: Rung | None = None,
+        *,
+        iteration: int = 0,
+        detail: str = "",
+        warmup: bool = False,
+    ) -> None:
+        """Append one row of this metric; None for `rung` is the machine as a whole, None for `value` a failure.
+
+        Raises KeyError for a metric that `phases.METRICS` does not name.
+        """
+        meaning = metric(name)
+        rung = rung or Rung(HOST, {}, self.settings.profile)
+        ticket = Ticket(rung, self.order, iteration, warmup, meaning.experiment)
+        outcome = Outcome.FAILED if value is None else Outcome.OK
+        number = int(value) if value in (True, False) else value
+        detail = " ".join(detail.split())[:500]
+        self.sampler.record(self.sampler.sample(ticket, name, number, meaning.unit, outcome=outcome, detail=detail))
+
+    def skip(self, experiment: Experiment, what: str, reason: str, remedy: str) -> None:
+        """Note what cannot be measured here; the reports show it beside the claims that needed it."""
+        self.skips.append(Skip(experiment, what, reason, remedy))
+        self.say(f"{experiment}: {what} left out: {reason}; {remedy}")
+
+    @contextmanager
+    def attempt(self, experiment: Experiment, what: str, remedy: str = "") -> Iterator[None]:
+        """Turn an expected failure of one part of an experiment into a note, so that the other parts go on.
+
+        `remedy` is for a failure that names none itself.
+        """
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except (EnvbenchError, OSError, ValueError) as error:
+            self.skip(experiment, what, *reason_and_remedy(error, experiment, remedy))
+
+    def has_time(self, needed_ns: int = 0) -> bool:
+        """Return whether something that takes so long may begin."""
+        return self.until_ns is None or monotonic_ns() + needed_ns < self.until_ns
+
+    def containers(self) -> tuple[Prepared, ...]:
+        """Return the rungs that are containers: neither the bare process nor a machine."""
+        return tuple(one for one in self.rungs if not one.is_vm and one.rung.backend not in ("process", "wsl"))
+
+    def vms(self) -> tuple[Prepared, ...]:
+        """Return the rungs that boot a kernel of their own."""
+        return tuple(one for one in self.rungs if one.is_vm)
+
+    def main(self) -> tuple["Prepared", ...]:
+        """Return one rung of each kind: the bare process, a container (an engine before a runtime), a machine."""
+        bare = self.bare()
+        return (*((bare,) if bare else ()), *self.main_containers(), *self.vms()[:1])
+
+    def main_containers(self) -> tuple["Prepared", ...]:
+        """Return the one container rung that stands for all, an engine before a runtime; () without containers."""
+        containers = self.containers()
+        engines = tuple(one for one in containers if one.rung.backend in ENGINES)
+        return (engines or containers)[:1]
+
+    def chosen(self, *, one_of_a_kind: bool = False) -> tuple["Prepared", ...]:
+        """Return all rungs; of a quick run only one machine, and with `one_of_a_kind` one rung of each kind."""
+        if not self.quick:
+            return tuple(self.rungs)
+        if one_of_a_kind:
+            return self.main()
+        extra = self.vms()[1:]
+        return tuple(one for one in self.rungs if one not in extra)
+
+    def bare(self) -> Prepared | None:
+        """Return the rung that runs the payload as a plain process, None where it is not part of this run."""
+        return next((one for one in self.rungs if one.rung.backend == "process"), None)
+
+    def shuffled(self, rungs: Sequence[Prepared], round_number: int) -> list[Prepared]:
+        """Return these rungs in the order of this round, which the seed decides."""
+        order = list(rungs)
+        random.Random(f"{self.seed}:{round_number}").shuffle(order)  # noqa: S311 -- an order of measurement
+        return order
+
+
+def reason_and_remedy(error: BaseException, experiment: Experiment, otherwise: str = "") -> tuple[str, str]:
+    """Return an error's words and what to try: the error's own advice, what helps against its kind, or `otherwise`."""
+    words, _, own = one_line(error).partition("; try: ")
+    if own:
+        return words, own
+    if isinstance(error, StartTimeoutError):
+        return words, "a longer --deadline, or a machine with less to do"
+    if isinstance(error, PermissionError):
+        return words, "run it as root"
+    alone = f"envbench {experiment} by itself; envbench doctor says what this machine lacks"
+    return words, otherwise or alone
+
+
+def engine_processes(prepared: Prepared) -> tuple[int, ...]:
+    """Return the host processes of this rung's engine, which all its instances share; () where it has none."""
+    ask = getattr(prepared.backend, "engine_processes", None)
+    return tuple(ask()) if ask else ()

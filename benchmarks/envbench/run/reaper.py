@@ -1,0 +1,145 @@
+"""Nothing left behind: removes what the journals of dead owners list, and the processes that carry a dead run's id.
+
+Each thing goes only once it is seen to carry the run's id.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from envbench.backends import BACKENDS
+from envbench.errors import EnvbenchError, StartTimeoutError
+from envbench.traces.journal import Entry, Kind, leftovers
+from envbench.traces.procfs import marked_processes
+from envbench.traces.removal import end_process, remove_cgroup, remove_folder, unmount_under
+
+
+class ReapingModule(Protocol):
+    """What a backend's module offers where it journals containers, images, networks, volumes or domains."""
+
+    def reap(self, entry: Entry, run_id: str) -> bool:
+        """Remove this thing, whose name carries the run's id, if it is there; return whether it was.
+
+        Raises EnvbenchError where it cannot be looked at or removed (the engine is down): the journal then keeps it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What `reap` did with one thing: `error` is "" where it is gone now."""
+
+    run_id: str
+    entry: Entry
+    was_there: bool
+    error: str = ""
+
+
+def reap(folder: Path | None = None) -> tuple[Reaped, ...]:
+    """Remove what killed runs left, newest first; keep a journal whose things could not all be removed.
+
+    Processes go first: every process that carries a dead run's id in its environment or is listed with its start time.
+    """
+    done: list[Reaped] = []
+    for journal in leftovers(folder):
+        results = [*_reap_marked_processes(journal.run_id), *reap_entries(journal.entries, journal.run_id)]
+        done.extend(results)
+        if not any(result.error for result in results):
+            journal.path.unlink(missing_ok=True)
+    return tuple(done)
+
+
+def reap_entries(entries: Iterable[Entry], run_id: str) -> tuple[Reaped, ...]:
+    """Remove these things of a run, whoever owns them; for the end of a run, which clears up after itself.
+
+    An engine that does not answer is asked once, not once for each thing it holds: every question takes its deadline.
+    """
+    silent: set[str] = set()
+    done = []
+    for entry in sorted(entries, key=_reap_order):
+        if entry.backend in silent:
+            done.append(Reaped(run_id, entry, was_there=True, error="not looked for: its engine does not answer"))
+            continue
+        try:
+            done.append(Reaped(run_id, entry, _remove(entry, run_id)))
+        except (EnvbenchError, OSError, KeyError, ImportError) as error:
+            said = str(error) or type(error).__name__
+            done.append(Reaped(run_id, entry, was_there=True, error=said))
+            if isinstance(error, StartTimeoutError):
+                silent.add(entry.backend)
+    return tuple(done)
+
+
+_ORDER = (
+    Kind.PROCESS,
+    Kind.DOMAIN,
+    Kind.CONTAINER,
+    Kind.NETWORK,
+    Kind.VOLUME,
+    Kind.IMAGE,
+    Kind.MOUNT,
+    Kind.CGROUP,
+    Kind.FILE,
+    Kind.FOLDER,
+)
+
+
+def _reap_order(entry: Entry) -> tuple[int, int]:
+    return _ORDER.index(entry.kind), -entry.number
+
+
+def _reap_marked_processes(run_id: str) -> Iterator[Reaped]:
+    for pid in marked_processes(run_id):
+        entry = Entry(0, Kind.PROCESS, str(pid))
+        try:
+            yield Reaped(run_id, entry, end_process(pid))
+        except EnvbenchError as error:
+            yield Reaped(run_id, entry, was_there=True, error=str(error))
+
+
+def _remove(entry: Entry, run_id: str) -> bool:
+    """Remove a thing with what knows how to; return whether it was there. Raises what those raise."""
+    if not entry.backend:
+        return _REMOVERS[entry.kind](entry, run_id)
+    _own_name(entry, run_id)
+    module = cast("ReapingModule", import_module(BACKENDS[entry.backend].partition(":")[0]))
+    return module.reap(entry, run_id)
+
+
+def _own_name(entry: Entry, run_id: str) -> str:
+    """Return the entry's name once it is seen to carry the run's id. Raises EnvbenchError."""
+    if run_id not in entry.name:
+        raise EnvbenchError(
+            f"{entry.name}: the journal lists it, but it does not carry the run's id {run_id}; left alone"
+        )
+    return entry.name
+
+
+def _own_path(entry: Entry, run_id: str) -> Path:
+    """Return the entry's path once it is seen to carry the run's id and to lead nowhere else. Raises EnvbenchError."""
+    path = Path(_own_name(entry, run_id))
+    if not path.is_absolute() or ".." in path.parts:
+        raise EnvbenchError(f"{entry.name}: the journal lists it, but it is no absolute, straight path; left alone")
+    return path
+
+
+def _remove_process(entry: Entry, run_id: str) -> bool:  # noqa: ARG001 -- the start time is the proof
+    return end_process(int(entry.name), int(entry.facts["start_ticks"]))
+
+
+def _remove_file(entry: Entry, run_id: str) -> bool:
+    path = _own_path(entry, run_id)
+    was_there = path.exists() or path.is_symlink()
+    path.unlink(missing_ok=True)
+    return was_there
+
+
+_REMOVERS: Mapping[Kind, Callable[[Entry, str], bool]] = {
+    Kind.PROCESS: _remove_process,
+    Kind.CGROUP: lambda entry, run_id: remove_cgroup(_own_path(entry, run_id)),
+    Kind.MOUNT: lambda entry, run_id: unmount_under(_own_path(entry, run_id)),
+    Kind.FOLDER: lambda entry, run_id: remove_folder(_own_path(entry, run_id)),
+    Kind.FILE: _remove_file,
+}

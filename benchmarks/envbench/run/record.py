@@ -1,0 +1,148 @@
+"""run.json: what was asked, on which machine, with which engines and payload, and how the run ended.
+
+Written whole and replaced atomically, at the start (so that a killed run has one too) and at the end.
+"""
+
+import datetime as dt
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from envbench import __version__
+from envbench.backend import Unusable, Usable
+from envbench.errors import EnvbenchError
+from envbench.run.noise import Caution
+from envbench.run.scheduler import Unfinished
+from envbench.settings import Plan, Rung, Settings
+
+SCHEMA = "envbench-run/1"
+RUN_FILE = "run.json"
+SAMPLES_FILE = "samples.csv"
+
+_LIBRARIES = ("docker", "scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil", "libvirt-python")
+
+
+class RunRecord:
+    """run.json of one run; `data` is what will be written. `save` raises EnvbenchError where it cannot be."""
+
+    def __init__(self, folder: Path, settings: Settings, plan: Plan, command: Sequence[str]) -> None:
+        self._path = folder / RUN_FILE
+        self.data: dict[str, Any] = {
+            "schema": SCHEMA,
+            "tool_version": __version__,
+            "run_id": settings.run_id,
+            "started_at": _now(),
+            "ended_at": None,
+            "command": list(command),
+            "seed": plan.seed,
+            "plan": {**plan.as_record(), "deadline_s": settings.deadline_s, **_asked(settings)},
+            "host": {},
+            "engines": {},
+            "libraries": library_versions(),
+            "payload": {},
+            "backends": {"used": [], "skipped": []},
+            "accelerator": {},
+            "noise": {},
+            "outcome": "running",
+            "exit_code": None,
+            "warnings": [],
+            "unfinished": [],
+            "skips": [],
+            "cleanup": {"leaked": []},
+        }
+
+    def save(self) -> None:
+        """Write the record, whole or not at all."""
+        part = self._path.with_suffix(".json.part")
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                json.dump(self.data, file, indent=1, default=str)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise EnvbenchError(
+                f"{self._path} cannot be written: {error.strerror}; free space or choose --output"
+            ) from error
+
+    def add_used(self, name: str, usable: Usable, variants: Sequence[Mapping[str, str]], *, is_vm: bool) -> None:
+        """Note a rung that takes part."""
+        facts = dict(usable.facts)
+        used = {"name": name, "is_vm": is_vm, "variants": [dict(variant) for variant in variants], "facts": facts}
+        self.data["backends"]["used"].append(used)
+        self.data["engines"][name] = facts
+        if "kvm" in facts:
+            canary_s = facts.get("kvm_canary_s")
+            self.data["accelerator"] = {
+                "kvm": {
+                    "usable": facts["kvm"] == "usable",
+                    "reason": facts.get("kvm_because", ""),
+                    "canary_s": None if canary_s is None else float(canary_s),
+                },
+                "used": sorted({variant["accel"] for variant in variants if "accel" in variant}),
+            }
+
+    def add_skipped(self, name: str, unusable: Unusable) -> None:
+        """Note a rung that does not, with its reason and remedy."""
+        self.data["backends"]["skipped"].append({"name": name, **asdict(unusable)})
+
+    def add_warnings(self, cautions: Sequence[Caution]) -> None:
+        """Note what makes the figures less sure."""
+        self.data["warnings"] += [asdict(caution) for caution in cautions]
+
+    def add_unfinished(self, unfinished: Sequence[Unfinished]) -> None:
+        """Note which rungs did not get what was planned."""
+        self.data["unfinished"] = [
+            {**rung_record(one.rung), "runs": one.runs, "needed": one.needed, "reason": one.reason}
+            for one in unfinished
+        ]
+
+    def finish(self, outcome: str, exit_code: int) -> None:
+        """Note how the run ended and save."""
+        self.data |= {"ended_at": _now(), "outcome": outcome, "exit_code": exit_code}
+        self.save()
+
+
+def rung_record(rung: Rung) -> dict[str, str]:
+    """Return a rung as run.json and samples.csv name it."""
+    return {"backend": rung.backend, "variant": rung.variant_text, "profile": rung.profile}
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that took part, those that are not installed left out."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def host_answer(*, include_names: bool = False) -> dict[str, Any]:
+    """Return envinspect's whole answer about this machine; host and user names only where asked for."""
+    from envinspect import inspect  # noqa: PLC0415 -- looks at the machine when it is asked to
+    from envinspect.facets.host import host_block  # noqa: PLC0415
+    from envinspect.facets.resources import resources_block  # noqa: PLC0415
+
+    answer = inspect()
+    found: dict[str, Any] = answer.to_json(host=host_block(answer.facts), resources=resources_block(answer.facts))
+    if include_names:
+        found["hostname"] = os.uname().nodename
+    return found
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    """Return the settings that change what is measured, without paths of this run."""
+    left_out = ("run_id", "work_dir", "cache_dir", "deadline_s", "quick", "offline")
+    return {key: value for key, value in asdict(settings).items() if key not in left_out}
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

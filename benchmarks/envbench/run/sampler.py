@@ -1,0 +1,257 @@
+"""Takes one start of one rung from request to gone: owns the stopwatch, always cleans up, and writes every row at once.
+
+A rung says when it passes a moment (`Mark`); only this module looks at the clock. A failed start is a row too.
+"""
+
+import contextlib
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
+from envbench.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
+from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, StartTimeoutError
+from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Phase, Unit
+from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
+from envbench.run.cpu_time import CpuMeter
+from envbench.run.noise import NoiseWatch
+from envbench.samples import Sample, SampleWriter
+from envbench.settings import Rung, Settings, new_nonce
+
+STOP_DEADLINE_S = 30.0
+
+_BEFORE_START = (Mark.ATTACHED, Mark.CREATED, Mark.REQUESTED)
+"""What the start request follows, latest first: the rung asks for the start as soon as the stretch before has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Which start this is: its place in the run's order and in its rung's own count."""
+
+    rung: Rung
+    order: int
+    iteration: int
+    warmup: bool = False
+    experiment: Experiment = Experiment.STARTUP
+
+
+@dataclass(slots=True)
+class Start:
+    """What came of one start: `ready_ns` and `phases` in nanoseconds, None and {} where it failed."""
+
+    ticket: Ticket
+    outcome: Outcome = Outcome.OK
+    detail: str = ""
+    marks: dict[Mark, int] = field(default_factory=dict)
+    phases: dict[Phase, int] = field(default_factory=dict)
+    wall_ns: int = 0
+    """Everything that this start took, the clean-up of a failed one included: what the budget pays."""
+
+    @property
+    def ready_ns(self) -> int | None:
+        """Request until ready."""
+        return self.phases.get(Phase.READY)
+
+
+def phases_of(marks: Mapping[Mark, int]) -> dict[Phase, int]:
+    """Return the durations between these moments, in nanoseconds; a stretch with an end missing is left out."""
+    found: dict[Phase, int] = {}
+
+    def stretch(phase: Phase, begin: Mark, end: Mark) -> None:
+        if begin in marks and end in marks and marks[end] >= marks[begin]:
+            found[phase] = marks[end] - marks[begin]
+
+    start_requested = next((mark for mark in _BEFORE_START if mark in marks), Mark.REQUESTED)
+    stretch(Phase.CREATE, Mark.REQUESTED, Mark.CREATED)
+    stretch(Phase.ATTACH, Mark.CREATED, Mark.ATTACHED)
+    stretch(Phase.START, start_requested, Mark.STARTED)
+    stretch(Phase.VMM, start_requested, Mark.VMM_UP)
+    stretch(Phase.FIRMWARE, Mark.VMM_UP, Mark.KERNEL_UP)
+    stretch(Phase.KERNEL, Mark.KERNEL_UP, Mark.USERSPACE_UP)
+    stretch(Phase.USERSPACE, Mark.USERSPACE_UP, Mark.READY)
+    stretch(Phase.READY, Mark.REQUESTED, Mark.READY)
+    stretch(Phase.STOP, Mark.STOP_REQUESTED, Mark.STOPPED)
+    stretch(Phase.REMOVE, Mark.STOPPED, Mark.GONE)
+    stretch(Phase.CYCLE, Mark.REQUESTED, Mark.GONE)
+    if Phase.CYCLE in found and Mark.READY in marks and Mark.STOP_REQUESTED in marks:
+        # Between ready and the stop request the harness reads CPU clocks: its pause, not the instance's time.
+        found[Phase.CYCLE] -= max(0, marks[Mark.STOP_REQUESTED] - marks[Mark.READY])
+    return found
+
+
+def observer_lag_ns(reader: OutputReader, realtime_minus_monotonic_ns: int) -> int | None:
+    """Return how long after the payload read the wall clock its line was seen, None where that cannot be known.
+
+    Only where the payload reads this machine's own clock; both clocks advance alike (clock_gettime(2)), so the wall
+    clock's moment is moved onto the monotonic one by the offset taken at receipt. The payload's clock has microseconds:
+    its figure is rounded down, so the lag is never reported too small.
+    """
+    said = reader.ready_values.get("realtime_ns", "")
+    if not said.isdigit() or reader.ready_ns is None:
+        return None
+    lag_ns = reader.ready_ns + realtime_minus_monotonic_ns - int(said)
+    # Farther off than any start takes, or negative beyond the payload's resolution: not the same clock.
+    return lag_ns if -NS_PER_US <= lag_ns < 60 * NS_PER_S else None
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line for the detail column."""
+    return " ".join((str(error) or type(error).__name__).split())[:500]
+
+
+class Sampler:
+    """Measures starts and appends their rows to the run's samples.csv.
+
+    Raises EnvbenchError where a row cannot be written (disk full, folder gone): rows written before stay whole.
+    """
+
+    def __init__(self, settings: Settings, writer: SampleWriter, noise: NoiseWatch | None = None) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._noise = noise
+        self._lock = threading.Lock()
+        self.on_instance: Callable[[Instance], None] = _ignore
+        """Called with each instance that got ready, between ready and stop."""
+
+    def measure(self, backend: Backend, ticket: Ticket, *, alone: bool = True) -> Start:
+        """Take one start from request to gone and write its rows; a failure is a row, not an exception.
+
+        `alone` is False where other starts are under way: CPU times cannot be told apart then and get no row. Only
+        KeyboardInterrupt, InterruptedRunError and an unwritable samples.csv leave by exception, after the clean-up.
+        """
+        stamps = self._noise.stamps() if self._noise else {}
+        start = Start(ticket)
+        cpu = CpuMeter(backend) if alone else None
+        begun_ns = monotonic_ns()
+        harness_ns = process_time_ns()
+        reader = OutputReader(marker_for(nonce := new_nonce(), self._settings.ready_pattern))
+        with _no_garbage_collection():
+            self._take(backend, start, reader, nonce, cpu)
+        start.phases = phases_of(start.marks) if start.outcome is Outcome.OK or Mark.READY in start.marks else {}
+        offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - monotonic_ns()
+        lag_ns = None if backend.is_vm else observer_lag_ns(reader, offset_ns)
+        if lag_ns is not None:
+            start.phases[Phase.OBSERVER_LAG] = max(lag_ns, 0)
+        if cpu is not None and start.outcome is Outcome.OK:
+            if cpu.charged_ns is not None:
+                start.phases[Phase.HOST_CPU] = cpu.charged_ns
+            start.phases[Phase.HARNESS_CPU] = process_time_ns() - harness_ns
+        start.wall_ns = monotonic_ns() - begun_ns
+        self._write(start, stamps)
+        return start
+
+    def record(self, *samples: Sample) -> None:
+        """Append rows. Raises EnvbenchError where that cannot be done."""
+        try:
+            with self._lock:
+                self._writer.append(*samples)
+        except OSError as error:
+            raise EnvbenchError(
+                f"samples.csv cannot be written: {error.strerror}; the rows before are kept: free space, then run again"
+            ) from error
+
+    def sample(self, ticket: Ticket, phase: str, value: float | None, unit: Unit, **more: str) -> Sample:
+        """Return a row of this start; `more` may give `outcome` and `detail`."""
+        return Sample(
+            run_id=self._settings.run_id,
+            order=ticket.order,
+            experiment=ticket.experiment,
+            backend=ticket.rung.backend,
+            variant=ticket.rung.variant_text,
+            profile=ticket.rung.profile,
+            warmup=ticket.warmup,
+            iteration=ticket.iteration,
+            phase=phase,
+            value=value,
+            unit=unit,
+            outcome=Outcome(more.get("outcome", Outcome.OK)),
+            detail=more.get("detail", ""),
+            monotonic_ns=monotonic_ns(),
+        )
+
+    def workload(self, nonce: str, rung: Rung) -> Workload:
+        """Return the workload of a timed start: it idles when it is ready, so that stopping it is measured too."""
+        settings = self._settings
+        return Workload(
+            nonce=nonce,
+            memory_bytes=settings.memory_bytes,
+            cpus=settings.cpus,
+            network=rung.variant.get("network", settings.networks[0]),
+            read_only=settings.read_only,
+            init=settings.init,
+            keep_running=True,
+        )
+
+    def _take(self, backend: Backend, start: Start, reader: OutputReader, nonce: str, cpu: CpuMeter | None) -> None:
+        def mark(moment: Mark) -> None:
+            start.marks.setdefault(moment, monotonic_ns())
+
+        instance: Instance | None = None
+        rung = start.ticket.rung
+        deadline_ns = monotonic_ns() + int(self._settings.deadline_s * NS_PER_S)
+        try:
+            if cpu is not None:
+                cpu.begin()
+            instance = backend.start(self.workload(nonce, rung), rung.variant, mark)
+            start.marks[Mark.READY] = wait_ready(instance, reader, deadline_ns)
+            if cpu is not None:
+                cpu.end(instance)
+            _read_rest_of_line(instance, reader)
+            self.on_instance(instance)
+            end_instance(instance, mark)
+            instance = None
+        except InterruptedRunError:
+            raise
+        except (EnvbenchError, OSError) as error:
+            start.outcome = Outcome.TIMED_OUT if isinstance(error, StartTimeoutError) else Outcome.FAILED
+            start.detail = one_line(error)
+        finally:
+            if instance is not None:
+                instance.destroy()
+
+    def _write(self, start: Start, stamps: Mapping[str, tuple[float, Unit]]) -> None:
+        ticket = start.ticket
+        rows = [self.sample(ticket, NOISE_PREFIX + name, value, unit) for name, (value, unit) in stamps.items()]
+        rows += [self.sample(ticket, phase, value, Unit.NS) for phase, value in start.phases.items()]
+        if start.outcome is not Outcome.OK:
+            # Ready and then not stoppable: the figures up to there are good, the stretch that failed has the row.
+            failed = Phase.STOP if Mark.READY in start.marks else Phase.READY
+            rows.append(self.sample(ticket, failed, None, Unit.NS, outcome=start.outcome, detail=start.detail))
+        self.record(*rows)
+
+
+def end_instance(instance: Instance, mark: MarkCallback) -> None:
+    """Stop and remove an instance, marking both. Raises BackendError: the caller then destroys it."""
+    # An engine whose start call has not returned yet answers this when it has: that wait is no part of the stop.
+    instance.processes()
+    mark(Mark.STOP_REQUESTED)
+    instance.stop(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
+    mark(Mark.STOPPED)
+    instance.remove(monotonic_ns() + int(STOP_DEADLINE_S * NS_PER_S))
+    mark(Mark.GONE)
+
+
+def _read_rest_of_line(instance: Instance, reader: OutputReader) -> None:
+    """Read on to the end of the ready line: its first byte has been stamped, its values may come in a later chunk."""
+    with contextlib.suppress(BackendError):
+        deadline_ns = monotonic_ns() + NS_PER_S // 10
+        read_until(instance, reader, lambda so_far: so_far.line_complete, deadline_ns, "end of the ready line")
+
+
+def _ignore(_instance: Instance) -> None:
+    """Take no note."""
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from running inside a measurement."""
+    gc.collect(0)
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,293 @@
+"""Decides which rung starts next: rounds of shuffled rungs from a recorded seed, within a budget, to a precision.
+
+Starts of all rungs are interleaved, for machines drift (on bare metal too), and a block of one rung would take the
+drift for a difference. A slow rung takes part in fewer rounds, spread evenly, so that it neither starves the rest nor
+passes the budget. It never looks at significance: stopping when a difference shows would make differences of chance.
+"""
+
+import math
+import random
+from array import array
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.phases import Experiment, Outcome
+from envbench.run.sampler import Start, Ticket
+from envbench.settings import QUICK_RUNS, Plan, Rung
+
+CONFIDENCE = 0.95
+FAILURES_IN_A_ROW = 3
+"""A rung that fails so often one after the other is given up: it would only eat the others' budget."""
+GROWTH_MAX = 10
+"""No rung is asked for more than this many times the planned runs, however noisy it is."""
+FIRST_RUNS = 10
+"""Measured starts that each rung gets, as far as the budget goes, before the rest of it is shared out."""
+CHEAP_START_S = 1.0
+"""A rung whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
+in all."""
+
+Measure = Callable[[Sequence[Ticket]], Sequence[Start]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of one rung so far."""
+
+    rung: Rung
+    index: int
+    iterations: int = 0
+    ready_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    """Measured starts that got ready, warm-ups left out."""
+    measured: int = 0
+    """Measured starts, failed ones included."""
+    failed: int = 0
+    wall_ns: deque[int] = field(default_factory=lambda: deque(maxlen=9))
+    """The latest starts, clean-up included."""
+    failures_in_a_row: int = 0
+    credit: float = 0.5
+
+    @property
+    def cost_ns(self) -> float | None:
+        """Wall time that one start takes, clean-up included; None before the first."""
+        return median(self.wall_ns) if self.wall_ns else None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it failed too often in a row to go on."""
+        return self.failures_in_a_row >= FAILURES_IN_A_ROW
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A rung that did not get what was planned: `needed` more starts would do, as far as can be told; and why not."""
+
+    rung: Rung
+    runs: int
+    needed: int
+    reason: str
+
+
+def interval_ranks(count: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+    """Return the ranks (from 1) of the exact interval of a median of `count` values, None where there are too few.
+
+    The number of values below the median is binomial(count, 1/2); the interval between the k-th smallest and the k-th
+    largest misses it with twice the probability of fewer than k (Conover, Practical Nonparametric Statistics, 3.2).
+    """
+    from scipy.stats import binom  # noqa: PLC0415 -- half a second that only an adaptive run pays
+
+    lower = int(binom.ppf((1 - confidence) / 2, count, 0.5))
+    return (lower, count - lower + 1) if lower >= 1 else None
+
+
+def half_width_ratio(values: Sequence[int]) -> float | None:
+    """Return the larger arm of the median's exact interval as a share of the median; None for too few values."""
+    ranks = interval_ranks(len(values))
+    if ranks is None:
+        return None
+    ordered = sorted(values)
+    middle = median(ordered)
+    return max(middle - ordered[ranks[0] - 1], ordered[ranks[1] - 1] - middle) / middle if middle else None
+
+
+def runs_wanted(tally: Tally, plan: Plan) -> int:
+    """Return how many measured starts this rung is to have in all: what it needs, within reason."""
+    return min(runs_needed(tally, plan), plan.runs * GROWTH_MAX)
+
+
+def runs_needed(tally: Tally, plan: Plan) -> int:
+    """Return how many measured starts this rung should have in all, as far as can be told now.
+
+    An interval narrows with the square root of the number of values, so twice as narrow costs four times as many.
+    """
+    if plan.precision_ratio is None or len(tally.ready_ns) < plan.runs:
+        return plan.runs
+    width = half_width_ratio(tally.ready_ns)
+    if width is None:
+        return max(plan.runs, tally.measured + 1)
+    if width <= plan.precision_ratio:
+        return tally.measured
+    grown = math.ceil(len(tally.ready_ns) * (width / plan.precision_ratio) ** 2)
+    return max(grown, tally.measured + 1)
+
+
+def shares(
+    costs_ns: Mapping[int, float], first: Mapping[int, int], wanted: Mapping[int, int], budget_ns: float
+) -> dict[int, int]:
+    """Return how many more starts each rung gets so that all together fit into the budget.
+
+    All that are `first` come before the rest of the `wanted`; of each, the time is shared out evenly, and what a cheap
+    rung does not need goes to the others.
+    """
+    granted = dict.fromkeys(costs_ns, 0)
+    left_ns = budget_ns
+    for aim in (first, wanted):
+        open_ns = {index: (aim[index] - granted[index]) * costs_ns[index] for index in costs_ns}
+        for place, index in enumerate(sorted(open_ns, key=lambda index: open_ns[index])):
+            share_ns = left_ns / (len(open_ns) - place)
+            fitting = int(share_ns / costs_ns[index]) if costs_ns[index] else 0
+            more = max(0, min(aim[index] - granted[index], fitting))
+            granted[index] += more
+            left_ns -= more * costs_ns[index]
+    return granted
+
+
+def shuffled(count: int, seed: int, round_number: int) -> list[int]:
+    """Return the order of the rungs in one round: the same for the same seed, whoever else takes part."""
+    order = list(range(count))
+    random.Random(f"{seed}:{round_number}").shuffle(order)  # noqa: S311 -- an order of measurement, no secret
+    return order
+
+
+def dry_run(rungs: Sequence[Rung], plan: Plan) -> Iterator[tuple[int, bool, Rung]]:
+    """Yield (round, is a warm-up, rung) as a run would take them if its budget and precision set no other end."""
+    for number in range(plan.warmup + plan.runs):
+        for index in shuffled(len(rungs), plan.seed, number) if number else range(len(rungs)):
+            yield number, number < plan.warmup, rungs[index]
+
+
+class Scheduler:
+    """Runs a plan over its rungs by calling `measure` with the tickets of each start (more than one: at the same time).
+
+    `measure` returns their outcomes and raises only what ends the run. `before_round` may wait for calm; its time is
+    not charged to the budget. `unwarmed` are the indices of rungs that get no warm-up: in a short run a machine that
+    boots for seconds has time for its measured starts only. After `run`, `tallies` and `unfinished` tell what came of
+    it.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        rungs: Sequence[Rung],
+        measure: Measure,
+        *,
+        experiment: Experiment = Experiment.STARTUP,
+        before_round: Callable[[], None] = lambda: None,
+        now_ns: Callable[[], int] = monotonic_ns,
+        order: int = 0,
+        unwarmed: Collection[int] = (),
+    ) -> None:
+        self.plan = plan
+        self.tallies = [Tally(rung, index) for index, rung in enumerate(rungs)]
+        self.order = order
+        """Starts so far over the whole run."""
+        self._measure = measure
+        self._experiment = experiment
+        self._before_round = before_round
+        self._now_ns = now_ns
+        self._left_ns = plan.budget_s * NS_PER_S
+        self._round = 0
+        self._unwarmed = unwarmed
+
+    def run(self) -> None:
+        """Take all warm-ups and measured starts; raises only what `measure` raises."""
+        for number in range(self.plan.warmup):
+            warmed = [one for one in self.tallies if one.index not in self._unwarmed]
+            self._take_round([one for one in warmed if number == 0 or not self._is_slow(one)], warmup=True)
+        while members := self._next_members():
+            self._take_round(members, warmup=False)
+
+    def left_s(self) -> float:
+        """Return how many seconds the rest is likely to take: never more than what is left of the budget."""
+        granted = self._granted()
+        todo_ns = sum(granted[one.index] * (one.cost_ns or 0) for one in self.tallies if one.index in granted)
+        return max(0.0, min(todo_ns, self._left_ns) / NS_PER_S)
+
+    def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return the rungs that did not get what was planned."""
+        found = []
+        for one in self.tallies:
+            needed = runs_needed(one, self.plan) - one.measured
+            if one.given_up:
+                reason = f"given up after {FAILURES_IN_A_ROW} failures in a row"
+                found.append(Unfinished(one.rung, one.measured, max(needed, 0), reason))
+            elif needed > 0:
+                found.append(Unfinished(one.rung, one.measured, needed, self._why(one)))
+        return tuple(found)
+
+    def _why(self, one: Tally) -> str:
+        if one.measured >= self.plan.runs * GROWTH_MAX:
+            return "too noisy for the wanted precision"
+        cost = f"; a start takes {one.cost_ns / NS_PER_S:.1f} s" if one.cost_ns and one.cost_ns > NS_PER_S else ""
+        return f"the budget of {self.plan.budget_s:g} s ended{cost}"
+
+    def _is_slow(self, one: Tally) -> bool:
+        """Return whether further warm-ups would cost this rung the starts it needs for an interval."""
+        share_ns = self._left_ns / len(self.tallies)
+        return one.given_up or (one.cost_ns or 0) * (QUICK_RUNS + 1) > share_ns
+
+    def _granted(self) -> dict[int, int]:
+        wanting = [one for one in self.tallies if self._wants(one) and self._fits(one)]
+        costs_ns = {one.index: (one.cost_ns or 0.0) / self.plan.parallel for one in wanting}
+        wanted = {one.index: runs_wanted(one, self.plan) - one.measured for one in wanting}
+        first = {one.index: min(wanted[one.index], max(0, FIRST_RUNS - one.measured)) for one in wanting}
+        return shares(costs_ns, first, wanted, self._left_ns)
+
+    def _wants(self, one: Tally) -> bool:
+        return not one.given_up and one.measured < runs_wanted(one, self.plan)
+
+    def _fits(self, one: Tally) -> bool:
+        """Return whether a start of this rung may begin: the budget pays for it and for what cheaper ones must have."""
+        cost_ns = one.cost_ns or 0.0  # The first start of a rung tells its cost.
+        if cost_ns <= CHEAP_START_S * NS_PER_S and one.measured < QUICK_RUNS:
+            return True
+        cheaper = (other for other in self.tallies if self._wants(other) and (other.cost_ns or 0.0) < cost_ns)
+        held_back_ns = sum(max(0, QUICK_RUNS - other.measured) * (other.cost_ns or 0.0) for other in cheaper)
+        return cost_ns <= self._left_ns - held_back_ns / self.plan.parallel
+
+    def _next_members(self) -> list[Tally]:
+        going = [one for one in self.tallies if not one.given_up]
+        if any(not one.wall_ns for one in going):
+            return going  # A rung whose cost is unknown cannot be given its share yet.
+        granted = self._granted()
+        rounds = max(granted.values(), default=0)
+        if not rounds:
+            return self._one_that_still_fits()
+        members = []
+        for one in self.tallies:
+            one.credit += granted.get(one.index, 0) / rounds
+            if granted.get(one.index, 0) and one.credit >= 1:
+                one.credit -= 1
+                members.append(one)
+        return members
+
+    def _one_that_still_fits(self) -> list[Tally]:
+        """Return the neediest rung that fits into what is left once no even share pays for a whole start."""
+        fitting = [one for one in self.tallies if self._wants(one) and self._fits(one)]
+        return [min(fitting, key=lambda one: (one.measured, one.cost_ns or 0))] if fitting else []
+
+    def _take_round(self, members: Sequence[Tally], *, warmup: bool) -> None:
+        self._before_round()
+        chosen = {one.index for one in members}
+        count = len(self.tallies)
+        # The very first round goes up the registry, cheap rungs first: it is all that a tiny budget may see.
+        order = shuffled(count, self.plan.seed, self._round) if self._round else list(range(count))
+        # Last those whose cost is not known: it may be all that is left.
+        for index in sorted(order, key=lambda index: not self.tallies[index].wall_ns):
+            one = self.tallies[index]
+            if index in chosen and not one.given_up and self._fits(one):
+                self._take(one, warmup=warmup)
+        self._round += 1
+
+    def _take(self, one: Tally, *, warmup: bool) -> None:
+        tickets = [
+            Ticket(one.rung, self.order + place, one.iterations + place, warmup, self._experiment)
+            for place in range(self.plan.parallel)
+        ]
+        self.order += len(tickets)
+        one.iterations += len(tickets)
+        begun_ns = self._now_ns()
+        starts = self._measure(tickets)
+        spent_ns = self._now_ns() - begun_ns
+        self._left_ns -= spent_ns
+        one.wall_ns.append(spent_ns)
+        for start in starts:
+            failed = start.outcome is not Outcome.OK
+            one.failures_in_a_row = one.failures_in_a_row + 1 if failed else 0
+            if not warmup:
+                one.measured += 1
+                one.failed += failed
+                if start.ready_ns is not None:
+                    one.ready_ns.append(start.ready_ns)

@@ -1,0 +1,339 @@
+"""One run from its first folder to its last trace: opens the rungs, hands out the bench, and clears everything away.
+
+Whatever ends it (the end of the plan, Ctrl-C, SIGTERM, a full disk, an error of our own), the engines' things are
+removed, rows that were measured stay, and run.json says how it ended.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from envbench.backend import Backend, Unusable
+from envbench.backends import BACKENDS, load
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import (
+    BackendError,
+    EnvbenchError,
+    InterruptedRunError,
+    NoUsableBackendError,
+    UsageError,
+)
+from envbench.payload.tree import tree_of_run
+from envbench.phases import Outcome
+from envbench.run import audit, noise
+from envbench.run.bench import Bench, Prepared
+from envbench.run.reaper import reap, reap_entries
+from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
+from envbench.run.sampler import Sampler, Start, Ticket, one_line
+from envbench.samples import SampleWriter
+from envbench.settings import Plan, Rung, Settings, profile_of
+from envbench.traces.journal import Journal, Kind
+
+QUIET_WAIT_S = 120.0
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+
+Say = Callable[[str], None]
+
+
+def open_output(folder: Path) -> SampleWriter:
+    """Make the results folder and its samples.csv before anything is measured. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / RUN_FILE).exists() or (folder / SAMPLES_FILE).exists():
+            raise UsageError(f"{folder} already holds a run; try: another --output")
+        return SampleWriter(folder / SAMPLES_FILE)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}; try: another --output") from error
+
+
+def make_work_dir(run_id: str, journal: Journal) -> Path:
+    """Make the run's private folder; short, for sockets lie in it (108 bytes, unix(7))."""
+    path = Path(tempfile.gettempdir()) / f"envbench-{run_id}"
+    journal.intend(Kind.FOLDER, str(path))
+    path.mkdir(mode=0o700)
+    return path
+
+
+@contextlib.contextmanager
+def _handling(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterrupted(say: Say) -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP wait for the end of the block: it clears up and takes seconds at most."""
+    with _handling(lambda _number, _frame: say("cleaning up first; nothing will be left behind")):
+        yield
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into InterruptedRunError; later ones find it under way."""
+    seen: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) == 1:
+            raise interruption(number)
+
+    def interruption(number: int) -> InterruptedRunError:
+        return InterruptedRunError(f"interrupted by {signal.Signals(number).name}; partial results are kept")
+
+    with _handling(handle):
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except Exception as error:
+            # A library that was interrupted half-way (while it was imported, say) fails in words of its own.
+            if seen:
+                raise interruption(seen[0]) from error
+            raise
+
+
+class Session:
+    """A run that is under way. Use as a context manager; leaving it cleans up and finishes run.json.
+
+    Raises NoUsableBackendError on entry where no rung can run, UsageError for an output folder that cannot be used.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: Settings,
+        journal: Journal,
+        output: Path,
+        command: Sequence[str],
+        say: Say = lambda _line: None,
+        *,
+        include_names: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.journal = journal
+        self.output = output
+        self._say = say
+        self._writer = open_output(output)
+        self.record = RunRecord(output, settings, plan, command)
+        self.record.data["host"] = host_answer(include_names=include_names)
+        self.noise = noise.NoiseWatch()
+        self.sampler = Sampler(settings, self._writer, self.noise)
+        self.backends: dict[str, Backend] = {}
+        self.prepared: list[Prepared] = []
+        self.failed_starts = 0
+        self._rooms: ThreadPoolExecutor | None = None
+        self._witness = audit.Witness(settings.run_id)
+        self.sampler.on_instance = self._witness.note
+
+    def open_rungs(self) -> None:
+        """Check and prepare every rung that was asked for. Raises NoUsableBackendError where none is left."""
+        for name in self.plan.backends or tuple(BACKENDS):
+            unusable = self._open(name)
+            if unusable is not None:
+                self.record.add_skipped(name, unusable)
+                self._say(f"{name}: left out: {unusable.reason}; try: {unusable.remedy}")
+        self._describe_payload()
+        self.record.add_warnings(noise.machine_warnings())
+        if any(one.is_vm for one in self.prepared):
+            ignored = ignored_by_guests(self.settings)
+            self.record.add_warnings(ignored)
+            for caution in ignored:
+                self._say(f"{caution.message}; {caution.advice}")
+        self.record.save()
+        if not self.prepared:
+            skipped = self.record.data["backends"]["skipped"]
+            reasons = [f"{one['name']}: {one['reason']} (try: {one['remedy']})" for one in skipped]
+            raise NoUsableBackendError("no rung can run here; " + "; ".join(reasons))
+
+    def change_plan(self, **changed: Any) -> None:
+        """Change the plan to what the rungs that were found call for."""
+        self.plan = replace(self.plan, **changed)
+        self.record.data["plan"] |= changed
+
+    def rungs(self) -> list[Rung]:
+        """Return all rungs that will be started, with the conditions that the harness sees to."""
+        return [one.rung for one in self.prepared]
+
+    def drop(self, rungs: Collection[Rung]) -> None:
+        """Leave these rungs out of what is still to come: each part of it would wait for the same engine again."""
+        # In place: an experiments' bench that was made before looks at this very list.
+        self.prepared[:] = [one for one in self.prepared if one.rung not in rungs]
+
+    def bench(self) -> Bench:
+        """Return what experiments work with."""
+        return Bench(
+            self.settings,
+            self.journal,
+            self.sampler,
+            self.prepared,
+            quick=self.plan.quick,
+            seed=self.plan.seed,
+            say=self._say,
+        )
+
+    def measure(self, tickets: Sequence[Ticket]) -> Sequence[Start]:
+        """Take these starts, all of one rung, at the same time."""
+        backend = self.backends[tickets[0].rung.backend]
+        if self.plan.cold:
+            drop_caches()
+        starts = self._measure(backend, tickets)
+        self.failed_starts += sum(start.outcome is not Outcome.OK for start in starts)
+        return starts
+
+    def _measure(self, backend: Backend, tickets: Sequence[Ticket]) -> Sequence[Start]:
+        if len(tickets) == 1:
+            return [self.sampler.measure(backend, tickets[0])]
+        if self._rooms is None:
+            self._rooms = ThreadPoolExecutor(max_workers=self.plan.parallel)
+        futures = [self._rooms.submit(self.sampler.measure, backend, ticket, alone=False) for ticket in tickets]
+        return [future.result() for future in futures]
+
+    def before_round(self) -> None:
+        """Wait for a calm machine where that was asked for."""
+        if self.plan.quiet_machine and not noise.wait_for_calm(monotonic_ns() + int(QUIET_WAIT_S * NS_PER_S)):
+            self._say(f"the machine did not calm down within {QUIET_WAIT_S:g} s; going on, with the noise on record")
+
+    def close(self, outcome: str, exit_code: int) -> None:
+        """Remove all traces, look whether any is left, and finish run.json. Raises EnvbenchError."""
+        if self._rooms is not None:
+            self._rooms.shutdown(wait=True)
+        for backend in self.backends.values():
+            with contextlib.suppress(EnvbenchError, OSError):
+                backend.close()
+        reaped = reap_entries(self.journal.entries(), self.settings.run_id)
+        for result in reaped:
+            if not result.error:
+                self.journal.forget(result.entry.number)
+        self._writer.close()
+        shutil.rmtree(self.settings.work_dir, ignore_errors=True)
+        leaked = [
+            *(f"{one.entry.kind} {one.entry.name}: {one.error}" for one in reaped if one.error),
+            *self._left(),
+        ]
+        self.record.data["cleanup"] = {"checked": self._witness.checked(), "leaked": leaked}
+        self.record.data["noise"] = self.noise.record()
+        self.record.add_warnings(self.noise.warnings())
+        self.journal.close()
+        if leaked:
+            self._say(f"left behind, and why: {'; '.join(leaked)}; try: envbench clean")
+        self.record.finish(outcome, exit_code)
+
+    def _left(self) -> tuple[str, ...]:
+        try:
+            return self._witness.left()
+        except OSError as error:
+            return (f"nobody knows what: it could not be looked for ({one_line(error)})",)
+
+    def _open(self, name: str) -> Unusable | None:
+        try:
+            backend = load(name)(self.settings, self.journal)
+            found = backend.check()
+        except ImportError as error:
+            return Unusable(f"cannot be loaded: {error}", "pip install 'envinspect[bench]'")
+        except (BackendError, OSError) as error:
+            return Unusable(f"cannot be asked: {one_line(error)}", f"envbench doctor --backend {name} --debug")
+        if isinstance(found, Unusable):
+            return found
+        self.backends[name] = backend
+        self._witness.watch(name, backend)
+        variants, ready = backend.variants(), []
+        for variant in variants:
+            try:
+                backend.prepare(variant)
+            except (BackendError, OSError) as error:
+                self._say(f"{name} {dict(variant)}: left out: {one_line(error)}")
+                self.record.add_skipped(name, Unusable(one_line(error), f"envbench doctor --backend {name}"))
+            else:
+                ready.append(variant)
+        if ready:
+            self.record.add_used(name, found, ready, is_vm=backend.is_vm)
+        for variant in ready:
+            rung = Rung(name, variant, profile_of(self.settings, name, variant), self._conditions())
+            self.prepared.append(Prepared(backend, rung))
+        return None
+
+    def _conditions(self) -> dict[str, str]:
+        found = {}
+        if self.plan.cold:
+            found["cache"] = "cold"
+        if self.plan.parallel > 1:
+            found["parallel"] = str(self.plan.parallel)
+        if self.plan.pin:
+            found["pin"] = "yes"
+        return found
+
+    def _describe_payload(self) -> None:
+        try:
+            tree = tree_of_run(self.settings)
+        except BackendError as error:
+            self._say(f"no payload: {error}")
+            return
+        self.record.data["payload"] = {
+            "profile": tree.profile,
+            "digest": tree.digest,
+            "tree_bytes": tree.size_bytes,
+            "busybox": tree.busybox.version,
+            "kernel": guest_kernel(self.settings),
+        }
+
+
+def guest_kernel(settings: Settings) -> dict[str, str] | None:
+    """Return what guests boot, for run.json; None where there is no guest kernel."""
+    from envbench.payload.kernel import find_kernel  # noqa: PLC0415 -- only a run describes it
+
+    try:
+        kernel = find_kernel(settings.cache_dir, settings.kernel)
+    except BackendError:
+        return None
+    return {"release": kernel.release, "sha256": kernel.sha256, "source": kernel.source}
+
+
+def ignored_by_guests(settings: Settings) -> tuple[noise.Caution, ...]:
+    """Return a caution where container options were asked for that virtual machines do not have."""
+    asked = {
+        "--network bridge (a guest has no network card)": "bridge" in settings.networks,
+        "--read-only (what a guest writes is never kept)": settings.read_only,
+        "--init (a guest has an init of its own)": settings.init,
+        f"--cpus {settings.cpus} (a guest has whole CPUs)": settings.cpus is not None and settings.cpus % 1 != 0,
+    }
+    words = [name for name, is_asked in asked.items() if is_asked]
+    if not words:
+        return ()
+    return (
+        noise.Caution(
+            "containers-only",
+            f"virtual machines do not follow {' and '.join(words)}",
+            "compare them with containers with this in mind, or leave the option out",
+        ),
+    )
+
+
+def drop_caches() -> None:
+    """Have the kernel forget its clean page cache (Documentation/admin-guide/sysctl/vm.rst). Raises EnvbenchError."""
+    try:
+        os.sync()
+        DROP_CACHES.write_text("3\n", "ascii")
+    except OSError as error:
+        raise EnvbenchError(f"--cold: {DROP_CACHES} cannot be written: {error.strerror}; run as root") from error
+
+
+def reap_before(say: Say) -> None:
+    """Remove what earlier, killed runs left, and say so."""
+    for done in reap():
+        if done.error:
+            say(f"left by killed run {done.run_id}: {done.entry.kind} {done.entry.name}: {done.error}")
+        elif done.was_there:
+            say(f"removed {done.entry.kind} {done.entry.name}, left by killed run {done.run_id}")

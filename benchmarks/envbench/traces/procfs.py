@@ -1,0 +1,124 @@
+"""What is asked of /proc about processes (proc(5)): start, parents, children, cgroups, names, runs. None: gone."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from envbench.settings import RUN_ENVIRONMENT
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+def _stat_fields(pid: int) -> list[str] | None:
+    """Return the fields of /proc/pid/stat from the state (field 3) on."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _processes() -> Iterator[str]:
+    """Yield the ids of all processes as text; names only, for a Path each would cost ten times as much."""
+    return (name for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+
+
+def process_start_ticks(pid: int) -> int | None:
+    """Return when this process started, in clock ticks since boot (proc(5), stat field 22), None where there is none.
+
+    A zombie counts as none: it has ended, and only its parent has not looked.
+    """
+    fields = _stat_fields(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the parent's process id."""
+    fields = _stat_fields(pid)
+    return None if fields is None else int(fields[1])
+
+
+def shim_of(pid: int) -> tuple[int, ...]:
+    """Return the process that holds this one, its parent; () where there is none or process 1 has taken it over."""
+    parent = parent_of(pid)
+    return () if parent is None or parent == 1 else (parent,)
+
+
+def children_cpu_ticks(pid: int) -> int | None:
+    """Return CPU time, in clock ticks, of the children that this process has waited for, theirs included."""
+    fields = _stat_fields(pid)
+    return None if fields is None else int(fields[13]) + int(fields[14])
+
+
+def children_of(pid: int) -> tuple[int, ...]:
+    """Return the ids of the children of a process, () where it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    except OSError:
+        return ()
+    return tuple(int(child) for child in text.split())
+
+
+def descendants_of(pid: int) -> tuple[int, ...]:
+    """Return the ids of all that stem from a process, parents first."""
+    found: list[int] = []
+    for child in children_of(pid):
+        found += [child, *descendants_of(child)]
+    return tuple(found)
+
+
+def pids_named(*names: str) -> tuple[int, ...]:
+    """Return the ids of processes whose name (comm, cut at 15 characters) is one of these."""
+    wanted = {name[:15] for name in names}
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            if Path("/proc", pid, "comm").read_text("utf-8", errors="replace").rstrip("\n") in wanted:
+                found.append(int(pid))
+    return tuple(found)
+
+
+def marked_processes(run_id: str) -> tuple[int, ...]:
+    """Return the processes, other than this one, that carry the run's id in their environment."""
+    marker = f"{RUN_ENVIRONMENT}={run_id}".encode()
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            if int(pid) != os.getpid() and marker in Path("/proc", pid, "environ").read_bytes().split(b"\0"):
+                found.append(int(pid))
+    return tuple(found)
+
+
+def processes_of(name: str) -> tuple[int, ...]:
+    """Return the QEMU processes whose command line names this guest (libvirt: -name guest=NAME,…)."""
+    word = f"guest={name},".encode()
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            if word in Path("/proc", pid, "cmdline").read_bytes():
+                found.append(int(pid))
+    return tuple(found)
+
+
+def cgroup_of(pid: int) -> Path | None:
+    """Return the cgroup directory of a process: the unified one on v2, that of the memory controller on v1.
+
+    None where it is the root cgroup or our own: then it says nothing about this process alone.
+    """
+    path = _cgroup_path(str(pid))
+    return None if path is None or path in (_cgroup_path("self"), CGROUP_ROOT, CGROUP_ROOT / "memory") else path
+
+
+def _cgroup_path(pid: str) -> Path | None:
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    unified: Path | None = None
+    for line in lines:
+        number, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            return CGROUP_ROOT / "memory" / path.lstrip("/")
+        if number == "0":
+            unified = CGROUP_ROOT / path.lstrip("/")
+    return unified if (CGROUP_ROOT / "cgroup.controllers").exists() else None

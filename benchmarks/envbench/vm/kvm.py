@@ -1,0 +1,167 @@
+"""The truth about KVM: a device that opens proves nothing, only a guest that gets ready in time does.
+
+There are machines where /dev/kvm opens, a machine and a vCPU are made, and yet a guest hangs or runs many times slower
+than under emulation. So a canary guest runs under KVM, with a deadline set by what the same guest takes under TCG in
+the same minute: first the floor guest (a boot sector), then a real kernel.
+"""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from envbench.backend import Mark, Workload
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError, StartTimeoutError
+from envbench.settings import Settings, new_nonce
+from envbench.vm.direct import start_direct
+from envbench.vm.emulator import Emulator, find_emulator
+from envbench.vm.recipe import make_recipe
+
+KVM_DEVICE = Path("/dev/kvm")
+KVM_GET_API_VERSION = 0xAE00
+KVM_CREATE_VM = 0xAE01
+KVM_API_VERSION = 12
+"""linux/kvm.h; the version has been 12 since Linux 2.6.22 (Documentation/virt/kvm/api.rst)."""
+
+CANARY_FACTOR = 2.0
+CANARY_SLACK_S = 0.5
+"""KVM's canary may take CANARY_FACTOR times what TCG took, and CANARY_SLACK_S for a busy machine: a KVM that is slower
+than emulation is of no use."""
+
+TCG_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """What is known about KVM here. Times are seconds from request to the ready line, None where none was reached."""
+
+    usable: bool
+    reason: str
+    """Why it is usable or not, in one line."""
+    remedy: str = ""
+    canary_s: float | None = None
+    tcg_canary_s: float | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Return this as words for run.json."""
+        found = {"kvm": "usable" if self.usable else "unusable", "kvm_because": self.reason}
+        if self.canary_s is not None:
+            found["kvm_canary_s"] = f"{self.canary_s:.3f}"
+        if self.tcg_canary_s is not None:
+            found["tcg_canary_s"] = f"{self.tcg_canary_s:.3f}"
+        return found
+
+
+_known: dict[str, Accelerator] = {}
+"""By run id: the canary runs once a run, however many rungs ask."""
+
+
+def kvm_of_run(settings: Settings) -> Accelerator:
+    """Return the truth about KVM, found out on a run's first call."""
+    if settings.run_id not in _known:
+        _known[settings.run_id] = probe_kvm(settings)
+    return _known[settings.run_id]
+
+
+def choose_accelerators(asked: tuple[str, ...], kvm: Accelerator) -> tuple[str, ...]:
+    """Return the accelerators to time: those asked for and usable; unasked, KVM where it is proved, else TCG."""
+    if not asked:
+        return ("kvm",) if kvm.usable else ("tcg",)
+    return tuple(name for name in asked if name != "kvm" or kvm.usable)
+
+
+def probe_kvm(settings: Settings, device: Path = KVM_DEVICE) -> Accelerator:
+    """Find out by device, ioctls and canary guests whether KVM can be used; takes a few seconds at most."""
+    refused = open_problem(device)
+    if refused is not None:
+        return refused
+    try:
+        emulator = find_emulator()
+        return _run_canaries(settings, emulator)
+    except BackendError as error:
+        return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy="see envbench doctor")
+
+
+def open_problem(device: Path = KVM_DEVICE) -> Accelerator | None:
+    """Return why KVM cannot be used if its device already says so, None if a guest has to be asked."""
+    try:
+        descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        remedy = "enable virtualisation in the firmware (a VM: on its host), then modprobe kvm_intel or kvm_amd"
+        return Accelerator(usable=False, reason=f"no {device}", remedy=remedy)
+    except PermissionError:
+        remedy = "sudo usermod -aG kvm $USER and log in again (on CI runners: chmod 0666 by a udev rule)"
+        return Accelerator(usable=False, reason=f"{device} may not be opened", remedy=remedy)
+    except OSError as error:
+        return Accelerator(
+            usable=False, reason=f"{device}: {error.strerror}", remedy="look at dmesg for kvm's own words"
+        )
+    try:
+        version = fcntl.ioctl(descriptor, KVM_GET_API_VERSION)
+        if version != KVM_API_VERSION:
+            return Accelerator(usable=False, reason=f"{device} speaks version {version} of KVM's interface, not 12")
+        os.close(fcntl.ioctl(descriptor, KVM_CREATE_VM, 0))
+    except OSError as error:
+        reason = f"{device} opens, but makes no machine: {error.strerror}"
+        return Accelerator(usable=False, reason=reason, remedy="look at dmesg for kvm's own words")
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def canary_deadline_s(tcg_s: float) -> float:
+    """Return how long KVM's canary may take where the same guest took `tcg_s` under TCG."""
+    return CANARY_FACTOR * tcg_s + CANARY_SLACK_S
+
+
+def _run_canaries(settings: Settings, emulator: Emulator) -> Accelerator:
+    kvm_s = tcg_s = 0.0
+    for boot, what in (("floor", "a boot sector"), ("kernel", "a Linux kernel")):
+        tcg_s = run_canary(settings, emulator, {"accel": "tcg", "boot": boot}, TCG_DEADLINE_S)
+        deadline_s = canary_deadline_s(tcg_s)
+        try:
+            kvm_s = run_canary(settings, emulator, {"accel": "kvm", "boot": boot}, deadline_s)
+        except StartTimeoutError:
+            reason = (
+                f"{KVM_DEVICE} opens, but {what} was not ready under KVM within {deadline_s:.1f} s (TCG: {tcg_s:.2f} s)"
+            )
+        except BackendError as error:
+            reason = f"{KVM_DEVICE} opens, but {what} failed under KVM: {error}"
+        else:
+            continue
+        remedy = "nested virtualisation that works is the host's to give; TCG figures stay TCG figures"
+        return Accelerator(usable=False, reason=reason, remedy=remedy, tcg_canary_s=tcg_s)
+    reason = f"a Linux kernel was ready under KVM after {kvm_s:.2f} s (TCG: {tcg_s:.2f} s)"
+    return Accelerator(usable=True, reason=reason, canary_s=kvm_s, tcg_canary_s=tcg_s)
+
+
+def run_canary(settings: Settings, emulator: Emulator, variant: Mapping[str, str], deadline_s: float) -> float:
+    """Boot one guest and return its seconds from request to the ready line; nothing of it is left.
+
+    Raises StartTimeoutError after the deadline and BackendError where it fails otherwise.
+    """
+    arch = emulator.architecture
+    recipe = make_recipe(settings, {"machine": arch.machines[0], **variant}, arch)
+    with tempfile.TemporaryDirectory(prefix="canary-", dir=settings.work_dir) as scratch:
+        folder = Path(scratch)
+        workload = Workload(nonce=new_nonce())
+        moments: dict[Mark, int] = {}
+        guest = recipe.guest(folder, f"envbench-{settings.run_id}-canary", workload)
+        deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
+        machine = start_direct(
+            guest,
+            emulator,
+            settings.run_id,
+            folder / "qemu.log",
+            lambda moment: moments.update({moment: monotonic_ns()}),
+            deadline_ns,
+            {Mark.READY: (f"ENVBENCH-READY {workload.nonce}".encode(),)},
+        )
+        try:
+            machine.wait_until_heard(Mark.READY, deadline_ns)
+        finally:
+            machine.destroy()
+        return (moments[Mark.READY] - moments[Mark.REQUESTED]) / NS_PER_S

@@ -1,0 +1,39 @@
+"""What rootless Podman leaves running for the user's next command: ended where the run began it, else never touched."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from envbench.backends.podman import Service, end_pause
+from envbench.backends.shared.child import users_environment
+
+
+@pytest.fixture
+def pause(tmp_path):
+    """Return a function that starts a process of Podman's name which carries a run's id."""
+    program = shutil.copy(shutil.which("sleep"), tmp_path / "catatonit")
+    begun = []
+
+    def start(run_id):
+        begun.append(subprocess.Popen([program, "60"], env=users_environment(run_id)))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait()
+
+
+def test_only_the_runs_own_is_ended(pause):
+    own, foreign = pause("0123456789ab"), pause("ba9876543210")
+    end_pause("0123456789ab")
+    assert own.wait(5) == -9
+    assert foreign.poll() is None
+
+
+def test_it_stays_while_a_service_of_the_run_lives(pause, monkeypatch):
+    own = pause("0123456789ab")
+    monkeypatch.setattr(Service, "live", {1})
+    end_pause("0123456789ab")
+    assert own.poll() is None

@@ -1,0 +1,226 @@
+"""The command line around a run, with fake rungs: files, exit codes, one-line errors, an end that leaves nothing."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from envbench.cli import COMMANDS, cli, main
+from envbench.phases import Outcome
+from envbench.run.session import ignored_by_guests
+from envbench.samples import read_samples
+from envbench.settings import Settings
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def run_json(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def startup(out: Path, *more: str) -> int:
+    words = ("startup", "--backend", "process", "--backend", "namespaces", "--output", str(out))
+    return main([*words, "--runs", "3", "--warmup", "1", "--deadline", "0.3", "--format", "csv", *more])
+
+
+def test_a_run_leaves_its_files_and_nothing_else(use_fake, out, tmp_path):
+    assert startup(out, "--seed", "5") == 0
+    record = run_json(out)
+    assert record["outcome"] == "done"
+    assert record["exit_code"] == 0
+    assert record["seed"] == 5
+    assert record["cleanup"]["leaked"] == []
+    assert record["ended_at"] is not None
+    assert [used["name"] for used in record["backends"]["used"]] == ["process", "namespaces"]
+    rows = [row for row in read_samples(out / "samples.csv") if row.phase == "ready"]
+    assert len(rows) == 8
+    assert sum(row.warmup for row in rows) == 2
+    assert {path.name for path in out.iterdir()} >= {"run.json", "samples.csv", "summary.csv", "claims.csv"}
+    assert not list((tmp_path / "state-home/envbench").iterdir()), "the journal is gone with what it listed"
+    assert all(fake.log[-1] == "close" for fake in use_fake())
+
+
+def test_the_state_before_each_start_is_on_record(use_fake, out):
+    startup(out)
+    names = {row.phase for row in read_samples(out / "samples.csv") if row.phase.startswith("noise.")}
+    assert "noise.load1" in names
+
+
+def test_the_same_seed_gives_the_same_order(use_fake, tmp_path):
+    orders = []
+    for name in ("a", "b"):
+        startup(tmp_path / name, "--seed", "11", "--runs", "8")
+        rows = read_samples(tmp_path / name / "samples.csv")
+        orders.append([row.backend for row in rows if row.phase == "ready"])
+    assert orders[0] == orders[1]
+
+
+def test_failed_starts_give_exit_4_and_rows(use_fake, out, monkeypatch):
+    from tests.benchmarks.conftest import FakeBackend
+
+    def refuse(self, settings, journal, made=FakeBackend.__init__):
+        made(self, settings, journal)
+        self.fails = "start"
+
+    monkeypatch.setattr(FakeBackend, "__init__", refuse)
+    assert startup(out) == 4
+    assert run_json(out)["exit_code"] == 4
+    assert {row.outcome for row in read_samples(out / "samples.csv") if row.phase == "ready"} == {Outcome.FAILED}
+
+
+def test_no_usable_rung_gives_exit_3_with_reason_and_remedy(use_fake, out, monkeypatch, capsys):
+    from tests.benchmarks.conftest import FakeBackend
+
+    from envbench.backend import Unusable
+
+    monkeypatch.setattr(FakeBackend, "check", lambda self: Unusable("it is broken", "mend it"))
+    assert startup(out) == 3
+    said = capsys.readouterr().err
+    assert "it is broken" in said
+    assert "mend it" in said
+    assert run_json(out)["backends"]["skipped"][0] == {"name": "process", "reason": "it is broken", "remedy": "mend it"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_in_order_with_130_and_keeps_the_rows(use_fake, out, number):
+    def interrupt() -> None:
+        """Wait for the first rows: a slow machine may need seconds to get there."""
+        while not ((out / "samples.csv").exists() and (out / "samples.csv").stat().st_size > 4000):
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    assert startup(out, "--runs", "100000", "--budget", "30") == 130
+    record = run_json(out)
+    assert (record["outcome"], record["exit_code"]) == ("interrupted", 130)
+    assert record["cleanup"]["leaked"] == []
+    assert list(read_samples(out / "samples.csv"))
+    assert all("close" in fake.log for fake in use_fake())
+    assert all(
+        fake.log.count("start") - fake.log.count("remove") <= fake.log.count("destroy") + 1 for fake in use_fake()
+    )
+
+
+def test_a_results_folder_is_never_written_over(use_fake, out, capsys):
+    startup(out)
+    before = (out / "samples.csv").read_bytes()
+    assert startup(out) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert (out / "samples.csv").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_fails_before_anything_is_started(use_fake, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert startup(tmp_path / "file" / "results") == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert use_fake() == []
+    assert not list((tmp_path / "state-home/envbench").iterdir())
+
+
+def test_a_disk_that_fills_up_ends_the_run_with_a_clear_line(use_fake, out, capsys, monkeypatch):
+    from envbench.samples import SampleWriter
+
+    append, count = SampleWriter.append, []
+
+    def fill(self, *samples):
+        count.append(1)
+        if len(count) > 3:
+            raise OSError(28, "No space left on device")
+        append(self, *samples)
+
+    monkeypatch.setattr(SampleWriter, "append", fill)
+    assert startup(out) == 1
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+    record = run_json(out)
+    assert record["outcome"] == "failed"
+    assert sum(row.phase == "ready" for row in read_samples(out / "samples.csv")) == 3
+
+
+def test_an_unexpected_error_still_cleans_up(use_fake, out, monkeypatch, capsys):
+    monkeypatch.setattr("envbench.run.session.Session.measure", lambda self, tickets: 1 / 0)
+    assert startup(out) == 1
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert "Traceback" not in said
+    assert run_json(out)["outcome"] == "failed"
+    assert all(fake.log[-1] == "close" for fake in use_fake())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["startup", "--runs", "0"],
+        ["startup", "--memory", "lots"],
+        ["startup", "--precision", "0"],
+        ["startup", "--backend", "nonesuch"],
+        ["startup", "--fail-if", "docker.ready.p95 > fast"],
+        ["startup", "--max-regression", "10%"],
+        ["startup", "--disk", __file__],
+        ["startup", "--kernel", "/no/such/file"],
+        ["startup", "--format", "pdf"],
+        ["nonesuch"],
+        ["selftest"],
+    ],
+)
+def test_bad_arguments_give_exit_2_before_anything_happens(use_fake, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert capsys.readouterr().err
+    assert use_fake() == []
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_prints_the_schedule_and_measures_nothing(use_fake, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["startup", "--dry-run", "--backend", "process", "--runs", "2", "--warmup", "1", "--seed", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "seed 3" in lines[0]
+    assert [line.split()[-1] for line in lines[1:]] == ["process"] * 3
+    assert not (tmp_path / "results").exists()
+    assert all("start" not in fake.log for fake in use_fake())
+
+
+def test_parallel_and_pinned_starts_are_variants_of_their_own(use_fake, out):
+    assert startup(out, "--parallel", "2", "--pin") == 0
+    variants = {row.variant for row in read_samples(out / "samples.csv")}
+    assert variants == {"parallel=2;pin=yes"}
+
+
+def test_a_gate_that_fails_gives_5_and_one_that_cannot_be_decided_6(use_fake, tmp_path):
+    assert startup(tmp_path / "a", "--runs", "8", "--fail-if", "process.ready > 1ns") == 5
+    assert run_json(tmp_path / "a")["exit_code"] == 5
+    assert startup(tmp_path / "b", "--runs", "8", "--fail-if", "process.ready > 1min") == 0
+    assert startup(tmp_path / "c", "--runs", "8", "--fail-if", "docker.ready > 1min") == 6
+
+
+def test_every_command_is_there_and_has_help(capsys):
+    for name in COMMANDS:
+        assert main([name, "--help"]) == 0
+        assert capsys.readouterr().out.startswith("Usage: envbench")
+    assert main(["--help"]) == 0
+    assert cli.list_commands(None) == list(COMMANDS)
+
+
+def test_without_the_extra_one_line_names_it(monkeypatch, capsys):
+    monkeypatch.setattr("envbench.cli.find_spec", lambda name: None)
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().err
+    assert "pip install 'envinspect[bench]'" in said
+    assert said.count("\n") == 1
+
+
+def test_what_guests_do_not_have_is_said(tmp_path):
+    settings = Settings("r", tmp_path, tmp_path, networks=("none", "bridge"), init=True, cpus=1.5)
+    (caution,) = ignored_by_guests(settings)
+    said = "--network bridge (a guest has no network card) and --init (a guest has an init of its own) and --cpus 1.5 ("
+    assert said in caution.message
+    assert ignored_by_guests(Settings("r", tmp_path, tmp_path, cpus=2, memory_bytes=1 << 28)) == ()

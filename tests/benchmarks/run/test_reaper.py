@@ -1,0 +1,227 @@
+"""The journal is on the disk before a thing is made, and the reaper takes only what dead runs made."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from envbench.run.reaper import reap, reap_entries
+from envbench.settings import RUN_ENVIRONMENT
+from envbench.traces.journal import Entry, Journal, Kind, boot_id, leftovers, read_journal
+from envbench.traces.procfs import process_start_ticks
+from envbench.traces.removal import end_process, remove_cgroup
+
+RUN = "aa11bb22cc33"
+
+
+def dead_journal(
+    folder: Path, entries, run_id: str = RUN, pid: int = 1, ticks: int = 1, boot: str | None = None
+) -> Path:
+    """Write the journal of a run whose process is not there: process 1 never started at tick 1."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{run_id}.jsonl"
+    first = {
+        "schema": "envbench-journal/1",
+        "run_id": run_id,
+        "pid": pid,
+        "start_ticks": ticks,
+        "boot_id": boot or boot_id(),
+    }
+    rows = [{"made": number, "backend": "", "facts": {}, **entry} for number, entry in enumerate(entries, 1)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in (first, *rows)))
+    return path
+
+
+def test_a_thing_is_on_the_disk_before_it_is_made(tmp_path):
+    with_file = Journal(RUN, tmp_path)
+    number = with_file.intend(Kind.FOLDER, "/x/" + RUN, endpoint="unix:///a")
+    read = read_journal(with_file.path)
+    assert [(entry.kind, entry.name, entry.facts) for entry in read.entries] == [
+        (Kind.FOLDER, "/x/" + RUN, {"endpoint": "unix:///a"})
+    ]
+    with_file.forget(number)
+    with_file.forget(number)
+    assert read_journal(with_file.path).entries == ()
+    with_file.close()
+    assert not with_file.path.exists(), "an empty journal is of no use to anyone"
+
+
+def test_a_journal_with_open_things_outlives_its_run(tmp_path):
+    journal = Journal(RUN, tmp_path)
+    journal.intend(Kind.FILE, "/x/" + RUN)
+    journal.close()
+    assert journal.path.exists()
+
+
+def test_the_journal_of_a_living_run_is_left_alone(tmp_path):
+    journal = Journal(RUN, tmp_path)
+    victim = tmp_path / f"mine-{RUN}"
+    victim.mkdir()
+    journal.intend(Kind.FOLDER, str(victim))
+    assert leftovers(tmp_path) == ()
+    assert reap(tmp_path) == ()
+    assert victim.exists()
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("pid", "ticks", "boot"),
+    [
+        (os.getpid(), 1, None),  # the process id was used again
+        (os.getpid(), process_start_ticks(os.getpid()), "another boot"),
+        (2**22 + 1, 5, None),
+    ],
+    ids=["process-id-used-again", "another-boot", "no-such-process"],
+)
+def test_a_dead_owner_is_told_from_a_living_one(tmp_path, pid, ticks, boot):
+    dead_journal(tmp_path, [], pid=pid, ticks=ticks, boot=boot)
+    assert [journal.run_id for journal in leftovers(tmp_path)] == [RUN]
+
+
+def test_files_folders_and_sockets_of_a_dead_run_go_and_a_second_time_finds_nothing(tmp_path):
+    folder, file = tmp_path / f"work-{RUN}", tmp_path / f"file-{RUN}"
+    (folder / "deep").mkdir(parents=True)
+    file.write_text("x")
+    state = tmp_path / "state"
+    dead_journal(state, [{"kind": "folder", "name": str(folder)}, {"kind": "file", "name": str(file)}])
+    done = reap(state)
+    assert [(one.was_there, one.error) for one in done] == [(True, ""), (True, "")]
+    assert not folder.exists()
+    assert not file.exists()
+    assert reap(state) == ()
+
+
+@pytest.mark.parametrize("name", ["/etc", "/tmp/not-ours", "relative-aa11bb22cc33", "/tmp/aa11bb22cc33/../../etc"])
+def test_a_path_that_does_not_carry_the_runs_id_is_never_touched(tmp_path, name):
+    state = tmp_path / "state"
+    path = dead_journal(state, [{"kind": "folder", "name": name}])
+    (done,) = reap(state)
+    assert "left alone" in done.error
+    assert path.exists(), "what could not be removed stays on the list"
+
+
+@pytest.mark.parametrize("backend", ["docker", "podman", "runc", "containerd", "libvirt"])
+def test_no_engine_is_asked_for_a_thing_that_does_not_carry_the_runs_id(tmp_path, backend):
+    """Without facts no rung could even say where its engine is: the refusal comes before."""
+    state = tmp_path / "state"
+    path = dead_journal(state, [{"kind": "container", "name": "somebody-elses", "backend": backend}])
+    (done,) = reap(state)
+    assert "left alone" in done.error
+    assert path.exists()
+
+
+def test_a_cut_last_line_is_no_reason_to_forget_the_rest(tmp_path):
+    folder = tmp_path / f"work-{RUN}"
+    folder.mkdir()
+    state = tmp_path / "state"
+    path = dead_journal(state, [{"kind": "folder", "name": str(folder)}])
+    with path.open("a") as file:
+        file.write('{"made": 2, "kind": "fol')
+    reap(state)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", "no json\n", '{"schema": "other"}\n'])
+def test_what_is_no_journal_is_left_alone(tmp_path, text):
+    path = tmp_path / "x.jsonl"
+    path.write_text(text)
+    assert leftovers(tmp_path) == ()
+    assert path.exists()
+
+
+def test_a_process_that_carries_the_dead_runs_id_is_ended_and_no_other(tmp_path):
+    argv = [sys.executable, "-c", "import time; time.sleep(60)"]
+    marked = subprocess.Popen(argv, env={**os.environ, RUN_ENVIRONMENT: RUN})
+    other = subprocess.Popen(argv, env={**os.environ, RUN_ENVIRONMENT: "ffffffffffff"})
+    try:
+        # The environment shows once the program has been executed; Popen returns then.
+        dead_journal(tmp_path, [])
+        done = reap(tmp_path)
+        assert [one.entry.name for one in done] == [str(marked.pid)]
+        assert marked.wait(5) == -9
+        assert other.poll() is None
+    finally:
+        for process in (marked, other):
+            process.kill()
+            process.wait()
+
+
+def test_a_process_id_that_was_used_again_is_spared():
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        assert end_process(process.pid, start_ticks=1) is False
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_unknown_backend_or_engine_error_is_kept_for_later(tmp_path):
+    state = tmp_path / "state"
+    path = dead_journal(state, [{"kind": "container", "name": f"x-{RUN}", "backend": "no-such-rung"}])
+    (done,) = reap(state)
+    assert done.error
+    assert path.exists()
+
+
+def test_own_things_are_reaped_at_the_end_of_a_run(tmp_path):
+    folder = tmp_path / RUN
+    folder.mkdir()
+    (done,) = reap_entries([Entry(1, Kind.FOLDER, str(folder))], RUN)
+    assert done.was_there
+    assert not folder.exists()
+
+
+def test_a_zombie_counts_as_ended():
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert process_start_ticks(process.pid) is None
+    process.wait()
+
+
+def test_a_state_folder_that_cannot_be_written_is_an_error(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(OSError, match="file"):
+        Journal(RUN, blocker / "state")
+
+
+def test_a_folder_that_only_looks_like_a_cgroup_goes_and_the_processes_it_names_live(tmp_path):
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        folder = tmp_path / "envbench-feed" / "inner"
+        folder.mkdir(parents=True)
+        (folder / "cgroup.procs").write_text(f"{bystander.pid}\n")
+        assert remove_cgroup(folder.parent)
+        assert not folder.parent.exists()
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_an_engine_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
+    from envbench.backends import docker
+    from envbench.errors import StartTimeoutError
+
+    asked = []
+
+    def silent(entry, run_id):
+        asked.append(entry.name)
+        raise StartTimeoutError("no answer")
+
+    monkeypatch.setattr(docker, "reap", silent)
+    journal = Journal("0123456789ab", tmp_path)
+    for number in range(3):
+        journal.intend(Kind.CONTAINER, f"envbench-0123456789ab-docker-{number}", "docker")
+    kept = tmp_path / "envbench-0123456789ab-file"
+    kept.touch()
+    journal.intend(Kind.FILE, str(kept))
+    done = reap_entries(journal.entries(), "0123456789ab")
+    journal.close()
+    assert len(asked) == 1
+    assert [bool(one.error) for one in done] == [True, True, True, False]
+    assert not kept.exists()

@@ -1,0 +1,214 @@
+"""The order of starts is the seed's, the budget is kept, and a slow or failing rung takes nothing from the others."""
+
+import itertools
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envbench.phases import Outcome, Phase
+from envbench.run.sampler import Start
+from envbench.run.scheduler import Scheduler, dry_run, half_width_ratio, interval_ranks, shares, shuffled
+from envbench.settings import Plan, Rung
+
+
+class Machine:
+    """Rungs that take so many seconds each, on a clock that only their starts move."""
+
+    def __init__(self, costs_s, spread=0.0, failing=()):
+        self.costs_s = costs_s
+        self.spread = spread
+        self.failing = failing
+        self.now_ns = 0
+        self.taken = []
+        self.random = random.Random(1)
+
+    def run(self, **plan):
+        self.scheduler = Scheduler(
+            Plan(**{"seed": 7, **plan}),
+            [Rung(f"rung{index}") for index in range(len(self.costs_s))],
+            self.measure,
+            now_ns=lambda: self.now_ns,
+        )
+        self.scheduler.run()
+        return self.scheduler
+
+    def measure(self, tickets):
+        starts = []
+        for ticket in tickets:
+            index = int(ticket.rung.backend.removeprefix("rung"))
+            cost_ns = int(self.costs_s[index] * 1e9 * self.random.uniform(1 - self.spread, 1 + self.spread))
+            self.taken.append((index, ticket))
+            self.now_ns += cost_ns // len(tickets)
+            outcome = Outcome.FAILED if index in self.failing else Outcome.OK
+            starts.append(Start(ticket, outcome, phases={} if outcome is Outcome.FAILED else {Phase.READY: cost_ns}))
+        return starts
+
+    def measured(self):
+        return Counter(index for index, ticket in self.taken if not ticket.warmup)
+
+
+def test_everything_is_taken_where_the_budget_allows():
+    machine = Machine([0.1, 0.2, 0.3])
+    scheduler = machine.run(runs=10, warmup=2, budget_s=100)
+    assert machine.measured() == {0: 10, 1: 10, 2: 10}
+    assert sum(ticket.warmup for _, ticket in machine.taken) == 6
+    assert all(ticket.warmup for _, ticket in machine.taken[:6])
+    assert [ticket.order for _, ticket in machine.taken] == list(range(36))
+    assert scheduler.unfinished() == ()
+
+
+def test_each_round_holds_each_rung_once_and_orders_differ():
+    machine = Machine([0.1] * 4)
+    machine.run(runs=20, warmup=0, budget_s=1000)
+    rounds = [tuple(index for index, _ in machine.taken[at : at + 4]) for at in range(0, 80, 4)]
+    assert all(sorted(one) == [0, 1, 2, 3] for one in rounds)
+    assert len(set(rounds)) > 8
+
+
+def test_the_same_seed_gives_the_same_order_and_another_seed_another():
+    orders = []
+    for seed in (1, 1, 2):
+        machine = Machine([0.1, 0.1, 0.1])
+        machine.run(runs=10, budget_s=1000, seed=seed)
+        orders.append([index for index, _ in machine.taken])
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_a_dry_run_shows_the_order_that_is_taken():
+    machine = Machine([0.1, 0.1, 0.1])
+    plan = {"runs": 5, "warmup": 1, "budget_s": 1000, "seed": 3}
+    machine.run(**plan)
+    shown = [rung.backend for _, _, rung in dry_run([Rung(f"rung{n}") for n in range(3)], Plan(**plan))]
+    assert shown == [f"rung{index}" for index, _ in machine.taken]
+
+
+def test_a_slow_rung_takes_part_in_fewer_rounds_spread_evenly_within_the_budget():
+    machine = Machine([0.01, 6.0], spread=0.1)
+    scheduler = machine.run(runs=20, warmup=2, budget_s=60)
+    assert machine.now_ns <= 60e9
+    assert machine.measured()[0] == 20
+    assert 6 <= machine.measured()[1] < 10
+    slow = [place for place, (index, _) in enumerate(machine.taken) if index == 1]
+    assert max(b - a for a, b in itertools.pairwise(slow)) <= 8, "slow starts stand in one block"
+    (missing,) = scheduler.unfinished()
+    assert (missing.rung.backend, missing.needed) == ("rung1", 20 - machine.measured()[1])
+    assert "budget" in missing.reason
+
+
+@pytest.mark.parametrize("budget_s", [0.5, 1, 5, 17, 80])
+def test_no_budget_is_passed_by_more_than_the_first_look_at_a_rung(budget_s):
+    machine = Machine([0.01, 0.3, 4.0], spread=0.05)
+    machine.run(runs=20, warmup=1, budget_s=budget_s)
+    first_starts_of_the_cheap_s = 6 * (0.01 + 0.3)
+    assert machine.now_ns / 1e9 <= budget_s + (4.0 + first_starts_of_the_cheap_s) * 1.05
+
+
+def test_cheap_rungs_get_their_first_starts_whatever_slow_ones_use_up():
+    machine = Machine([0.01, 9.0, 0.2, 9.0])
+    scheduler = Scheduler(
+        Plan(runs=6, warmup=1, budget_s=8, seed=7),
+        [Rung(f"rung{index}") for index in range(4)],
+        machine.measure,
+        now_ns=lambda: machine.now_ns,
+        unwarmed=(1, 3),
+    )
+    scheduler.run()
+    assert machine.measured() == {0: 6, 1: 1, 2: 6, 3: 1}
+
+
+def test_slow_starts_leave_the_budget_that_cheaper_ones_must_have():
+    machine = Machine([0.5, 0.8, 4.0], spread=0.05)
+    machine.run(runs=6, warmup=0, budget_s=21)
+    assert machine.measured() == {0: 6, 1: 6, 2: 3}
+    assert machine.now_ns <= 21e9
+
+
+def test_each_rung_gets_ten_starts_before_the_rest_is_shared_out():
+    machine = Machine([0.02, 0.05, 0.8, 0.9, 0.9, 3.0, 5.0], spread=0.4)
+    machine.run(runs=20, budget_s=200, precision_ratio=0.01)
+    assert min(machine.measured().values()) >= 10
+    assert machine.now_ns <= 200e9
+
+
+def test_unwarmed_rungs_go_straight_to_measured_starts():
+    machine = Machine([0.01, 5.0])
+    scheduler = Scheduler(
+        Plan(runs=6, warmup=1, budget_s=11),
+        [Rung("rung0"), Rung("rung1")],
+        machine.measure,
+        now_ns=lambda: machine.now_ns,
+        unwarmed=(1,),
+    )
+    scheduler.run()
+    assert machine.measured() == {0: 6, 1: 2}
+
+
+def test_a_failing_rung_is_given_up_and_the_others_go_on():
+    machine = Machine([0.1, 0.1], failing={1})
+    scheduler = machine.run(runs=10, warmup=0, budget_s=100)
+    assert machine.measured() == {0: 10, 1: 3}
+    assert "in a row" in scheduler.unfinished()[0].reason
+
+
+def test_precision_goes_on_until_it_is_reached_and_says_who_did_not_get_there():
+    quiet, noisy = Machine([0.1], spread=0.01), Machine([0.1], spread=0.9)
+    quiet.run(runs=10, budget_s=1000, precision_ratio=0.05)
+    assert quiet.measured()[0] == 10
+    scheduler = noisy.run(runs=10, budget_s=1000, precision_ratio=0.05)
+    assert 20 < noisy.measured()[0] <= 100
+    short = noisy.__class__([0.1], spread=0.9)
+    unfinished = short.run(runs=10, budget_s=2, precision_ratio=0.05).unfinished()
+    assert unfinished[0].needed > 0
+    assert scheduler.tallies[0].measured == noisy.measured()[0]
+
+
+def test_a_rung_that_stays_noisy_to_the_end_is_named_with_what_it_would_need():
+    machine = Machine([0.1], spread=0.9)
+    (one,) = machine.run(runs=10, budget_s=10_000, precision_ratio=0.001).unfinished()
+    assert (one.runs, machine.measured()[0]) == (100, 100)
+    assert one.needed > 100
+    assert one.reason == "too noisy for the wanted precision"
+
+
+def test_parallel_starts_come_with_tickets_of_their_own():
+    machine = Machine([0.4])
+    machine.run(runs=8, warmup=0, budget_s=100, parallel=4)
+    assert [ticket.iteration for _, ticket in machine.taken] == list(range(8))
+
+
+def test_a_payload_under_load_still_ends_the_run_on_an_error():
+    def broken(_tickets):
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        Scheduler(Plan(runs=1), [Rung("rung0")], broken).run()
+
+
+def test_ranks_are_those_of_the_binomial_table():
+    # Conover, table A3 (n, 1/2): the largest r with 2 P(X < r) <= 5 %.
+    assert [interval_ranks(n) for n in (5, 6, 10, 20, 30)] == [None, (1, 6), (2, 9), (6, 15), (10, 21)]
+
+
+def test_half_width_is_the_larger_arm():
+    assert half_width_ratio([100, 100, 100, 100, 100, 150]) == pytest.approx(0.5)
+    assert half_width_ratio([100, 101]) is None
+
+
+@given(
+    st.lists(st.tuples(st.floats(1e3, 1e10), st.integers(0, 50)), min_size=1, max_size=8),
+    st.floats(0, 1e12),
+)
+def test_shares_fit_the_budget_and_give_no_more_than_is_wanted(rungs, budget_ns):
+    costs = dict(enumerate(cost for cost, _ in rungs))
+    wanted = dict(enumerate(count for _, count in rungs))
+    granted = shares(costs, {index: count // 2 for index, count in wanted.items()}, wanted, budget_ns)
+    assert all(0 <= granted[index] <= wanted[index] for index in costs)
+    assert sum(granted[index] * costs[index] for index in costs) <= budget_ns * (1 + 1e-9)
+
+
+@given(st.integers(1, 20), st.integers(0, 2**32), st.integers(0, 1000))
+def test_shuffled_is_a_permutation(count, seed, number):
+    assert sorted(shuffled(count, seed, number)) == list(range(count))
