@@ -7,12 +7,13 @@
 The names below are imported when first used, so that `import envinspect` costs nothing.
 """
 
+from envinspect.version import __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envinspect.inspection import Answer, inspect
     from envinspect.model import Evidence, Kind, Layer, Mark, Stack, Strength
 
-__version__ = "0.1.0"
 __all__ = ["Answer", "Evidence", "Kind", "Layer", "Mark", "Stack", "Strength", "__version__", "inspect"]
 
 

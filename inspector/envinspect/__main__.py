@@ -109,9 +109,9 @@ def _form(name: str, facts: "Callable[[], Facts]") -> tuple[str, int]:
 
 
 def _listing(function: str) -> tuple[str, int]:
-    from envinspect.signatures import rows as listing
+    from envinspect.render import catalogue
 
-    text: str = getattr(listing, function)()
+    text: str = getattr(catalogue, function)()
     return text, 0
 
 

@@ -1,8 +1,8 @@
 """Puts a stack into words and into JSON (contract 2)."""
 
-from envinspect import __version__
 from envinspect.light_typing import Any
 from envinspect.model import Evidence, Kind, Layer, Mark, Stack, Strength
+from envinspect.version import __version__
 
 SCHEMA = "envinspect/1"
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import click
 
-from envinspect import __version__
 from envinspect.errors import EnvinspectError, UsageError
 from envinspect.facts import Facts
 from envinspect.render import DROP_IN, Rendered, render
 from envinspect.systems.choose import facts_of
 from envinspect.terminal import encodable, palette_for, printable
+from envinspect.version import __version__
 
 EPILOG = (
     "Exit codes: 0 answered, 1 unexpected error, 2 bad arguments or capture, 3 not determined, 4 --is not met. "
@@ -153,7 +153,7 @@ def list_command(as_json: bool) -> int:
 
     Each with its kind, hypervisor type, and what systemd-detect-virt and virt-what call it.
     """
-    from envinspect.signatures.rows import catalogue_json, catalogue_text
+    from envinspect.render.catalogue import catalogue_json, catalogue_text
 
     return _show(Rendered(catalogue_json() if as_json else catalogue_text(), 0))
 
@@ -165,7 +165,7 @@ def signatures_command(as_json: bool) -> int:
 
     What is looked for, what it speaks for, how strongly, and (as JSON) who says so.
     """
-    from envinspect.signatures.rows import signatures_json, signatures_text
+    from envinspect.render.catalogue import signatures_json, signatures_text
 
     return _show(Rendered(signatures_json() if as_json else signatures_text(), 0))
 

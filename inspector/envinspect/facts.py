@@ -1,14 +1,13 @@
-"""What the probes may ask: each question goes to the machine (or the capture) once and is remembered.
+"""What may be asked of a system: each question goes to the machine (or the capture) once and is remembered.
 
 What was remembered is what a capture writes, so the list of captured files cannot drift from the list of read ones.
+The doors that the questions go through are protocols here; `envinspect.systems` implements them.
 """
 
 from collections.abc import Callable
 
-from envinspect.light_typing import Any, NamedTuple, TypeVar
+from envinspect.light_typing import Any, NamedTuple, Protocol, TypeVar
 from envinspect.model import ABSENT, Found, Reading
-from envinspect.systems.cpuid import Cpuid, Registers
-from envinspect.systems.files import Root, Stat
 
 V = TypeVar("V")
 
@@ -22,19 +21,109 @@ class Uname(NamedTuple):
     machine: str = ""
 
 
+class Stat(NamedTuple):
+    """The identity of a file, and its mode bits and size."""
+
+    dev: int
+    ino: int
+    mode: int = 0
+    size_bytes: int = 0
+
+
+class Registers(NamedTuple):
+    """What one CPUID leaf returned."""
+
+    eax: int
+    ebx: int
+    ecx: int
+    edx: int
+
+    def ascii(self) -> str:
+        """Return the twelve bytes of EBX, ECX, EDX as latin-1 text: a hypervisor's signature."""
+        return b"".join(word.to_bytes(4, "little") for word in self[1:]).decode("latin-1")
+
+    def vendor(self) -> str:
+        """Return the twelve bytes as leaves 0 and 0x21 spell them: EBX, EDX, ECX."""
+        words = (self.ebx, self.edx, self.ecx)
+        return b"".join(word.to_bytes(4, "little") for word in words).decode("latin-1")
+
+
+class Root(Protocol):
+    """Where files are read from. All paths are absolute, as the inspected system spells them."""
+
+    def read(self, path: str) -> Reading[bytes]:
+        """Return a regular file's bytes, shortened where it is longer than any file that is asked for."""
+
+    def link(self, path: str) -> Reading[str]:
+        """Return a symbolic link's text, unresolved."""
+
+    def listing(self, path: str) -> Reading[tuple[str, ...]]:
+        """Return a folder's names, sorted."""
+
+    def stat(self, path: str) -> Reading[Stat]:
+        """Return the identity of what is at a path, links followed."""
+
+
+class Cpuid(Protocol):
+    """Where CPUID leaves come from."""
+
+    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
+        """Return the registers of one leaf."""
+
+
+class Disk(NamedTuple):
+    """A file system's size, and what of it an unprivileged process may still write."""
+
+    total_bytes: int
+    available_bytes: int
+
+
+class Running(Protocol):
+    """What no file tells and only the running machine can be asked; a captured or mounted system has none of it."""
+
+    def connects(self, path: str, *, http: bool) -> Reading[str]:
+        """Return what the engine behind a unix socket answers."""
+
+    def kvm_api_version(self) -> Reading[int]:
+        """Return the KVM API version that /dev/kvm answers."""
+
+    def cpus_allowed(self) -> tuple[int | None, str]:
+        """Return how many CPUs this process may run on (None: not known), and who says so."""
+
+    def disk(self) -> Reading[Disk]:
+        """Return the size of the working folder's file system."""
+
+    def memory_bytes(self) -> int | None:
+        """Return the machine's memory; None where nothing tells."""
+
+    def boot_time_s(self) -> int | None:
+        """Return when the machine booted, in seconds since 1970; None where nothing tells."""
+
+    def cpu_brand(self) -> str | None:
+        """Return the CPU's name; None where nothing tells."""
+
+
 class Facts:
     """The one thing a probe is given.
 
     `files`, `links`, `listings`, `stats`, `variables` and `leaves` hold every answer so far, by question; capture
-    writes them.
+    writes them. `running` is None where the system is not the one that this process runs on.
     """
 
     def __init__(
-        self, root: Root, cpuid: Cpuid, *, uname: Uname, euid: int | None, environ: Callable[[str], Reading[str]]
+        self,
+        root: Root,
+        cpuid: Cpuid,
+        *,
+        uname: Uname,
+        euid: int | None,
+        environ: Callable[[str], Reading[str]],
+        running: Running | None = None,
     ) -> None:
         self.root = root
         self.uname = uname
         self.euid = euid
+        self.running = running
         self.files: dict[str, Reading[bytes]] = {}
         self.links: dict[str, Reading[str]] = {}
         self.listings: dict[str, Reading[tuple[str, ...]]] = {}

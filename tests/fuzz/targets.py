@@ -12,14 +12,14 @@ from envinspect.errors import EnvinspectError
 from envinspect.facets.abilities import capabilities_block
 from envinspect.facets.isolation import isolation_block
 from envinspect.facets.resources import resources_block
-from envinspect.facts import Facts, Uname
+from envinspect.facts import Facts, Registers, Uname
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Found, Reading
 from envinspect.render import FORMATS, render
 from envinspect.render.blocks import capabilities_text, isolation_text, resources_text
 from envinspect.systems.archive import Entry, Tree
 from envinspect.systems.captured import CapturedRoot, read_capture
-from envinspect.systems.cpuid import RecordedCpuid, Registers
+from envinspect.systems.cpuid import RecordedCpuid
 from envinspect.terminal import PLAIN
 
 UNAMES = (

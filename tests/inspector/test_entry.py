@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import platform
 import sys
 import typing
 from pathlib import Path
@@ -18,14 +19,13 @@ from hypothesis import strategies as st
 from envinspect import __main__ as entry
 from envinspect import inspection, light_typing
 from envinspect.capture.every_question import ask_everything
-from envinspect.facets import host
 from envinspect.facets.host import host_block
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Found
 from envinspect.systems import darwin as platform_darwin
 from envinspect.systems import live as machine
 from envinspect.systems.captured import read_capture
-from envinspect.systems.live import live_facts
+from envinspect.systems.live import RunningMachine, live_facts
 from envinspect.terminal import PLAIN, encodable, palette_for, printable
 
 
@@ -180,7 +180,7 @@ def test_an_unknown_host_is_all_null(tmp_path: Path) -> None:
 
 def test_libraries_are_asked_only_where_files_do_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = system(tmp_path, {})
-    facts.root.live = True
+    facts.running = RunningMachine()
     fake = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(total=8), boot_time=lambda: 9.5)
     monkeypatch.setitem(sys.modules, "psutil", fake)
     monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace(get_cpu_info=lambda: {"brand_raw": "Apple M2"}))
@@ -188,7 +188,7 @@ def test_libraries_are_asked_only_where_files_do_not_tell(tmp_path: Path, monkey
     assert (block["memory_bytes"], block["boot_time_s"], block["cpu_brand"]) == (8, 9, "Apple M2")
     monkeypatch.setitem(sys.modules, "psutil", None)
     monkeypatch.setitem(sys.modules, "cpuinfo", None)
-    monkeypatch.setattr(host.platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "processor", lambda: "")
     block = host_block(facts)
     assert (block["memory_bytes"], block["boot_time_s"], block["cpu_brand"]) == (None, None, None)
 
@@ -247,8 +247,6 @@ def test_no_file_is_read_twice() -> None:
     root = facts.root
 
     class Counting:
-        live = True
-
         def __getattr__(self, name: str) -> object:
             def ask(path: str) -> object:
                 asked.append((name, path))

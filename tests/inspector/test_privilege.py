@@ -3,11 +3,10 @@
 from tests.inspector.captured_systems import answer_for, holds_for_all
 
 from envinspect import inspect
-from envinspect.facts import Facts
+from envinspect.facts import Facts, Root, Stat
 from envinspect.model import Denied, Kind, Reading
 from envinspect.probes.acpi import TABLES
 from envinspect.signatures.catalogue import lineage
-from envinspect.systems.files import Root, Stat
 
 ROOT_ONLY = (
     *TABLES,

@@ -10,7 +10,6 @@ from envinspect.facets.isolation import capability_names
 from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading
 from envinspect.sources.status import parse_status
-from envinspect.systems.engines import connects, kvm_api_version
 
 FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin")
 NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"
@@ -72,9 +71,9 @@ def _engine(facts: Facts, engine: _Engine) -> Ability:
         there = facts.stat(path)
         if isinstance(there, Absent):
             continue
-        if not facts.root.live:
+        if facts.running is None:
             return Ability(engine.id, what, "unknown", f"{path} is there; {NOT_RUNNING_HERE}")
-        answer = connects(path, http=engine.http)
+        answer = facts.running.connects(path, http=engine.http)
         if isinstance(answer, Found):
             return Ability(engine.id, what, "yes", f"{path} {answer.value}")
         error = answer.error if isinstance(answer, Denied) else "gone"
@@ -146,9 +145,9 @@ def _kvm(facts: Facts) -> Ability:
             "in the outer hypervisor, switch nested virtualization on" if inside else "modprobe kvm_intel or kvm_amd"
         )
         return Ability("kvm", what, "no", f"/dev/kvm: {_error(there)}; {cpu}", remedy)
-    if not facts.root.live:
+    if facts.running is None:
         return Ability("kvm", what, "unknown", f"/dev/kvm is there; {cpu}; {NOT_RUNNING_HERE}")
-    version = kvm_api_version()
+    version = facts.running.kvm_api_version()
     if not isinstance(version, Found):
         return Ability(
             "kvm", what, "no", f"/dev/kvm: {_error(version)}; {cpu}", "join the group kvm, or let the device in"

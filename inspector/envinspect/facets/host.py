@@ -1,11 +1,8 @@
 """Tells about the machine itself: kernel, distribution, CPU, memory, boot time. Read only when it is printed.
 
-Linux tells all this in files, for captures as for live systems. psutil knows best on systems without /proc, py-cpuinfo
-where the kernel names no CPU; both are imported only there (psutil alone takes longer than the inspection), and both
-may be missing (the single-file build).
+Linux tells all this in files, for captures as for live systems; the running machine is asked only where they do not.
 """
 
-import platform
 from typing import Any
 
 from envinspect.facts import Facts
@@ -29,8 +26,8 @@ def host_block(facts: Facts) -> Block:
         "cpu_vendor": _cpuinfo(facts).get("vendor_id"),
     }
     memory, boot_time = _total_memory(facts), _boot_time(facts)
-    if facts.root.live and memory is None:
-        memory, boot_time = _from_psutil()
+    if facts.running is not None and memory is None:
+        memory, boot_time = facts.running.memory_bytes(), facts.running.boot_time_s()
     return block | {"memory_bytes": memory, "boot_time_s": boot_time}
 
 
@@ -50,29 +47,12 @@ def _cpuinfo(facts: Facts) -> dict[str, str]:
 
 
 def _cpu_brand(facts: Facts) -> str | None:
-    """Return the CPU's name; py-cpuinfo, which takes more than a second, only where the kernel does not tell it."""
+    """Return the CPU's name; the running machine is asked, which is slow, only where the kernel does not tell it."""
     values = _cpuinfo(facts)
     for key in ("model name", "Processor", "cpu model", "cpu"):
         if values.get(key):
             return values[key]
-    if not facts.root.live:
-        return None
-    try:
-        import cpuinfo  # noqa: PLC0415 - read late
-    except ImportError:
-        return platform.processor() or None
-    brand = cpuinfo.get_cpu_info().get("brand_raw")
-    return brand if isinstance(brand, str) and brand else None
-
-
-def _from_psutil() -> tuple[int | None, int | None]:
-    """Return the machine's memory in bytes and its boot time in seconds since 1970; None where psutil cannot tell."""
-    try:
-        import psutil  # noqa: PLC0415 - read late, and optional in the single-file build
-
-        return int(psutil.virtual_memory().total), int(psutil.boot_time())
-    except (ImportError, OSError, RuntimeError, ValueError, KeyError, IndexError):
-        return None, None
+    return None if facts.running is None else facts.running.cpu_brand()
 
 
 def _boot_time(facts: Facts) -> int | None:

@@ -4,9 +4,8 @@ from typing import Any
 
 from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading
-from envinspect.probes.namespaces import numbers_all
 from envinspect.sources.mounts import parse_mountinfo, parse_mounts
-from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number
+from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 from envinspect.sources.status import parse_status
 
 Block = dict[str, Any]
@@ -77,7 +76,7 @@ def _namespace(facts: Facts, name: str) -> Block:
         return {"number": None, "initial": None, "because": f"this kernel shows no {name} namespace"}
     if number in INITIAL[name]:
         return {"number": number, "initial": True, "because": "the number that the kernel gives to the initial one"}
-    if name in NUMBERED or numbers_all(facts):
+    if name in NUMBERED or numbers_all(facts.uname.release):
         return {"number": number, "initial": False, "because": "not the number of the initial one"}
     init = facts.link(f"/proc/1/ns/{name}")
     own = isinstance(init, Found) and init.value != reading.value

@@ -5,11 +5,11 @@ that a capture can tell them; only the disk is asked of the live system.
 """
 
 import math
-import os
 from typing import Any
 
 from envinspect.facets.control_groups import ControlGroups, Limit, whole
 from envinspect.facts import Facts
+from envinspect.model import ABSENT, Denied, Found
 from envinspect.sources.status import parse_status
 
 Block = dict[str, Any]
@@ -34,8 +34,8 @@ def _cpus(facts: Facts, groups: ControlGroups) -> Block:
     online = count_cpus(facts.str_or("/sys/devices/system/cpu/online"))
     allowed_list = parse_status(facts.str_or("/proc/self/status")).get("Cpus_allowed_list", "")
     allowed, allowed_because = count_cpus(allowed_list), f"Cpus_allowed_list {allowed_list} in /proc/self/status"
-    if allowed is None and facts.root.live:
-        allowed, allowed_because = _affinity()
+    if allowed is None and facts.running is not None:
+        allowed, allowed_because = facts.running.cpus_allowed()
     if allowed is not None and online is not None and allowed > online:
         # The mask may name CPUs that are offline or do not exist; sched_getaffinity(2), and so nproc, leaves them out.
         allowed, allowed_because = online, "all that are online (/sys/devices/system/cpu/online)"
@@ -76,12 +76,6 @@ def go_cpus(allowed: int | None, quota: Limit | None) -> int | None:
     if allowed is None:
         return None
     return allowed if quota is None else min(allowed, max(2, math.ceil(quota.value)))
-
-
-def _affinity() -> tuple[int | None, str]:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)), "sched_getaffinity(2)"
-    return os.cpu_count(), "what the operating system reports"
 
 
 def _cpuset_says(groups: ControlGroups, allowed_list: str) -> str:
@@ -195,17 +189,14 @@ def _rlimit(facts: Facts, name: str) -> tuple[int | None, int | None]:
 def _disk(facts: Facts) -> Block:
     """Ask for the file system of the working folder, which a quota may bound further without telling."""
     block: Block = {"disk_bytes": None, "disk_available_bytes": None, "disk_because": _NOT_RECORDED}
-    if not facts.root.live or not hasattr(os, "statvfs"):
-        return block
-    try:
-        found = os.statvfs(".")
-    except OSError as error:
-        return block | {"disk_because": f"statvfs(2) of the working folder: {error.strerror}"}
-    return {
-        "disk_bytes": found.f_frsize * found.f_blocks,
-        "disk_available_bytes": found.f_frsize * found.f_bavail,
-        "disk_because": "statvfs(2) of the working folder",
-    }
+    found = facts.running.disk() if facts.running is not None else ABSENT
+    if isinstance(found, Found):
+        total, available = found.value.total_bytes, found.value.available_bytes
+        because = "statvfs(2) of the working folder"
+        return {"disk_bytes": total, "disk_available_bytes": available, "disk_because": because}
+    if isinstance(found, Denied):
+        return block | {"disk_because": f"statvfs(2) of the working folder: {found.error}"}
+    return block
 
 
 def _huge_pages(facts: Facts) -> Block:

@@ -6,7 +6,7 @@ from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Denied, Evidence, Found, Strength, Unknown
 from envinspect.probes.mounts import is_moved, mount_table, on_whole_disk
-from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number
+from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 
 _KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")
 
@@ -42,19 +42,12 @@ def namespaces(facts: Facts) -> Namespaces:
                 continue
             if number in INITIAL[kind]:
                 initial.add(kind)
-            elif kind in NUMBERED or numbers_all(facts):
+            elif kind in NUMBERED or numbers_all(facts.uname.release):
                 others.add(kind)
     if "pid" not in others and facts.str_or("/proc/2/comm") == "kthreadd":
         initial.add("pid")  # where both speak, /proc is somebody else's
     _against_first_process(facts, "net", initial, others)
     return Namespaces(frozenset(initial), frozenset(others))
-
-
-def numbers_all(facts: Facts) -> bool:
-    """Say whether this kernel (6.18 and later) gives the initial network namespace a fixed number."""
-    major, _, rest = facts.uname.release.partition(".")
-    minor = rest.partition(".")[0].partition("-")[0]
-    return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= (6, 18)
 
 
 def _against_first_process(facts: Facts, kind: str, initial: set[str], others: set[str]) -> None:

@@ -14,7 +14,7 @@ def render(answer: Answer, palette: Palette) -> Rendered:
     lines = [
         f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
         "",
-        *tree(stack, palette, live=answer.facts.root.live),
+        *tree(stack, palette, live=answer.facts.running is not None),
         *undetermined(stack, palette),
     ]
     marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]

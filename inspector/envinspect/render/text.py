@@ -25,7 +25,7 @@ def render(answer: Answer, palette: Palette) -> Rendered:
     lines = [
         f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
         "",
-        *tree(stack, palette, live=answer.facts.root.live),
+        *tree(stack, palette, live=answer.facts.running is not None),
         *undetermined(stack, palette),
     ]
     lines += _section("Because", [_piece(piece, palette) for piece in strongest(stack)])

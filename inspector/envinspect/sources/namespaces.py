@@ -24,3 +24,10 @@ def namespace_number(link: str) -> int | None:
     """Return 4026531836 of `pid:[4026531836]`, None for anything else."""
     digits = link.partition(":[")[2].removesuffix("]")
     return int(digits) if digits.isdecimal() and len(digits) < 20 else None
+
+
+def numbers_all(release: str) -> bool:
+    """Say whether the kernel of that release (6.18 and later) gives the initial network namespace a fixed number."""
+    major, _, rest = release.partition(".")
+    minor = rest.partition(".")[0].partition("-")[0]
+    return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= (6, 18)

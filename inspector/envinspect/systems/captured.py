@@ -7,11 +7,10 @@ import json
 from typing import TypeVar
 
 from envinspect.errors import CaptureError
-from envinspect.facts import Facts, Uname
+from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
 from envinspect.systems.archive import ROOT, Entry, Tree, read_tree
-from envinspect.systems.cpuid import RecordedCpuid, Registers
-from envinspect.systems.files import Stat
+from envinspect.systems.cpuid import RecordedCpuid
 from envinspect.terminal import printable as shown
 
 SCHEMA = "envinspect-capture/1"
@@ -21,8 +20,6 @@ T = TypeVar("T")
 
 class CapturedRoot:
     """The files of a capture. A path that only its file tree knows has dev and inode 0: identity unknown."""
-
-    live = False
 
     def __init__(
         self,

@@ -8,36 +8,12 @@ Calling convention and register order: Intel SDM vol. 2A, CPUID; System V AMD64 
 import os
 import sys
 
-from envinspect.light_typing import TYPE_CHECKING, NamedTuple, Protocol
+from envinspect.facts import Cpuid, Registers
+from envinspect.light_typing import TYPE_CHECKING
 from envinspect.model import ABSENT, Denied, Found, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Registers(NamedTuple):
-    """What one CPUID leaf returned."""
-
-    eax: int
-    ebx: int
-    ecx: int
-    edx: int
-
-    def ascii(self) -> str:
-        """Return the twelve bytes of EBX, ECX, EDX as latin-1 text: a hypervisor's signature."""
-        return b"".join(word.to_bytes(4, "little") for word in self[1:]).decode("latin-1")
-
-    def vendor(self) -> str:
-        """Return the twelve bytes as leaves 0 and 0x21 spell them: EBX, EDX, ECX."""
-        words = (self.ebx, self.edx, self.ecx)
-        return b"".join(word.to_bytes(4, "little") for word in words).decode("latin-1")
-
-
-class Cpuid(Protocol):
-    """Where CPUID leaves come from."""
-
-    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
-        """Return the registers of one leaf."""
 
 
 class NoCpuid:

@@ -7,7 +7,7 @@ import os
 import stat as stat_bits
 from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ESRCH, errorcode
 
-from envinspect.light_typing import NamedTuple, Protocol
+from envinspect.facts import Stat
 from envinspect.model import ABSENT, Denied, Found, Reading
 
 READ_LIMIT_BYTES = 4 << 20
@@ -17,33 +17,6 @@ LINKS_LIMIT = 40
 """As the kernel's own MAXSYMLINKS (include/linux/namei.h)."""
 
 _ABSENT_ERRORS = frozenset({ENOENT, ENOTDIR, ESRCH, ENAMETOOLONG})
-
-
-class Stat(NamedTuple):
-    """The identity of a file, and its mode bits and size."""
-
-    dev: int
-    ino: int
-    mode: int = 0
-    size_bytes: int = 0
-
-
-class Root(Protocol):
-    """Where files are read from. All paths are absolute, as the inspected system spells them."""
-
-    live: bool
-
-    def read(self, path: str) -> Reading[bytes]:
-        """Return a regular file's bytes, up to READ_LIMIT_BYTES."""
-
-    def link(self, path: str) -> Reading[str]:
-        """Return a symbolic link's text, unresolved."""
-
-    def listing(self, path: str) -> Reading[tuple[str, ...]]:
-        """Return a folder's names, sorted, up to LISTING_LIMIT."""
-
-    def stat(self, path: str) -> Reading[Stat]:
-        """Return the identity of what is at a path, links followed."""
 
 
 def refused(error: OSError) -> Reading[bytes]:
@@ -68,8 +41,6 @@ def read_descriptor(descriptor: int) -> bytes:
 
 class LiveRoot:
     """The machine this process runs on."""
-
-    live = True
 
     def read(self, path: str) -> Reading[bytes]:
         """Return a regular file's bytes; never blocks on a FIFO or opens a device."""

@@ -3,10 +3,10 @@
 import os
 import sys
 
-from envinspect.facts import Facts, Uname
-from envinspect.model import ABSENT, Found, Reading
+from envinspect.facts import Disk, Facts, Root, Uname
+from envinspect.model import ABSENT, Denied, Found, Reading
 from envinspect.systems.cpuid import live_cpuid
-from envinspect.systems.files import LiveRoot, Root
+from envinspect.systems.files import LiveRoot
 
 
 def live_facts() -> Facts:
@@ -14,7 +14,7 @@ def live_facts() -> Facts:
     known = os.uname() if hasattr(os, "uname") else None
     uname = Uname(known.sysname, known.release, known.version, known.machine) if known else Uname(sysname="Windows")
     euid = os.geteuid() if hasattr(os, "geteuid") else None
-    return Facts(_root(), live_cpuid(), uname=uname, euid=euid, environ=_environ)
+    return Facts(_root(), live_cpuid(), uname=uname, euid=euid, environ=_environ, running=RunningMachine())
 
 
 def _root() -> Root:
@@ -33,3 +33,67 @@ def _root() -> Root:
 def _environ(name: str) -> Reading[str]:
     value = os.environ.get(name)
     return ABSENT if value is None else Found(value)
+
+
+class RunningMachine:
+    """What only this machine can be asked; each library and door is loaded when its question comes up."""
+
+    def connects(self, path: str, *, http: bool) -> Reading[str]:
+        """Return what the engine behind a unix socket answers."""
+        from envinspect.systems.engines import connects  # noqa: PLC0415
+
+        return connects(path, http=http)
+
+    def kvm_api_version(self) -> Reading[int]:
+        """Return the KVM API version that /dev/kvm answers."""
+        from envinspect.systems.engines import kvm_api_version  # noqa: PLC0415
+
+        return kvm_api_version()
+
+    def cpus_allowed(self) -> tuple[int | None, str]:
+        """Return how many CPUs the scheduler may put this process on."""
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0)), "sched_getaffinity(2)"
+        return os.cpu_count(), "what the operating system reports"
+
+    def disk(self) -> Reading[Disk]:
+        """Return what statvfs(2) says of the working folder; absent on a system without that call."""
+        if not hasattr(os, "statvfs"):
+            return ABSENT
+        try:
+            found = os.statvfs(".")
+        except OSError as error:
+            return Denied(os.strerror(error.errno or 0))
+        return Found(Disk(found.f_frsize * found.f_blocks, found.f_frsize * found.f_bavail))
+
+    def memory_bytes(self) -> int | None:
+        """Return what psutil says, which knows best on systems without /proc."""
+        try:
+            import psutil  # noqa: PLC0415 - takes longer than the inspection, and the single-file build has none
+
+            return int(psutil.virtual_memory().total)
+        except _PSUTIL_ERRORS:
+            return None
+
+    def boot_time_s(self) -> int | None:
+        """Return what psutil says."""
+        try:
+            import psutil  # noqa: PLC0415
+
+            return int(psutil.boot_time())
+        except _PSUTIL_ERRORS:
+            return None
+
+    def cpu_brand(self) -> str | None:
+        """Return what py-cpuinfo says, which takes more than a second; without it, what the platform module knows."""
+        try:
+            import cpuinfo  # noqa: PLC0415
+        except ImportError:
+            import platform  # noqa: PLC0415
+
+            return platform.processor() or None
+        brand = cpuinfo.get_cpu_info().get("brand_raw")
+        return brand if isinstance(brand, str) and brand else None
+
+
+_PSUTIL_ERRORS = (ImportError, OSError, RuntimeError, ValueError, KeyError, IndexError)

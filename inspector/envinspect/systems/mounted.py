@@ -9,10 +9,10 @@ import stat as stat_bits
 from errno import EACCES, ELOOP, EPERM, errorcode
 
 from envinspect.errors import UsageError
-from envinspect.facts import Facts, Uname
+from envinspect.facts import Facts, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Absent, Denied, Found, Reading
 from envinspect.systems.cpuid import RecordedCpuid
-from envinspect.systems.files import LINKS_LIMIT, LISTING_LIMIT, Stat, read_descriptor, refused
+from envinspect.systems.files import LINKS_LIMIT, LISTING_LIMIT, read_descriptor, refused
 from envinspect.terminal import printable as shown
 
 _SELF = ("/proc/self", "/proc/thread-self")
@@ -21,8 +21,6 @@ _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(o
 
 class MountedRoot:
     """The files below a folder. `/proc/self` there is that system's PID 1, not this process."""
-
-    live = False
 
     def __init__(self, folder: str) -> None:
         self._folder = folder

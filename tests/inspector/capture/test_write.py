@@ -16,12 +16,10 @@ from envinspect.capture.write import write_capture
 from envinspect.cli import run
 from envinspect.errors import CaptureError
 from envinspect.facets.resources import resources_block
-from envinspect.facts import Facts, Uname
+from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Denied, Found, Reading
 from envinspect.systems.captured import read_capture
-from envinspect.systems.cpuid import Registers
-from envinspect.systems.files import Stat
 from envinspect.systems.live import live_facts
 
 WHEN = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)

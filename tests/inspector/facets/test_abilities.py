@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from envinspect.facets import abilities as capabilities
 from envinspect.facets.abilities import ENGINES, capabilities_block
 from envinspect.facts import Facts
-from envinspect.model import ABSENT, Denied, Found
-from envinspect.systems import engines as live
+from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.systems import engines
 from envinspect.systems.captured import read_capture
 from envinspect.systems.engines import connects, kvm_api_version
-from envinspect.systems.live import live_facts
+from envinspect.systems.live import RunningMachine, live_facts
 
 INTEL_GUEST = "processor\t: 0\nflags\t\t: fpu vmx hypervisor\n\nprocessor\t: 1\n"
 INTEL_HOST = "processor\t: 0\nflags\t\t: fpu vmx\n"
@@ -73,7 +72,7 @@ def test_an_engine_that_answers(engine: tuple[str, list[bytes]]) -> None:
 
 
 def test_an_engine_that_hangs(engine: tuple[str, list[bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(engines, "TIMEOUT_S", 0.1)
     assert connects(engine[0], http=True) == Denied("ETIMEDOUT")
     assert connects(engine[0], http=False) == Found("takes connections")
 
@@ -92,12 +91,17 @@ def test_a_device_that_is_no_kvm(tmp_path: Path) -> None:
     assert kvm_api_version("/dev/null") == Denied("ENOTTY")
 
 
-def test_a_capture_is_never_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("the live machine was asked")
+class Running(RunningMachine):
+    """A running machine whose /dev/kvm answers as given."""
 
-    monkeypatch.setattr(capabilities, "connects", never)
-    monkeypatch.setattr(capabilities, "kvm_api_version", never)
+    def __init__(self, kvm: Reading[int]) -> None:
+        self.kvm = kvm
+
+    def kvm_api_version(self) -> Reading[int]:
+        return self.kvm
+
+
+def test_a_capture_is_never_asked(tmp_path: Path) -> None:
     stat = {"dev": 1, "ino": 2}
     facts = system(tmp_path, {"stat": {"/var/run/docker.sock": stat, "/dev/kvm": stat}}, {"/proc/cpuinfo": INTEL_HOST})
     assert ability(facts, "docker")["answer"] == "unknown"
@@ -108,22 +112,18 @@ def test_a_capture_is_never_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("cpuinfo", "answer"), [(INTEL_HOST, "yes"), (INTEL_GUEST, "unknown"), ("", "yes")], ids=["host", "guest", "blank"]
 )
-def test_kvm_in_a_guest_is_proved_only_by_a_guest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpuinfo: str, answer: str
-) -> None:
-    monkeypatch.setattr(capabilities, "kvm_api_version", lambda: Found(12))
+def test_kvm_in_a_guest_is_proved_only_by_a_guest(tmp_path: Path, cpuinfo: str, answer: str) -> None:
     facts = system(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": cpuinfo})
-    facts.root.live = True
+    facts.running = Running(Found(12))
     assert ability(facts, "kvm")["answer"] == answer
 
 
-def test_kvm_missing_or_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kvm_missing_or_denied(tmp_path: Path) -> None:
     guest = system(tmp_path, {"stat": {}}, {"/proc/cpuinfo": INTEL_GUEST})
     assert ability(guest, "kvm")["answer"] == "no"
     assert "outer hypervisor" in ability(guest, "kvm")["remedy"]
-    monkeypatch.setattr(capabilities, "kvm_api_version", lambda: Denied("EACCES"))
     facts = system(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": INTEL_HOST})
-    facts.root.live = True
+    facts.running = Running(Denied("EACCES"))
     assert "EACCES" in ability(facts, "kvm")["because"]
     assert "group kvm" in ability(facts, "kvm")["remedy"]
 
@@ -173,8 +173,8 @@ def test_every_answer_has_a_reason_and_every_no_of_an_engine_a_remedy() -> None:
     items = capabilities_block(live_facts())["capabilities"]
     assert {item["answer"] for item in items} <= {"yes", "no", "unknown"}
     assert all(item["because"] for item in items)
-    engines = {engine.id for engine in ENGINES}
-    assert all(item["remedy"] for item in items if item["id"] in engines and item["answer"] == "no")
+    ids = {engine.id for engine in ENGINES}
+    assert all(item["remedy"] for item in items if item["id"] in ids and item["answer"] == "no")
 
 
 def test_docker_answers_as_its_socket_does() -> None:

@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.inspector.captured_systems import SYSTEMS
 
-from envinspect.facts import Facts, Uname, no_environ
+from envinspect.facts import Facts, Stat, Uname, no_environ
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Denied, Found, Kind, Reading, Stack
 from envinspect.systems.captured import read_capture
 from envinspect.systems.cpuid import NoCpuid
-from envinspect.systems.files import Stat
 
 ID = "5d1f0c7a" * 8
 

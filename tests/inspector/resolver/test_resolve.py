@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from envinspect import inspect
 from envinspect.answer import answer_as_json, summarise
-from envinspect.facts import Facts, Uname
+from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.model import ABSENT, Denied, Evidence, Found, Kind, Reading, Strength, Unknown
 from envinspect.resolver.resolve import resolve
 from envinspect.signatures.catalogue import ENTRIES
-from envinspect.systems.cpuid import RecordedCpuid, Registers
-from envinspect.systems.files import Stat
+from envinspect.systems.cpuid import RecordedCpuid
 
 SOURCES = ("CPUID 0x00000001", "CPUID 0x40000000", "/sys/class/dmi/id/sys_vendor", "/proc/cpuinfo", "/proc/self/cgroup")
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from envinspect.facts import Registers
 from envinspect.model import ABSENT, Denied, Found
 from envinspect.systems import cpuid
-from envinspect.systems.cpuid import LiveCpuid, NoCpuid, RecordedCpuid, Registers, live_cpuid
+from envinspect.systems.cpuid import LiveCpuid, NoCpuid, RecordedCpuid, live_cpuid
 
 on_x86 = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="CPUID is an instruction of x86 CPUs"
