@@ -38,7 +38,7 @@ python:
 
 .PHONY: kernel
 kernel: venv ## download and unpack (never install) guest kernels and foreign binaries into the user's cache
-	@$(BIN)/python -m envbench.payload.kernel fetch || echo "kernel: none could be had; VM rungs need --kernel" >&2
+	@$(BIN)/python -m envbench.payload.kernel fetch || echo "kernel: none could be had; VM backends need --kernel" >&2
 	@$(BIN)/python -m envbench.experiments.shared.artefacts fetch || echo "kernel: some of it could not be had; 'envbench kernel' says what it then leaves out" >&2
 
 .PHONY: venv
@@ -50,7 +50,7 @@ $(VENV)/.installed: pyproject.toml | python
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@echo "venv: installing the project and its tools into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --editable '.[bench,parquet]' --group dev
-	@$(BIN)/python -m pip install --quiet --editable '.[libvirt]' 2>/dev/null || echo "venv: libvirt-python could not be built (needs libvirt-dev, pkg-config, gcc): the libvirt rung stays off" >&2
+	@$(BIN)/python -m pip install --quiet --editable '.[libvirt]' 2>/dev/null || echo "venv: libvirt-python could not be built (needs libvirt-dev, pkg-config, gcc): the libvirt backend stays off" >&2
 	@touch $@
 
 .PHONY: which-python

@@ -219,7 +219,7 @@ case ${1:-all} in
   all)
     skips packages || packages
     skips daemons || daemons
-    [ $failed -eq 0 ] || say "$failed part(s) missing, going on without: 'envbench doctor' lists what each rung needs"
+    [ $failed -eq 0 ] || say "$failed part(s) missing, going on without: 'envbench doctor' lists what each backend needs"
     ;;
   stop) stop ;;
   *) echo "usage: benchmarks/provision.sh [all|stop]" >&2; exit 2 ;;

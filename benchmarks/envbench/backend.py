@@ -1,7 +1,7 @@
-"""What a rung must be able to do: say if it can run here, make its artefacts, start an instance, end it without trace.
+"""What a backend must be able to do: say if it can run here, prepare, start an instance, end it without trace.
 
-A rung says nothing about time: it calls `mark` and the sampler stamps. All that takes engine time before the measured
-start (importing an image, building an initramfs, defining a bundle) happens in `prepare` and is never timed.
+A backend says nothing about time: it calls `mark` and the sampler stamps. All that takes engine time before the
+measured start (importing an image, building an initramfs, defining a bundle) happens in `prepare` and is never timed.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Mark(StrEnum):
-    """Moments that a rung (or the readiness reader) reports; the sampler stamps each as it arrives."""
+    """Moments that a backend (or the readiness reader) reports; the sampler stamps each as it arrives."""
 
     REQUESTED = "requested"
     CREATED = "created"
@@ -39,14 +39,14 @@ CPU_PERIOD_US = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """The rung can run here. `facts` go into run.json: versions, endpoint, paths."""
+    """The backend can run here. `facts` go into run.json: versions, endpoint, paths."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """The rung cannot run here: why, in one line, and what a person can do about it."""
+    """The backend cannot run here: why, in one line, and what a person can do about it."""
 
     reason: str
     remedy: str
@@ -56,7 +56,7 @@ class Unusable:
 class Workload:
     """One thing to run inside an instance.
 
-    `argv` is run inside the payload tree; its ready line carries `nonce`. None means the rung's default.
+    `argv` is run inside the payload tree; its ready line carries `nonce`. None means the backend's default.
     """
 
     nonce: str
@@ -118,7 +118,7 @@ class Instance(Protocol):
 
 
 class Backend(Protocol):
-    """One rung. Made once a run with the run's settings; `close` ends what it holds open."""
+    """One backend. Made once a run with the run's settings; `close` ends what it holds open."""
 
     name: ClassVar[str]
     is_vm: ClassVar[bool]
@@ -126,7 +126,7 @@ class Backend(Protocol):
     def __init__(self, settings: "Settings", journal: "Journal") -> None: ...
 
     def check(self) -> Usable | Unusable:
-        """Find out whether this rung can run here, without leaving anything behind."""
+        """Find out whether this backend can run here, without leaving anything behind."""
         ...
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
@@ -145,7 +145,7 @@ class Backend(Protocol):
         ...
 
     def engine_processes(self) -> tuple[int, ...]:
-        """Return host process ids of the daemons behind this rung (dockerd, containerd); () where there is none.
+        """Return host process ids of the daemons behind this backend (dockerd, containerd); () where there is none.
 
         They outlive the instances; the sampler charges a start with the CPU time they spend meanwhile.
         """

@@ -16,7 +16,7 @@ class UsageError(EnvbenchError):
 
 
 class NoUsableBackendError(EnvbenchError):
-    """No rung can run here; says each rung's reason and remedy."""
+    """No backend can run here; says each backend's reason and remedy."""
 
     exit_code = 3
 

@@ -28,8 +28,8 @@ class Experiment(StrEnum):
 class Phase(StrEnum):
     """A stretch of one start, or a total over several; all values are durations in nanoseconds on the host's clock.
 
-    The stretches stand in the order in which they begin; a rung that has no such stretch writes no row for it. A start
-    call may go on while the payload already runs, and covers the first of a guest's stretches.
+    The stretches stand in the order in which they begin; a backend that has no such stretch writes no row for it. A
+    start call may go on while the payload already runs, and covers the first of a guest's stretches.
     The totals overlap the stretches and are measured, never summed.
     """
 
@@ -114,10 +114,11 @@ _IDLE, _PORTABILITY, _WSL = Experiment.IDLE, Experiment.PORTABILITY, Experiment.
 _NS, _BYTES, _COUNT, _RATIO, _BOOL, _PER_S = Unit.NS, Unit.BYTES, Unit.COUNT, Unit.RATIO, Unit.BOOL, Unit.PER_S
 
 HOST = "host"
-"""Backend column of a row that is about the machine or the engine as a whole, not about one rung."""
+"""Backend column of a row that is about the machine or the engine as a whole, not about one backend."""
 
 METRICS: Mapping[str, Metric] = {
-    # kernel: a row a rung (backend = the rung); also written by `startup`. `detail` holds what was read on both sides.
+    # kernel: a row a backend ; also written by `startup`. `detail` holds what was read on both
+    # sides.
     "boot_id_equals_host": Metric(_KERNEL, _BOOL, "boot id read inside is the host's: one kernel, booted once"),
     "kernel_equals_host": Metric(_KERNEL, _BOOL, "kernel release and build string read inside are the host's"),
     "uptime_starts_at_zero": Metric(
@@ -170,7 +171,7 @@ METRICS: Mapping[str, Metric] = {
     "managers.container": Metric(
         _KERNEL, _COUNT, "backend host: managers of containers installed or running here; detail names them"
     ),
-    # size: one row an artefact (backend = the rung that starts from it), minimal and distro told apart by `profile`.
+    # size: one row an artefact (backend: what starts from it), minimal and distro told apart by `profile`.
     "transfer": Metric(
         _SIZE, _BYTES, "what is sent over a wire: compressed layers, compressed kernel, initramfs and disk", "lower"
     ),
@@ -245,7 +246,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "disk_fsync": Metric(_SPEED, _PER_S, "sysbench fileio, 4 KiB writes each followed by fsync", "higher"),
     "net_loopback": Metric(_SPEED, _PER_S, "stress-ng sock: messages over the loopback device", "higher"),
-    # isolation: one row a rung, "mutual.*" between two instances of it.
+    # isolation: one row a backend, "mutual.*" between two instances of it.
     "namespaces_own": Metric(
         _ISOLATION, _COUNT, "kinds of namespace in which the instance is not the host's; detail names them", "higher"
     ),
@@ -298,7 +299,7 @@ METRICS: Mapping[str, Metric] = {
     "instances": Metric(
         _DENSITY, _COUNT, "how many ran at once and were all ready; detail: why it stopped there", "higher"
     ),
-    # release: one row after N create-run-remove cycles of a rung; detail names each leak.
+    # release: one row after N create-run-remove cycles of a backend; detail names each leak.
     "leaked.total": Metric(_RELEASE, _COUNT, "things left on the host, of all countable kinds: the headline", "lower"),
     "leaked.*": Metric(
         _RELEASE, _COUNT, "things left: processes cgroups mounts links namespaces loops objects files", "lower"
@@ -311,7 +312,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "leaked_memory": Metric(_RELEASE, _BYTES, "fall of MemAvailable over the cycles, per cycle; noisy", "lower"),
     "cycles": Metric(_RELEASE, _COUNT, "cycles that were run"),
-    # resize: one row a rung; detail says what was seen from inside, or what refused and by whom.
+    # resize: one row a backend; detail says what was seen from inside, or what refused and by whom.
     "memory_grown": Metric(_RESIZE, _BOOL, "more memory was given while it ran, and it is so seen from inside"),
     "memory_shrunk": Metric(_RESIZE, _BOOL, "memory was taken while it ran, and it is so seen from inside"),
     "cpu_changed": Metric(_RESIZE, _BOOL, "CPUs were given or taken while it ran, and it is so seen from inside"),
@@ -348,8 +349,8 @@ METRICS: Mapping[str, Metric] = {
 """Every metric that an experiment other than `startup` writes; what could not be observed writes no row, and run.json
 says why under "skipped".
 
-A container rung is one whose `is_vm` is false (namespaces runc crun gvisor docker podman containerd), a VM rung is qemu
-or libvirt; the variant's `accel` says what executes the guest.
+A container backend is one whose `is_vm` is false (namespaces runc crun gvisor docker podman containerd), a VM backend
+is qemu or libvirt; the variant's `accel` says what executes the guest.
 """
 
 

@@ -27,7 +27,7 @@ class Sample:
     """One measured value.
 
     `variant` is a sorted list of key=value joined by ";" of all that may not be pooled, e.g. "accel=tcg;machine=q35";
-    "" where the rung has only one way. `phase` is a `Phase`, or the experiment's own metric name (lower case, dots).
+    "" where the backend has only one way. `phase` is a `Phase`, or the experiment's own metric name (lower case, dots).
     `order` counts starts over the whole run; `iteration` counts within one (experiment, backend, variant, profile),
     warm-ups included. `value` is None where the measurement failed. `monotonic_ns` is when the value was known, on
     the host's clock.

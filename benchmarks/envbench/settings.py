@@ -1,4 +1,4 @@
-"""What a run was asked to do: how often, in which order (`Plan`), and with what (`Settings`, given to every rung)."""
+"""What a run was asked to do: how often and in which order (`Plan`), and with what (`Settings`)."""
 
 import secrets
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ QUICK_WARMUP = 1
 QUICK_BUDGET_S = 8.0
 """Without Docker and root: the whole command, report included, then stays under 20 s."""
 QUICK_ENGINES_BUDGET_S = 60.0
-"""With them there are more rungs, machines among them, and each is to get its QUICK_RUNS."""
+"""With them there are more backends, machines among them, and each is to get its QUICK_RUNS."""
 DEFAULT_BUDGET_S = 240.0
 DEFAULT_DEADLINE_S = 120.0
 DEFAULT_PRECISION_RATIO = 0.05
@@ -43,10 +43,10 @@ def new_nonce() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that the rungs need to know. Made once a run; None and () mean "not asked: the rung's own default".
+    """All that the backends need to know. Made once a run; None and () mean "not asked: the backend's own default".
 
-    `work_dir` is the run's private folder (mode 0700, its name carries the run's id); whatever a rung puts into it is
-    removed with it. `cache_dir` outlives runs (built trees, guest kernels, disks) and is never reaped.
+    `work_dir` is the run's private folder (mode 0700, its name carries the run's id); whatever a backend puts into it
+    is removed with it. `cache_dir` outlives runs (built trees, guest kernels, disks) and is never reaped.
     """
 
     run_id: str
@@ -64,7 +64,7 @@ class Settings:
     """Words added to the guest kernel's command line."""
     disk: Path | None = None
     memory_bytes: int | None = None
-    """Containers: the limit (None: no limit). VMs: the guest's memory (None: the rung's default)."""
+    """Containers: the limit (None: no limit). VMs: the guest's memory (None: the backend's default)."""
     cpus: float | None = None
     networks: tuple[str, ...] = ("none",)
     """One variant each: "none" or "bridge"."""
@@ -76,7 +76,7 @@ class Settings:
     """"kvm", "tcg": one variant each; () is KVM where the canary proves it, else TCG, with its name beside every
     figure."""
     machines: tuple[str, ...] = ()
-    """QEMU machine types, one variant each; () is the VM rung's default."""
+    """QEMU machine types, one variant each; () is the VM backend's default."""
     boots: tuple[str, ...] = ()
     """How VMs are started, one variant each: "kernel" (handed over by the VMM), "disk" (through firmware and boot
     loader), "floor" (a boot sector that says ready: VMM and firmware alone); () is "kernel", with a disk of the user's
@@ -89,9 +89,9 @@ class Settings:
     deadline_s: float = DEFAULT_DEADLINE_S
     """Longest wait for one ready line, and for one stop or removal."""
     quick: bool = False
-    """True: the rungs keep to their most telling variant (one machine type, one runtime)."""
+    """True: the backends keep to their most telling variant (one machine type, one runtime)."""
     offline: bool = True
-    """True: nothing is fetched while a run is on; a missing guest kernel makes a rung unusable, with the remedy."""
+    """True: nothing is fetched while a run is on; a missing guest kernel makes a backend unusable, with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,14 @@ class Plan:
     """How often, in which order and until when."""
 
     backends: tuple[str, ...] = ()
-    """Names asked for; () is every rung that is usable here."""
+    """Names asked for; () is every backend that is usable here."""
     runs: int = DEFAULT_RUNS
-    """Measured starts wanted of each rung and variant; with `precision_ratio` the smallest number of them."""
+    """Measured starts wanted of each backend and variant; with `precision_ratio` the smallest number of them."""
     warmup: int = DEFAULT_WARMUP
     budget_s: float = DEFAULT_BUDGET_S
     """Wall time that all starts together may take; the run never begins a start that is likely to pass it."""
     precision_ratio: float | None = None
-    """Go on until the half width of each rung's median interval is within this share of the median; None: `runs` and
+    """Go on until the half width of each backend's median interval is within this share of the median; None: `runs` and
     no more."""
     seed: int = 0
     quick: bool = False
@@ -132,7 +132,7 @@ IMAGE_ENGINES = ("docker", "podman")
 
 
 def profile_of(settings: Settings, backend: str, variant: Mapping[str, str]) -> str:
-    """Return what a rung runs, for the profile column: what differs in it may not be compared as the same payload.
+    """Return what a backend runs, for the profile column: what differs in it may not be compared as the same payload.
 
     "own" is the user's image, disk or initrd, "floor" the boot sector without a system, else the run's profile.
     """
@@ -146,7 +146,7 @@ def profile_of(settings: Settings, backend: str, variant: Mapping[str, str]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Configuration:
     """One thing to time: a backend, one of its variants and a payload profile. What may not be pooled differs here.
 
     `conditions` are variant keys that the harness sees to and no backend knows: cache=cold, parallel=4.
@@ -159,7 +159,7 @@ class Rung:
 
     @property
     def variant_text(self) -> str:
-        """Return the variant column of this rung's rows."""
+        """Return the variant column of this backend's rows."""
         return variant_text({**self.variant, **self.conditions})
 
     def __str__(self) -> str:
@@ -167,7 +167,7 @@ class Rung:
 
 
 def container_variants(settings: Settings, runtimes: tuple[str, ...] = ()) -> tuple[Mapping[str, str], ...]:
-    """Return a container rung's variants: each network with each of these runtimes, with the limits asked for."""
+    """Return a container backend's variants: each network with each of these runtimes, with the limits asked for."""
     limits = {
         "memory": "" if settings.memory_bytes is None else str(settings.memory_bytes),
         "cpus": "" if settings.cpus is None else f"{settings.cpus:g}",
@@ -181,5 +181,5 @@ def container_variants(settings: Settings, runtimes: tuple[str, ...] = ()) -> tu
 
 
 def networkless_variants(settings: Settings) -> tuple[Mapping[str, str], ...]:
-    """Return the variants of a container rung that chooses no runtime and makes no network: one, or none."""
+    """Return the variants of a container backend that chooses no runtime and makes no network: one, or none."""
     return tuple(one for one in container_variants(settings) if one["network"] == "none")

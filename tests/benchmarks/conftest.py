@@ -1,4 +1,4 @@
-"""A rung of forty lines that needs no engine, and a run around it: the harness is tested without a container."""
+"""A backend of forty lines that needs no engine, and a run around it: the harness is tested without a container."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -151,7 +151,7 @@ def make_sampler(tmp_path: Path, settings: Settings):
 
 @pytest.fixture
 def use_fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[FakeBackend]]:
-    """Put the fake in the place of every rung of the command line; return a function that tells which were made."""
+    """Put the fake in the place of every backend of the command line; return a function that tells which were made."""
     made: list[FakeBackend] = []
 
     def load(name: str):

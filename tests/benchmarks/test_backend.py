@@ -1,4 +1,5 @@
-"""What every rung in `BACKENDS` must be, looked at without its engine: its shape, and how it explains its absence."""
+"""What every backend in `BACKENDS` must be, looked at without its engine: its shape, and how it explains its
+absence."""
 
 import inspect
 
@@ -12,7 +13,7 @@ METHODS = [name for name, _ in inspect.getmembers(Backend, inspect.isfunction) i
 
 @pytest.fixture(params=BACKENDS)
 def backend(request, settings, journal, monkeypatch, tmp_path):
-    """Each rung on a machine that has no engine at all: an empty PATH, no sockets."""
+    """Each backend on a machine that has no engine at all: an empty PATH, no sockets."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     monkeypatch.setenv("CONTAINERD_ADDRESS", f"{tmp_path}/no.sock")
@@ -46,7 +47,7 @@ def test_absence_is_explained_with_a_remedy_and_leaves_nothing(backend, journal,
 
 
 def test_every_engine_is_missed(backend):
-    """On a machine without engines only the rungs that need nothing but Linux may call themselves usable."""
+    """On a machine without engines only the backends that need nothing but Linux may call themselves usable."""
     if isinstance(backend.check(), Usable):
         assert backend.name in ("process", "namespaces", "libvirt", "wsl")
 

@@ -1,4 +1,5 @@
-"""What a rung runs is told by its profile: the run's payload, the floor's boot sector, or something of the user's."""
+"""What a backend runs is told by its profile: the run's payload, the floor's boot sector, or something of the
+user's."""
 
 from pathlib import Path
 
@@ -25,6 +26,8 @@ OWN = Path("own")
         ("libvirt", "kernel", {"initrd": OWN}, "own"),
     ],
 )
-def test_the_profile_says_what_a_rung_runs(tmp_path: Path, backend: str, boot: str | None, given: dict, profile: str):
+def test_the_profile_says_what_a_backend_runs(
+    tmp_path: Path, backend: str, boot: str | None, given: dict, profile: str
+):
     settings = Settings(run_id="run", work_dir=tmp_path, cache_dir=tmp_path, **given)
     assert profile_of(settings, backend, {"boot": boot} if boot else {"runtime": "runc"}) == profile

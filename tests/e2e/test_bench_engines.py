@@ -24,19 +24,19 @@ from envbench.run.audit import Witness, traces_of
 from envbench.run.reaper import reap_entries
 from envbench.run.sampler import Sampler, Ticket
 from envbench.samples import SampleWriter, read_samples
-from envbench.settings import Rung, Settings, new_nonce, new_run_id
+from envbench.settings import Configuration, Settings, new_nonce, new_run_id
 from envbench.traces.journal import Entry, Journal, Kind
 
 NAMES = ("process", "namespaces", "runc", "crun", "gvisor", "docker", "podman", "containerd", "qemu", "libvirt")
 UNIFIED = Path("/sys/fs/cgroup/unified")
 """Where a hybrid hierarchy has its second version; crun before 1.9 refuses to run beside it."""
-RUNGS = [
+BACKENDS_HERE = [
     pytest.param(name, marks=pytest.mark.engine(name)) for name in NAMES if not (name == "crun" and UNIFIED.exists())
 ]
 
 
 class Ground:
-    """A run of its own around one rung."""
+    """A run of its own around one backend."""
 
     def __init__(self, name: str, folder: Path, missing, **more: object) -> None:
         self.run_id = new_run_id()
@@ -65,8 +65,8 @@ class Ground:
             raise
 
     def measure(self, number: int = 0):
-        rung = Rung(self.backend.name, self.variant)
-        return self.sampler.measure(self.backend, Ticket(rung, order=number, iteration=number))
+        configuration = Configuration(self.backend.name, self.variant)
+        return self.sampler.measure(self.backend, Ticket(configuration, order=number, iteration=number))
 
     def close(self) -> tuple[str, ...]:
         self.backend.close()
@@ -90,7 +90,7 @@ def ground(request, tmp_path, engine_missing) -> Iterator[Ground]:
         one.close()
 
 
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", BACKENDS_HERE)
 def test_two_starts_get_ready_stop_and_leave_no_trace(name, ground):
     run = ground(name)
     for number in range(2):
@@ -104,7 +104,7 @@ def test_two_starts_get_ready_stop_and_leave_no_trace(name, ground):
     assert run.close() == ()
 
 
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", BACKENDS_HERE)
 def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, monkeypatch):
     run = ground(name)
     run.sampler._settings = replace(run.settings, deadline_s=2.0 if not run.backend.is_vm else 4.0)
@@ -118,7 +118,7 @@ def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, 
     assert run.close() == ()
 
 
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", BACKENDS_HERE)
 def test_destroy_works_twice_at_any_moment(name, ground):
     from envbench.backend import Workload
 

@@ -19,7 +19,7 @@ from envbench.payload.kernel import default_cache_dir
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Sampler
 from envbench.samples import Sample, SampleWriter, read_samples
-from envbench.settings import LABEL, Rung, Settings, new_run_id
+from envbench.settings import LABEL, Configuration, Settings, new_run_id
 from envbench.traces.journal import Journal
 
 pytestmark = [pytest.mark.engine("docker"), pytest.mark.timeout(280)]
@@ -60,15 +60,15 @@ def taken(tmp_path: Path, engine_missing) -> Iterator[Taken]:
         if not isinstance(answer, Usable):
             engine_missing(f"{backend.name}: {answer.reason}")
     with SampleWriter(tmp_path / "samples.csv") as writer:
-        rungs = []
+        configurations = []
         for backend in backends:
             variant = backend.variants()[0]
             backend.prepare(variant)
-            rungs.append(Prepared(backend, Rung(backend.name, variant)))
+            configurations.append(Prepared(backend, Configuration(backend.name, variant)))
         said: list[str] = []
         try:
             yield Taken(
-                Bench(settings, journal, Sampler(settings, writer), rungs, quick=True, say=said.append),
+                Bench(settings, journal, Sampler(settings, writer), configurations, quick=True, say=said.append),
                 tmp_path / "samples.csv",
             )
         finally:
@@ -98,7 +98,7 @@ def test_a_container_shares_the_hosts_kernel_and_windows_is_refused(taken: Taken
 
 def test_the_images_size_is_what_the_engine_says(taken: Taken):
     load("size")(taken.bench)
-    image = taken.bench.rungs[1].backend.image()
+    image = taken.bench.configurations[1].backend.image()
     assert taken.value("disk") == int(docker("image", "inspect", "--format", "{{.Size}}", image))
     items = sum(taken.value(f"item.{name}") for name in CLASSES)
     assert items == pytest.approx(taken.value("disk"), rel=SIZE_TOLERANCE)
@@ -123,7 +123,7 @@ def test_a_run_is_audited_as_a_whole(taken: Taken):
     """A container that carries the run's label and outlives the experiments is named."""
     with release.whole_run_audited(taken.bench):
         pass
-    image, run_id = taken.bench.rungs[1].backend.image(), taken.bench.settings.run_id
+    image, run_id = taken.bench.configurations[1].backend.image(), taken.bench.settings.run_id
     with release.whole_run_audited(taken.bench):
         name = f"envbench-{run_id}-forgotten"
         docker("create", "--name", name, "--label", f"{LABEL}={run_id}", image, "/bin/true")
@@ -168,7 +168,7 @@ def test_memory_of_a_cgroup_is_what_docker_stats_shows(taken: Taken):
     from envbench.experiments.memory import footprint
     from envbench.experiments.shared.running import running
 
-    with running(taken.bench, taken.bench.rungs[1]) as run_:
+    with running(taken.bench, taken.bench.configurations[1]) as run_:
         stats = (
             docker("stats", "--no-stream", "--format", "{{.MemUsage}}", run_.instance.name).partition("/")[0].strip()
         )
@@ -185,7 +185,7 @@ def test_a_tool_of_the_tree_says_what_the_machines_own_says(taken: Taken):
     """The same work by the tree's sysbench, under its own loader, and by the machine's own, in CPU time."""
     from envbench.experiments.shared.toolbox import tool_command, tools_settings
 
-    ours = tool_command(taken.bench.rungs[0], tools_settings(taken.bench.settings), "sysbench")
+    ours = tool_command(taken.bench.configurations[0], tools_settings(taken.bench.settings), "sysbench")
     assert ours is not None
     words = ["cpu", "--time=0", "--events=3000", "--cpu-max-prime=2000", "run"]
     used: dict[str, list[float]] = {"ours": [], "own": []}

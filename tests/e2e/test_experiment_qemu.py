@@ -17,7 +17,7 @@ from envbench.payload.kernel import default_cache_dir
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Sampler
 from envbench.samples import SampleWriter, read_samples
-from envbench.settings import Rung, Settings, new_run_id
+from envbench.settings import Configuration, Settings, new_run_id
 from envbench.traces.journal import Journal
 from envbench.traces.procfs import marked_processes
 
@@ -44,13 +44,13 @@ def bench(tmp_path: Path, engine_missing) -> Iterator[Bench]:
         if not isinstance(answer, Usable):
             engine_missing(f"{backend.name}: {answer.reason}")
     with SampleWriter(tmp_path / "samples.csv") as writer:
-        rungs = []
+        configurations = []
         for backend in backends:
             variant = backend.variants()[0]
             backend.prepare(variant)
-            rungs.append(Prepared(backend, Rung(backend.name, variant)))
+            configurations.append(Prepared(backend, Configuration(backend.name, variant)))
         try:
-            yield Bench(settings, journal, Sampler(settings, writer), rungs, quick=True, say=lambda _: None)
+            yield Bench(settings, journal, Sampler(settings, writer), configurations, quick=True, say=lambda _: None)
         finally:
             for backend in backends:
                 backend.close()
@@ -77,7 +77,7 @@ def test_a_machine_boots_a_kernel_of_its_own_on_hardware_of_its_own(bench: Bench
 
 def test_a_machine_is_resized_while_it_runs_and_its_disk_keeps(bench: Bench, tmp_path: Path):
     resize.run(bench)
-    portability._machine_keeps(bench, bench.rungs[1])
+    portability._machine_keeps(bench, bench.configurations[1])
     seen = values(tmp_path)
     assert bench.skips == []
     for name in ("memory_shrunk", "memory_grown", "cpu_changed", "vm_disk_keeps"):
@@ -90,8 +90,8 @@ def test_a_machine_is_given_a_disk_and_measures_it_with_the_containers_own_tool(
     monkeypatch.setattr(speed, "ROUNDS_QUICK", 1)
     speed.run(bench)
     rows = [row for row in read_samples(tmp_path / "samples.csv") if row.phase.startswith("disk_")]
-    by_rung = {name: {row.phase for row in rows if row.backend == name} for name in ("process", "qemu")}
-    assert by_rung["qemu"] == {"disk_rand_read", "disk_fsync"} < by_rung["process"]
+    by_configuration = {name: {row.phase for row in rows if row.backend == name} for name in ("process", "qemu")}
+    assert by_configuration["qemu"] == {"disk_rand_read", "disk_fsync"} < by_configuration["process"]
     assert all(row.value is not None and row.value > 0 for row in rows)
     assert all("virtio disk" in row.detail for row in rows if row.backend == "qemu")
     assert {skip.reason for skip in bench.skips} == {speed.NO_TIME}
@@ -100,11 +100,11 @@ def test_a_machine_is_given_a_disk_and_measures_it_with_the_containers_own_tool(
 @pytest.mark.skipif(os.geteuid() != 0, reason="the distro profile is bootstrapped by root")
 def test_a_users_own_disk_is_itemised_like_the_tree_that_it_was_made_of(bench: Bench, tmp_path: Path):
     """The distro profile's bootable disk, given as a user would give it: boot partition and root filesystem."""
-    machine = bench.rungs[1]
+    machine = bench.configurations[1]
     of_distro = replace(bench.settings, profile="distro")
-    variant = {**machine.rung.variant, "boot": "disk"}
+    variant = {**machine.configuration.variant, "boot": "disk"}
     disk = size.booted_disk(of_distro, variant)
-    prepared = replace(machine, rung=replace(machine.rung, variant=variant))
+    prepared = replace(machine, configuration=replace(machine.configuration, variant=variant))
     found = size.machine_artefact(replace(bench, settings=replace(bench.settings, disk=disk)), prepared)
     tree = size.tree_artefact(distro_tree(bench.settings.cache_dir))
     for name in ("init", "package_manager", "libraries", "app", "other"):

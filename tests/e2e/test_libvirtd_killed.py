@@ -144,7 +144,7 @@ def assert_nothing_is_left(daemon: OwnDaemon, run_id: str) -> None:
     assert daemon.files_of(run_id) == []
 
 
-def test_a_daemon_that_stays_dead_ends_its_rung_and_no_other(daemon, begin, tmp_path):
+def test_a_daemon_that_stays_dead_ends_its_backend_and_no_other(daemon, begin, tmp_path):
     process = begin(tmp_path / "out")
     run_id = guest_after_a_row(process, tmp_path / "out")
     daemon.kill()

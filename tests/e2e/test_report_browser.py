@@ -24,7 +24,7 @@ OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"
 DEADLINE_S = 120
 WIDE, NARROW = "1200,2400", "420,2400"
 DARK = "--blink-settings=preferredColorScheme=0"
-RUNGS = {"process": ("", 2), "runc": ("", 60), "docker": ("", 260), "qemu": ("accel=tcg;machine=q35", 4300)}
+BACKENDS = {"process": ("", 2), "runc": ("", 60), "docker": ("", 260), "qemu": ("accel=tcg;machine=q35", 4300)}
 
 
 def browser() -> str | None:
@@ -59,12 +59,12 @@ def run_browser(page: Path, tmp_path: Path, *options: str) -> tuple[str, list[st
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of a run with four rungs, a failed start and text that tries to be markup."""
+    """A report of a run with four backends, a failed start and text that tries to be markup."""
     folder = tmp_path_factory.mktemp("run")
     with SampleWriter(folder / "samples.csv") as writer:
         for order in range(40):
-            backend = list(RUNGS)[order % 4]
-            variant, middle = RUNGS[backend]
+            backend = list(BACKENDS)[order % 4]
+            variant, middle = BACKENDS[backend]
             for phase, share in ((Phase.CREATE, 0.2), (Phase.START, 0.8), (Phase.READY, 1.0), (Phase.CYCLE, 1.3)):
                 value = int(middle * 1e6 * share * (1 + order % 7 / 50))
                 writer.append(_sample(order, backend, variant, phase, value))

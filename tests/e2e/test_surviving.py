@@ -133,7 +133,7 @@ class Run:
 
 
 @pytest.mark.engine("docker")
-def test_a_daemon_that_dies_costs_its_rung_and_nothing_else(daemon: OwnDaemon, tmp_path: Path) -> None:
+def test_a_daemon_that_dies_costs_its_backend_and_nothing_else(daemon: OwnDaemon, tmp_path: Path) -> None:
     run = Run(tmp_path, "--backend", "process", "--backend", "docker", *LONG)
     run.wait_for(lambda: len(run.rows()) > 4)
     daemon.kill()
@@ -154,7 +154,7 @@ def test_a_daemon_that_dies_costs_its_rung_and_nothing_else(daemon: OwnDaemon, t
 def test_a_daemon_that_comes_back_is_measured_on(daemon: OwnDaemon, tmp_path: Path) -> None:
     run = Run(tmp_path, "--backend", "docker", "--runs", "40", "--budget", "60", "--format", "csv")
     run.wait_for(lambda: len(run.rows()) > 4)
-    # Between two failures of the rung: a third in a row would have it given up.
+    # Between two failures of the backend: a third in a row would have it given up.
     daemon.kill()
     daemon.start()
     code, said = run.end()

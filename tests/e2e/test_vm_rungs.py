@@ -35,12 +35,12 @@ QEMU, LIBVIRT, EMBED = (
     pytest.param(name, marks=pytest.mark.engine(engine))
     for name, engine in (("qemu", "qemu"), ("libvirt", "libvirt"), (EMBEDDED, "libvirt"))
 )
-RUNGS = [EMBED] if ONLY_EMBEDDED else [QEMU, LIBVIRT]
+BACKENDS_HERE = [EMBED] if ONLY_EMBEDDED else [QEMU, LIBVIRT]
 READY_S = 90.0
 
 
 class Bench:
-    """One rung of a run of its own; `start` starts a guest and records its moments."""
+    """One backend of a run of its own; `start` starts a guest and records its moments."""
 
     def __init__(self, name: str, folder: Path) -> None:
         run_id = new_run_id()
@@ -55,7 +55,7 @@ class Bench:
         self.backend: Backend
 
     def set_up(self, missing: Callable[[str], None], **more: object) -> None:
-        """Make the rung with further settings; the test ends where it cannot be used."""
+        """Make the backend with further settings; the test ends where it cannot be used."""
         self.settings = replace(self.settings, **more)  # type: ignore[arg-type]
         self.backend = load(self.name)(self.settings, self.journal)  # type: ignore[call-arg]
         found = self.backend.check()
@@ -111,7 +111,7 @@ def soon(seconds: float) -> int:
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """A rung by the test's parameter; afterwards nothing of it may be left."""
+    """A backend by the test's parameter; afterwards nothing of it may be left."""
     folder = Path(f"/tmp/envbench-test-{new_nonce()}")
     folder.mkdir(mode=0o700)
     made = Bench(request.param, folder)
@@ -143,7 +143,7 @@ def running(word: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_ready_stop_gone_and_every_stretch_between(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing)
     with bench.ready("/envbench/ready", "facts") as (instance, reader):
@@ -165,14 +165,14 @@ def test_ready_stop_gone_and_every_stretch_between(bench: Bench, engine_missing:
     assert moments == sorted(moments)
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_the_floor_guest_says_ready_without_any_system(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing, boots=("floor",))
     with bench.ready() as (instance, _):
         bench.ends(instance)
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_command_runs_and_the_machine_ends_by_itself(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing)
     with bench.ready("/bin/sh", "-c", "echo two  words; exit 7", keep_running=False) as (instance, reader):
@@ -183,7 +183,7 @@ def test_a_command_runs_and_the_machine_ends_by_itself(bench: Bench, engine_miss
     assert f"ENVBENCH-EXIT {reader.marker.split()[-1].decode()} status=7" in said
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_guest_that_floods_its_console_still_stops(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing)
     with bench.ready("/bin/sh", "-c", "while :; do echo flood flood flood; done") as (instance, _):
@@ -193,7 +193,7 @@ def test_a_guest_that_floods_its_console_still_stops(bench: Bench, engine_missin
         instance.remove(soon(30))
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_guest_that_hangs_times_out_with_its_last_words(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing, append="rdinit=/bin/sh")
     with bench.started() as instance:
@@ -205,7 +205,7 @@ def test_a_guest_that_hangs_times_out_with_its_last_words(bench: Bench, engine_m
             instance.stop(soon(1))
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_panic_ends_the_start_at_once_and_is_told(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing, append="rdinit=/no/such")
     with bench.started() as instance:
@@ -223,7 +223,7 @@ def users_disk(bench: Bench, content: bytes) -> Path:
     return disk
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_disk_that_does_not_boot_times_out(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     disk = users_disk(bench, bytes(1 << 20))
     bench.set_up(engine_missing, disk=disk, ready_pattern="login:")
@@ -232,7 +232,7 @@ def test_a_disk_that_does_not_boot_times_out(bench: Bench, engine_missing: Calla
     assert disk.read_bytes() == bytes(1 << 20)
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_users_disk_is_ready_at_its_own_pattern(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     disk = users_disk(bench, floor_disk("of-my-own", stay=True))
     bench.set_up(engine_missing, disk=disk, ready_pattern="READY of-my-own")
@@ -240,7 +240,7 @@ def test_a_users_disk_is_ready_at_its_own_pattern(bench: Bench, engine_missing: 
         bench.ends(instance)
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_broken_disk_is_refused_in_one_line(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     """QEMU opens the serial line before it looks at the disk, libvirt's overlay is made before."""
     disk = users_disk(bench, b"QFI\xfb" + bytes(100))
@@ -272,7 +272,7 @@ def test_a_microvm_boots_on_a_busy_machine(bench: Bench, engine_missing: Callabl
             hog.wait()
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_uefi_firmware_is_told_from_the_kernel(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing, firmwares=("uefi",))
     with bench.ready() as (instance, _):
@@ -291,16 +291,16 @@ from envbench.settings import Settings
 from envbench.traces.journal import Journal
 name, run_id, folder, *uris = sys.argv[1:]
 settings = Settings(run_id, Path(folder), default_cache_dir(), accelerators=("tcg",), libvirt_uris=tuple(uris))
-rung = load(name)(settings, Journal(run_id))
-(variant,) = rung.variants()
-rung.prepare(variant)
-instance = rung.start(Workload("n", keep_running=True), variant, lambda mark: None)
+backend = load(name)(settings, Journal(run_id))
+(variant,) = backend.variants()
+backend.prepare(variant)
+instance = backend.start(Workload("n", keep_running=True), variant, lambda mark: None)
 print(instance.name, *instance.processes(), flush=True)
 time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("bench", RUNGS, indirect=True)
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_killed_harness_leaves_no_machine(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     """QEMU dies with the harness, or its daemon ends it, or (embedded, without a daemon) `envbench clean` does."""
     bench.set_up(engine_missing)
@@ -351,7 +351,7 @@ def test_the_embedded_driver_is_refused_beside_another_connection(tmp_path: Path
 
 
 @pytest.mark.engine("libvirt")
-def test_a_daemon_that_is_not_there_is_a_skipped_rung_with_its_remedy(tmp_path: Path) -> None:
+def test_a_daemon_that_is_not_there_is_a_skipped_backend_with_its_remedy(tmp_path: Path) -> None:
     uri = f"qemu+unix:///system?socket={tmp_path}/none"
     settings = Settings("r", tmp_path, default_cache_dir(), libvirt_uris=(uri,), accelerators=("tcg",))
     journal = Journal("r", tmp_path / "journal")

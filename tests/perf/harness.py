@@ -15,14 +15,14 @@ from envbench.run.noise import NoiseWatch
 from envbench.run.reaper import reap_entries
 from envbench.run.sampler import Sampler, Start, Ticket
 from envbench.samples import SampleWriter
-from envbench.settings import Rung, Settings, new_run_id
+from envbench.settings import Configuration, Settings, new_run_id
 from envbench.traces.journal import Journal
 
 CONTAINER_STARTS = 100
 CPU_SHARE_MAX = 0.05
 ROWS = 10_000
 ROWS_A_START = 10
-"""At least so many rows come of one start of the process rung."""
+"""At least so many rows come of one start of the process backend."""
 GROWTH_MAX_BYTES = 2 << 20
 PAGE_BYTES = 4096
 
@@ -34,8 +34,8 @@ def resident_bytes() -> int:
 
 def take(sampler: Sampler, backend: Backend, first: int, count: int) -> list[Start]:
     """Take so many starts of the backend's first variant."""
-    rung = Rung(backend.name, backend.variants()[0])
-    return [sampler.measure(backend, Ticket(rung, order=n, iteration=n)) for n in range(first, first + count)]
+    configuration = Configuration(backend.name, backend.variants()[0])
+    return [sampler.measure(backend, Ticket(configuration, order=n, iteration=n)) for n in range(first, first + count)]
 
 
 def opened(name: str, settings: Settings, journal: Journal) -> Backend | None:

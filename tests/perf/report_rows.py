@@ -1,6 +1,6 @@
 """All reports of a run with 100 000 rows, in seconds: `python tests/perf/report_rows.py` (also part of `make perf`).
 
-The rows are those of a long run: nine rungs, phases and noise stamps for each start. Exits 1 where the reports take
+The rows are those of a long run: nine backends, phases and noise stamps for each start. Exits 1 where the reports take
 longer or more memory than the limit, or the HTML report grows beyond its size limit.
 """
 
@@ -19,7 +19,7 @@ ROWS = 100_000
 LIMIT_S = 10.0
 MEMORY_LIMIT_BYTES = 600_000_000
 HTML_LIMIT_BYTES = 1_500_000
-RUNGS = {
+BACKENDS = {
     ("process", ""): 2,
     ("namespaces", ""): 4,
     ("runc", "network=none"): 60,
@@ -41,7 +41,7 @@ def write_rows(folder: Path, rows: int = ROWS, seed: int = 7) -> None:
     per_start = len(PHASES) + len(NOISE)
     with SampleWriter(folder / "samples.csv") as writer:
         for order in range(rows // per_start):
-            (backend, variant), middle_ms = list(RUNGS.items())[order % len(RUNGS)]
+            (backend, variant), middle_ms = list(BACKENDS.items())[order % len(BACKENDS)]
             times = {
                 phase: int(middle_ms * MS * share * draw.lognormvariate(0, 0.1)) for phase, share in PHASES.items()
             }
@@ -49,8 +49,8 @@ def write_rows(folder: Path, rows: int = ROWS, seed: int = 7) -> None:
             writer.append(
                 *(
                     Sample(
-                        "0123456789ab", order, Experiment.STARTUP, backend, variant, "minimal", order < len(RUNGS),
-                        order // len(RUNGS), phase, value, Unit.NS if isinstance(value, int) else Unit.RATIO,
+                        "0123456789ab", order, Experiment.STARTUP, backend, variant, "minimal", order < len(BACKENDS),
+                        order // len(BACKENDS), phase, value, Unit.NS if isinstance(value, int) else Unit.RATIO,
                         Outcome.OK, "", order,
                     )
                     for phase, value in {**stamps, **times}.items()

@@ -1,8 +1,8 @@
 """The harness's figures against others' for the same starts, taken in turns (`make perf`).
 
-The process rung against `hyperfine -N`, Docker against hyperfine's `docker run`, direct QEMU against the very same
+The process backend against `hyperfine -N`, Docker against hyperfine's `docker run`, direct QEMU against the very same
 command line with a stopwatch around it. Prints one line a bar; exits with 1 where one is not met, with 2 where a peer
-or a rung is not there.
+or a backend is not there.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ BATCH = 15
 
 
 class Ground:
-    """One rung of a run of its own."""
+    """One backend of a run of its own."""
 
     def __init__(self, backend: Backend, settings: Settings) -> None:
         self.backend, self.settings = backend, settings
@@ -63,7 +63,7 @@ class Ground:
 
 @contextlib.contextmanager
 def opened(name: str) -> Iterator[Ground | None]:
-    """Give a rung that is ready to start, None where it cannot be used here; leave nothing of it."""
+    """Give a backend that is ready to start, None where it cannot be used here; leave nothing of it."""
     run_id = new_run_id()
     with tempfile.TemporaryDirectory(prefix=f"envbench-{run_id}-") as folder:
         settings = Settings(run_id, Path(folder), default_cache_dir(), accelerators=("tcg",))
@@ -107,7 +107,7 @@ def in_turns(rounds: int, ours: Callable[[], list[float]], theirs: Callable[[], 
 
 
 def process(ground: Ground) -> tuple[float, ...]:
-    """Return the process rung and hyperfine on the same command, both from spawn to end."""
+    """Return the process backend and hyperfine on the same command, both from spawn to end."""
     tree = ground.settings.work_dir / "tree"
     line = f"{tree}/bin/busybox sh {tree}{argv_for(Workload('abc'))[0]} abc"
 
@@ -129,7 +129,7 @@ def docker(ground: Ground) -> tuple[float, ...]:
 
 
 def qemu(ground: Ground) -> tuple[float, ...]:
-    """Return the rung's ready, and a plain stopwatch's around the same command line with a socket of its own."""
+    """Return the backend's ready, and a plain stopwatch's around the same command line with a socket of its own."""
     assert isinstance(ground.backend, QemuBackend)
     recipe = ground.backend._recipes[variant_text(ground.variant)]
     emulator = find_emulator()

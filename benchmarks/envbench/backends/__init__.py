@@ -1,4 +1,7 @@
-"""One file a rung; this table is the registry: name → where its class is. Nothing is imported until it is asked for."""
+"""One file a backend; this table is the registry: name → where its class is.
+
+Nothing is imported until it is asked for.
+"""
 
 from importlib import import_module
 
@@ -17,11 +20,11 @@ BACKENDS: dict[str, str] = {
     "libvirt": "envbench.backends.libvirt.backend:LibvirtBackend",
     "wsl": "envbench.backends.wsl:WslBackend",
 }
-"""From the least around a process to the most; this is the order in which rungs are listed everywhere."""
+"""From the least around a process to the most; this is the order in which backends are listed everywhere."""
 
 
 def load(name: str) -> type[Backend]:
-    """Return the class of one rung; its SDK is still not imported (that happens in `check`).
+    """Return the class of one backend; its SDK is still not imported (that happens in `check`).
 
     Raises KeyError for a name that is not in `BACKENDS`.
     """

@@ -119,7 +119,7 @@ class OciBackend:
         if shutil.which(self.program) is None:
             return Unusable(f"no {self.program} on the PATH", f"apt install {self.package}")
         if self.settings.image is not None:
-            return Unusable("a bare OCI runtime has no images", "leave --image out, or leave this rung out")
+            return Unusable("a bare OCI runtime has no images", "leave --image out, or leave this backend out")
         try:
             version = run_command((self.program, "--version"), self.settings.run_id, "asking for its version")
             self.prepare({})

@@ -1,4 +1,4 @@
-"""The lowest rung: the payload as a plain process of this machine, fork and exec of the tree's own BusyBox."""
+"""The least of all backends: the payload as a plain process of this machine, fork and exec of the tree's BusyBox."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ from envbench.payload.words import argv_for
 
 
 class ProcessBackend(SpawningBackend):
-    """fork, exec, no walls: the floor that every other rung is compared with."""
+    """fork, exec, no walls: the floor that every other backend is compared with."""
 
     name: ClassVar[str] = "process"
 
     def check(self) -> Usable | Unusable:
-        """Find out whether there is a payload: all that this rung needs."""
+        """Find out whether there is a payload: all that this backend needs."""
         try:
             busybox = find_busybox()
         except BackendError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from envbench.backend import MarkCallback, Workload
-from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmRung, machine_folder
+from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.samples import variant_text
@@ -67,7 +67,7 @@ class QemuInstance:
         self.journal.forget(self.journal_number)
 
 
-class QemuBackend(VmRung):
+class QemuBackend(VmBackend):
     """QEMU without any management layer."""
 
     name: ClassVar[str] = "qemu"

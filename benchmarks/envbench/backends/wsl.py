@@ -1,4 +1,4 @@
-"""The rung `wsl`: a program started in a WSL distribution through Windows' own wsl.exe, from inside WSL.
+"""The backend `wsl`: a program started in a WSL distribution through Windows' own wsl.exe, from inside WSL.
 
 Written against the documented commands (learn.microsoft.com/windows/wsl/basic-commands) and interop; it has not been
 verified on a Windows machine. Timed is the request to wsl.exe until the payload's first word, the utility VM being up

@@ -10,7 +10,7 @@ import click
 from envbench import settings as plans
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.experiments import format_option, max_option, note_skips, run_experiments
-from envbench.commands.measuring import take_run
+from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, make_plan
 from envbench.commands.startup import time_starts
 from envbench.errors import UsageError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from envreport.claims import Claim
 
 QUICK_BUDGET_S = 240.0
-"""For the timed starts: enough for every rung's smallest number of starts, emulated machines among them."""
+"""For the timed starts: enough for every backend's smallest number of starts, emulated machines among them."""
 QUICK_WHOLE_S = 840.0
 """For everything: no experiment begins later, so that a quick run, report included, is over in a quarter of an hour."""
 STARTUP = "startup"
@@ -48,15 +48,15 @@ STARTUP = "startup"
 @max_option
 @format_option
 @common_options
-def all_experiments(claim_ids: str | None, max_instances: int, **given: Any) -> None:
+def all_experiments(claim_ids: str | None, max_instances: int, **options: Any) -> None:
     """Measure everything that the claims need, and judge every claim.
 
     Start-up first, then kernel, size, memory, idle, isolation, release, resize, density, portability, speed and WSL. An
     experiment that fails is noted with its reason and the rest goes on.
     """
-    names = experiments_for(claim_ids, given["claims_file"])
-    plan = make_plan(given)
-    if plan.quick and given["budget_s"] is None:
+    names = experiments_for(claim_ids, options["claims_file"])
+    plan = make_plan(options)
+    if plan.quick and options["budget_s"] is None:
         plan = replace(plan, budget_s=QUICK_BUDGET_S)
 
     def work(session: Session, shown: Reporter) -> None:
@@ -69,7 +69,7 @@ def all_experiments(claim_ids: str | None, max_instances: int, **given: Any) -> 
             run_experiments(session, shown, tuple(name for name in names if name != STARTUP), bench)
         note_skips(session, bench)
 
-    take_run(given, plan, work)
+    run_and_report(options, plan, work)
 
 
 def experiments_for(claim_ids: str | None, claims_file: Path | None = None) -> tuple[str, ...]:

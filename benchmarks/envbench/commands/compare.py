@@ -1,4 +1,4 @@
-"""`envbench compare`: per rung a ratio with interval, and faster, slower, same or inconclusive."""
+"""`envbench compare`: per backend a ratio with interval, and faster, slower, same or inconclusive."""
 
 from pathlib import Path
 

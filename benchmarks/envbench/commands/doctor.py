@@ -1,4 +1,4 @@
-"""`envbench doctor`: every rung, usable here or why not and what to do about it."""
+"""`envbench doctor`: every backend, usable here or why not and what to do about it."""
 
 import json
 import shutil
@@ -19,15 +19,15 @@ from envbench.traces.journal import Journal, Kind
 
 @click.command()
 @click.option(
-    "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Only this rung (repeatable)."
+    "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Only this backend (repeatable)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug_option
 def doctor(names: tuple[str, ...], as_json: bool) -> None:
-    """Say for every rung whether it can run here; if not, why, and what to do.
+    """Say for every backend whether it can run here; if not, why, and what to do.
 
-    VM rungs boot a canary guest to find out whether KVM is of any use, which takes a few seconds. Exit code 3 if no
-    rung is usable.
+    VM backends boot a canary guest to find out whether KVM is of any use, which takes a few seconds. Exit code 3 if no
+    backend is usable.
     """
     run_id = new_run_id()
     journal = Journal(run_id)
@@ -48,11 +48,11 @@ def doctor(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({name: _as_json(answer) for name, answer in found.items()}, indent=1))
     if not any(isinstance(answer, Usable) for answer in found.values()):
-        raise NoUsableBackendError("no rung can run here; each one's reason and remedy stand above")
+        raise NoUsableBackendError("no backend can run here; each one's reason and remedy stand above")
 
 
 def examine(name: str, settings: Settings, journal: Journal) -> Usable | Unusable:
-    """Return what one rung says of itself, and leave nothing behind."""
+    """Return what one backend says of itself, and leave nothing behind."""
     try:
         backend = load(name)(settings, journal)
         try:

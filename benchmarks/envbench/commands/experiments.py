@@ -1,10 +1,10 @@
-"""`envbench memory`, `size`, `speed` …: one experiment each, over all rungs that are usable here."""
+"""`envbench memory`, `size`, `speed` …: one experiment each, over all backends that are usable here."""
 
 from typing import Any
 
 import click
 
-from envbench.commands.measuring import take_run
+from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, make_plan
 from envbench.errors import EnvbenchError, InterruptedRunError
 from envbench.experiments import EXPERIMENTS, load
@@ -73,13 +73,13 @@ def note_skips(session: Session, bench: Bench) -> None:
 
 
 def _command(name: str) -> click.Command:
-    def take(**given: Any) -> None:
+    def take(**options: Any) -> None:
         def work(session: Session, shown: Reporter) -> None:
             bench = session.bench()
-            bench.max_instances = given.get("max_instances", bench.max_instances)
+            bench.max_instances = options.get("max_instances", bench.max_instances)
             run_experiments(session, shown, (name,), bench)
 
-        take_run(given, make_plan(given), work)
+        run_and_report(options, make_plan(options), work)
 
     command = format_option(common_options(take))
     if name == "density":

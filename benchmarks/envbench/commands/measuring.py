@@ -1,4 +1,4 @@
-"""What every measuring command does around its work: reap, open the rungs, measure, clean up, judge, report."""
+"""What every measuring command does around its work: reap, open the backends, measure, clean up, judge, report."""
 
 import contextlib
 import os
@@ -21,29 +21,29 @@ from envbench.traces.journal import Journal
 Work = Callable[[Session, Reporter], None]
 
 
-def take_run(given: Mapping[str, Any], plan: Plan, work: Work) -> None:
+def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
     """Take one run with the command's options and write its reports.
 
     Raises what `work` raised, after the clean-up and the reports; StartsFailedError where starts failed.
     """
     run_id = new_run_id()
-    output = given["output"] or Path("results") / run_id
-    with reporter(verbose=given["verbose"]) as shown:
+    output = options["output"] or Path("results") / run_id
+    with reporter(verbose=options["verbose"]) as shown:
         reap_before(shown.say)
         journal = Journal(run_id)
         session: Session | None = None
         error: EnvbenchError | None = None
         try:
-            settings = make_settings(run_id, make_work_dir(run_id, journal), given)
+            settings = make_settings(run_id, make_work_dir(run_id, journal), options)
             session = Session(
-                plan, settings, journal, output, _command_line(), shown.say, include_names=given["include_host"]
+                plan, settings, journal, output, _command_line(), shown.say, include_names=options["include_host"]
             )
             with uninterrupted(shown.say), _pinned(plan):
                 error = _work(session, work, shown)
         finally:
             if session is None:
                 _abandon(journal)
-    finish(session, error, given.get("formats", ()), given.get("claims_file"))
+    finish(session, error, options.get("formats", ()), options.get("claims_file"))
 
 
 def finish(
@@ -88,7 +88,7 @@ def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | None
     outcome = "done"
     try:
         with interruptible():
-            session.open_rungs()
+            session.open_backends()
             work(session, shown)
     except InterruptedRunError as stopped:
         error, outcome = stopped, "interrupted"

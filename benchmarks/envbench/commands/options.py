@@ -60,7 +60,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "backends",
         multiple=True,
         type=click.Choice(tuple(BACKENDS)),
-        help="Only this rung (repeatable; default: all that are usable).",
+        help="Only this backend (repeatable; default: all that are usable).",
     ),
     click.option(
         "--output",
@@ -70,7 +70,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--quick",
         is_flag=True,
-        help=f"{plans.QUICK_RUNS} runs, the main variant of each rung, starts for at most "
+        help=f"{plans.QUICK_RUNS} runs, the main variant of each backend, starts for at most "
         f"{plans.QUICK_ENGINES_BUDGET_S:g} s (without Docker and root: {plans.QUICK_BUDGET_S:g} s).",
     ),
     click.option("--seed", type=click.IntRange(0), help="Seed of the order (default: a fresh one, recorded)."),
@@ -159,62 +159,62 @@ def common_options(command: _Command) -> _Command:
     return command
 
 
-def make_settings(run_id: str, work_dir: Path, given: Mapping[str, Any]) -> Settings:
+def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Settings:
     """Return the settings that these options ask for. Raises UsageError where they contradict each other."""
-    if given["disk"] is not None and not given["ready_pattern"]:
+    if options["disk"] is not None and not options["ready_pattern"]:
         raise click.UsageError("--disk needs --ready-pattern: the text on the serial console that means ready.")
     return Settings(
         run_id=run_id,
         work_dir=work_dir,
         cache_dir=default_cache_dir(),
-        profile=given["profile"],
-        image=given["image"],
-        ready_pattern=given["ready_pattern"],
-        kernel=given["kernel"],
-        initrd=given["initrd"],
-        append=given["append"],
-        disk=given["disk"],
-        memory_bytes=given["memory_bytes"],
-        cpus=given["cpus"],
-        networks=given["networks"] or ("none",),
-        read_only=given["read_only"],
-        init=given["init"],
-        runtimes=given["runtimes"],
-        accelerators=given["accelerators"],
-        machines=given["machines"],
-        boots=given["boots"],
-        firmwares=given["firmwares"],
-        libvirt_uris=given["libvirt_uris"],
-        allow_remote=given["allow_remote"],
-        deadline_s=given["deadline_s"],
-        quick=given["quick"],
+        profile=options["profile"],
+        image=options["image"],
+        ready_pattern=options["ready_pattern"],
+        kernel=options["kernel"],
+        initrd=options["initrd"],
+        append=options["append"],
+        disk=options["disk"],
+        memory_bytes=options["memory_bytes"],
+        cpus=options["cpus"],
+        networks=options["networks"] or ("none",),
+        read_only=options["read_only"],
+        init=options["init"],
+        runtimes=options["runtimes"],
+        accelerators=options["accelerators"],
+        machines=options["machines"],
+        boots=options["boots"],
+        firmwares=options["firmwares"],
+        libvirt_uris=options["libvirt_uris"],
+        allow_remote=options["allow_remote"],
+        deadline_s=options["deadline_s"],
+        quick=options["quick"],
     )
 
 
-def make_plan(given: Mapping[str, Any]) -> Plan:
+def make_plan(options: Mapping[str, Any]) -> Plan:
     """Return the plan that these options ask for; options that a command does not have keep their defaults.
 
     --runs alone fixes the number of starts; without it a run goes on until the intervals are narrow or its budget ends.
     """
-    quick = given["quick"]
-    runs, precision, budget_s = given.get("runs"), given.get("precision"), given.get("budget_s")
+    quick = options["quick"]
+    runs, precision, budget_s = options.get("runs"), options.get("precision"), options.get("budget_s")
     adaptive = runs is None and not quick
-    warmup = given.get("warmup")
-    seed = given["seed"]
+    warmup = options.get("warmup")
+    seed = options["seed"]
     default_budget_s = plans.QUICK_BUDGET_S if quick else plans.DEFAULT_BUDGET_S
     return Plan(
-        backends=given["backends"],
+        backends=options["backends"],
         runs=runs or (plans.QUICK_RUNS if quick else plans.DEFAULT_RUNS),
         warmup=warmup if warmup is not None else (plans.QUICK_WARMUP if quick else plans.DEFAULT_WARMUP),
         budget_s=budget_s or default_budget_s,
         precision_ratio=precision or (plans.DEFAULT_PRECISION_RATIO if adaptive else None),
         seed=secrets.randbelow(1 << 32) if seed is None else seed,
         quick=quick,
-        cold=given.get("cold", False),
-        parallel=given.get("parallel", 1),
-        pin=given.get("pin", False),
-        quiet_machine=given.get("quiet_machine", False),
-        fail_if=given.get("fail_if", ()),
-        baseline=None if given.get("baseline") is None else os.fspath(given["baseline"]),
-        max_regression_ratio=given.get("max_regression"),
+        cold=options.get("cold", False),
+        parallel=options.get("parallel", 1),
+        pin=options.get("pin", False),
+        quiet_machine=options.get("quiet_machine", False),
+        fail_if=options.get("fail_if", ()),
+        baseline=None if options.get("baseline") is None else os.fspath(options["baseline"]),
+        max_regression_ratio=options.get("max_regression"),
     )

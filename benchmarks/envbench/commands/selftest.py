@@ -31,7 +31,7 @@ RUNS = 1000
     "--crash", is_flag=True, required=True, help="Kill a run of its own and prove that nothing is left of it."
 )
 @click.option(
-    "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Rung of the victim (repeatable)."
+    "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Backend of the victim (repeatable)."
 )
 @click.option(
     "--after",

@@ -1,4 +1,4 @@
-"""`envbench startup`: times every rung from request to ready, and on to gone, in one interleaved schedule."""
+"""`envbench startup`: times every backend from request to ready, and on to gone, in one interleaved schedule."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from envbench import settings as plans
 from envbench.backend import Unusable
 from envbench.backends import BACKENDS, load
 from envbench.commands.gating import read_formats, read_gates
-from envbench.commands.measuring import take_run
+from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, make_plan, make_settings
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
 from envbench.experiments.kernel import experiment as kernel
@@ -22,16 +22,16 @@ from envbench.run.progress import Reporter
 from envbench.run.sampler import one_line
 from envbench.run.scheduler import Scheduler, dry_run
 from envbench.run.session import Session, make_work_dir
-from envbench.settings import Plan, Rung, new_run_id, profile_of
+from envbench.settings import Configuration, Plan, new_run_id, profile_of
 from envbench.traces.journal import Journal
 
 
 @click.command()
 @click.option(
-    "--runs", type=click.IntRange(1), help=f"Measured starts of each rung (default: {plans.DEFAULT_RUNS} or more)."
+    "--runs", type=click.IntRange(1), help=f"Measured starts of each backend (default: {plans.DEFAULT_RUNS} or more)."
 )
 @click.option(
-    "--warmup", type=click.IntRange(0), help=f"Warm-up starts of each rung (default: {plans.DEFAULT_WARMUP})."
+    "--warmup", type=click.IntRange(0), help=f"Warm-up starts of each backend (default: {plans.DEFAULT_WARMUP})."
 )
 @click.option(
     "--budget",
@@ -62,24 +62,24 @@ from envbench.traces.journal import Journal
 )
 @click.option("--dry-run", "dry", is_flag=True, help="Print the schedule and measure nothing.")
 @common_options
-def startup(dry: bool, **given: Any) -> None:
+def startup(dry: bool, **options: Any) -> None:
     """Time containers and VMs from the request to the payload's first word, and on until nothing is left of them.
 
-    Every rung runs the same payload; the clock starts before the engine is asked to create anything and stops when the
-    host sees the first byte of the payload's ready line. Rungs take turns in shuffled rounds.
+    Every backend runs the same payload; the clock starts before the engine is asked to create anything and stops when
+    the host sees the first byte of the payload's ready line. Backends take turns in shuffled rounds.
     """
-    if given["max_regression"] is not None and given["baseline"] is None:
+    if options["max_regression"] is not None and options["baseline"] is None:
         raise click.UsageError("--max-regression needs --baseline.")
-    plan = make_plan(given)
+    plan = make_plan(options)
     read_gates(plan)
     if dry:
-        print_schedule(plan, given)
+        print_schedule(plan, options)
     else:
-        take_run(given, plan, partial(measure_startup, usual_budget=given["budget_s"] is None))
+        run_and_report(options, plan, partial(measure_startup, usual_budget=options["budget_s"] is None))
 
 
 def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) -> None:
-    """Take the plan's starts on all rungs, then look once at each rung's kernel and sizes (not timed)."""
+    """Take the plan's starts on all backends, then look once at each backend's kernel and sizes (not timed)."""
     if usual_budget and session.plan.quick and ("docker" in session.backends or os.geteuid() == 0):
         session.change_plan(budget_s=plans.QUICK_ENGINES_BUDGET_S)
     bench = session.bench()
@@ -98,12 +98,15 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
 
 
 def time_starts(session: Session, shown: Reporter) -> int:
-    """Take the plan's starts on all rungs; return how many were taken. The session drops a rung that was given up."""
+    """Take the plan's starts on all backends; return how many were taken.
+
+    The session drops a configuration that was given up.
+    """
     plan = session.plan
-    rungs = session.rungs()
+    configurations = session.configurations()
     scheduler = Scheduler(
         plan,
-        rungs,
+        configurations,
         lambda tickets: _taken(session, scheduler, shown, tickets),
         before_round=session.before_round,
         unwarmed=_machines(session) if plan.quick else (),
@@ -112,9 +115,9 @@ def time_starts(session: Session, shown: Reporter) -> int:
         scheduler.run()
     finally:
         session.record.add_unfinished(scheduler.unfinished())
-        session.drop([one.rung for one in scheduler.tallies if one.given_up])
+        session.drop([one.configuration for one in scheduler.tallies if one.given_up])
     for one in scheduler.unfinished():
-        shown.say(f"{one.rung}: {one.runs} runs, {one.needed} more needed: {one.reason}")
+        shown.say(f"{one.configuration}: {one.runs} runs, {one.needed} more needed: {one.reason}")
     return scheduler.order
 
 
@@ -129,29 +132,31 @@ def _machines(session: Session) -> tuple[int, ...]:
     return tuple(index for index, one in enumerate(session.prepared) if one.is_vm)
 
 
-def print_schedule(plan: Plan, given: Mapping[str, Any]) -> None:
-    """Print which starts a run would take, in order. Raises NoUsableBackendError where no rung can run."""
+def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
+    """Print which starts a run would take, in order. Raises NoUsableBackendError where no backend can run."""
     run_id = new_run_id()
     journal = Journal(run_id)
     work_dir = make_work_dir(run_id, journal)
-    rungs: list[Rung] = []
+    configurations: list[Configuration] = []
     try:
-        settings = make_settings(run_id, work_dir, given)
+        settings = make_settings(run_id, work_dir, options)
         for name in plan.backends or tuple(BACKENDS):
             backend = load(name)(settings, journal)
             answer = backend.check()
             if isinstance(answer, Unusable):
                 click.echo(f"{name}: left out: {answer.reason}; try: {answer.remedy}", err=True)
             else:
-                rungs += [Rung(name, variant, profile_of(settings, name, variant)) for variant in backend.variants()]
+                configurations += [
+                    Configuration(name, variant, profile_of(settings, name, variant)) for variant in backend.variants()
+                ]
             backend.close()
     finally:
         shutil.rmtree(work_dir, ignore_errors=True)
         for entry in journal.entries():
             journal.forget(entry.number)
         journal.close()
-    if not rungs:
-        raise NoUsableBackendError("no rung can run here; try: envbench doctor")
+    if not configurations:
+        raise NoUsableBackendError("no backend can run here; try: envbench doctor")
     click.echo(f"seed {plan.seed}; at most {plan.budget_s:g} s; precision {plan.precision_ratio or 'not asked'}")
-    for number, warmup, rung in dry_run(rungs, plan):
-        click.echo(f"round {number + 1:>3}{' warm-up' if warmup else '':<8} {rung}")
+    for number, warmup, configuration in dry_run(configurations, plan):
+        click.echo(f"round {number + 1:>3}{' warm-up' if warmup else '':<8} {configuration}")

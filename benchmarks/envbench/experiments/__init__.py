@@ -1,6 +1,6 @@
 """One file an experiment; this table is the registry: name → where its `run` is, in the order of `envbench all`.
 
-Every `run(bench)` measures on the rungs it is given, writes rows through the bench, notes what it could not do with
+Every `run(bench)` measures on the backends it is given, writes rows through the bench, notes what it could not do with
 reason and remedy, and leaves the machine as it was.
 """
 

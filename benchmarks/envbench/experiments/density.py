@@ -16,7 +16,7 @@ from envbench.experiments.shared.accounting import available_bytes, memory_press
 from envbench.experiments.shared.running import Running, running
 from envbench.phases import Experiment
 from envbench.run.bench import Bench, Prepared
-from envbench.settings import Rung
+from envbench.settings import Configuration
 
 FREE_SHARE = 0.25
 """No step is begun that is expected to leave less than this share of the machine's memory available."""
@@ -44,7 +44,7 @@ def why_stop(available: int, total: int, pressure: float | None, expected: int) 
 
 
 def run(bench: Bench) -> None:
-    """Take the steps of every container and VM rung, in sequence and in parallel."""
+    """Take the steps of every container and VM backend, in sequence and in parallel."""
     for prepared in (one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()):
         for mode in ("sequence",) if bench.quick and prepared.is_vm else ("sequence", "parallel"):
             with bench.attempt(Experiment.DENSITY, f"{prepared.name}, {mode}"):
@@ -64,7 +64,7 @@ def _grow(bench: Bench, prepared: Prepared, mode: str) -> None:
             if stop:
                 reason = stop
                 break
-            rung = _rung(prepared.rung, step, mode)
+            configuration = _at_step(prepared.configuration, step, mode)
             begun_ns = monotonic_ns()
             new = _start(bench, prepared, step - reached, stack, parallel=mode == "parallel")
             last_ready_ns = max(run_.ready_ns for run_ in new)
@@ -73,21 +73,21 @@ def _grow(bench: Bench, prepared: Prepared, mode: str) -> None:
             memory = sum(footprint(run_.instance.processes(), run_.instance.cgroup()).total for run_ in runs)
             each = (memory - before) // (step - reached)
             for number, run_ in enumerate(new):
-                bench.record("start_n", run_.start_ns, rung, iteration=number)
-            bench.record("start_all", last_ready_ns - begun_ns, rung, detail=f"{step - reached} more started")
-            bench.record("memory_n", memory, rung)
-            bench.record("memory_per_further", each, rung, detail=f"{step - reached} more than {reached}")
-            bench.record("available_n", begin - available_bytes(), rung)
+                bench.record("start_n", run_.start_ns, configuration, iteration=number)
+            bench.record("start_all", last_ready_ns - begun_ns, configuration, detail=f"{step - reached} more started")
+            bench.record("memory_n", memory, configuration)
+            bench.record("memory_per_further", each, configuration, detail=f"{step - reached} more than {reached}")
+            bench.record("available_n", begin - available_bytes(), configuration)
             reached, before = step, memory
-    bench.record("instances", reached, _rung(prepared.rung, None, mode), detail=f"stopped at {reason}")
+    bench.record("instances", reached, _at_step(prepared.configuration, None, mode), detail=f"stopped at {reason}")
     bench.say(
         f"density: {prepared.name}: {reached} at once in {mode}, {each / 2**20:.1f} MiB for each of the last ({reason})"
     )
 
 
-def _rung(rung: Rung, count: int | None, mode: str) -> Rung:
+def _at_step(configuration: Configuration, count: int | None, mode: str) -> Configuration:
     more = {"mode": mode} if count is None else {"mode": mode, "n": str(count)}
-    return replace(rung, conditions={**rung.conditions, **more})
+    return replace(configuration, conditions={**configuration.conditions, **more})
 
 
 def _start(bench: Bench, prepared: Prepared, count: int, stack: ExitStack, *, parallel: bool) -> list[Running]:

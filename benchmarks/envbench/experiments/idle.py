@@ -1,6 +1,6 @@
 """What a running instance costs while it does nothing: CPU time, wake-ups and memory over windows of time.
 
-All rungs idle side by side, so that every window saw the same machine; an idle instance does not disturb another.
+All backends idle side by side, so that every window saw the same machine; an idle instance does not disturb another.
 """
 
 from contextlib import ExitStack
@@ -36,7 +36,7 @@ def per_minute(amount: int, window_ns: int) -> int:
 
 
 def run(bench: Bench) -> None:
-    """Start one instance of every rung, let them all idle and write a row a window."""
+    """Start one instance of every backend, let them all idle and write a row a window."""
     windows, window_s = WINDOWS, WINDOW_QUICK_S if bench.quick else WINDOW_S
     with ExitStack() as stack:
         idling: list[tuple[Prepared, Running]] = []
@@ -50,7 +50,7 @@ def run(bench: Bench) -> None:
             for prepared, run_ in idling:
                 with bench.attempt(Experiment.IDLE, f"{prepared.name}, window {window}"):
                     before[prepared.name] = _record(bench, prepared, run_, window, before[prepared.name])
-    bench.say(f"idle: {len(idling)} rungs watched for {windows} windows of {window_s:g} s")
+    bench.say(f"idle: {len(idling)} backends watched for {windows} windows of {window_s:g} s")
 
 
 def _count(run_: Running) -> _Counters:
@@ -64,17 +64,21 @@ def _record(bench: Bench, prepared: Prepared, run_: Running, window: int, before
         raise BackendError("it has ended")
     window_ns = now.at_ns - before.at_ns
     detail = f"window of {window_ns / NS_PER_S:.2f} s, {len(now.cpu)} threads"
-    rung = prepared.rung
+    configuration = prepared.configuration
     bench.record(
-        "cpu_ns_per_min", per_minute(growth(before.cpu, now.cpu), window_ns), rung, iteration=window, detail=detail
+        "cpu_ns_per_min",
+        per_minute(growth(before.cpu, now.cpu), window_ns),
+        configuration,
+        iteration=window,
+        detail=detail,
     )
     bench.record(
         "wakeups_per_min",
         per_minute(growth(before.wakeups, now.wakeups), window_ns),
-        rung,
+        configuration,
         iteration=window,
         detail=detail,
     )
     held = footprint(run_.instance.processes(), run_.instance.cgroup()).total
-    bench.record("idle_memory", held, rung, iteration=window, detail=detail)
+    bench.record("idle_memory", held, configuration, iteration=window, detail=detail)
     return now

@@ -82,14 +82,14 @@ def footprint(pids: Sequence[int], cgroup: Path | None) -> Footprint:
 
 
 def run(bench: Bench) -> None:
-    """Measure every rung: interleaved repeats, the n-th instance, the smallest memory, the engines' own daemons."""
+    """Measure every backend: interleaved repeats, the n-th instance, the smallest memory, the engines' own daemons."""
     bare: dict[int, int] = {}
     for round_number in range(REPEATS_QUICK if bench.quick else REPEATS):
-        rungs = bench.shuffled(bench.chosen(), round_number)
-        for prepared in sorted(rungs, key=lambda one: one.rung.backend != "process"):
+        configurations = bench.shuffled(bench.chosen(), round_number)
+        for prepared in sorted(configurations, key=lambda one: one.configuration.backend != "process"):
             with bench.attempt(Experiment.MEMORY, f"{prepared.name}, round {round_number}"):
                 total = _one(bench, prepared, round_number, bare.get(round_number))
-                if prepared.rung.backend == "process":
+                if prepared.configuration.backend == "process":
                     bare[round_number] = total
                 if round_number == 0:
                     bench.say(f"memory: {prepared.name}: {total / 2**20:.1f} MiB for one idle instance")
@@ -98,7 +98,7 @@ def run(bench: Bench) -> None:
             with bench.attempt(Experiment.MEMORY, f"{prepared.name}: fall of MemAvailable"):
                 _available(bench, prepared)
     for prepared in bench.chosen(one_of_a_kind=True):
-        if prepared.rung.backend in ("process", "namespaces"):
+        if prepared.configuration.backend in ("process", "namespaces"):
             continue
         with bench.attempt(Experiment.MEMORY, f"{prepared.name}: smallest memory"):
             _minimum(bench, prepared)
@@ -106,11 +106,11 @@ def run(bench: Bench) -> None:
 
 
 def _one(bench: Bench, prepared: Prepared, round_number: int, bare: int | None) -> int:
-    rung = prepared.rung
+    configuration = prepared.configuration
 
     def put(name: str, value: float | None, detail: str = "") -> None:
         if value is not None:
-            bench.record(name, value, rung, iteration=round_number, detail=detail)
+            bench.record(name, value, configuration, iteration=round_number, detail=detail)
 
     with running(bench, prepared) as run_:
         sleep(SETTLE_S)
@@ -123,7 +123,7 @@ def _one(bench: Bench, prepared: Prepared, round_number: int, bare: int | None) 
             size, resident = mapped_guest(pids)
             put("guest_size", size)
             put("guest_untouched", size - resident if size else None)
-    if rung.backend == "process":
+    if configuration.backend == "process":
         put("payload_bare", seen.processes.pss)
     elif bare is not None:
         put("overhead", seen.total - bare, "total less the same payload's PSS as a bare process")
@@ -162,7 +162,10 @@ def _available(bench: Bench, prepared: Prepared) -> None:
         sleep(SETTLE_S)
         difference = (before - available_bytes()) / count
     bench.record(
-        "available_difference", round(difference), prepared.rung, detail=f"over {count} instances; noisy by nature"
+        "available_difference",
+        round(difference),
+        prepared.configuration,
+        detail=f"over {count} instances; noisy by nature",
     )
 
 
@@ -183,7 +186,7 @@ def _minimum(bench: Bench, prepared: Prepared) -> None:
         raise EnvbenchError(f"not ready even with {LARGEST_BYTES >> 20} MiB")
     why = "the engine allows no less" if engine_cli(prepared) else "less was not tried"
     at_floor = f"; {why}" if found == floor else ""
-    bench.record("minimum_ready", found, prepared.rung, detail=f"{tried} starts tried{at_floor}")
+    bench.record("minimum_ready", found, prepared.configuration, detail=f"{tried} starts tried{at_floor}")
     bench.say(f"memory: {prepared.name}: gets ready with {found / 2**20:.1f} MiB{at_floor}")
 
 
@@ -212,8 +215,10 @@ def smallest(gets_ready: Callable[[int], bool], low: int, high: int) -> tuple[in
 
 
 def _engines(bench: Bench) -> None:
-    for prepared in bench.rungs:
+    for prepared in bench.configurations:
         pids = engine_processes(prepared)
         if pids:
             pss = process_memory(pids).pss
-            bench.record("engine_pss", pss, prepared.rung, detail=f"{len(pids)} daemons, shared by all instances")
+            bench.record(
+                "engine_pss", pss, prepared.configuration, detail=f"{len(pids)} daemons, shared by all instances"
+            )

@@ -52,16 +52,16 @@ class Ways:
 
 def run(bench: Bench) -> None:
     """Export and import every container image and machine; then see what is kept."""
-    rungs = bench.chosen(one_of_a_kind=True)
-    for prepared in rungs:
+    configurations = bench.chosen(one_of_a_kind=True)
+    for prepared in configurations:
         with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: export and import"):
             _carry(bench, prepared)
-    for prepared in rungs:
+    for prepared in configurations:
         cli = engine_cli(prepared)
         if cli is not None:
             with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what is kept"):
                 _container_keeps(bench, prepared, cli)
-    for prepared in rungs:
+    for prepared in configurations:
         if is_lab_able(prepared):
             with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what its disk keeps"):
                 _machine_keeps(bench, prepared)
@@ -79,15 +79,17 @@ def _carry(bench: Bench, prepared: Prepared) -> None:
     for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):
         try:
             spent_ns = _timed(bench, prepared, "export", round_number, lambda: ways.take_out(carried))
-            bench.record("export_bytes", carried.stat().st_size, prepared.rung, iteration=round_number)
+            bench.record("export_bytes", carried.stat().st_size, prepared.configuration, iteration=round_number)
             ways.clear()
             spent_ns += _timed(bench, prepared, "import", round_number, lambda: ways.bring_in(carried))
-            bench.record("carry", spent_ns, prepared.rung, iteration=round_number)
+            bench.record("carry", spent_ns, prepared.configuration, iteration=round_number)
         finally:
             carried.unlink(missing_ok=True)
     if cli is not None:
         with running(bench, prepared):
-            bench.record("import_runs", True, prepared.rung, detail="a start of the image that was imported last")
+            bench.record(
+                "import_runs", True, prepared.configuration, detail="a start of the image that was imported last"
+            )
     bench.say(f"portability: {prepared.name}: exported and imported {round_number + 1} times")
 
 
@@ -95,12 +97,12 @@ def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work:
     begun_ns = monotonic_ns()
     work()
     spent_ns = monotonic_ns() - begun_ns
-    bench.record(name, spent_ns, prepared.rung, iteration=round_number)
+    bench.record(name, spent_ns, prepared.configuration, iteration=round_number)
     return spent_ns
 
 
 def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
-    """`save` and gzip, and `load` of that, of the image that the rung starts from, which is removed in between."""
+    """`save` and gzip, and `load` of that, of the image that the backend starts from, which is removed in between."""
     run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
 
     def take_out(target: Path) -> None:
@@ -156,13 +158,16 @@ def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
         raise EnvbenchError("nothing could be written inside")
     found = first(again, "found")
     bench.record(
-        "gone_after_remove", found is None, prepared.rung, detail=f"found in the next container: {found or 'nothing'}"
+        "gone_after_remove",
+        found is None,
+        prepared.configuration,
+        detail=f"found in the next container: {found or 'nothing'}",
     )
     kept = _volume_keeps(bench, prepared, cli, word)
     bench.record(
         "kept_with_volume",
         kept == word,
-        prepared.rung,
+        prepared.configuration,
         detail=f"found in the volume by the next container: {kept or 'nothing'}",
     )
     bench.say(f"portability: {prepared.name}: data {'gone' if found is None else 'kept'} without, "
@@ -173,7 +178,7 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
     run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
     volume = f"envbench-{run_id}-kept"
     endpoint = getattr(prepared.backend, "endpoint", str)()
-    number = bench.journal.intend(Kind.VOLUME, volume, prepared.rung.backend, endpoint=endpoint)
+    number = bench.journal.intend(Kind.VOLUME, volume, prepared.configuration.backend, endpoint=endpoint)
     script = KEEP_SCRIPT.format(place="/kept/word", word=word)
     words = (
         *run_words(prepared, cli),
@@ -214,5 +219,7 @@ def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
             found = first(seen, "found")
     finally:
         disk.unlink(missing_ok=True)
-    bench.record("vm_disk_keeps", found == word, prepared.rung, detail=f"found on its disk by the next boot: {found}")
+    bench.record(
+        "vm_disk_keeps", found == word, prepared.configuration, detail=f"found on its disk by the next boot: {found}"
+    )
     bench.say(f"portability: {prepared.name}: its disk {'keeps' if found == word else 'loses'} what was written")

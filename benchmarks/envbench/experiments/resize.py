@@ -48,7 +48,7 @@ done
 
 
 def run(bench: Bench) -> None:
-    """Resize one instance of every container and VM rung."""
+    """Resize one instance of every container and VM backend."""
     for prepared in (one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()):
         with bench.attempt(Experiment.RESIZE, prepared.name):
             _resize_machine(bench, prepared) if prepared.is_vm else _resize_container(bench, prepared)
@@ -114,14 +114,14 @@ def _try(
         bench.record(
             name,
             False,
-            prepared.rung,
+            prepared.configuration,
             detail=f"accepted, and not seen inside within {SEEN_DEADLINE_S:g} s: {_shown(last)}",
         )
     except BackendError as error:
-        bench.record(name, False, prepared.rung, detail=f"refused: {error}")
+        bench.record(name, False, prepared.configuration, detail=f"refused: {error}")
     else:
-        bench.record(name, True, prepared.rung, detail=f"seen inside: {_shown(seen)}")
-        bench.record("resize_time", monotonic_ns() - begun_ns, prepared.rung, detail=name)
+        bench.record(name, True, prepared.configuration, detail=f"seen inside: {_shown(seen)}")
+        bench.record("resize_time", monotonic_ns() - begun_ns, prepared.configuration, detail=name)
     bench.say(
         f"resize: {prepared.name}: {name.replace('_', ' ')} tried after {(monotonic_ns() - begun_ns) / NS_PER_S:.1f} s"
     )

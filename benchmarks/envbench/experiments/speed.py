@@ -1,8 +1,8 @@
-"""Steady-state speed of CPU, memory, system calls, processes, disk and loopback: the same bytes on every rung.
+"""Steady-state speed of CPU, memory, system calls, processes, disk and loopback: the same bytes on every backend.
 
 The tools are this distribution's sysbench, stress-ng and OpenSSL, carried in the payload tree and run by the tree's own
-loader. Every round asks every rung, metric by metric and in an order of its own, so that what is compared was measured
-a moment apart: the speed of a machine drifts by more in a minute than a container can cost.
+loader. Every round asks every backend, metric by metric and in an order of its own, so that what is compared was
+measured a moment apart: the speed of a machine drifts by more in a minute than a container can cost.
 """
 
 import os
@@ -121,18 +121,18 @@ DISK_BLOCKS = {"seqrd": ("1M", 0), "rndrd": ("4K", 0), "rndwr": ("4K", 1)}
 
 
 def run(bench: Bench) -> None:
-    """Ask every rung, in rounds of shuffled order, for one figure of each metric."""
+    """Ask every backend, in rounds of shuffled order, for one figure of each metric."""
     asked = _asked(bench)
-    with toolbox(bench, [one.rung.backend for one in asked]) as tools:
+    with toolbox(bench, [one.configuration.backend for one in asked]) as tools:
         names = {one.name for one in asked}
-        rungs = [one for one in tools.rungs if one.name in names]
+        configurations = [one for one in tools.configurations if one.name in names]
         disk = None
-        if any(is_lab_able(one) for one in rungs):
+        if any(is_lab_able(one) for one in configurations):
             with bench.attempt(Experiment.SPEED, "disk metrics of machines", DISK_REMEDY):
                 disk = machine_disk(tools.settings.work_dir / "machine-disk", bench.settings.run_id)
-        plan = {one.name: Work(wanted(bench, one, disk), disk if is_lab_able(one) else None) for one in rungs}
-        if rungs:
-            _note_what_is_left_out(tools, rungs, plan)
+        plan = {one.name: Work(wanted(bench, one, disk), disk if is_lab_able(one) else None) for one in configurations}
+        if configurations:
+            _note_what_is_left_out(tools, configurations, plan)
         rounds, longest_ns = ROUNDS_QUICK if bench.quick else ROUNDS, 0
         for round_number in range(rounds):
             if not bench.has_time(longest_ns):
@@ -140,7 +140,7 @@ def run(bench: Bench) -> None:
                 bench.skip(Experiment.SPEED, what, "the time of a quick run is used up", "envbench speed --quick")
                 break
             begun_ns = monotonic_ns()
-            for prepared, work in turns(tools, rungs, plan, round_number):
+            for prepared, work in turns(tools, configurations, plan, round_number):
                 with bench.attempt(Experiment.SPEED, f"{prepared.name}, round {round_number}", REMEDY):
                     _turn(tools, prepared, round_number, work)
             longest_ns = max(longest_ns, monotonic_ns() - begun_ns)
@@ -150,7 +150,7 @@ def run(bench: Bench) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is measured on a rung, and the disk that its machine is given, None for none."""
+    """What is measured on a backend, and the disk that its machine is given, None for none."""
 
     metrics: frozenset[str]
     disk: Disk | None
@@ -169,15 +169,15 @@ def machine_disk(path: Path, run_id: str) -> Disk:
     return Disk(path, scratch=False, direct=True)
 
 
-def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared], plan: Mapping[str, Work]) -> None:
-    missing = [tool for tool in TOOLS if tool_command(rungs[0], bench.settings, tool) is None]
+def _note_what_is_left_out(bench: Bench, configurations: Sequence[Prepared], plan: Mapping[str, Work]) -> None:
+    missing = [tool for tool in TOOLS if tool_command(configurations[0], bench.settings, tool) is None]
     if missing:
         bench.skip(Experiment.SPEED, f"what {', '.join(missing)} measures", "not installed", REMEDY)
-    without = [one.name for one in rungs if one.is_vm and plan[one.name].disk is None]
+    without = [one.name for one in configurations if one.is_vm and plan[one.name].disk is None]
     if without:
         bench.skip(Experiment.SPEED, f"disk metrics of {', '.join(without)}", NO_DISK, DISK_REMEDY)
     left_out: dict[str, list[str]] = defaultdict(list)
-    for one in rungs if bench.quick else ():
+    for one in configurations if bench.quick else ():
         metrics = [name for name in MEASURES if name not in plan[one.name].metrics]
         left_out[", ".join(metrics)].append(one.name)
     for left, names in left_out.items():
@@ -186,18 +186,20 @@ def _note_what_is_left_out(bench: Bench, rungs: Sequence[Prepared], plan: Mappin
 
 
 def turns(
-    bench: Bench, rungs: Sequence[Prepared], plan: Mapping[str, Work], round_number: int
+    bench: Bench, configurations: Sequence[Prepared], plan: Mapping[str, Work], round_number: int
 ) -> Iterator[tuple[Prepared, Work]]:
-    """Yield who measures what in one round: one metric on each rung, then the next.
+    """Yield who measures what in one round: one metric on each backend, then the next.
 
     Where a start takes seconds one has to do for all metrics; by turns those come before and after the others.
     """
-    slow = [one for one in rungs if one.is_vm or one.rung.backend == "gvisor"]
+    slow = [one for one in configurations if one.is_vm or one.configuration.backend == "gvisor"]
     whole = [(one, plan[one.name]) for one in bench.shuffled(slow, round_number)]
     single = [
         (one, Work(frozenset((metric,)), None))
         for place, metric in enumerate(MEASURES)
-        for one in bench.shuffled([one for one in rungs if one not in slow], round_number * len(MEASURES) + place)
+        for one in bench.shuffled(
+            [one for one in configurations if one not in slow], round_number * len(MEASURES) + place
+        )
         if metric in plan[one.name].metrics
     ]
     yield from (*whole, *single) if round_number % 2 else (*single, *whole)
@@ -213,7 +215,7 @@ def _turn(bench: Bench, prepared: Prepared, round_number: int, work: Work) -> No
         value = measure.read(said[name]) if name in said else None
         if value is not None:
             detail = f"{measure.tool}; {WHERE_MACHINES_DISK}" if measure.needs_disk and work.disk else measure.tool
-            bench.record(name, value, prepared.rung, iteration=round_number, detail=detail)
+            bench.record(name, value, prepared.configuration, iteration=round_number, detail=detail)
         elif round_number == 0 and name in said:
             words = " | ".join(said[name].strip().splitlines()[-2:])[-200:]
             bench.skip(Experiment.SPEED, f"{prepared.name}: {name}", f"no figure: {words or 'no output'}", REMEDY)
@@ -234,20 +236,20 @@ def _started(bench: Bench, prepared: Prepared, script: str, disk: Disk | None) -
 
 
 def wanted(bench: Bench, prepared: Prepared, disk: Disk | None = None) -> frozenset[str]:
-    """Return the metrics that are taken on this rung; a machine's are without the disk's unless it is given one."""
+    """Return the metrics that are taken on this backend; a machine's are without the disk's unless it is given one."""
     has_disk = not prepared.is_vm or (disk is not None and is_lab_able(prepared))
     every = frozenset(name for name, measure in MEASURES.items() if has_disk or not measure.needs_disk)
     if not bench.quick:
         return every
     if prepared.is_vm:
         return every & (QUICK_SANDBOXED | QUICK_DISK)
-    return QUICK_SANDBOXED if prepared.rung.backend == "gvisor" else every
+    return QUICK_SANDBOXED if prepared.configuration.backend == "gvisor" else every
 
 
 def script_for(prepared: Prepared, settings: Settings, seconds: int, wanted: frozenset[str]) -> str:
-    """Return the shell script that takes these metrics on this rung, each between two marks."""
+    """Return the shell script that takes these metrics on this backend, each between two marks."""
     lines = ["B=${ENVBENCH_BUSYBOX:-/bin/busybox}", FIRST_CPU, _enter(prepared, settings)]
-    if prepared.rung.backend != "process":
+    if prepared.configuration.backend != "process":
         lines.append("$B ip link set lo up 2>/dev/null")
     for name, measure in MEASURES.items():
         command = _command(prepared, settings, measure, seconds)
@@ -295,7 +297,7 @@ def _enter(prepared: Prepared, settings: Settings) -> str:
     """
     if prepared.is_vm:
         return MOUNT_DISK
-    if prepared.rung.backend != "process":
+    if prepared.configuration.backend != "process":
         return "cd /root; [ -w . ] || cd /tmp"
     folder = settings.work_dir / "disk"
     folder.mkdir(exist_ok=True)
@@ -303,10 +305,10 @@ def _enter(prepared: Prepared, settings: Settings) -> str:
 
 
 def _asked(bench: Bench) -> list[Prepared]:
-    """Return the rungs to compare; a quick run takes host, one container engine, gVisor and one machine."""
-    usable = [one for one in bench.rungs if one.rung.backend not in ("wsl", "namespaces")]
+    """Return the backends to compare; a quick run takes host, one container engine, gVisor and one machine."""
+    usable = [one for one in bench.configurations if one.configuration.backend not in ("wsl", "namespaces")]
     return (
-        [one for one in usable if one in bench.chosen(one_of_a_kind=True) or one.rung.backend == "gvisor"]
+        [one for one in usable if one in bench.chosen(one_of_a_kind=True) or one.configuration.backend == "gvisor"]
         if bench.quick
         else usable
     )

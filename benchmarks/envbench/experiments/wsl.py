@@ -16,7 +16,7 @@ from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.shared.accounting import available_bytes, total_bytes
 from envbench.phases import Experiment
 from envbench.run.bench import Bench
-from envbench.settings import Rung
+from envbench.settings import Configuration
 from envinspect.model import Found
 from envinspect.systems.cpuid import LiveCpuid
 
@@ -33,7 +33,7 @@ def run(bench: Bench) -> None:
     if isinstance(answer, Unusable):
         bench.skip(_WSL, "everything about WSL", answer.reason, answer.remedy)
         return
-    rung = Rung("wsl", {"version": str(wsl_version())}, bench.settings.profile)
+    configuration = Configuration("wsl", {"version": str(wsl_version())}, bench.settings.profile)
     for what, part in (
         ("kernel and hypervisor", _kernel),
         ("Windows drives", _drives),
@@ -41,18 +41,18 @@ def run(bench: Bench) -> None:
         ("start of a distribution", _distributions),
     ):
         with bench.attempt(_WSL, what):
-            part(bench, rung)
+            part(bench, configuration)
 
 
-def _kernel(bench: Bench, rung: Rung) -> None:
+def _kernel(bench: Bench, configuration: Configuration) -> None:
     own = wsl_version() == 2
-    bench.record("own_kernel", own, rung, detail=os.uname().release)
+    bench.record("own_kernel", own, configuration, detail=os.uname().release)
     vendor = hypervisor_vendor()
     if vendor is not None:
-        bench.record("hyper_v", vendor == HYPER_V_LEAF, rung, detail=f"CPUID 0x40000000: {vendor}")
+        bench.record("hyper_v", vendor == HYPER_V_LEAF, configuration, detail=f"CPUID 0x40000000: {vendor}")
     if own:
         bench.record(
-            "distribution_memory", total_bytes() - available_bytes(), rung, detail="MemTotal less MemAvailable"
+            "distribution_memory", total_bytes() - available_bytes(), configuration, detail="MemTotal less MemAvailable"
         )
 
 
@@ -65,16 +65,18 @@ def hypervisor_vendor() -> str | None:
     return b"".join(word.to_bytes(4, "little") for word in words).decode("ascii", "replace").rstrip("\0")
 
 
-def _drives(bench: Bench, rung: Rung) -> None:
+def _drives(bench: Bench, configuration: Configuration) -> None:
     drives = windows_drives(Path("/proc/mounts").read_text("utf-8"))
-    bench.record("drives_mounted", len(drives), rung, detail=", ".join(drives))
+    bench.record("drives_mounted", len(drives), configuration, detail=", ".join(drives))
     if not drives:
         raise EnvbenchError("no Windows drive is mounted; automount may be off in /etc/wsl.conf")
     folder = _writable_on(drives)
     for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):
         places = [("drive_files", folder), ("linux_files", bench.settings.work_dir)]
         for name, place in places if round_number % 2 else reversed(places):
-            bench.record(name, files_per_s(place / f"envbench-{bench.settings.run_id}"), rung, iteration=round_number)
+            bench.record(
+                name, files_per_s(place / f"envbench-{bench.settings.run_id}"), configuration, iteration=round_number
+            )
 
 
 def windows_drives(mounts: str) -> list[str]:
@@ -115,27 +117,27 @@ def files_per_s(folder: Path) -> float:
         folder.rmdir()
 
 
-def _interop(bench: Bench, rung: Rung) -> None:
-    _says(bench, rung, "interop", lambda: run_windows(("cmd.exe", "/c", "echo envbench")))
+def _interop(bench: Bench, configuration: Configuration) -> None:
+    _says(bench, configuration, "interop", lambda: run_windows(("cmd.exe", "/c", "echo envbench")))
     own = os.environ.get("WSL_DISTRO_NAME", "")
     words = (
         ("cmd.exe", "/c", f"wsl.exe -d {own} -- echo envbench")
         if own
         else ("cmd.exe", "/c", "wsl.exe -- echo envbench")
     )
-    _says(bench, rung, "interop_back", lambda: run_windows(words))
+    _says(bench, configuration, "interop_back", lambda: run_windows(words))
 
 
-def _says(bench: Bench, rung: Rung, name: str, ask: Callable[[], str]) -> None:
+def _says(bench: Bench, configuration: Configuration, name: str, ask: Callable[[], str]) -> None:
     try:
         said = ask()
     except BackendError as error:
-        bench.record(name, False, rung, detail=str(error))
+        bench.record(name, False, configuration, detail=str(error))
     else:
-        bench.record(name, "envbench" in said, rung, detail=said.strip())
+        bench.record(name, "envbench" in said, configuration, detail=said.strip())
 
 
-def _distributions(bench: Bench, rung: Rung) -> None:
+def _distributions(bench: Bench, configuration: Configuration) -> None:
     """Time another distribution than our own: ours cannot be terminated from within."""
     others = [name for name in distributions() if name != os.environ.get("WSL_DISTRO_NAME")]
     if not others:
@@ -148,9 +150,16 @@ def _distributions(bench: Bench, rung: Rung) -> None:
         begun_ns = monotonic_ns()
         said = run_windows((wsl_exe(), "-d", other, "--", "cat", "/proc/sys/kernel/random/boot_id")).strip()
         bench.record(
-            "distribution_start", monotonic_ns() - begun_ns, rung, iteration=round_number, detail="to its end of output"
+            "distribution_start",
+            monotonic_ns() - begun_ns,
+            configuration,
+            iteration=round_number,
+            detail="to its end of output",
         )
         if round_number == 0:
             bench.record(
-                "kernel_shared_by_distributions", said == boot_id, rung, detail=f"{other}: {said}; here: {boot_id}"
+                "kernel_shared_by_distributions",
+                said == boot_id,
+                configuration,
+                detail=f"{other}: {said}; here: {boot_id}",
             )

@@ -1,1 +1,1 @@
-"""What runs inside an instance: one tree, and the forms in which each kind of rung takes it."""
+"""What runs inside an instance: one tree, and the forms in which each kind of backend takes it."""

@@ -1,7 +1,7 @@
 """Finds the one program of the payload: a static BusyBox built for this machine.
 
 Static, because the payload tree holds no libraries; for this machine's architecture, because the same bytes run on
-every rung.
+every backend.
 """
 
 import hashlib

@@ -63,7 +63,7 @@ def build_tree(target: Path, profile: str = "minimal") -> PayloadTree:
 
 
 def tree_of_run(settings: Settings) -> PayloadTree:
-    """Return the run's one tree, built on the first call; every rung starts from it. Raises BackendError."""
+    """Return the run's one tree, built on the first call; every backend starts from it. Raises BackendError."""
     if settings.profile == "distro":
         return describe_tree(distro_tree(settings.cache_dir), settings.profile, find_busybox())
     path = settings.work_dir / "tree"

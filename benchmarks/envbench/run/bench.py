@@ -1,4 +1,4 @@
-"""What an experiment works with: the rungs of the run, a place for rows, and a note of all that could not be done."""
+"""What an experiment works with: the backends of the run, a place for rows, a note of what could not be done."""
 
 import random
 from collections import Counter
@@ -11,25 +11,30 @@ from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, InterruptedRunError, StartTimeoutError
 from envbench.phases import HOST, Experiment, Outcome, metric
 from envbench.run.sampler import Sampler, Ticket, one_line
-from envbench.settings import Rung, Settings
+from envbench.settings import Configuration, Settings
 from envbench.traces.journal import Journal
 
 ENGINES = ("docker", "podman", "containerd")
 MAX_FAILED = 2
-"""A rung whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
+"""A backend whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A rung that can be started: its backend has been checked and its artefacts made."""
+    """A configuration that can be started: its backend has been checked and its artefacts made."""
 
     backend: Backend
-    rung: Rung
+    configuration: Configuration
 
     @property
     def name(self) -> str:
-        """The rung's name for people, e.g. "qemu accel=tcg"."""
-        return " ".join((self.rung.backend, *(f"{key}={value}" for key, value in sorted(self.rung.variant.items()))))
+        """The backend's name for people, e.g. "qemu accel=tcg"."""
+        return " ".join(
+            (
+                self.configuration.backend,
+                *(f"{key}={value}" for key, value in sorted(self.configuration.variant.items())),
+            )
+        )
 
     @property
     def is_vm(self) -> bool:
@@ -49,12 +54,12 @@ class Skip:
 
 @dataclass
 class Bench:
-    """One run of experiments. `rungs` are in the order of the registry; `journal` knows all that was made."""
+    """One run of experiments. `configurations` are in the order of the registry; `journal` knows all that was made."""
 
     settings: Settings
     journal: Journal
     sampler: Sampler
-    rungs: Sequence[Prepared]
+    configurations: Sequence[Prepared]
     quick: bool = False
     max_instances: int = 8
     seed: int = 0
@@ -64,25 +69,26 @@ class Bench:
     skips: list[Skip] = field(default_factory=list)
     order: int = 0
     failed_in_a_row: Counter[str] = field(default_factory=Counter)
-    """Starts that failed one after the other, by rung: after `MAX_FAILED` a rung is not started any more."""
+    """Starts that failed one after the other, by backend: after `MAX_FAILED` a backend is not started any more."""
 
     def record(
         self,
         name: str,
         value: float | None,
-        rung: Rung | None = None,
+        configuration: Configuration | None = None,
         *,
         iteration: int = 0,
         detail: str = "",
         warmup: bool = False,
     ) -> None:
-        """Append one row of this metric; None for `rung` is the machine as a whole, None for `value` a failure.
+        """Append one row of this metric.
 
+        None for `configuration` is the machine as a whole, None for `value` a failure.
         Raises KeyError for a metric that `phases.METRICS` does not name.
         """
         meaning = metric(name)
-        rung = rung or Rung(HOST, {}, self.settings.profile)
-        ticket = Ticket(rung, self.order, iteration, warmup, meaning.experiment)
+        configuration = configuration or Configuration(HOST, {}, self.settings.profile)
+        ticket = Ticket(configuration, self.order, iteration, warmup, meaning.experiment)
         outcome = Outcome.FAILED if value is None else Outcome.OK
         number = int(value) if value in (True, False) else value
         detail = " ".join(detail.split())[:500]
@@ -111,40 +117,42 @@ class Bench:
         return self.until_ns is None or monotonic_ns() + needed_ns < self.until_ns
 
     def containers(self) -> tuple[Prepared, ...]:
-        """Return the rungs that are containers: neither the bare process nor a machine."""
-        return tuple(one for one in self.rungs if not one.is_vm and one.rung.backend not in ("process", "wsl"))
+        """Return the backends that are containers: neither the bare process nor a machine."""
+        return tuple(
+            one for one in self.configurations if not one.is_vm and one.configuration.backend not in ("process", "wsl")
+        )
 
     def vms(self) -> tuple[Prepared, ...]:
-        """Return the rungs that boot a kernel of their own."""
-        return tuple(one for one in self.rungs if one.is_vm)
+        """Return the backends that boot a kernel of their own."""
+        return tuple(one for one in self.configurations if one.is_vm)
 
     def main(self) -> tuple["Prepared", ...]:
-        """Return one rung of each kind: the bare process, a container (an engine before a runtime), a machine."""
+        """Return one backend of each kind: the bare process, a container (an engine before a runtime), a machine."""
         bare = self.bare()
         return (*((bare,) if bare else ()), *self.main_containers(), *self.vms()[:1])
 
     def main_containers(self) -> tuple["Prepared", ...]:
-        """Return the one container rung that stands for all, an engine before a runtime; () without containers."""
+        """Return the one container backend that stands for all, an engine before a runtime; () without containers."""
         containers = self.containers()
-        engines = tuple(one for one in containers if one.rung.backend in ENGINES)
+        engines = tuple(one for one in containers if one.configuration.backend in ENGINES)
         return (engines or containers)[:1]
 
     def chosen(self, *, one_of_a_kind: bool = False) -> tuple["Prepared", ...]:
-        """Return all rungs; of a quick run only one machine, and with `one_of_a_kind` one rung of each kind."""
+        """Return all backends; of a quick run only one machine, and with `one_of_a_kind` one backend of each kind."""
         if not self.quick:
-            return tuple(self.rungs)
+            return tuple(self.configurations)
         if one_of_a_kind:
             return self.main()
         extra = self.vms()[1:]
-        return tuple(one for one in self.rungs if one not in extra)
+        return tuple(one for one in self.configurations if one not in extra)
 
     def bare(self) -> Prepared | None:
-        """Return the rung that runs the payload as a plain process, None where it is not part of this run."""
-        return next((one for one in self.rungs if one.rung.backend == "process"), None)
+        """Return the backend that runs the payload as a plain process, None where it is not part of this run."""
+        return next((one for one in self.configurations if one.configuration.backend == "process"), None)
 
-    def shuffled(self, rungs: Sequence[Prepared], round_number: int) -> list[Prepared]:
-        """Return these rungs in the order of this round, which the seed decides."""
-        order = list(rungs)
+    def shuffled(self, configurations: Sequence[Prepared], round_number: int) -> list[Prepared]:
+        """Return these backends in the order of this round, which the seed decides."""
+        order = list(configurations)
         random.Random(f"{self.seed}:{round_number}").shuffle(order)  # noqa: S311 -- an order of measurement
         return order
 
@@ -163,6 +171,6 @@ def reason_and_remedy(error: BaseException, experiment: Experiment, otherwise: s
 
 
 def engine_processes(prepared: Prepared) -> tuple[int, ...]:
-    """Return the host processes of this rung's engine, which all its instances share; () where it has none."""
+    """Return the host processes of this backend's engine, which all its instances share; () where it has none."""
     ask = getattr(prepared.backend, "engine_processes", None)
     return tuple(ask()) if ask else ()

@@ -44,7 +44,7 @@ def reporter(*, verbose: bool, quiet: bool = False) -> Reporter:
 
 def describe(start: Start) -> str:
     """Return one start in a few words."""
-    place = f"{start.ticket.rung}{' warm-up' if start.ticket.warmup else ''} {start.ticket.iteration + 1}"
+    place = f"{start.ticket.configuration}{' warm-up' if start.ticket.warmup else ''} {start.ticket.iteration + 1}"
     if start.outcome is not Outcome.OK or start.ready_ns is None:
         return f"{place}: {start.outcome}: {start.detail}"
     return f"{place}: ready after {start.ready_ns / NS_PER_MS:.1f} ms"
@@ -122,5 +122,9 @@ class BarReporter:
             spent_s = (monotonic_ns() - self._begun_ns) / NS_PER_S
             left = f"{done} starts, {int(left_s // 60)}:{int(left_s % 60):02d} left"
             self._bar.update(
-                self._task, description=str(start.ticket.rung), total=spent_s + left_s, completed=spent_s, left=left
+                self._task,
+                description=str(start.ticket.configuration),
+                total=spent_s + left_s,
+                completed=spent_s,
+                left=left,
             )

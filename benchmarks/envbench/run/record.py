@@ -17,7 +17,7 @@ from envbench.backend import Unusable, Usable
 from envbench.errors import EnvbenchError
 from envbench.run.noise import Caution
 from envbench.run.scheduler import Unfinished
-from envbench.settings import Plan, Rung, Settings
+from envbench.settings import Configuration, Plan, Settings
 
 SCHEMA = "envbench-run/1"
 RUN_FILE = "run.json"
@@ -72,7 +72,7 @@ class RunRecord:
             ) from error
 
     def add_used(self, name: str, usable: Usable, variants: Sequence[Mapping[str, str]], *, is_vm: bool) -> None:
-        """Note a rung that takes part."""
+        """Note a backend that takes part."""
         facts = dict(usable.facts)
         used = {"name": name, "is_vm": is_vm, "variants": [dict(variant) for variant in variants], "facts": facts}
         self.data["backends"]["used"].append(used)
@@ -89,7 +89,7 @@ class RunRecord:
             }
 
     def add_skipped(self, name: str, unusable: Unusable) -> None:
-        """Note a rung that does not, with its reason and remedy."""
+        """Note a backend that does not, with its reason and remedy."""
         self.data["backends"]["skipped"].append({"name": name, **asdict(unusable)})
 
     def add_warnings(self, cautions: Sequence[Caution]) -> None:
@@ -97,9 +97,9 @@ class RunRecord:
         self.data["warnings"] += [asdict(caution) for caution in cautions]
 
     def add_unfinished(self, unfinished: Sequence[Unfinished]) -> None:
-        """Note which rungs did not get what was planned."""
+        """Note which backends did not get what was planned."""
         self.data["unfinished"] = [
-            {**rung_record(one.rung), "runs": one.runs, "needed": one.needed, "reason": one.reason}
+            {**configuration_record(one.configuration), "runs": one.runs, "needed": one.needed, "reason": one.reason}
             for one in unfinished
         ]
 
@@ -109,9 +109,9 @@ class RunRecord:
         self.save()
 
 
-def rung_record(rung: Rung) -> dict[str, str]:
-    """Return a rung as run.json and samples.csv name it."""
-    return {"backend": rung.backend, "variant": rung.variant_text, "profile": rung.profile}
+def configuration_record(configuration: Configuration) -> dict[str, str]:
+    """Return a backend as run.json and samples.csv name it."""
+    return {"backend": configuration.backend, "variant": configuration.variant_text, "profile": configuration.profile}
 
 
 def library_versions() -> dict[str, str]:

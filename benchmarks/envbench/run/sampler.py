@@ -1,6 +1,6 @@
-"""Takes one start of one rung from request to gone: owns the stopwatch, always cleans up, and writes every row at once.
+"""Takes one start from request to gone: owns the stopwatch, always cleans up, and writes every row at once.
 
-A rung says when it passes a moment (`Mark`); only this module looks at the clock. A failed start is a row too.
+A backend says when it passes a moment (`Mark`); only this module looks at the clock. A failed start is a row too.
 """
 
 import contextlib
@@ -18,19 +18,20 @@ from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
 from envbench.run.cpu_time import CpuMeter
 from envbench.run.noise import NoiseWatch
 from envbench.samples import Sample, SampleWriter
-from envbench.settings import Rung, Settings, new_nonce
+from envbench.settings import Configuration, Settings, new_nonce
 
 STOP_DEADLINE_S = 30.0
 
 _BEFORE_START = (Mark.ATTACHED, Mark.CREATED, Mark.REQUESTED)
-"""What the start request follows, latest first: the rung asks for the start as soon as the stretch before has ended."""
+"""What the start request follows, latest first: the backend asks for the start as soon as the stretch before has
+ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Which start this is: its place in the run's order and in its rung's own count."""
+    """Which start this is: its place in the run's order and in its backend's own count."""
 
-    rung: Rung
+    configuration: Configuration
     order: int
     iteration: int
     warmup: bool = False
@@ -158,9 +159,9 @@ class Sampler:
             run_id=self._settings.run_id,
             order=ticket.order,
             experiment=ticket.experiment,
-            backend=ticket.rung.backend,
-            variant=ticket.rung.variant_text,
-            profile=ticket.rung.profile,
+            backend=ticket.configuration.backend,
+            variant=ticket.configuration.variant_text,
+            profile=ticket.configuration.profile,
             warmup=ticket.warmup,
             iteration=ticket.iteration,
             phase=phase,
@@ -171,14 +172,14 @@ class Sampler:
             monotonic_ns=monotonic_ns(),
         )
 
-    def workload(self, nonce: str, rung: Rung) -> Workload:
+    def workload(self, nonce: str, configuration: Configuration) -> Workload:
         """Return the workload of a timed start: it idles when it is ready, so that stopping it is measured too."""
         settings = self._settings
         return Workload(
             nonce=nonce,
             memory_bytes=settings.memory_bytes,
             cpus=settings.cpus,
-            network=rung.variant.get("network", settings.networks[0]),
+            network=configuration.variant.get("network", settings.networks[0]),
             read_only=settings.read_only,
             init=settings.init,
             keep_running=True,
@@ -189,12 +190,12 @@ class Sampler:
             start.marks.setdefault(moment, monotonic_ns())
 
         instance: Instance | None = None
-        rung = start.ticket.rung
+        configuration = start.ticket.configuration
         deadline_ns = monotonic_ns() + int(self._settings.deadline_s * NS_PER_S)
         try:
             if cpu is not None:
                 cpu.begin()
-            instance = backend.start(self.workload(nonce, rung), rung.variant, mark)
+            instance = backend.start(self.workload(nonce, configuration), configuration.variant, mark)
             start.marks[Mark.READY] = wait_ready(instance, reader, deadline_ns)
             if cpu is not None:
                 cpu.end(instance)

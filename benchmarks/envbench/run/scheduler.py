@@ -1,8 +1,9 @@
-"""Decides which rung starts next: rounds of shuffled rungs from a recorded seed, within a budget, to a precision.
+"""Decides which backend starts next: rounds of shuffled backends from a recorded seed, within a budget, to a precision.
 
-Starts of all rungs are interleaved, for machines drift (on bare metal too), and a block of one rung would take the
-drift for a difference. A slow rung takes part in fewer rounds, spread evenly, so that it neither starves the rest nor
-passes the budget. It never looks at significance: stopping when a difference shows would make differences of chance.
+Starts of all backends are interleaved, for machines drift (on bare metal too), and a block of one backend would take
+the drift for a difference. A slow backend takes part in fewer rounds, spread evenly, so that it neither starves the
+rest nor passes the budget. It never looks at significance: stopping when a difference shows would make differences of
+chance.
 """
 
 import math
@@ -16,17 +17,17 @@ from statistics import median
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.phases import Experiment, Outcome
 from envbench.run.sampler import Start, Ticket
-from envbench.settings import QUICK_RUNS, Plan, Rung
+from envbench.settings import QUICK_RUNS, Configuration, Plan
 
 CONFIDENCE = 0.95
 FAILURES_IN_A_ROW = 3
-"""A rung that fails so often one after the other is given up: it would only eat the others' budget."""
+"""A backend that fails so often one after the other is given up: it would only eat the others' budget."""
 GROWTH_MAX = 10
-"""No rung is asked for more than this many times the planned runs, however noisy it is."""
+"""No backend is asked for more than this many times the planned runs, however noisy it is."""
 FIRST_RUNS = 10
-"""Measured starts that each rung gets, as far as the budget goes, before the rest of it is shared out."""
+"""Measured starts that each backend gets, as far as the budget goes, before the rest of it is shared out."""
 CHEAP_START_S = 1.0
-"""A rung whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
+"""A backend whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
 in all."""
 
 Measure = Callable[[Sequence[Ticket]], Sequence[Start]]
@@ -34,9 +35,9 @@ Measure = Callable[[Sequence[Ticket]], Sequence[Start]]
 
 @dataclass(slots=True)
 class Tally:
-    """What is known of one rung so far."""
+    """What is known of one backend so far."""
 
-    rung: Rung
+    configuration: Configuration
     index: int
     iterations: int = 0
     ready_ns: "array[int]" = field(default_factory=lambda: array("q"))
@@ -62,9 +63,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A rung that did not get what was planned: `needed` more starts would do, as far as can be told; and why not."""
+    """A configuration that did not get what was planned; `needed` more starts would do, as far as can be told."""
 
-    rung: Rung
+    configuration: Configuration
     runs: int
     needed: int
     reason: str
@@ -93,12 +94,12 @@ def half_width_ratio(values: Sequence[int]) -> float | None:
 
 
 def runs_wanted(tally: Tally, plan: Plan) -> int:
-    """Return how many measured starts this rung is to have in all: what it needs, within reason."""
+    """Return how many measured starts this backend is to have in all: what it needs, within reason."""
     return min(runs_needed(tally, plan), plan.runs * GROWTH_MAX)
 
 
 def runs_needed(tally: Tally, plan: Plan) -> int:
-    """Return how many measured starts this rung should have in all, as far as can be told now.
+    """Return how many measured starts this backend should have in all, as far as can be told now.
 
     An interval narrows with the square root of the number of values, so twice as narrow costs four times as many.
     """
@@ -116,10 +117,10 @@ def runs_needed(tally: Tally, plan: Plan) -> int:
 def shares(
     costs_ns: Mapping[int, float], first: Mapping[int, int], wanted: Mapping[int, int], budget_ns: float
 ) -> dict[int, int]:
-    """Return how many more starts each rung gets so that all together fit into the budget.
+    """Return how many more starts each backend gets so that all together fit into the budget.
 
     All that are `first` come before the rest of the `wanted`; of each, the time is shared out evenly, and what a cheap
-    rung does not need goes to the others.
+    backend does not need goes to the others.
     """
     granted = dict.fromkeys(costs_ns, 0)
     left_ns = budget_ns
@@ -135,24 +136,24 @@ def shares(
 
 
 def shuffled(count: int, seed: int, round_number: int) -> list[int]:
-    """Return the order of the rungs in one round: the same for the same seed, whoever else takes part."""
+    """Return the order of the backends in one round: the same for the same seed, whoever else takes part."""
     order = list(range(count))
     random.Random(f"{seed}:{round_number}").shuffle(order)  # noqa: S311 -- an order of measurement, no secret
     return order
 
 
-def dry_run(rungs: Sequence[Rung], plan: Plan) -> Iterator[tuple[int, bool, Rung]]:
-    """Yield (round, is a warm-up, rung) as a run would take them if its budget and precision set no other end."""
+def dry_run(configurations: Sequence[Configuration], plan: Plan) -> Iterator[tuple[int, bool, Configuration]]:
+    """Yield (round, is a warm-up, backend) as a run would take them if its budget and precision set no other end."""
     for number in range(plan.warmup + plan.runs):
-        for index in shuffled(len(rungs), plan.seed, number) if number else range(len(rungs)):
-            yield number, number < plan.warmup, rungs[index]
+        for index in shuffled(len(configurations), plan.seed, number) if number else range(len(configurations)):
+            yield number, number < plan.warmup, configurations[index]
 
 
 class Scheduler:
-    """Runs a plan over its rungs by calling `measure` with the tickets of each start (more than one: at the same time).
+    """Runs a plan by calling `measure` with the tickets of each start (more than one: at the same time).
 
     `measure` returns their outcomes and raises only what ends the run. `before_round` may wait for calm; its time is
-    not charged to the budget. `unwarmed` are the indices of rungs that get no warm-up: in a short run a machine that
+    not charged to the budget. `unwarmed` are the indices of backends that get no warm-up: in a short run a machine that
     boots for seconds has time for its measured starts only. After `run`, `tallies` and `unfinished` tell what came of
     it.
     """
@@ -160,7 +161,7 @@ class Scheduler:
     def __init__(
         self,
         plan: Plan,
-        rungs: Sequence[Rung],
+        configurations: Sequence[Configuration],
         measure: Measure,
         *,
         experiment: Experiment = Experiment.STARTUP,
@@ -170,7 +171,7 @@ class Scheduler:
         unwarmed: Collection[int] = (),
     ) -> None:
         self.plan = plan
-        self.tallies = [Tally(rung, index) for index, rung in enumerate(rungs)]
+        self.tallies = [Tally(configuration, index) for index, configuration in enumerate(configurations)]
         self.order = order
         """Starts so far over the whole run."""
         self._measure = measure
@@ -196,15 +197,15 @@ class Scheduler:
         return max(0.0, min(todo_ns, self._left_ns) / NS_PER_S)
 
     def unfinished(self) -> tuple[Unfinished, ...]:
-        """Return the rungs that did not get what was planned."""
+        """Return the backends that did not get what was planned."""
         found = []
         for one in self.tallies:
             needed = runs_needed(one, self.plan) - one.measured
             if one.given_up:
                 reason = f"given up after {FAILURES_IN_A_ROW} failures in a row"
-                found.append(Unfinished(one.rung, one.measured, max(needed, 0), reason))
+                found.append(Unfinished(one.configuration, one.measured, max(needed, 0), reason))
             elif needed > 0:
-                found.append(Unfinished(one.rung, one.measured, needed, self._why(one)))
+                found.append(Unfinished(one.configuration, one.measured, needed, self._why(one)))
         return tuple(found)
 
     def _why(self, one: Tally) -> str:
@@ -214,7 +215,7 @@ class Scheduler:
         return f"the budget of {self.plan.budget_s:g} s ended{cost}"
 
     def _is_slow(self, one: Tally) -> bool:
-        """Return whether further warm-ups would cost this rung the starts it needs for an interval."""
+        """Return whether further warm-ups would cost this backend the starts it needs for an interval."""
         share_ns = self._left_ns / len(self.tallies)
         return one.given_up or (one.cost_ns or 0) * (QUICK_RUNS + 1) > share_ns
 
@@ -229,8 +230,8 @@ class Scheduler:
         return not one.given_up and one.measured < runs_wanted(one, self.plan)
 
     def _fits(self, one: Tally) -> bool:
-        """Return whether a start of this rung may begin: the budget pays for it and for what cheaper ones must have."""
-        cost_ns = one.cost_ns or 0.0  # The first start of a rung tells its cost.
+        """Return whether a start of this one may begin: the budget pays for it and for what cheaper ones must have."""
+        cost_ns = one.cost_ns or 0.0  # The first start of a backend tells its cost.
         if cost_ns <= CHEAP_START_S * NS_PER_S and one.measured < QUICK_RUNS:
             return True
         cheaper = (other for other in self.tallies if self._wants(other) and (other.cost_ns or 0.0) < cost_ns)
@@ -240,7 +241,7 @@ class Scheduler:
     def _next_members(self) -> list[Tally]:
         going = [one for one in self.tallies if not one.given_up]
         if any(not one.wall_ns for one in going):
-            return going  # A rung whose cost is unknown cannot be given its share yet.
+            return going  # A backend whose cost is unknown cannot be given its share yet.
         granted = self._granted()
         rounds = max(granted.values(), default=0)
         if not rounds:
@@ -254,7 +255,7 @@ class Scheduler:
         return members
 
     def _one_that_still_fits(self) -> list[Tally]:
-        """Return the neediest rung that fits into what is left once no even share pays for a whole start."""
+        """Return the neediest backend that fits into what is left once no even share pays for a whole start."""
         fitting = [one for one in self.tallies if self._wants(one) and self._fits(one)]
         return [min(fitting, key=lambda one: (one.measured, one.cost_ns or 0))] if fitting else []
 
@@ -262,7 +263,7 @@ class Scheduler:
         self._before_round()
         chosen = {one.index for one in members}
         count = len(self.tallies)
-        # The very first round goes up the registry, cheap rungs first: it is all that a tiny budget may see.
+        # The very first round goes up the registry, cheap backends first: it is all that a tiny budget may see.
         order = shuffled(count, self.plan.seed, self._round) if self._round else list(range(count))
         # Last those whose cost is not known: it may be all that is left.
         for index in sorted(order, key=lambda index: not self.tallies[index].wall_ns):
@@ -273,7 +274,7 @@ class Scheduler:
 
     def _take(self, one: Tally, *, warmup: bool) -> None:
         tickets = [
-            Ticket(one.rung, self.order + place, one.iterations + place, warmup, self._experiment)
+            Ticket(one.configuration, self.order + place, one.iterations + place, warmup, self._experiment)
             for place in range(self.plan.parallel)
         ]
         self.order += len(tickets)

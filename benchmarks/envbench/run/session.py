@@ -1,4 +1,4 @@
-"""One run from its first folder to its last trace: opens the rungs, hands out the bench, and clears everything away.
+"""One run from its first folder to its last trace: opens the backends, hands out the bench, and clears everything away.
 
 Whatever ends it (the end of the plan, Ctrl-C, SIGTERM, a full disk, an error of our own), the engines' things are
 removed, rows that were measured stay, and run.json says how it ended.
@@ -34,7 +34,7 @@ from envbench.run.reaper import reap, reap_entries
 from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket, one_line
 from envbench.samples import SampleWriter
-from envbench.settings import Plan, Rung, Settings, profile_of
+from envbench.settings import Configuration, Plan, Settings, profile_of
 from envbench.traces.journal import Journal, Kind
 
 QUIET_WAIT_S = 120.0
@@ -107,7 +107,7 @@ def interruptible() -> Iterator[None]:
 class Session:
     """A run that is under way. Use as a context manager; leaving it cleans up and finishes run.json.
 
-    Raises NoUsableBackendError on entry where no rung can run, UsageError for an output folder that cannot be used.
+    Raises NoUsableBackendError on entry where no backend can run, UsageError for an output folder that cannot be used.
     """
 
     def __init__(
@@ -138,8 +138,8 @@ class Session:
         self._witness = audit.Witness(settings.run_id)
         self.sampler.on_instance = self._witness.note
 
-    def open_rungs(self) -> None:
-        """Check and prepare every rung that was asked for. Raises NoUsableBackendError where none is left."""
+    def open_backends(self) -> None:
+        """Check and prepare every backend that was asked for. Raises NoUsableBackendError where none is left."""
         for name in self.plan.backends or tuple(BACKENDS):
             unusable = self._open(name)
             if unusable is not None:
@@ -156,21 +156,21 @@ class Session:
         if not self.prepared:
             skipped = self.record.data["backends"]["skipped"]
             reasons = [f"{one['name']}: {one['reason']} (try: {one['remedy']})" for one in skipped]
-            raise NoUsableBackendError("no rung can run here; " + "; ".join(reasons))
+            raise NoUsableBackendError("no backend can run here; " + "; ".join(reasons))
 
     def change_plan(self, **changed: Any) -> None:
-        """Change the plan to what the rungs that were found call for."""
+        """Change the plan to what the backends that were found call for."""
         self.plan = replace(self.plan, **changed)
         self.record.data["plan"] |= changed
 
-    def rungs(self) -> list[Rung]:
-        """Return all rungs that will be started, with the conditions that the harness sees to."""
-        return [one.rung for one in self.prepared]
+    def configurations(self) -> list[Configuration]:
+        """Return all backends that will be started, with the conditions that the harness sees to."""
+        return [one.configuration for one in self.prepared]
 
-    def drop(self, rungs: Collection[Rung]) -> None:
-        """Leave these rungs out of what is still to come: each part of it would wait for the same engine again."""
+    def drop(self, configurations: Collection[Configuration]) -> None:
+        """Leave these backends out of what is still to come: each part of it would wait for the same engine again."""
         # In place: an experiments' bench that was made before looks at this very list.
-        self.prepared[:] = [one for one in self.prepared if one.rung not in rungs]
+        self.prepared[:] = [one for one in self.prepared if one.configuration not in configurations]
 
     def bench(self) -> Bench:
         """Return what experiments work with."""
@@ -185,8 +185,8 @@ class Session:
         )
 
     def measure(self, tickets: Sequence[Ticket]) -> Sequence[Start]:
-        """Take these starts, all of one rung, at the same time."""
-        backend = self.backends[tickets[0].rung.backend]
+        """Take these starts, all of one backend, at the same time."""
+        backend = self.backends[tickets[0].configuration.backend]
         if self.plan.cold:
             drop_caches()
         starts = self._measure(backend, tickets)
@@ -261,8 +261,8 @@ class Session:
         if ready:
             self.record.add_used(name, found, ready, is_vm=backend.is_vm)
         for variant in ready:
-            rung = Rung(name, variant, profile_of(self.settings, name, variant), self._conditions())
-            self.prepared.append(Prepared(backend, rung))
+            configuration = Configuration(name, variant, profile_of(self.settings, name, variant), self._conditions())
+            self.prepared.append(Prepared(backend, configuration))
         return None
 
     def _conditions(self) -> dict[str, str]:

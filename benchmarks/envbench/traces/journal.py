@@ -51,7 +51,7 @@ class Owner:
 class Entry:
     """One thing that was made, or was about to be: `name` is its path, process id or name in the engine.
 
-    `backend` is the rung whose module knows how to remove it ("" for what the operating system removes).
+    `backend` is the backend whose module knows how to remove it ("" for what the operating system removes).
     """
 
     number: int

@@ -56,7 +56,7 @@ class Accelerator:
 
 
 _known: dict[str, Accelerator] = {}
-"""By run id: the canary runs once a run, however many rungs ask."""
+"""By run id: the canary runs once a run, however many backends ask."""
 
 
 def kvm_of_run(settings: Settings) -> Accelerator:

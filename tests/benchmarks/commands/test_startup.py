@@ -1,4 +1,4 @@
-"""The command line around a run, with fake rungs: files, exit codes, one-line errors, an end that leaves nothing."""
+"""The command line around a run, with fake backends: files, exit codes, one-line errors, an end that leaves nothing."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_failed_starts_give_exit_4_and_rows(use_fake, out, monkeypatch):
     assert {row.outcome for row in read_samples(out / "samples.csv") if row.phase == "ready"} == {Outcome.FAILED}
 
 
-def test_no_usable_rung_gives_exit_3_with_reason_and_remedy(use_fake, out, monkeypatch, capsys):
+def test_no_usable_backend_gives_exit_3_with_reason_and_remedy(use_fake, out, monkeypatch, capsys):
     from tests.benchmarks.conftest import FakeBackend
 
     from envbench.backend import Unusable

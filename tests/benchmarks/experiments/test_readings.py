@@ -47,7 +47,7 @@ from envbench.experiments.wsl import files_per_s, windows_drives
 from envbench.phases import METRICS, Experiment, Unit, metric
 from envbench.run.bench import Bench, Prepared
 from envbench.run.progress import LineReporter
-from envbench.settings import Rung
+from envbench.settings import Configuration
 from envbench.vm.guest import Disk
 
 MIB = 1 << 20
@@ -484,7 +484,7 @@ def test_nothing_begins_once_a_quick_run_has_used_up_its_time():
 
 def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds():
     host, machine = (
-        Prepared(SimpleNamespace(is_vm=is_vm), Rung(name))  # type: ignore[arg-type]
+        Prepared(SimpleNamespace(is_vm=is_vm), Configuration(name))  # type: ignore[arg-type]
         for name, is_vm in (("process", False), ("qemu", True))
     )
     quick, full = (Bench(None, None, None, (), quick=quick) for quick in (True, False))  # type: ignore[arg-type]
@@ -496,14 +496,14 @@ def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds():
 
 
 def test_what_is_compared_is_measured_metric_by_metric():
-    _, docker, machine = rungs = [
-        Prepared(SimpleNamespace(is_vm=name == "qemu"), Rung(name))  # type: ignore[arg-type]
+    _, docker, machine = configurations = [
+        Prepared(SimpleNamespace(is_vm=name == "qemu"), Configuration(name))  # type: ignore[arg-type]
         for name in ("process", "docker", "qemu")
     ]
     bench = Bench(None, None, None, (), seed=3)  # type: ignore[arg-type]
-    plan = {one.name: Work(frozenset(MEASURES), None) for one in rungs}
+    plan = {one.name: Work(frozenset(MEASURES), None) for one in configurations}
     plan[docker.name] = Work(frozenset(MEASURES) - {"syscall"}, None)
-    first, second = (list(turns(bench, rungs, plan, number)) for number in (0, 1))
+    first, second = (list(turns(bench, configurations, plan, number)) for number in (0, 1))
     assert first[-1] == (machine, plan[machine.name]) == second[0], "one start takes all its metrics"
     asked = [(one.name, next(iter(work.metrics))) for one, work in first[:-1]]
     assert len(asked) == len(set(asked)) == 2 * len(MEASURES) - 1

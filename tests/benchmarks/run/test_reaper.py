@@ -105,7 +105,7 @@ def test_a_path_that_does_not_carry_the_runs_id_is_never_touched(tmp_path, name)
 
 @pytest.mark.parametrize("backend", ["docker", "podman", "runc", "containerd", "libvirt"])
 def test_no_engine_is_asked_for_a_thing_that_does_not_carry_the_runs_id(tmp_path, backend):
-    """Without facts no rung could even say where its engine is: the refusal comes before."""
+    """Without facts no backend could even say where its engine is: the refusal comes before."""
     state = tmp_path / "state"
     path = dead_journal(state, [{"kind": "container", "name": "somebody-elses", "backend": backend}])
     (done,) = reap(state)
@@ -161,7 +161,7 @@ def test_a_process_id_that_was_used_again_is_spared():
 
 def test_an_unknown_backend_or_engine_error_is_kept_for_later(tmp_path):
     state = tmp_path / "state"
-    path = dead_journal(state, [{"kind": "container", "name": f"x-{RUN}", "backend": "no-such-rung"}])
+    path = dead_journal(state, [{"kind": "container", "name": f"x-{RUN}", "backend": "no-such-backend"}])
     (done,) = reap(state)
     assert done.error
     assert path.exists()

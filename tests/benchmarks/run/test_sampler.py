@@ -11,9 +11,9 @@ from envbench.phases import Outcome, Phase
 from envbench.readiness import OutputReader
 from envbench.run.sampler import Ticket, observer_lag_ns, phases_of
 from envbench.samples import SampleWriter, read_samples
-from envbench.settings import Rung
+from envbench.settings import Configuration
 
-TICKET = Ticket(Rung("process"), order=0, iteration=0)
+TICKET = Ticket(Configuration("process"), order=0, iteration=0)
 
 
 def rows_of(path: Path) -> dict[str, object]:

@@ -1,4 +1,5 @@
-"""The order of starts is the seed's, the budget is kept, and a slow or failing rung takes nothing from the others."""
+"""The order of starts is the seed's, the budget is kept, and a slow or failing backend takes nothing from the
+others."""
 
 import itertools
 import random
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 from envbench.phases import Outcome, Phase
 from envbench.run.sampler import Start
 from envbench.run.scheduler import Scheduler, dry_run, half_width_ratio, interval_ranks, shares, shuffled
-from envbench.settings import Plan, Rung
+from envbench.settings import Configuration, Plan
 
 
 class Machine:
-    """Rungs that take so many seconds each, on a clock that only their starts move."""
+    """Backends that take so many seconds each, on a clock that only their starts move."""
 
     def __init__(self, costs_s, spread=0.0, failing=()):
         self.costs_s = costs_s
@@ -28,7 +29,7 @@ class Machine:
     def run(self, **plan):
         self.scheduler = Scheduler(
             Plan(**{"seed": 7, **plan}),
-            [Rung(f"rung{index}") for index in range(len(self.costs_s))],
+            [Configuration(f"backend{index}") for index in range(len(self.costs_s))],
             self.measure,
             now_ns=lambda: self.now_ns,
         )
@@ -38,7 +39,7 @@ class Machine:
     def measure(self, tickets):
         starts = []
         for ticket in tickets:
-            index = int(ticket.rung.backend.removeprefix("rung"))
+            index = int(ticket.configuration.backend.removeprefix("backend"))
             cost_ns = int(self.costs_s[index] * 1e9 * self.random.uniform(1 - self.spread, 1 + self.spread))
             self.taken.append((index, ticket))
             self.now_ns += cost_ns // len(tickets)
@@ -60,7 +61,7 @@ def test_everything_is_taken_where_the_budget_allows():
     assert scheduler.unfinished() == ()
 
 
-def test_each_round_holds_each_rung_once_and_orders_differ():
+def test_each_round_holds_each_backend_once_and_orders_differ():
     machine = Machine([0.1] * 4)
     machine.run(runs=20, warmup=0, budget_s=1000)
     rounds = [tuple(index for index, _ in machine.taken[at : at + 4]) for at in range(0, 80, 4)]
@@ -81,11 +82,14 @@ def test_a_dry_run_shows_the_order_that_is_taken():
     machine = Machine([0.1, 0.1, 0.1])
     plan = {"runs": 5, "warmup": 1, "budget_s": 1000, "seed": 3}
     machine.run(**plan)
-    shown = [rung.backend for _, _, rung in dry_run([Rung(f"rung{n}") for n in range(3)], Plan(**plan))]
-    assert shown == [f"rung{index}" for index, _ in machine.taken]
+    shown = [
+        configuration.backend
+        for _, _, configuration in dry_run([Configuration(f"backend{n}") for n in range(3)], Plan(**plan))
+    ]
+    assert shown == [f"backend{index}" for index, _ in machine.taken]
 
 
-def test_a_slow_rung_takes_part_in_fewer_rounds_spread_evenly_within_the_budget():
+def test_a_slow_backend_takes_part_in_fewer_rounds_spread_evenly_within_the_budget():
     machine = Machine([0.01, 6.0], spread=0.1)
     scheduler = machine.run(runs=20, warmup=2, budget_s=60)
     assert machine.now_ns <= 60e9
@@ -94,23 +98,23 @@ def test_a_slow_rung_takes_part_in_fewer_rounds_spread_evenly_within_the_budget(
     slow = [place for place, (index, _) in enumerate(machine.taken) if index == 1]
     assert max(b - a for a, b in itertools.pairwise(slow)) <= 8, "slow starts stand in one block"
     (missing,) = scheduler.unfinished()
-    assert (missing.rung.backend, missing.needed) == ("rung1", 20 - machine.measured()[1])
+    assert (missing.configuration.backend, missing.needed) == ("backend1", 20 - machine.measured()[1])
     assert "budget" in missing.reason
 
 
 @pytest.mark.parametrize("budget_s", [0.5, 1, 5, 17, 80])
-def test_no_budget_is_passed_by_more_than_the_first_look_at_a_rung(budget_s):
+def test_no_budget_is_passed_by_more_than_the_first_look_at_a_backend(budget_s):
     machine = Machine([0.01, 0.3, 4.0], spread=0.05)
     machine.run(runs=20, warmup=1, budget_s=budget_s)
     first_starts_of_the_cheap_s = 6 * (0.01 + 0.3)
     assert machine.now_ns / 1e9 <= budget_s + (4.0 + first_starts_of_the_cheap_s) * 1.05
 
 
-def test_cheap_rungs_get_their_first_starts_whatever_slow_ones_use_up():
+def test_cheap_backends_get_their_first_starts_whatever_slow_ones_use_up():
     machine = Machine([0.01, 9.0, 0.2, 9.0])
     scheduler = Scheduler(
         Plan(runs=6, warmup=1, budget_s=8, seed=7),
-        [Rung(f"rung{index}") for index in range(4)],
+        [Configuration(f"backend{index}") for index in range(4)],
         machine.measure,
         now_ns=lambda: machine.now_ns,
         unwarmed=(1, 3),
@@ -126,18 +130,18 @@ def test_slow_starts_leave_the_budget_that_cheaper_ones_must_have():
     assert machine.now_ns <= 21e9
 
 
-def test_each_rung_gets_ten_starts_before_the_rest_is_shared_out():
+def test_each_backend_gets_ten_starts_before_the_rest_is_shared_out():
     machine = Machine([0.02, 0.05, 0.8, 0.9, 0.9, 3.0, 5.0], spread=0.4)
     machine.run(runs=20, budget_s=200, precision_ratio=0.01)
     assert min(machine.measured().values()) >= 10
     assert machine.now_ns <= 200e9
 
 
-def test_unwarmed_rungs_go_straight_to_measured_starts():
+def test_unwarmed_backends_go_straight_to_measured_starts():
     machine = Machine([0.01, 5.0])
     scheduler = Scheduler(
         Plan(runs=6, warmup=1, budget_s=11),
-        [Rung("rung0"), Rung("rung1")],
+        [Configuration("backend0"), Configuration("backend1")],
         machine.measure,
         now_ns=lambda: machine.now_ns,
         unwarmed=(1,),
@@ -146,7 +150,7 @@ def test_unwarmed_rungs_go_straight_to_measured_starts():
     assert machine.measured() == {0: 6, 1: 2}
 
 
-def test_a_failing_rung_is_given_up_and_the_others_go_on():
+def test_a_failing_backend_is_given_up_and_the_others_go_on():
     machine = Machine([0.1, 0.1], failing={1})
     scheduler = machine.run(runs=10, warmup=0, budget_s=100)
     assert machine.measured() == {0: 10, 1: 3}
@@ -165,7 +169,7 @@ def test_precision_goes_on_until_it_is_reached_and_says_who_did_not_get_there():
     assert scheduler.tallies[0].measured == noisy.measured()[0]
 
 
-def test_a_rung_that_stays_noisy_to_the_end_is_named_with_what_it_would_need():
+def test_a_backend_that_stays_noisy_to_the_end_is_named_with_what_it_would_need():
     machine = Machine([0.1], spread=0.9)
     (one,) = machine.run(runs=10, budget_s=10_000, precision_ratio=0.001).unfinished()
     assert (one.runs, machine.measured()[0]) == (100, 100)
@@ -184,7 +188,7 @@ def test_a_payload_under_load_still_ends_the_run_on_an_error():
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        Scheduler(Plan(runs=1), [Rung("rung0")], broken).run()
+        Scheduler(Plan(runs=1), [Configuration("backend0")], broken).run()
 
 
 def test_ranks_are_those_of_the_binomial_table():
@@ -201,9 +205,9 @@ def test_half_width_is_the_larger_arm():
     st.lists(st.tuples(st.floats(1e3, 1e10), st.integers(0, 50)), min_size=1, max_size=8),
     st.floats(0, 1e12),
 )
-def test_shares_fit_the_budget_and_give_no_more_than_is_wanted(rungs, budget_ns):
-    costs = dict(enumerate(cost for cost, _ in rungs))
-    wanted = dict(enumerate(count for _, count in rungs))
+def test_shares_fit_the_budget_and_give_no_more_than_is_wanted(configurations, budget_ns):
+    costs = dict(enumerate(cost for cost, _ in configurations))
+    wanted = dict(enumerate(count for _, count in configurations))
     granted = shares(costs, {index: count // 2 for index, count in wanted.items()}, wanted, budget_ns)
     assert all(0 <= granted[index] <= wanted[index] for index in costs)
     assert sum(granted[index] * costs[index] for index in costs) <= budget_ns * (1 + 1e-9)

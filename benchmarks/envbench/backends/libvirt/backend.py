@@ -26,7 +26,7 @@ from envbench.backends.libvirt.connection import (
 )
 from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.libvirt.removal import domain_log, end_domain, remove_domain
-from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmRung, machine_folder
+from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.samples import variant_text
@@ -134,7 +134,7 @@ class _Place:
             self.connection = fresh
 
 
-class LibvirtBackend(VmRung):
+class LibvirtBackend(VmBackend):
     """QEMU managed by libvirt, over any URI of its QEMU driver."""
 
     name: ClassVar[str] = "libvirt"

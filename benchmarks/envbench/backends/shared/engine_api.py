@@ -35,7 +35,7 @@ PAYLOAD_MOUNT = "/envbench-payload"
 
 
 class EngineBackend:
-    """What Docker's and Podman's rungs share; a subclass says where the engine is."""
+    """What Docker's and Podman's backends share; a subclass says where the engine is."""
 
     name: ClassVar[str]
     is_vm: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""What rungs share whose payload is a child of the harness: spawned, its output a pipe, asked to end by a signal."""
+"""What backends share whose payload is a child of the harness: spawned, its output a pipe, asked to end by a signal."""
 
 import itertools
 import signal
@@ -58,7 +58,7 @@ class SpawnedInstance(PipedInstance):
 
 
 class SpawningBackend:
-    """A rung that spawns the run's tree in one way and has nothing to clear up; a subclass says by which command."""
+    """A backend that spawns the run's tree in one way and has nothing to clear up; a subclass says by which command."""
 
     name: ClassVar[str]
     is_vm: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""What every rung of QEMU does alike: what it needs here, what it times, and a folder for each machine."""
+"""What every backend of QEMU does alike: what it needs here, what it times, and a folder for each machine."""
 
 import itertools
 import shutil
@@ -23,8 +23,8 @@ VMM_DEADLINE_S = 30.0
 """Longest wait until QEMU has opened the serial line; it needs some 20 ms."""
 
 
-class VmRung:
-    """A rung whose instances are QEMU machines. A subclass says what stands around QEMU and how it is started."""
+class VmBackend:
+    """A backend whose instances are QEMU machines. A subclass says what stands around QEMU and how it is started."""
 
     is_vm: ClassVar[bool] = True
 
@@ -68,7 +68,7 @@ class VmRung:
         self._recipes.clear()
 
     def _facts(self) -> dict[str, str]:
-        """Return what run.json says about this rung. Raises BackendError where something it needs is missing."""
+        """Return what run.json says about this backend. Raises BackendError where something it needs is missing."""
         raise NotImplementedError
 
     def _next_name(self) -> str:

@@ -21,7 +21,7 @@ from envbench.experiments.isolation.scripts import (
 from envbench.experiments.shared.running import ask, first, running, shell
 from envbench.phases import Experiment
 from envbench.run.bench import Bench, Prepared
-from envbench.settings import Rung, new_nonce
+from envbench.settings import Configuration, new_nonce
 
 HOST_NAMESPACES = Path("/proc/self/ns")
 NEAR_S = 60.0
@@ -32,15 +32,15 @@ CPU_TOLERANCE = 1.2
 
 
 def run(bench: Bench) -> None:
-    """Look around in every rung, test the limits of containers, and let one container look for another."""
+    """Look around in every backend, test the limits of containers, and let one container look for another."""
     host = _host_facts(bench)
     for prepared in bench.chosen():
-        if prepared.rung.backend in ("process", "wsl"):
+        if prepared.configuration.backend in ("process", "wsl"):
             continue
         with bench.attempt(Experiment.ISOLATION, prepared.name):
             _look_around(bench, prepared, host)
     for prepared in bench.containers():
-        if prepared.rung.backend == "namespaces":
+        if prepared.configuration.backend == "namespaces":
             bench.skip(
                 Experiment.ISOLATION, f"{prepared.name}: limits", NO_CGROUP, "any runtime or engine: runc, docker"
             )
@@ -54,7 +54,7 @@ def run(bench: Bench) -> None:
 def _host_facts(bench: Bench) -> dict[str, list[str]]:
     bare = bench.bare()
     if bare is None:
-        raise EnvbenchError("the host's side is read by the rung process; try: --backend process beside it")
+        raise EnvbenchError("the host's side is read by the backend process; try: --backend process beside it")
     return ask(bench, bare, FACTS_SCRIPT)
 
 
@@ -88,50 +88,52 @@ def count_bits(mask: str | None) -> int | None:
 
 
 def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[str]]) -> None:
-    rung = prepared.rung
+    configuration = prepared.configuration
     with running(bench, prepared, shell(FACTS_SCRIPT)) as run_:
         run_.read_until(lambda line: line.startswith("@end="), bench.settings.deadline_s, "end of its facts")
         seen = run_.reports()
         own_cgroup = run_.instance.cgroup()
     same_kernel = first(seen, "fact.boot_id") == first(host, "fact.boot_id")
     readable, looked_for = readable_facts(seen, host)
-    bench.record("host_facts_readable", len(readable), rung, detail=", ".join(readable) or "none")
-    bench.record("host_facts_looked_for", len(looked_for), rung, detail=", ".join(looked_for))
+    bench.record("host_facts_readable", len(readable), configuration, detail=", ".join(readable) or "none")
+    bench.record("host_facts_looked_for", len(looked_for), configuration, detail=", ".join(looked_for))
     answered = seen.get("call", [])
     whose = "by the host's kernel" if same_kernel else "by a kernel of its own; the host's answered none"
     bench.record(
         "host_kernel_interfaces",
         len(answered) if same_kernel else 0,
-        rung,
+        configuration,
         detail=f"{', '.join(answered)}: answered {whose}",
     )
     bits = count_bits(first(seen, "capabilities"))
     if bits is not None:
         detail = f"CapEff {first(seen, 'capabilities')}" + ("" if same_kernel else ", over its own kernel only")
-        bench.record("capabilities", bits if same_kernel else 0, rung, detail=detail)
+        bench.record("capabilities", bits if same_kernel else 0, configuration, detail=detail)
     if first(seen, "seccomp") is not None:
-        bench.record("seccomp_filter", first(seen, "seccomp") == "2", rung, detail=f"Seccomp: {first(seen, 'seccomp')}")
+        bench.record(
+            "seccomp_filter", first(seen, "seccomp") == "2", configuration, detail=f"Seccomp: {first(seen, 'seccomp')}"
+        )
     devices = seen.get("device", []) if same_kernel else []
-    bench.record("devices", len(devices), rung, detail=", ".join(devices))
+    bench.record("devices", len(devices), configuration, detail=", ".join(devices))
     log = same_kernel and first(seen, "log") == "1"
-    bench.record("kernel_log_readable", log, rung)
+    bench.record("kernel_log_readable", log, configuration)
     if same_kernel:
-        _namespaces(bench, rung, seen)
+        _namespaces(bench, configuration, seen)
     if not prepared.is_vm:
-        bench.record("cgroup_own", own_cgroup is not None, rung, detail=str(own_cgroup or "the harness's own"))
+        bench.record("cgroup_own", own_cgroup is not None, configuration, detail=str(own_cgroup or "the harness's own"))
     bench.say(
         f"isolation: {prepared.name}: {len(readable)} of {len(looked_for)} facts of the host read the same inside"
     )
 
 
-def _namespaces(bench: Bench, rung: Rung, seen: Mapping[str, Sequence[str]]) -> None:
+def _namespaces(bench: Bench, configuration: Configuration, seen: Mapping[str, Sequence[str]]) -> None:
     host = {path.name: str(path.readlink()) for path in HOST_NAMESPACES.iterdir()}
     inside = dict(pair.split(" ", 1) for pair in seen.get("ns", ()) if " " in pair)
     kinds = [kind for kind in inside if kind in host and not kind.endswith("_for_children")]
     own = sorted(kind for kind in kinds if inside[kind] != host[kind])
-    bench.record("namespaces_own", len(own), rung, detail=", ".join(own))
+    bench.record("namespaces_own", len(own), configuration, detail=", ".join(own))
     shared = sorted(set(kinds) - set(own))
-    bench.record("namespaces_shared", len(shared), rung, detail=", ".join(shared))
+    bench.record("namespaces_shared", len(shared), configuration, detail=", ".join(shared))
 
 
 def _limits(bench: Bench, prepared: Prepared) -> None:
@@ -143,14 +145,16 @@ def _limits(bench: Bench, prepared: Prepared) -> None:
     # The kernel may end the whole instance with the program: then nothing is reported any more.
     ended = status or "ended with the instance"
     detail = f"a program that needs 96 MiB under a limit of 32 MiB: status {ended}; without a limit: 0"
-    bench.record("memory_limit_enforced", status != "0", prepared.rung, detail=detail)
+    bench.record("memory_limit_enforced", status != "0", prepared.configuration, detail=detail)
     found = ask(bench, prepared, CPU_SCRIPT, cpus=LIMITED_CPUS)
     user_s, system_s, wall_s = (float(word) for word in (first(found, "cpu") or "0 0 0").split())
     if not wall_s:
         raise EnvbenchError("the busy loop reported no CPU time")
     used_s = user_s + system_s
     detail = f"a busy loop for {BUSY_S} s under a limit of {LIMITED_CPUS:g} CPU: {used_s:g} s of CPU in {wall_s:g} s"
-    bench.record("cpu_limit_enforced", used_s / wall_s <= LIMITED_CPUS * CPU_TOLERANCE, prepared.rung, detail=detail)
+    bench.record(
+        "cpu_limit_enforced", used_s / wall_s <= LIMITED_CPUS * CPU_TOLERANCE, prepared.configuration, detail=detail
+    )
 
 
 def _mutual(bench: Bench, prepared: Prepared) -> None:
@@ -170,14 +174,14 @@ def _mutual(bench: Bench, prepared: Prepared) -> None:
         if name == "files" and same_root:
             bench.say(f"isolation: {prepared.name}: both run from one root tree; files seen across are no finding")
         elif name == "names" and first(its, "hostname") == first(seen, "hostname"):
-            bench.record("mutual.names_seen", 1, prepared.rung, detail="both have one host name")
+            bench.record("mutual.names_seen", 1, prepared.configuration, detail="both have one host name")
         elif name == "mounts" and same_root:
             continue
         else:
             sights = seen.get(name, [])
-            bench.record(f"mutual.{name}_seen", len(sights), prepared.rung, detail="; ".join(sights))
+            bench.record(f"mutual.{name}_seen", len(sights), prepared.configuration, detail="; ".join(sights))
     indirect = seen.get("indirect", [])
-    bench.record("mutual.indirect", len(indirect), prepared.rung, detail=", ".join(indirect))
+    bench.record("mutual.indirect", len(indirect), prepared.configuration, detail=", ".join(indirect))
     direct = sum(len(seen.get(name, [])) for name in SIGHTS if not (same_root and name in ("files", "mounts")))
     bench.say(
         f"isolation: {prepared.name}: sees {direct} things of its neighbour, and its activity in {len(indirect)} ways"

@@ -18,7 +18,7 @@ from envbench.experiments.shared.running import Running, first, running, shell
 from envbench.experiments.shared.toolbox import OS_RELEASE, toolbox
 from envbench.phases import Experiment
 from envbench.run.bench import Bench, Prepared
-from envbench.settings import Rung
+from envbench.settings import Configuration
 
 VMM_NAMES = re.compile(
     r"qemu|kvm|cloud-hyperviso|firecracker|crosvm|VBox|vmware-vmx|bhyve|xen|uml|linux\.uml|dragonball|stratovirt"
@@ -95,7 +95,7 @@ def uptime_is_new(uptime_s: float, start_s: float) -> bool:
 
 
 def run(bench: Bench) -> None:
-    """Observe every rung, then what else can run: two userlands, Windows' image, other architectures, other systems."""
+    """Observe every backend, then what else runs: two userlands, Windows' image, other architectures and systems."""
     host = seen_on_host(bench)
     observe(bench, host)
     managers.run(bench)
@@ -111,11 +111,11 @@ def run(bench: Bench) -> None:
 
 
 def observe(bench: Bench, host: Seen | None = None) -> None:
-    """Write the rows that compare each rung's kernel and hardware with the host's."""
+    """Write the rows that compare each backend's kernel and hardware with the host's."""
     host = host or seen_on_host(bench)
     releases = {"host": host.release}
     for prepared in bench.chosen():
-        if prepared.rung.backend == "process":
+        if prepared.configuration.backend == "process":
             continue
         with bench.attempt(Experiment.KERNEL, prepared.name):
             releases[prepared.name] = _observe_one(bench, prepared, host)
@@ -128,10 +128,10 @@ def observe(bench: Bench, host: Seen | None = None) -> None:
 
 
 def seen_on_host(bench: Bench) -> Seen:
-    """Return the host's own facts, read by the same script. Raises BackendError without the process rung."""
+    """Return the host's own facts, read by the same script. Raises BackendError without the process backend."""
     bare = bench.bare()
     if bare is None:
-        raise EnvbenchError("the host's side is read by the rung process; try: --backend process beside it")
+        raise EnvbenchError("the host's side is read by the backend process; try: --backend process beside it")
     with running(bench, bare, shell(FACTS_SCRIPT)) as run_:
         return _facts(bench, run_)
 
@@ -142,22 +142,22 @@ def _facts(bench: Bench, run_: Running) -> Seen:
 
 
 def _observe_one(bench: Bench, prepared: Prepared, host: Seen) -> str | None:
-    rung = prepared.rung
+    configuration = prepared.configuration
     with running(bench, prepared, shell(FACTS_SCRIPT)) as run_:
         inside = _facts(bench, run_)
-        _record_equal(bench, rung, "boot_id_equals_host", inside.boot_id, host.boot_id)
-        _record_equal(bench, rung, "kernel_equals_host", inside.version, host.version)
-        _record_uptime(bench, rung, run_)
+        _record_equal(bench, configuration, "boot_id_equals_host", inside.boot_id, host.boot_id)
+        _record_equal(bench, configuration, "kernel_equals_host", inside.version, host.version)
+        _record_uptime(bench, configuration, run_)
         pids = run_.instance.processes()
-        _record_host_side(bench, rung, run_.nonce, pids)
+        _record_host_side(bench, configuration, run_.nonce, pids)
     same = hardware(inside, host)
     for name, equal in same.items():
         field = name.partition(".")[2]
-        bench.record(name, equal, rung, detail=f"inside {_shown(inside, field)}; host {_shown(host, field)}")
+        bench.record(name, equal, configuration, detail=f"inside {_shown(inside, field)}; host {_shown(host, field)}")
     if same:
         differs = [name for name, equal in same.items() if not equal]
         seen = f"compared: {', '.join(same)}; differs: {', '.join(differs) or 'nothing'}"
-        bench.record("hardware_equals_host", not differs, rung, detail=seen)
+        bench.record("hardware_equals_host", not differs, configuration, detail=seen)
     return inside.release
 
 
@@ -166,33 +166,41 @@ def _shown(view: Seen, field: str) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _record_equal(bench: Bench, rung: Rung, name: str, inside: str | None, host: str | None) -> None:
+def _record_equal(bench: Bench, configuration: Configuration, name: str, inside: str | None, host: str | None) -> None:
     if inside and host:
-        bench.record(name, inside == host, rung, detail=f"inside {inside}; host {host}")
+        bench.record(name, inside == host, configuration, detail=f"inside {inside}; host {host}")
 
 
-def _record_uptime(bench: Bench, rung: Rung, run_: Running) -> None:
+def _record_uptime(bench: Bench, configuration: Configuration, run_: Running) -> None:
     ready = next(line for line in run_.lines if run_.nonce in line and "uptime_s=" in line)
     with contextlib.suppress(ValueError):
         uptime_s = float(ready.rpartition("uptime_s=")[2].split()[0] if ready.split()[-1] != "uptime_s=" else "")
         start_s = run_.start_ns / NS_PER_S
         new = uptime_is_new(uptime_s, start_s)
         bench.record(
-            "uptime_starts_at_zero", new, rung, detail=f"uptime {uptime_s:g} s after a start of {start_s:.2f} s"
+            "uptime_starts_at_zero",
+            new,
+            configuration,
+            detail=f"uptime {uptime_s:g} s after a start of {start_s:.2f} s",
         )
 
 
-def _record_host_side(bench: Bench, rung: Rung, nonce: str, pids: Sequence[int]) -> None:
+def _record_host_side(bench: Bench, configuration: Configuration, nonce: str, pids: Sequence[int]) -> None:
     payload = payload_on_host(nonce, pids)
     shown = f"pid {payload}" if payload else f"not among the host processes {list(pids)}"
-    bench.record("visible_on_host", payload is not None, rung, detail=shown)
+    bench.record("visible_on_host", payload is not None, configuration, detail=shown)
     names = {pid: _comm(pid) for pid in pids}
     monitors = sorted({name for name in names.values() if VMM_NAMES.search(name)})
     bench.record(
-        "hypervisor_process", bool(monitors), rung, detail=f"processes: {', '.join(sorted(set(names.values())))}"
+        "hypervisor_process",
+        bool(monitors),
+        configuration,
+        detail=f"processes: {', '.join(sorted(set(names.values())))}",
     )
     holders = [pid for pid in pids if holds_kvm(pid)]
-    bench.record("needs_kvm_device", bool(holders), rung, detail=f"processes that hold /dev/kvm: {len(holders)}")
+    bench.record(
+        "needs_kvm_device", bool(holders), configuration, detail=f"processes that hold /dev/kvm: {len(holders)}"
+    )
 
 
 def payload_on_host(nonce: str, pids: Sequence[int], proc: Path = Path("/proc")) -> int | None:
@@ -230,10 +238,13 @@ def two_userlands(bench: Bench) -> None:
     """Run the payload's own userland and the toolbox's (this machine's distribution) and compare what each reads."""
     containers = [one for one in bench.containers() if one in bench.chosen(one_of_a_kind=True)]
     if not containers:
-        raise EnvbenchError("no container rung here")
-    with toolbox(bench, [one.rung.backend for one in containers]) as tools:
+        raise EnvbenchError("no container backend here")
+    with toolbox(bench, [one.configuration.backend for one in containers]) as tools:
         for prepared in containers:
-            other = next((one for one in tools.rungs if one.rung.backend == prepared.rung.backend), None)
+            other = next(
+                (one for one in tools.configurations if one.configuration.backend == prepared.configuration.backend),
+                None,
+            )
             if other is None:
                 continue
             with bench.attempt(Experiment.KERNEL, f"{prepared.name}: two userlands"):
@@ -251,7 +262,7 @@ def _compare_userlands(bench: Bench, prepared: Prepared, other: Prepared) -> Non
         raise EnvbenchError("both trees carry the same os-release; nothing was shown")
     same = seen[0].boot_id == seen[1].boot_id and seen[0].release == seen[1].release and seen[0].release is not None
     detail = "; ".join(f"{name}: {one.release}, boot {one.boot_id}" for name, one in zip(names, seen, strict=True))
-    bench.record("two_userlands_one_kernel", same, prepared.rung, detail=detail)
+    bench.record("two_userlands_one_kernel", same, prepared.configuration, detail=detail)
 
 
 def _engines(bench: Bench, host: Seen) -> None:
@@ -265,16 +276,21 @@ def _engines(bench: Bench, host: Seen) -> None:
                 ).partition("|")
                 same = kernel == host.release
                 bench.record(
-                    "engine_kernel_equals_client", same, prepared.rung, detail=f"{kernel}; client {host.release}"
+                    "engine_kernel_equals_client",
+                    same,
+                    prepared.configuration,
+                    detail=f"{kernel}; client {host.release}",
                 )
-                bench.record("engine_is_desktop", "docker desktop" in system.lower(), prepared.rung, detail=system)
+                bench.record(
+                    "engine_is_desktop", "docker desktop" in system.lower(), prepared.configuration, detail=system
+                )
 
 
 def refuse_windows(bench: Bench, prepared: Prepared) -> None:
-    """Load and start an image that says os=windows and record the engine's answer; other rungs are left out."""
+    """Load and start an image that says os=windows and record the engine's answer; other backends are left out."""
     cli = engine_cli(prepared)
     if cli is None:
         return
     refused, words = refusal_of_windows_image(cli, bench, prepared)
-    bench.record("windows_image_refused", refused, prepared.rung, detail=words)
+    bench.record("windows_image_refused", refused, prepared.configuration, detail=words)
     bench.say(f"kernel: {prepared.name}: image for Windows {'refused' if refused else 'accepted'}")

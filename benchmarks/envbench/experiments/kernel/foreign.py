@@ -48,16 +48,16 @@ $B rm -f /tmp/work
 
 
 def run(bench: Bench) -> None:
-    """Run the foreign BusyBox in every container rung; write whether it ran and its CPU time against the native one."""
+    """Run the foreign BusyBox in every container; write whether it ran and its CPU time against the native one."""
     names = artefacts.foreign_machine()
     if names is None or artefacts.foreign_busybox(bench.settings.cache_dir) is None:
         raise EnvbenchError("no program for another architecture in the cache")
     with handler(names[1]) as origin:
         bench.record("binfmt_registered", True, detail=origin)
         with toolbox(
-            bench, [one.rung.backend for one in bench.chosen(one_of_a_kind=True) if one in bench.containers()]
+            bench, [one.configuration.backend for one in bench.chosen(one_of_a_kind=True) if one in bench.containers()]
         ) as tools:
-            for prepared in tools.rungs:
+            for prepared in tools.configurations:
                 with bench.attempt(Experiment.KERNEL, f"{prepared.name}: a program for {names[1]}", REMEDY):
                     _measure(bench, prepared, names[1])
 
@@ -66,7 +66,9 @@ def _measure(bench: Bench, prepared: Prepared, machine: str) -> None:
     found = ask(bench, prepared, SCRIPT)
     said = first(found, "machine")
     ran = said == machine
-    bench.record("foreign_arch_runs", ran, prepared.rung, detail=f"uname -m of a program for {machine}: {said}")
+    bench.record(
+        "foreign_arch_runs", ran, prepared.configuration, detail=f"uname -m of a program for {machine}: {said}"
+    )
     ratios = []
     for round_number, (native, foreign) in enumerate(
         zip(found.get("native", ()), found.get("foreign", ()), strict=False)
@@ -75,7 +77,9 @@ def _measure(bench: Bench, prepared: Prepared, machine: str) -> None:
         if ran and native_s > 0:
             ratios.append(foreign_s / native_s)
             detail = f"SHA-256 of {WORK_MIB} MiB: {foreign_s:g} s against {native_s:g} s of CPU"
-            bench.record("foreign_arch_slowdown", ratios[-1], prepared.rung, iteration=round_number, detail=detail)
+            bench.record(
+                "foreign_arch_slowdown", ratios[-1], prepared.configuration, iteration=round_number, detail=detail
+            )
     middle = f"{sorted(ratios)[len(ratios) // 2]:.1f} times the CPU time" if ratios else "no CPU time"
     bench.say(f"kernel: {prepared.name}: a program for {machine} {'ran' if ran else 'did not run'}, {middle}")
 

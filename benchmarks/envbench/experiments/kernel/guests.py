@@ -19,7 +19,7 @@ from envbench.payload.entries import Entry
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.phases import Experiment
 from envbench.run.bench import Bench
-from envbench.settings import Rung, new_nonce
+from envbench.settings import Configuration, new_nonce
 
 MACH_MARK = "vm_page: page table size"
 """Mach's own word once its virtual memory is up; its banner alone might be any program's."""
@@ -106,7 +106,7 @@ def _boot_foreign(bench: Bench) -> None:
 
 
 def _record(bench: Bench, name: str, ready: bool, detail: str) -> None:
-    bench.record(name, ready, Rung("qemu", {"accel": "tcg"}, bench.settings.profile), detail=detail)
+    bench.record(name, ready, Configuration("qemu", {"accel": "tcg"}, bench.settings.profile), detail=detail)
     bench.say(f"kernel: {name.replace('_', ' ')}: {detail}")
 
 

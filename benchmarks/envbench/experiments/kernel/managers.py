@@ -38,7 +38,7 @@ def run(bench: Bench) -> None:
 def _swarm(bench: Bench) -> list[str]:
     for prepared in bench.containers():
         cli = engine_cli(prepared)
-        if prepared.rung.backend == "docker" and cli is not None:
+        if prepared.configuration.backend == "docker" and cli is not None:
             state = cli.run(bench.settings.run_id, "info", "--format", "{{.Swarm.LocalNodeState}}").strip()
             return [f"Docker Swarm (built in, {state})"]
     return []

@@ -1,8 +1,8 @@
-"""What a rung leaves on the host after create, run and remove: every leak by name.
+"""What a backend leaves on the host after create, run and remove: every leak by name.
 
 The machine may be busy with other work: a thing counts only if it is still there after a grace time, and if it carries
-the run's id or was seen while this rung ran and belonged to no other process. Everything else that is new is named, not
-counted.
+the run's id or was seen while this backend ran and belonged to no other process. Everything else that is new is named,
+not counted.
 """
 
 import os
@@ -29,7 +29,7 @@ LASTING = ("mounts", "links", "loops", "files")
 
 
 def run(bench: Bench) -> None:
-    """Take cycles of each rung and compare the host before and after."""
+    """Take cycles of each backend and compare the host before and after."""
     for prepared in bench.chosen():
         with bench.attempt(Experiment.RELEASE, prepared.name):
             _audit(bench, prepared)
@@ -82,7 +82,7 @@ def _audit(bench: Bench, prepared: Prepared) -> None:
 def leaks_of(
     before: HostState, after: HostState, own: Mapping[str, set[str]], run_id: str
 ) -> dict[str, frozenset[str]]:
-    """Return what is new and this rung's: seen as its own while it ran, or with the run's id in its name."""
+    """Return what is new and this backend's: seen as its own while it ran, or with the run's id in its name."""
     return {
         kind: frozenset(name for name in new if run_id in name or name in own.get(kind, ()))
         for kind, new in left_behind(before, after).items()
@@ -129,18 +129,21 @@ def _record(
     after: HostState,
     leaks: Mapping[str, frozenset[str]],
 ) -> None:
-    rung = prepared.rung
+    configuration = prepared.configuration
     everything = [f"{kind}: {name}" for kind in KINDS for name in sorted(leaks[kind])]
     foreign = sum(len(new) for new in left_behind(before, after).values()) - len(everything)
     for kind in KINDS:
-        bench.record(f"leaked.{kind}", len(leaks[kind]), rung, detail=", ".join(sorted(leaks[kind])))
-    beside = f"; {foreign} other new things on the host are not this rung's" if foreign else ""
+        bench.record(f"leaked.{kind}", len(leaks[kind]), configuration, detail=", ".join(sorted(leaks[kind])))
+    beside = f"; {foreign} other new things on the host are not this backend's" if foreign else ""
     bench.record(
-        "leaked.total", len(everything), rung, detail="; ".join(everything) or f"nothing after {cycles} cycles{beside}"
+        "leaked.total",
+        len(everything),
+        configuration,
+        detail="; ".join(everything) or f"nothing after {cycles} cycles{beside}",
     )
     bench.record(
-        "leaked_disk", round((before.free_disk_bytes - after.free_disk_bytes) / cycles), rung, detail=str(DISK)
+        "leaked_disk", round((before.free_disk_bytes - after.free_disk_bytes) / cycles), configuration, detail=str(DISK)
     )
-    bench.record("leaked_memory", round((before.available_bytes - after.available_bytes) / cycles), rung)
-    bench.record("cycles", cycles, rung)
+    bench.record("leaked_memory", round((before.available_bytes - after.available_bytes) / cycles), configuration)
+    bench.record("cycles", cycles, configuration)
     bench.say(f"release: {prepared.name}: {'; '.join(everything) or f'nothing left after {cycles} cycles'}")

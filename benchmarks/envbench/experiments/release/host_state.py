@@ -1,6 +1,6 @@
 """Everything on the host that an instance could leave behind, as sets of names that can be subtracted.
 
-Other work on the same machine makes and removes things too: what is charged to a rung must be seen to belong to it
+Other work on the same machine makes and removes things too: what is charged to a backend must be seen to belong to it
 (`belongs`), or it is listed as foreign and not counted.
 """
 

@@ -16,7 +16,7 @@ PROGRAMS = {"docker": "docker", "podman": "podman"}
 
 @dataclass(frozen=True, slots=True)
 class EngineCli:
-    """An engine's program on this machine; `options` stand before its command: they name the rung's own engine."""
+    """An engine's program on this machine; `options` stand before its command: they name the backend's own engine."""
 
     program: str
     options: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ class EngineCli:
 
 
 def engine_cli(prepared: Prepared) -> EngineCli | None:
-    """Return the command line of this rung's engine, None where it has none (or it is not installed)."""
-    program = PROGRAMS.get(prepared.rung.backend)
+    """Return the command line of this backend's engine, None where it has none (or it is not installed)."""
+    program = PROGRAMS.get(prepared.configuration.backend)
     if not program or not shutil.which(program):
         return None
     # Without the option Docker's program goes by its context, which may lead to another engine.
@@ -44,7 +44,7 @@ def engine_cli(prepared: Prepared) -> EngineCli | None:
 
 
 def image_of(prepared: Prepared, cli: EngineCli, run_id: str) -> str:
-    """Return the image that this rung starts from. Raises BackendError where the engine has none of this run."""
+    """Return the image that this backend starts from. Raises BackendError where the engine has none of this run."""
     ask = getattr(prepared.backend, "image", None)
     if ask is not None:
         return str(ask())
@@ -57,8 +57,8 @@ def image_of(prepared: Prepared, cli: EngineCli, run_id: str) -> str:
 
 
 def run_words(prepared: Prepared, cli: EngineCli) -> tuple[str, ...]:
-    """Return the words for `run`: Podman's default runtime and limits may not work here, where the rung's own do."""
-    runtime = prepared.rung.variant.get("runtime")
+    """Return the words for `run`: Podman's default runtime and limits may not work here, where the backend's own do."""
+    runtime = prepared.configuration.variant.get("runtime")
     if cli.program != "podman" or not runtime:
         return ("run",)
     files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))

@@ -1,6 +1,6 @@
-"""A machine with devices that no timed rung has: a balloon, CPU slots and a monitor to work them, a disk that keeps.
+"""A machine with devices that no timed backend has: a balloon, CPU slots and a monitor to work them, a disk that keeps.
 
-It boots the same kernel and payload as the rung `qemu`, with the modules that these devices need beside the payload.
+It boots the same kernel and payload as the backend `qemu`, with the modules that these devices need beside the payload.
 """
 
 import json
@@ -96,8 +96,8 @@ def lab_settings(settings: Settings) -> Settings:
 
 
 def is_lab_able(prepared: Prepared) -> bool:
-    """Return whether this rung's machine can be had with other devices: QEMU that boots a kernel directly."""
-    return prepared.rung.backend == "qemu" and prepared.rung.variant.get("boot", "kernel") == "kernel"
+    """Return whether this backend's machine can be had with other devices: QEMU that boots a kernel directly."""
+    return prepared.configuration.backend == "qemu" and prepared.configuration.variant.get("boot", "kernel") == "kernel"
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def lab_machine(
     """
     settings = lab_settings(bench.settings)
     emulator = find_emulator()
-    recipe = make_recipe(settings, prepared.rung.variant, emulator.architecture)
+    recipe = make_recipe(settings, prepared.configuration.variant, emulator.architecture)
     bench.order += 1
     folder = settings.work_dir / f"machine-{bench.order}"
     name = f"envbench-{settings.run_id}-lab-{bench.order}"

@@ -1,4 +1,4 @@
-"""Runs a command inside an instance of any rung and reads what it says, line by line.
+"""Runs a command inside an instance of any backend and reads what it says, line by line.
 
 Consoles of machines mix the kernel's words with the payload's: what a script reports are lines `@key=value`.
 """
@@ -132,10 +132,10 @@ def running(
 ) -> Iterator[Running]:
     """Start one instance, wait until it is ready, and end and remove it when the block is left.
 
-    With `may_fail` a failure is an expected answer and does not count against the rung. Without `ask_to_stop` it is
+    With `may_fail` a failure is an expected answer and does not count against the backend. Without `ask_to_stop` it is
     ended by force: for a script that never ends by itself and so would not hear the request.
 
-    `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the rung
+    `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the backend
     refuses, StartTimeoutError where the ready line does not come.
     """
     if bench.failed_in_a_row[prepared.name] >= MAX_FAILED:
@@ -146,7 +146,7 @@ def running(
     begun_ns = monotonic_ns()
     instance: Instance | None = None
     try:
-        instance = prepared.backend.start(workload, prepared.rung.variant, lambda mark: _note(moments, mark))
+        instance = prepared.backend.start(workload, prepared.configuration.variant, lambda mark: _note(moments, mark))
         run = Running(instance, workload.nonce, moments.get(Mark.REQUESTED, begun_ns))
         await_ready(run, deadline_s or bench.settings.deadline_s)
     except BaseException:

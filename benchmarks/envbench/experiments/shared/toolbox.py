@@ -1,7 +1,8 @@
 """A second payload tree: the first one plus standard tools of this distribution, with their libraries and loader.
 
-Every rung, the bare host too, runs a tool by the tree's own loader with the tree's own libraries, so that the very same
-bytes are measured everywhere. The tree also carries this machine's os-release: to a container it is another userland.
+Every backend, the bare host too, runs a tool by the tree's own loader with the tree's own libraries, so that the very
+same bytes are measured everywhere. The tree also carries this machine's os-release: to a container it is another
+userland.
 """
 
 import contextlib
@@ -36,28 +37,28 @@ _LIBRARY = re.compile(r"=> (/\S+) \(|^\s*(/\S+) \(", re.MULTILINE)
 
 @contextmanager
 def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
-    """Yield a bench whose rungs are these backends' with the tool tree as payload; it is removed at the end.
+    """Yield a bench whose backends are these backends' with the tool tree as payload; it is removed at the end.
 
-    A rung that cannot take the tree is left out with a note. Raises BackendError where the tree cannot be built.
+    A backend that cannot take the tree is left out with a note. Raises BackendError where the tree cannot be built.
     """
     settings = tools_settings(bench.settings)
-    rungs: list[Prepared] = []
+    configurations: list[Prepared] = []
     opened: list[Backend] = []
     try:
-        for prepared in bench.rungs:
-            if prepared.rung.backend not in backends:
+        for prepared in bench.configurations:
+            if prepared.configuration.backend not in backends:
                 continue
             try:
-                backend = next((b for b in opened if b.name == prepared.rung.backend), None)
+                backend = next((b for b in opened if b.name == prepared.configuration.backend), None)
                 if backend is None:
-                    backend = load(prepared.rung.backend)(settings, bench.journal)
+                    backend = load(prepared.configuration.backend)(settings, bench.journal)
                     opened.append(backend)
                     backend.check()
-                backend.prepare(prepared.rung.variant)
-                rungs.append(Prepared(backend, replace(prepared.rung, profile=settings.profile)))
+                backend.prepare(prepared.configuration.variant)
+                configurations.append(Prepared(backend, replace(prepared.configuration, profile=settings.profile)))
             except BackendError as error:
                 bench.say(f"{prepared.name}: cannot take the tools: {error}")
-        yield replace(bench, settings=settings, rungs=rungs)
+        yield replace(bench, settings=settings, configurations=configurations)
     finally:
         for backend in opened:
             backend.close()
@@ -109,12 +110,12 @@ def libraries_of(program: Path) -> tuple[Path, ...]:
 
 
 def root_of(prepared: Prepared, settings: Settings) -> str:
-    """Return where the tree's root is for what runs on this rung: "" but for the bare process."""
-    return os.fspath(settings.work_dir / "tree") if prepared.rung.backend == "process" else ""
+    """Return where the tree's root is for what runs on this backend: "" but for the bare process."""
+    return os.fspath(settings.work_dir / "tree") if prepared.configuration.backend == "process" else ""
 
 
 def tool_command(prepared: Prepared, settings: Settings, tool: str) -> str | None:
-    """Return the words that run a tool on this rung by the tree's loader, None where this machine has no such tool."""
+    """Return the words that run a tool here by the tree's loader, None where this machine has no such tool."""
     if not (settings.work_dir / "tree/tools/bin" / tool).exists():
         return None
     root = root_of(prepared, settings)

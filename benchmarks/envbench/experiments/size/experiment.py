@@ -1,4 +1,4 @@
-"""How large the artefacts are that rungs start from, by every usual definition, and what they hold, class by class.
+"""How large the artefacts are that backends start from, by every usual definition, and what they hold, class by class.
 
 A size has at least three meanings (transferred, on this disk, virtual); all are written, `disk` is the headline.
 """
@@ -44,7 +44,7 @@ BLOCK_BYTES = 512
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """What a rung starts from; sizes in bytes, None where this kind of artefact has no such size."""
+    """What a backend starts from; sizes in bytes, None where this kind of artefact has no such size."""
 
     transfer: int | None
     disk: int
@@ -54,22 +54,22 @@ class Artefact:
 
 
 def run(bench: Bench) -> None:
-    """Write the sizes of every rung's artefact, and of a whole distribution's where its userland is here."""
+    """Write the sizes of every backend's artefact, and of a whole distribution's where its userland is here."""
     observe(bench)
     with bench.attempt(Experiment.SIZE, "a whole distribution", DISTRO_REMEDY):
         whole_distribution(bench)
 
 
 def observe(bench: Bench) -> None:
-    """Write the sizes of every rung's artefact, the user's own image and disk among them; `startup` calls it too."""
-    for prepared in bench.rungs:
-        if prepared.rung.backend not in ("process", "wsl"):
+    """Write the sizes of every backend's artefact, the user's own image and disk among them; `startup` calls it too."""
+    for prepared in bench.configurations:
+        if prepared.configuration.backend not in ("process", "wsl"):
             with bench.attempt(Experiment.SIZE, prepared.name):
                 _record(bench, prepared, measure(bench, prepared))
 
 
 def measure(bench: Bench, prepared: Prepared) -> Artefact:
-    """Return the sizes of what this rung starts from. Raises BackendError, OSError."""
+    """Return the sizes of what this backend starts from. Raises BackendError, OSError."""
     cli = engine_cli(prepared)
     if prepared.is_vm:
         return machine_artefact(bench, prepared)
@@ -115,7 +115,7 @@ def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact
 
 def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
     """Return the sizes of what a machine boots: a disk, or a kernel with an initramfs (and the distro's disk)."""
-    settings, variant = bench.settings, prepared.rung.variant
+    settings, variant = bench.settings, prepared.configuration.variant
     if variant.get("boot") == "floor":
         return Artefact(None, floor.DISK_BYTES, floor.DISK_BYTES, {}, "a boot sector, which holds no files")
     if variant.get("boot") == "disk":
@@ -172,7 +172,7 @@ def _listed(bench: Bench, prepared: Prepared, sizes: Artefact) -> Artefact:
     """Add what the disk holds, as far as it can be read; what cannot is noted, and its rest is not known then."""
     settings, what = bench.settings, f"{prepared.name}: what its disk holds"
     with bench.attempt(Experiment.SIZE, what, DISK_REMEDY):
-        found = disk_contents(booted_disk(settings, prepared.rung.variant), settings.work_dir, settings.run_id)
+        found = disk_contents(booted_disk(settings, prepared.configuration.variant), settings.work_dir, settings.run_id)
         for unread in found.unread:
             bench.skip(Experiment.SIZE, what, unread, DISK_REMEDY)
         if found.files:
@@ -198,16 +198,16 @@ def whole_distribution(bench: Bench) -> None:
     for prepared, look in ways:
         if prepared is not None:
             with bench.attempt(Experiment.SIZE, f"{prepared.name}, whole distribution", DISTRO_REMEDY):
-                _record(bench, replace(prepared, rung=replace(prepared.rung, profile=DISTRO)), look())
+                _record(bench, replace(prepared, configuration=replace(prepared.configuration, profile=DISTRO)), look())
 
 
 def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
     for name in ("transfer", "disk", "virtual"):
         value = getattr(artefact, name)
         if value is not None:
-            bench.record(name, value, prepared.rung, detail=artefact.words)
+            bench.record(name, value, prepared.configuration, detail=artefact.words)
     for name, size_bytes in artefact.items.items():
-        bench.record(f"item.{name}", size_bytes, prepared.rung, detail=artefact.words)
+        bench.record(f"item.{name}", size_bytes, prepared.configuration, detail=artefact.words)
     bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
 
 

@@ -1,4 +1,4 @@
-"""Frames of an attach stream, image archives, variants and CPU clocks: the small parts under the container rungs."""
+"""Frames of an attach stream, image archives, variants and CPU clocks: the small parts under the container backends."""
 
 import io
 import json
