@@ -13,7 +13,7 @@ GENERATED: dict[str, str] = {
     "docs/claims.md": "envreport.claims.texts:table_markdown",
     "docs/commands.md": "tests.meta.commands:markdown",
     "docs/evidence.md": "tools.evidence:evidence_markdown",
-    "docs/results-format.md": "envreport.reference:results_format_markdown",
+    "docs/results-format.md": "tools.results_format:results_format_markdown",
 }
 
 

@@ -178,8 +178,9 @@ def test_every_metric_a_claim_needs_exists() -> None:
 
 
 def test_docs_results_format_is_in_step() -> None:
+    from tools.results_format import metrics_markdown, summary_columns
+
     from envreport.formats import tables
-    from envreport.reference import metrics_markdown, summary_columns
 
     text = (ROOT / "docs" / "results-format.md").read_text(encoding="utf-8")
     assert metrics_markdown() in text, "run: make docs"

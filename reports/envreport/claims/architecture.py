@@ -1,29 +1,65 @@
 """Claims on kernels, hypervisors and what is emulated."""
 
+from dataclasses import dataclass
+
 from envbench.phases import Experiment, Unit
 from envreport.backends import Side
-from envreport.claims.combine import FirstOf, Given, HostLayer, all_of, observe
-from envreport.claims.model import Claim, Theme
-from envreport.claims.rules import C, Observation, Threshold, V
-from envreport.claims.verdict import Quantifier, Relation, Verdict
+from envreport.claims.combine import FirstOf, Given, all_of, observe
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
+from envreport.claims.references import NAMESPACES, WSL_REMEDY, WSL_VERSIONS
+from envreport.claims.rules import C, Observation, Threshold, V, conclude
+from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, Verdict
+from envreport.results import Results
 
 K = Experiment.KERNEL
-WSL_REMEDY = "Run the same command inside a WSL distribution on a Windows machine."
 DESKTOP_REMEDY = "Run on a machine whose Docker engine is Docker Desktop."
 WINDOWS_IMAGE_REMEDY = (
     "`envbench kernel --backend docker` loads an image that is marked os=windows and tries to start it."
 )
 OCI_CONFIG = "https://github.com/opencontainers/image-spec/blob/main/config.md"
-WSL_VERSIONS = "https://learn.microsoft.com/windows/wsl/compare-versions"
 DESKTOP = "https://docs.docker.com/desktop/features/wsl/"
 HYPER_V = "https://learn.microsoft.com/virtualization/hyper-v-on-windows/reference/hyper-v-architecture"
 BINFMT = "https://docs.kernel.org/admin-guide/binfmt-misc.html"
 QEMU_USER = "https://www.qemu.org/docs/master/user/main.html"
-NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
 WINDOWS_CONTAINERS = (
     "https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility"
 )
 REFUSED = Observation(K, "windows_image_refused", C)
+
+
+@dataclass(frozen=True, slots=True)
+class HostLayer:
+    """What the inspector found around this machine: one set of layer ids holds, the other fails, none says nothing."""
+
+    holds: tuple[str, ...]
+    fails: tuple[str, ...]
+    words: str
+    hypervisor_types: bool = False
+    """Compare each VM layer's hypervisor type with the ids "1" and "2" in place of layer ids."""
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return self.words
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must be there."""
+        return (Need(None, self.words, " or ".join((*self.holds, *self.fails))),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Look through the layers that run.json carries."""
+        found = []
+        for layer in results.records("host", "layers"):
+            mark = str(layer.get("hypervisor_type") if self.hypervisor_types else layer.get("id"))
+            name = str(layer.get("name") or layer.get("id"))
+            if mark in self.holds or mark in self.fails:
+                text = f"{name}, hypervisor type {mark}" if self.hypervisor_types else f"{name}, found by envinspect"
+                answer = Answer.HOLDS if mark in self.holds else Answer.FAILS
+                found.append(
+                    Finding(answer, "this machine", text, 1, note=f"confidence: {layer.get('confidence', 'not told')}")
+                )
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
 
 CLAIMS = (
     Claim(

@@ -3,13 +3,10 @@
 from dataclasses import dataclass, replace
 
 from envbench.phases import Experiment
-from envreport import units
 from envreport.backends import Side
-from envreport.claims.model import Finding, Need, Outcome, Rule
-from envreport.claims.rules import Observation, conclude
-from envreport.claims.special import with_answer
-from envreport.claims.verdict import Answer, Quantifier, TcgBias, Weighed, both
-from envreport.figures import words
+from envreport.claims.model import Need, Outcome, Rule, with_answer
+from envreport.claims.rules import Observation
+from envreport.claims.verdict import Answer, TcgBias, both
 from envreport.results import Results
 
 
@@ -58,40 +55,6 @@ def observe(experiment: Experiment, sides: tuple[Side, ...], **expected: bool) -
     return AllOf(
         tuple(Observation(experiment, name.replace("__", "."), sides, value) for name, value in expected.items())
     )
-
-
-@dataclass(frozen=True, slots=True)
-class HostLayer:
-    """What the inspector found around this machine: one set of layer ids holds, the other fails, none says nothing."""
-
-    holds: tuple[str, ...]
-    fails: tuple[str, ...]
-    words: str
-    hypervisor_types: bool = False
-    """Compare each VM layer's hypervisor type with the ids "1" and "2" in place of layer ids."""
-    bias: TcgBias = TcgBias.NONE
-
-    def describe(self) -> str:
-        """Return the test in words."""
-        return self.words
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return what must be there."""
-        return (Need(None, self.words, " or ".join((*self.holds, *self.fails))),)
-
-    def judge(self, results: Results) -> Outcome:
-        """Look through the layers that run.json carries."""
-        found = []
-        for layer in results.records("host", "layers"):
-            mark = str(layer.get("hypervisor_type") if self.hypervisor_types else layer.get("id"))
-            name = str(layer.get("name") or layer.get("id"))
-            if mark in self.holds or mark in self.fails:
-                text = f"{name}, hypervisor type {mark}" if self.hypervisor_types else f"{name}, found by envinspect"
-                answer = Answer.HOLDS if mark in self.holds else Answer.FAILS
-                found.append(
-                    Finding(answer, "this machine", text, 1, note=f"confidence: {layer.get('confidence', 'not told')}")
-                )
-        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,36 +136,3 @@ class Anyhow:
             for finding in rule.judge(results).findings
         )
         return Outcome(own.weighed, (*own.findings, *extra), own.missing, own.failing)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Things that were found support; nothing found says nothing, for they may be elsewhere."""
-
-    experiment: Experiment
-    metrics: tuple[str, ...]
-    bias: TcgBias = TcgBias.NONE
-
-    def describe(self) -> str:
-        """Return the test in words."""
-        return f"{' and '.join(words(each) for each in self.metrics)}, at least one each"
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return what must have been looked for."""
-        return tuple(Need(self.experiment, metric, "host") for metric in self.metrics)
-
-    def judge(self, results: Results) -> Outcome:
-        """Hold each count against 0."""
-        found = []
-        for metric in self.metrics:
-            for series in results.find(self.experiment, metric):
-                seen = max(series.values)
-                answer = Answer.HOLDS if seen > 0 else Answer.OPEN
-                text = f"{words(metric)}: {units.quantity(seen, series.unit)}"
-                found.append(
-                    Finding(answer, series.key.label, text, 1, None, "; ".join(series.details[:3]), (series.key,))
-                )
-        held = {finding.keys[0].phase for finding in found if finding.answer is Answer.HOLDS}
-        if not held.issuperset(self.metrics):
-            return Outcome(None, tuple(found), self.needs())
-        return Outcome(Weighed(Answer.HOLDS), tuple(found))

@@ -1,17 +1,132 @@
 """Claims on what an instance costs its host in memory and CPU, and on giving it back."""
 
-from envbench.phases import Experiment, Phase
-from envreport.claims.architecture import WSL_REMEDY, WSL_VERSIONS
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median as middle
+
+from envbench.phases import Experiment, Phase, Unit
+from envbench.samples import variant_keys, variant_text
+from envreport import backends, units
+from envreport.backends import Side
 from envreport.claims.combine import Anyhow, all_of
-from envreport.claims.model import Claim, Theme
-from envreport.claims.rules import C, Exact, ExactRatio, H, Observation, Ratio, V, W
-from envreport.claims.special import Slopes
-from envreport.claims.verdict import Quantifier, Relation, TcgBias
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
+from envreport.claims.references import WSL_REMEDY, WSL_VERSIONS
+from envreport.claims.rules import (
+    C,
+    Exact,
+    ExactRatio,
+    H,
+    Observation,
+    Ratio,
+    V,
+    W,
+    conclude,
+    side_words,
+)
+from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
+from envreport.results import Results, RungKey, Series
+from envreport.statistics import estimates
+from envreport.statistics.estimates import Estimate
 
 M, WSL = Experiment.MEMORY, Experiment.WSL
 DIRECTION = "Equal cost is a ratio of 1; the direction is what the documents claim."
 SMAPS = "https://docs.kernel.org/filesystems/proc.html (smaps_rollup: Pss)"
 SOME = Quantifier.SOME
+
+
+APART = 2.0
+
+
+def density_slopes(results: Results, metric: str) -> dict[RungKey, tuple[Estimate, tuple[Series, ...]]]:
+    """Return for each rung the slope of a metric over the number of instances, from all steps of one mode together."""
+    steps: dict[RungKey, list[Series]] = defaultdict(list)
+    for series in results.find(Experiment.DENSITY, metric, usual=False):
+        keys = variant_keys(series.key.variant)
+        if keys.get("n", "").isdigit():
+            rest = variant_text({name: value for name, value in keys.items() if name != "n"})
+            steps[RungKey(series.key.backend, rest, series.key.profile)].append(series)
+    found = {}
+    for rung, parts in steps.items():
+        points = [(float(variant_keys(part.key.variant)["n"]), value) for part in parts for value in part.values]
+        estimate = estimates.slope([x for x, _ in points], [y for _, y in points])
+        if estimate is not None:
+            found[rung] = (estimate, tuple(parts))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """Memory of each further instance: a VM's must be more than a container's, interval against interval."""
+
+    bias: TcgBias = TcgBias.TOWARDS
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return (
+            "slope of memory over the number of instances: the VM's interval lies above the container's "
+            f"(with too few steps for an interval: every step costs the VM {APART:g} times the "
+            "container's dearest step)"
+        )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(Experiment.DENSITY, "memory_n", side_words(sides)) for sides in (V, C))
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare every VM with every container that was started in the same mode."""
+        slopes = density_slopes(results, "memory_n")
+        found = []
+        for vm, (steep, parts) in slopes.items():
+            for container, (flat, others) in slopes.items():
+                same = vm.profile == container.profile and _mode(vm) == _mode(container)
+                if same and results.side(vm) is Side.VM and results.side(container) is Side.CONTAINER:
+                    costs = (units.estimate_text(each, Unit.BYTES) for each in (steep, flat))
+                    text = f"{' against '.join(costs)} for each further one"
+                    about = f"{_rung_label(vm)} against {_rung_label(container)}"
+                    keys = tuple(part.key for part in (*parts, *others))
+                    accel = backends.accelerator(vm.variant) or ""
+                    answer, note = _above(steep, flat), ""
+                    if answer is Answer.OPEN:
+                        answer, note = _apart(steps_of(parts), steps_of(others))
+                    found.append(Finding(answer, about, text, min(steep.n, flat.n), accel, note, keys))
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+
+def steps_of(parts: Sequence[Series]) -> list[float]:
+    """Return the cost of one instance more between each two neighbouring steps."""
+    points = sorted((float(variant_keys(part.key.variant)["n"]), middle(part.values)) for part in parts)
+    return [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in pairwise(points) if x2 > x1]
+
+
+def _apart(upper: Sequence[float], lower: Sequence[float]) -> tuple[Answer, str]:
+    """Judge a few steps by distance alone: no overlap, and a factor between the nearest two."""
+    if min(len(upper), len(lower)) < 2:
+        return Answer.OPEN, "too few steps"
+    note = f"judged by {len(upper)} and {len(lower)} steps that lie apart: too few for an interval"
+    if min(upper) > APART * max(0.0, *lower) and min(upper) > 0:
+        return Answer.HOLDS, note
+    if min(lower) > APART * max(0.0, *upper) and min(lower) > 0:
+        return Answer.FAILS, note
+    return Answer.OPEN, "steps overlap"
+
+
+def _mode(rung: RungKey) -> str:
+    return variant_keys(rung.variant).get("mode", "")
+
+
+def _rung_label(rung: RungKey) -> str:
+    return backends.label(*rung)
+
+
+def _above(upper: Estimate, lower: Estimate) -> Answer:
+    if upper.interval is None or lower.interval is None:
+        return Answer.OPEN
+    if upper.interval.low > lower.interval.high:
+        return Answer.HOLDS
+    return Answer.FAILS if upper.interval.high < lower.interval.low else Answer.OPEN
+
 
 CLAIMS = (
     Claim(

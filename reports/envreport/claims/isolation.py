@@ -1,9 +1,9 @@
 """Claims on what an instance can see and do outside itself."""
 
 from envbench.phases import Experiment
-from envreport.claims.architecture import NAMESPACES, WSL_REMEDY
 from envreport.claims.combine import Anyhow, all_of, observe
 from envreport.claims.model import Claim, Theme
+from envreport.claims.references import NAMESPACES, WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, V, W
 from envreport.claims.verdict import Relation
 

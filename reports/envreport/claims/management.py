@@ -1,13 +1,52 @@
 """Claims on carrying, storing and managing."""
 
+from dataclasses import dataclass
+
 from envbench.phases import Experiment
-from envreport.claims.architecture import WSL_REMEDY
-from envreport.claims.combine import Anyhow, Seen, all_of, observe
-from envreport.claims.model import Claim, Theme
+from envreport import units
+from envreport.claims.combine import Anyhow, all_of, observe
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
+from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W
-from envreport.claims.verdict import Relation, TcgBias, Verdict
+from envreport.claims.verdict import Answer, Relation, TcgBias, Verdict, Weighed
+from envreport.figures import words
+from envreport.results import Results
 
 P = Experiment.PORTABILITY
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Things that were found support; nothing found says nothing, for they may be elsewhere."""
+
+    experiment: Experiment
+    metrics: tuple[str, ...]
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"{' and '.join(words(each) for each in self.metrics)}, at least one each"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been looked for."""
+        return tuple(Need(self.experiment, metric, "host") for metric in self.metrics)
+
+    def judge(self, results: Results) -> Outcome:
+        """Hold each count against 0."""
+        found = []
+        for metric in self.metrics:
+            for series in results.find(self.experiment, metric):
+                seen = max(series.values)
+                answer = Answer.HOLDS if seen > 0 else Answer.OPEN
+                text = f"{words(metric)}: {units.quantity(seen, series.unit)}"
+                found.append(
+                    Finding(answer, series.key.label, text, 1, None, "; ".join(series.details[:3]), (series.key,))
+                )
+        held = {finding.keys[0].phase for finding in found if finding.answer is Answer.HOLDS}
+        if not held.issuperset(self.metrics):
+            return Outcome(None, tuple(found), self.needs())
+        return Outcome(Weighed(Answer.HOLDS), tuple(found))
+
 
 CLAIMS = (
     Claim(

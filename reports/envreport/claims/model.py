@@ -1,6 +1,6 @@
 """What a claim is, and what a run can say about it; data only, see `rules` for how figures are drawn from rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -40,6 +40,11 @@ class Finding:
     estimate: Estimate | None = None
     unit: Unit | None = None
     bound: float | None = None
+
+
+def with_answer(finding: Finding, answer: Answer, note: str = "") -> Finding:
+    """Return the finding with another answer and note."""
+    return replace(finding, answer=answer, note=note)
 
 
 @dataclass(frozen=True, slots=True)

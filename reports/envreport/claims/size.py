@@ -1,14 +1,135 @@
 """Claims on how large the artefacts are, and why."""
 
+from dataclasses import dataclass
+from statistics import median as middle
+
 from envbench.phases import Experiment, Unit
+from envreport import backends, units
 from envreport.claims.combine import Anyhow, all_of
-from envreport.claims.model import Claim, Theme
-from envreport.claims.rules import C, Exact, V
-from envreport.claims.special import ImageContents, SizeShare
-from envreport.claims.verdict import Relation
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
+from envreport.claims.rules import C, Exact, V, accelerator_of, conclude, find, pairs, side_words, unpaired
+from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
+from envreport.figures import words
+from envreport.results import Results, Series
 
 Z = Experiment.SIZE
 GB = 1e9
+
+
+MAJORITY = 0.5
+
+
+SCRIPT_BYTES = 64 * 1024
+"""A start script is smaller than this; every init system and package manager is larger."""
+OS_ITEMS = ("item.kernel", "item.modules", "item.init", "item.package_manager")
+OWN_TREE = "the minimal payload is a tree of our own"
+FILESYSTEM = "item.filesystem"
+KERNEL_ITEMS = ("item.kernel", "item.initramfs", "item.modules", "item.boot")
+
+
+@dataclass(frozen=True, slots=True)
+class SizeShare:
+    """What kernel, initramfs, modules and boot files make of what a VM's files add to a container's.
+
+    Files against files: a disk's own filesystem (journal, inodes, ends of blocks) is no part of either, for a
+    container's files lie in a filesystem too, the host's, and nobody counts that for the container.
+    """
+
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return (
+            "container has no kernel, and kernel + initramfs + modules + boot files are > 50 % of "
+            "what the VM's files add to the container's"
+        )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(Experiment.SIZE, "item.kernel", side_words(sides)) for sides in (V, C))
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare every pair with the same payload."""
+        vms, containers = (find(results, Experiment.SIZE, "item.kernel", sides) for sides in (V, C))
+        found = [self._finding(results, vm, container) for vm, container in pairs(vms, containers)]
+        return conclude(found, Quantifier.AGREE, self.bias, unpaired(self.needs(), vms, containers))
+
+    def _finding(self, results: Results, vm: Series, container: Series) -> Finding:
+        there, here = (_items(results, each) for each in (vm, container))
+        filesystem = there.pop(FILESYSTEM, 0) - here.pop(FILESYSTEM, 0)
+        about, added = f"{vm.key.label} against {container.key.label}", sum(there.values()) - sum(here.values())
+        accel, keys = accelerator_of(results, vm, container), (vm.key, container.key)
+        if added <= 0:
+            return Finding(Answer.FAILS, about, "the VM's files are no more", 1, accel, "", keys)
+        kernel, inside = sum(there.get(name, 0) for name in KERNEL_ITEMS), here["item.kernel"]
+        part, whole = units.quantity(kernel, Unit.BYTES), units.quantity(added, Unit.BYTES)
+        text = f"{part} of {whole} more in files ({units.percent(kernel / added)})"
+        if filesystem > 0:
+            text += f"; the disk's own filesystem takes another {units.quantity(filesystem, Unit.BYTES)}"
+        holds = kernel / added > MAJORITY and inside == 0
+        note = "" if inside == 0 else "the container image holds a kernel too"
+        return Finding(Answer.HOLDS if holds else Answer.FAILS, about, text, 1, accel, note, keys)
+
+
+def _items(results: Results, like: Series) -> dict[str, float]:
+    """Return the bytes of every class that an artefact was itemised into."""
+    of_rung = (each for key, each in results.series.items() if key._replace(phase="") == like.key._replace(phase=""))
+    return {
+        each.key.phase: middle(each.values) for each in of_rung if each.key.phase.startswith("item.") and each.values
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContents:
+    """Whether images with a userland hold parts of an operating system beside the app and its libraries.
+
+    The minimal payload is a tree of our own with nothing else in it, and so says nothing about usual images.
+    """
+
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return (
+            f"{', '.join(words(item).removesuffix(' in the artefact') for item in OS_ITEMS)} of an image with a "
+            f"userland together < {units.quantity(SCRIPT_BYTES, Unit.BYTES)}"
+        )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (Need(Experiment.SIZE, "item.package_manager", "a container image with a userland"),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Add up what belongs to an OS in each image; a minimal one is shown and decides nothing."""
+        found = [
+            finding
+            for disk in find(results, Experiment.SIZE, "disk", C)
+            if (finding := self._finding(results, disk)) is not None
+        ]
+        deciding = [each for each in found if each.answer is not Answer.OPEN]
+        if not deciding:
+            return Outcome(None, tuple(found), self.needs())
+        weighed = conclude(deciding, Quantifier.ALL, self.bias, self.needs()).weighed
+        return Outcome(weighed, tuple(found))
+
+    def _finding(self, results: Results, disk: Series) -> Finding | None:
+        parts = {item: size for item in OS_ITEMS if (size := _single(results, disk, item)) is not None}
+        if not parts:
+            return None
+        total, whole = sum(parts.values()), middle(disk.values)
+        held = ", ".join(words(item).removesuffix(" in the artefact") for item, size in parts.items() if size)
+        share = f" ({units.percent(total / whole)})" if whole else ""
+        text = f"{units.quantity(total, Unit.BYTES)} of {units.quantity(whole, Unit.BYTES)}{share} belong to an OS"
+        if disk.key.profile in {"", backends.USUAL_PROFILE}:
+            return Finding(Answer.OPEN, disk.key.label, text, 1, note=f"shown, decides nothing: {OWN_TREE}")
+        answer = Answer.HOLDS if total < SCRIPT_BYTES else Answer.FAILS
+        return Finding(answer, disk.key.label, text, 1, note=held, keys=(disk.key,))
+
+
+def _single(results: Results, like: Series, metric: str) -> float | None:
+    series = results.series.get(like.key._replace(phase=metric))
+    return middle(series.values) if series and series.values else None
+
 
 CLAIMS = (
     Claim(

@@ -1,14 +1,134 @@
 """Claims on how fast work runs once an instance is up."""
 
-from envbench.phases import Experiment
-from envreport.claims.architecture import WSL_REMEDY
-from envreport.claims.model import Claim, Theme
-from envreport.claims.rules import C, Ratio, V, W
-from envreport.claims.special import NativeSpeed, Slower
-from envreport.claims.verdict import TcgBias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from envbench.phases import Experiment, Unit
+from envreport import units
+from envreport.backends import Side
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_answer
+from envreport.claims.references import WSL_REMEDY
+from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs, side_words
+from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, compare
+from envreport.figures import words
+from envreport.results import Results, Series
+from envreport.statistics import estimates
+from envreport.statistics.estimates import Equivalence, Estimate
 
 MARGIN = "±5 %: below it, hosts of the same make differ by as much. Test: Schuirmann 1987, doi:10.1007/BF01068419"
 OPPOSED = "D3 and D4 say little or no overhead; D1 says that containers do not run at bare-metal speed."
+
+
+EQUIVALENCE_MARGIN = 0.05
+SPEED_METRICS: Mapping[str, bool] = {
+    "cpu_int": True,
+    "cpu_float": True,
+    "cpu_crypto": True,
+    "memory_bandwidth": True,
+    "memory_latency": False,
+    "syscall": True,
+    "context_switch": True,
+    "process_create": True,
+    "disk_seq_read": True,
+    "disk_rand_read": True,
+    "disk_fsync": True,
+    "net_loopback": True,
+}
+"""Metric → whether higher is faster."""
+
+
+def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | None:
+    """Return how long the subject takes as a multiple of the reference.
+
+    Above 1 is slower, whichever way the metric counts.
+    """
+    if SPEED_METRICS.get(metric, True):
+        return estimates.ratio(reference.rounds, subject.rounds)
+    return estimates.ratio(subject.rounds, reference.rounds)
+
+
+def speed_findings(
+    results: Results, over: tuple[Side, ...], under: tuple[Side, ...]
+) -> Iterator[tuple[Estimate, Finding]]:
+    """Yield the slow-down of every speed metric, with an open finding that a rule completes."""
+    for metric in SPEED_METRICS:
+        subjects, references = (find(results, Experiment.SPEED, metric, sides) for sides in (over, under))
+        for subject, reference in pairs(subjects, references):
+            ratio = speed_ratio(metric, subject, reference)
+            if ratio is not None:
+                about = f"{words(metric)}, {subject.key.label} against {reference.key.label}"
+                accel = accelerator_of(results, subject, reference)
+                text = units.estimate_text(ratio, Unit.RATIO, 1.0)
+                keys = (subject.key, reference.key)
+                yield ratio, Finding(Answer.OPEN, about, text, ratio.n, accel, "", keys, ratio, Unit.RATIO, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeSpeed:
+    """Containers against the host, metric by metric, within 1 ± margin.
+
+    `native` False asks the opposite of the same figures.
+    """
+
+    native: bool
+    margin: float = EQUIVALENCE_MARGIN
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        test = f"95 % interval of the slow-down against the host within 1 ± {self.margin:g} for every speed metric"
+        return (
+            test
+            if self.native
+            else f"slow-down against the host with its whole interval, for some speed metric, > {1 + self.margin:g}"
+        )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(Experiment.SPEED, "speed metrics", side_words(sides)) for sides in (C, H))
+
+    def judge(self, results: Results) -> Outcome:
+        """One metric that is slower beyond the margin decides; being the same takes all of them."""
+        found = [self._finding(ratio, finding) for ratio, finding in speed_findings(results, C, H)]
+        return conclude(found, Quantifier.ALL if self.native else Quantifier.SOME, self.bias, self.needs())
+
+    def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
+        same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
+        match estimates.equivalence(ratio, self.margin):
+            case Equivalence.SAME:
+                return with_answer(finding, same, "the same within the margin")
+            case Equivalence.DIFFERENT if ratio.value > 1:
+                return with_answer(finding, slower, "slower beyond the margin")
+            case Equivalence.DIFFERENT:
+                return with_answer(finding, Answer.OPEN, "faster than the host: not explained, decides nothing")
+            case Equivalence.UNDECIDED:
+                return with_answer(finding, Answer.OPEN, "the interval reaches over the margin")
+
+
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """One kind of rung against another, metric by metric: slower holds where the slow-down's interval lies above 1."""
+
+    over: tuple[Side, ...]
+    under: tuple[Side, ...]
+    bias: TcgBias = TcgBias.TOWARDS
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"slow-down of {side_words(self.over)} against {side_words(self.under)} > 1 for every speed metric"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return tuple(Need(Experiment.SPEED, "speed metrics", side_words(sides)) for sides in (self.over, self.under))
+
+    def judge(self, results: Results) -> Outcome:
+        """Compare metric by metric; metrics that disagree leave it open."""
+        found = [
+            with_answer(finding, compare(ratio.interval, Relation.MORE, 1.0))
+            for ratio, finding in speed_findings(results, self.over, self.under)
+        ]
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
 
 CLAIMS = (
     Claim(

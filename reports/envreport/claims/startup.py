@@ -1,13 +1,83 @@
 """Claims on start-up: how long, how much longer, and why."""
 
-from envbench.phases import Experiment, Phase
-from envreport.claims.model import Claim, Theme
-from envreport.claims.rules import C, Ratio, Threshold, V
-from envreport.claims.special import KernelShare
-from envreport.claims.verdict import Relation, TcgBias
+from collections import defaultdict
+from dataclasses import dataclass
+
+from envbench.phases import Experiment, Phase, Unit
+from envreport import units
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
+from envreport.claims.rules import (
+    C,
+    Ratio,
+    Threshold,
+    V,
+    accelerator_of,
+    conclude,
+    find,
+)
+from envreport.claims.verdict import Quantifier, Relation, TcgBias, compare
+from envreport.results import Results, Series
+from envreport.statistics import estimates
 
 S = Experiment.STARTUP
 SECOND, MS = 1e9, 1e6
+
+
+MAJORITY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class KernelShare:
+    """Firmware's and kernel's share of each VM start: "because it boots a kernel" holds if that is more than half."""
+
+    bias: TcgBias = TcgBias.TOWARDS
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return "median share of firmware and kernel in each start of a VM > 50 %"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (Need(Experiment.STARTUP, Phase.KERNEL, "VM"), Need(Experiment.STARTUP, Phase.READY, "VM"))
+
+    def judge(self, results: Results) -> Outcome:
+        """Divide start by start, so that the share has an interval of its own."""
+        found = []
+        for ready in find(results, Experiment.STARTUP, Phase.READY, V):
+            shares = kernel_shares(results, ready)
+            estimate = estimates.median(shares)
+            if estimate is None:
+                continue
+            interval = estimate.interval
+            limits = f"[{units.percent(interval.low)}, {units.percent(interval.high)}]" if interval else "no interval"
+            text = f"{units.percent(estimate.value)} {limits}, n = {estimate.n}"
+            answer = compare(interval, Relation.MORE, MAJORITY)
+            accel = accelerator_of(results, ready)
+            found.append(
+                Finding(
+                    answer, ready.key.label, text, len(shares), accel, "", (ready.key,), estimate, Unit.RATIO, MAJORITY
+                )
+            )
+        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+
+
+def kernel_shares(results: Results, ready: Series) -> list[float]:
+    """Return (firmware + kernel) / ready of every start that has a kernel stretch.
+
+    A missing firmware stretch is part of neither.
+    """
+    stretches: dict[int, dict[Phase, float]] = defaultdict(dict)
+    for phase in (Phase.FIRMWARE, Phase.KERNEL):
+        series = results.series.get(ready.key._replace(phase=phase))
+        for row in series.good if series else ():
+            stretches[row.order][phase] = float(row.value or 0)
+    totals = {row.order: float(row.value or 0) for row in ready.good}
+    return [
+        sum(stretches[order].values()) / total
+        for order, total in totals.items()
+        if total > 0 and Phase.KERNEL in stretches.get(order, {})
+    ]
+
 
 CLAIMS = (
     Claim(

@@ -5,7 +5,7 @@ from statistics import median
 from envbench.phases import Experiment, Unit
 from envbench.samples import variant_keys
 from envreport import backends, units
-from envreport.claims.special import density_slopes
+from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import detail_table, mark, not_part, rung_table, series_table, spoken

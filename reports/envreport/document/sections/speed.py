@@ -4,7 +4,7 @@ from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import Side
 from envreport.claims.rules import pairs
-from envreport.claims.special import SPEED_METRICS, speed_ratio
+from envreport.claims.speed import SPEED_METRICS, speed_ratio
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import not_part, series_table

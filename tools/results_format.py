@@ -7,7 +7,7 @@ from envbench.phases import METRICS, Phase
 from envreport.figures import words
 from envreport.statistics.summary import COLUMNS
 
-RESULTS_FORMAT = Path(__file__).resolve().parents[2] / "docs" / "results-format.md"
+RESULTS_FORMAT = Path(__file__).resolve().parents[1] / "docs" / "results-format.md"
 HEADING = "## Phases and metrics"
 
 
