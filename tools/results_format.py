@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from envbench.phases import METRICS, Phase
-from envreport.figures import words
+from envbench.metrics import METRICS
 from envreport.statistics.summary import COLUMNS
 
 RESULTS_FORMAT = Path(__file__).resolve().parents[1] / "docs" / "results-format.md"
@@ -19,8 +18,6 @@ def metrics_markdown() -> str:
 def _metrics() -> Iterator[str]:
     yield "| metric | experiment | unit | better | meaning |"
     yield "| --- | --- | --- | --- | --- |"
-    for phase in Phase:
-        yield f"| `{phase}` | startup | ns | lower | {words(phase)} |"
     for name, metric in METRICS.items():
         yield f"| `{name}` | {metric.experiment} | {metric.unit} | {metric.better} | {metric.meaning} |"
 

@@ -1,21 +1,21 @@
-"""Runs against each other: per rung a ratio with interval and one of four verdicts.
+"""Runs against each other: for each backend and compared metric a change, with the interval that it rests on.
 
-What is not comparable is refused with reasons.
+Runs on unlike machines are refused with the reasons, or what differs is said above the figures.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from envbench.phases import Experiment, Phase, Unit
+from envbench.metrics import MARGIN_RATIO, Metric, Shown, metric, metrics_of, words
+from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import label
 from envreport.results import Results, RungKey, Series
 from envreport.statistics import estimates
-
-MARGIN = 0.05
-"""Within ± this share two runs are the same for practical use."""
+from envreport.statistics.estimates import Estimate, Interval
 
 
 class Change(StrEnum):
@@ -23,8 +23,20 @@ class Change(StrEnum):
 
     FASTER = "faster"
     SLOWER = "slower"
+    LESS = "less"
+    MORE = "more"
     SAME = "same"
     INCONCLUSIVE = "inconclusive"
+    MISSING = "missing"
+    """Only one of the runs has the figure; the note says why."""
+
+
+class Missing(StrEnum):
+    """Which of the two runs does not have a figure."""
+
+    NEITHER = "neither"
+    OLDER = "older"
+    NEWER = "newer"
 
 
 class NotComparableError(ValueError):
@@ -33,45 +45,102 @@ class NotComparableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One rung in two runs. `ratio` is newer over older; None where a side has nothing."""
+    """One metric of one backend in two runs.
+
+    `ratio` is newer over older: without an interval for what is counted, None where a side has nothing or is 0.
+    """
 
     rung: RungKey
-    older: estimates.Estimate | None
-    newer: estimates.Estimate | None
-    ratio: estimates.Estimate | None
+    metric: str
+    older: Estimate | None
+    newer: Estimate | None
+    ratio: Estimate | None
     change: Change
     note: str = ""
+    missing: Missing = Missing.NEITHER
+    failed: bool = False
+    """The figure is missing because the starts failed."""
 
     @property
     def name(self) -> str:
-        """The rung in words."""
+        """The backend in words."""
         return label(*self.rung)
 
+    @property
+    def figures(self) -> str:
+        """Both figures and their ratio in words, or why there is none."""
+        unit = metric(self.metric).unit
+        before, after = (units.quantity(one.value if one else None, unit) for one in (self.older, self.newer))
+        ratio = units.estimate_text(self.ratio, Unit.RATIO, 1.0) if self.ratio and self.ratio.interval else ""
+        return f"{before} → {after}  {self.note or ratio}".rstrip()
 
-def change_of(ratio: estimates.Estimate | None, margin: float = MARGIN) -> Change:
-    """Return what an interval of newer over older says.
+    @property
+    def is_below_floor(self) -> bool:
+        """Whether the change is too small to matter, whatever its ratio."""
+        if self.older is None or self.newer is None:
+            return False
+        return abs(self.newer.value - self.older.value) <= metric(self.metric).floor
 
-    Same within the margin, else faster or slower if it excludes 1.
-    """
+    def worsening(self) -> Interval | None:
+        """Return how many times worse the newer run is: 1 is the same; a count has limits that are equal."""
+        if self.older is None or self.newer is None:
+            return None
+        row = metric(self.metric)
+        if not row.sampled:
+            worse, better = (self.older, self.newer) if row.better == "higher" else (self.newer, self.older)
+            times = worse.value / better.value if better.value else (1.0 if not worse.value else float("inf"))
+            return Interval(times, times, 1.0)
+        if self.ratio is None or self.ratio.interval is None:
+            return None
+        limits = self.ratio.interval
+        if row.better == "higher":
+            return Interval(1 / limits.high, 1 / limits.low, limits.coverage) if limits.low > 0 else None
+        return limits
+
+
+def change_of(ratio: Estimate | None, row: Metric) -> Change:
+    """Return what an interval of newer over older says: same within the metric's margin, else which way it went."""
     if ratio is None or ratio.interval is None:
         return Change.INCONCLUSIVE
-    if estimates.equivalence(ratio, margin) is estimates.Equivalence.SAME:
+    if estimates.equivalence(ratio, row.margin_ratio) is estimates.Equivalence.SAME:
         return Change.SAME
     if ratio.interval.low > 1:
-        return Change.SLOWER
-    return Change.FASTER if ratio.interval.high < 1 else Change.INCONCLUSIVE
+        return _direction(row, more=True)
+    return _direction(row, more=False) if ratio.interval.high < 1 else Change.INCONCLUSIVE
 
 
-CONDITIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+def _direction(row: Metric, *, more: bool) -> Change:
+    if row.unit is Unit.NS:
+        return Change.SLOWER if more else Change.FASTER
+    if row.unit is Unit.PER_S:
+        return Change.FASTER if more else Change.SLOWER
+    return Change.MORE if more else Change.LESS
+
+
+CONDITIONS: Mapping[str, Sequence[Sequence[str]]] = {
     "payload": (("payload",),),
     "accelerator": (("accelerator", "used"),),
     "CPU": (("host", "host", "cpu_brand"), ("host", "host", "cpu"), ("host", "host", "architecture")),
 }
-"""What must be equal, and where in run.json it stands."""
+"""What must be recorded and equal, and where in run.json it stands."""
+MACHINE: Mapping[str, Sequence[Sequence[str]]] = {
+    "CPUs that may be used": (("host", "resources", "cpus"),),
+    "layers around the machine": (("host", "layers"),),
+}
+"""What must be equal where both runs record it."""
+SAID: Mapping[str, Sequence[Sequence[str]]] = {
+    "memory": (("host", "resources", "memory_bytes"),),
+    "kernel release": (("host", "host", "kernel"),),
+    "cgroup version": (("host", "resources", "cgroup_version"),),
+    "engine versions": (("engines",),),
+}
+"""What may differ, and is said above every figure where it does."""
+VOLATILE = ("path", "mhz", "time", "evidence", "confidence", "engine_id")
+"""Keys whose values differ between runs on one machine."""
 
 
 def _without_vms(run: Results) -> bool:
-    used = run.get("backends", "used", default=())
+    used = run.records("backends", "used")
     return bool(used) and not any(backend.get("is_vm") for backend in used)
 
 
@@ -82,24 +151,48 @@ def obstacles(older: Results, newer: Results) -> list[str]:
     """
     reasons = []
     for name, paths in CONDITIONS.items():
-        before, after = (_stable([run.get(*path) for path in paths]) for run in (older, newer))
+        before, after = _recorded(older, paths), _recorded(newer, paths)
         if not any(before) and not any(after):
             if name == "accelerator" and _without_vms(older) and _without_vms(newer):
                 continue
             reasons.append(f"{name} is recorded in neither run")
         elif before != after:
-            reasons.append(f"{name} differs")
-    return reasons
+            reasons.append(_differs(name, before, after))
+    return reasons + _differing(older, newer, MACHINE)
+
+
+def differences(older: Results, newer: Results) -> list[str]:
+    """Return what else differs between the machines of two runs: no reason to refuse, and never kept silent."""
+    return _differing(older, newer, SAID)
+
+
+def _differing(older: Results, newer: Results, table: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
+    pairs = {name: (_recorded(older, paths), _recorded(newer, paths)) for name, paths in table.items()}
+    return [_differs(name, *pair) for name, pair in pairs.items() if all(map(any, pair)) and pair[0] != pair[1]]
+
+
+def _recorded(run: Results, paths: Sequence[Sequence[str]]) -> list[Any]:
+    return [_stable(run.get(*path)) for path in paths]
+
+
+def _differs(name: str, before: Sequence[Any], after: Sequence[Any]) -> str:
+    """Return what differs with both values where they are short enough to read."""
+    pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    shown = [_shown(each) for each in pairs[0]]
+    return f"{name} differs" + (f" ({shown[0]}, then {shown[1]})" if all(shown) else "")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
+        return " in ".join(str(each.get("name", each.get("id", "?"))) for each in reversed(value)) or "bare metal"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 and not isinstance(value, Mapping) else ""
 
 
 def _stable(value: Any) -> Any:
     """Drop what differs between runs of the same thing: paths, times, clock speeds."""
     if isinstance(value, Mapping):
-        return {
-            key: _stable(each)
-            for key, each in value.items()
-            if not any(word in str(key) for word in ("path", "mhz", "time"))
-        }
+        return {key: _stable(each) for key, each in value.items() if not any(word in str(key) for word in VOLATILE)}
     if isinstance(value, list):
         return [_stable(each) for each in value]
     return value
@@ -116,47 +209,73 @@ def require_comparable(older: Results, newer: Results) -> None:
 
 
 def compare(older: Results, newer: Results) -> tuple[Comparison, ...]:
-    """Compare the time to ready of every rung that either run has."""
-    before, after = (_ready(run) for run in (older, newer))
-    return tuple(_compare(rung, before.get(rung), after.get(rung)) for rung in dict.fromkeys((*before, *after)))
+    """Compare every metric that is meant for it, of every backend that either run has."""
+    found = []
+    for experiment in Experiment:
+        for name in metrics_of(experiment, Shown.COMPARED):
+            before, after = (_series(run, experiment, name) for run in (older, newer))
+            keys = dict.fromkeys((*before, *after))
+            found += [_compare(key, name, (older, before.get(key)), (newer, after.get(key))) for key in keys]
+    return tuple(each for each in found if each is not None)
 
 
-def _ready(results: Results) -> dict[RungKey, Series]:
-    return {each.key.rung: each for each in results.find(Experiment.STARTUP, Phase.READY, usual=False)}
+def _series(results: Results, experiment: Experiment, name: str) -> dict[RungKey, Series]:
+    return {
+        key.rung: series
+        for key, series in results.series.items()
+        if key.experiment is experiment and key.phase == name and (series.values or series.rows)
+    }
 
 
-def _compare(rung: RungKey, older: Series | None, newer: Series | None) -> Comparison:
-    before, after = (estimates.median(each.values) if each else None for each in (older, newer))
-    if older is None or newer is None:
-        return Comparison(
-            rung, before, after, None, Change.INCONCLUSIVE, f"only in the {'newer' if older is None else 'older'} run"
-        )
-    ratio = estimates.ratio(newer.rounds, older.rounds, paired=False)
-    return Comparison(rung, before, after, ratio, change_of(ratio))
+Side = tuple[Results, Series | None]
+
+
+def _compare(rung: RungKey, name: str, older: Side, newer: Side) -> Comparison | None:
+    before, after = (
+        estimates.median(series.values) if series and series.values else None for _, series in (older, newer)
+    )
+    row = metric(name)
+    if before is None and after is None:
+        return None
+    if before is None or after is None:
+        results, which = (older[0], Missing.OLDER) if before is None else (newer[0], Missing.NEWER)
+        failure = results.failure(row.experiment, rung)
+        note = f"{failure} in the {which} run" if failure else f"not measured in the {which} run"
+        return Comparison(rung, name, before, after, None, Change.MISSING, note, which, bool(failure))
+    if not row.sampled:
+        same = before.value == after.value
+        change = Change.SAME if same else _direction(row, more=after.value > before.value)
+        return Comparison(rung, name, before, after, None, change)
+    rounds = [series.rounds if series else {} for _, series in (newer, older)]
+    ratio = estimates.ratio(*rounds, paired=False)
+    failure = newer[0].failure(row.experiment, rung)
+    return Comparison(rung, name, before, after, ratio, change_of(ratio, row), failure)
 
 
 def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterator[str]:
     """Yield the comparison of each run with the first, as text. Raises NotComparableError unless `force`."""
     oldest, *others = runs
-    changes: set[Change] = set()
+    inconclusive = False
     for run in others:
         if not force:
             require_comparable(oldest, run)
-        yield f"Time to ready, {_run_name(oldest)} → {_run_name(run)}"
+        yield f"{_run_name(oldest)} → {_run_name(run)}"
         if force:
             yield from (f"  forced although {reason}" for reason in obstacles(oldest, run))
+        yield from (f"  mind that the {reason}" for reason in differences(oldest, run))
         compared = compare(oldest, run)
+        if not compared:
+            yield "  neither run has a figure that is compared between runs"
         width = max((len(each.name) for each in compared), default=0)
-        yield from (f"  {each.name:<{width}}  {each.change:<12}  {_figures(each)}" for each in compared)
-        changes.update(each.change for each in compared if each.ratio)
-    if Change.INCONCLUSIVE in changes:
-        margin = units.percent(MARGIN)
+        for name in dict.fromkeys(each.metric for each in compared):
+            yield f"  {words(name)}"
+            for each in compared:
+                if each.metric == name:
+                    yield f"    {each.name:<{width}}  {each.change:<12}  {each.figures}"
+        inconclusive |= any(each.change is Change.INCONCLUSIVE for each in compared)
+    if inconclusive:
+        margin = units.percent(MARGIN_RATIO)
         yield f"inconclusive: the interval of the ratio holds 1 and reaches beyond ±{margin}; more starts narrow it"
-
-
-def _figures(each: Comparison) -> str:
-    before, after = (units.quantity(one.value if one else None, Unit.NS) for one in (each.older, each.newer))
-    return f"{before:>7} → {after:>7}  {each.note or units.estimate_text(each.ratio, Unit.RATIO, 1.0)}"
 
 
 def _run_name(run: Results) -> str:

@@ -17,47 +17,47 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from envbench.phases import Experiment, Phase, Unit, metric
+from envbench.metrics import METRICS, metric, words
+from envbench.phases import Unit
 from envbench.samples import variant_keys
 from envreport import units
 from envreport.claims.rules import quantile_with_failures
 from envreport.claims.verdict import Answer, Relation, compare, compare_exact
+from envreport.compare import Comparison, Missing, differences, require_comparable
 from envreport.compare import compare as compare_runs
-from envreport.compare import require_comparable
 from envreport.results import Results, Series, load
+from envreport.units import nearest, read_bound
 
-UNITS: dict[str, tuple[Unit, float]] = {
-    "ns": (Unit.NS, 1),
-    "us": (Unit.NS, 1e3),
-    "µs": (Unit.NS, 1e3),
-    "ms": (Unit.NS, 1e6),
-    "s": (Unit.NS, 1e9),
-    "min": (Unit.NS, 60e9),
-    "B": (Unit.BYTES, 1),
-    "KiB": (Unit.BYTES, 2**10),
-    "MiB": (Unit.BYTES, 2**20),
-    "GiB": (Unit.BYTES, 2**30),
-    "%": (Unit.RATIO, 0.01),
-}
 QUANTILES = {"median": 0.5, "p5": 0.05, "p25": 0.25, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 EXACT = ("min", "max")
 FAILED = "failed"
-EXACT_EXPERIMENTS = {Experiment.SIZE, Experiment.KERNEL, Experiment.ISOLATION, Experiment.RELEASE, Experiment.RESIZE}
-"""What they write are observations, counts and sizes without sampling error."""
-REGRESSION_FLOOR_NS = 1e6
-"""A change below a millisecond is no regression, whatever its ratio."""
 _EXPRESSION = re.compile(
     r"\s*(?P<backend>[a-z0-9_-]+)(?:\[(?P<variant>[^\]]*)\])?(?:/(?P<profile>[a-z0-9_-]+))?\.(?P<metric>[a-z0-9_.]+)"
-    r"\s*(?P<relation>[<>])\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[A-Za-zµ%]*)\s*"
+    r"\s*(?P<relation>[<>])\s*(?P<bound>[0-9]+(?:\.[0-9]+)?\s*[A-Za-zµ%]*)\s*"
 )
 
 
 class GateOutcome(StrEnum):
-    """What a gate says; the command maps these to exit codes 0, 5 and 6."""
+    """What a gate says; the command maps these to exit codes 0, 5 and 6, and 4 or 5 where nothing was measured."""
 
     PASS = "pass"  # noqa: S105  (no password)
     FAIL = "fail"
+    """Surely beyond the bound."""
+    FAILED_STARTS = "starts failed"
+    """Nothing to judge, because the starts failed; the text says why they did."""
+    NOT_MEASURED = "not measured"
+    """Nothing to judge: left out, or not part of the run."""
     INCONCLUSIVE = "inconclusive"
+    """Measured, but noise hides on which side of the bound the figure stands."""
+
+
+WORST_FIRST = (
+    GateOutcome.FAILED_STARTS,
+    GateOutcome.FAIL,
+    GateOutcome.NOT_MEASURED,
+    GateOutcome.INCONCLUSIVE,
+)
+"""Failed starts come first: a gate must not make a broken engine less visible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,10 @@ def parse_gate(text: str) -> Gate:
         )
     name, statistic = _split_statistic(found["metric"])
     unit = _unit_of(name, text)
+    try:
+        bound = read_bound(found["bound"], unit)
+    except ValueError as error:
+        raise ValueError(f"{' '.join(text.split())!r}: {error}") from error
     return Gate(
         text=" ".join(text.split()),
         backend=found["backend"],
@@ -104,7 +108,7 @@ def parse_gate(text: str) -> Gate:
         metric=name,
         statistic=statistic,
         relation=Relation(found["relation"]),
-        bound=_bound(float(found["number"]), found["unit"], unit, text),
+        bound=bound,
         unit=unit,
     )
 
@@ -117,12 +121,11 @@ def _split_statistic(name: str) -> tuple[str, str]:
 def _unit_of(name: str, text: str) -> Unit:
     if name == FAILED:
         return Unit.COUNT
-    if name in set(Phase):
-        return Unit.NS
     try:
         return metric(name).unit
     except KeyError:
-        raise ValueError(f"{text!r}: no metric {name!r}; phases of a start are {', '.join(Phase)}, or failed") from None
+        near = nearest(name, (*METRICS, FAILED)) or "docs/results-format.md lists them"
+        raise ValueError(f"{text!r}: no metric {name!r}; {near}") from None
 
 
 def _variant(given: str | None, text: str) -> tuple[tuple[str, str], ...]:
@@ -134,30 +137,26 @@ def _variant(given: str | None, text: str) -> tuple[tuple[str, str], ...]:
     return tuple((key.strip(), value.strip()) for key, _, value in parts)
 
 
-def _bound(value: float, suffix: str, unit: Unit, text: str) -> float:
-    if not suffix:
-        if unit in {Unit.NS, Unit.BYTES}:
-            names = ", ".join(name for name, (of, _) in UNITS.items() if of is unit)
-            raise ValueError(f"{text!r}: the number needs a unit ({names})")
-        return value
-    if suffix not in UNITS:
-        raise ValueError(f"{text!r}: no unit {suffix!r}; there are {', '.join(UNITS)}")
-    of, factor = UNITS[suffix]
-    if of is not unit:
-        raise ValueError(f"{text!r}: {suffix} does not fit the metric, which is in {unit}")
-    return value * factor
-
-
 def judge_gate(gate: Gate, results: Results) -> GateResult:
-    """Hold a run against a gate; a rung that was not measured is inconclusive."""
+    """Hold a run against a gate. What was not measured, or did not start, does not pass and is not called noise."""
     if gate.metric == FAILED:
         return _judge_failed(gate, results)
     found = [_judge_series(gate, series, results) for series in _matching(gate, results)]
     if not found:
-        return GateResult(gate.text, GateOutcome.INCONCLUSIVE, f"{gate.text}: not measured in this run")
+        return _unmeasured(gate.text, gate, results)
     answers = [answer for answer, _ in found]
     text = f"{gate.text}: {'; '.join(words for _, words in found)}"
     return GateResult(gate.text, _worst(answers), text)
+
+
+def _unmeasured(name: str, gate: Gate, results: Results) -> GateResult:
+    """Return why there is nothing to judge: failed starts with their reason, or what left the backend out."""
+    failed = next((told for key in results.failures if _fits(gate, *key[1]) and (told := results.failure(*key))), "")
+    if failed:
+        return GateResult(name, GateOutcome.FAILED_STARTS, f"{name}: {failed}")
+    skipped = next((each for each in results.records("backends", "skipped") if each.get("name") == gate.backend), None)
+    why = f"{gate.backend} was left out ({skipped.get('reason', 'no reason recorded')})" if skipped else "not measured"
+    return GateResult(name, GateOutcome.NOT_MEASURED, f"{name}: {why}")
 
 
 def _worst(answers: Sequence[Answer]) -> GateOutcome:
@@ -185,7 +184,7 @@ def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer,
             [value], gate.relation, gate.bound
         ), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
     failed = results.failed(series.key.experiment, series.key.rung)
-    if series.key.experiment in EXACT_EXPERIMENTS:
+    if not metric(gate.metric).sampled:
         value = max(series.values) if gate.relation is Relation.MORE else min(series.values)
         return compare_exact(
             series.values, gate.relation, gate.bound
@@ -198,7 +197,7 @@ def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer,
 def _judge_failed(gate: Gate, results: Results) -> GateResult:
     fitting = [(key, count) for key, count in results.starts.items() if _fits(gate, *key[1])]
     if not fitting:
-        return GateResult(gate.text, GateOutcome.INCONCLUSIVE, f"{gate.text}: not measured in this run")
+        return _unmeasured(gate.text, gate, results)
     failed = sum(results.failed(*key) for key, _ in fitting)
     outcome = (
         GateOutcome.FAIL if compare_exact([failed], gate.relation, gate.bound) is Answer.HOLDS else GateOutcome.PASS
@@ -211,38 +210,45 @@ def _judge_failed(gate: Gate, results: Results) -> GateResult:
 def load_baseline(path: Path) -> Results:
     """Return the run to compare with: a results folder, or a file in one.
 
-    Raises ResultsError or SamplesError (ValueErrors).
+    Raises ResultsError or SamplesError (ValueErrors) for a folder that cannot be read, ValueError for a run that did
+    not end with 0: its figures are no measure of anything. A run that does not record how it ended is taken.
     """
-    return load(path.parent if path.is_file() else path)
+    found = load(path.parent if path.is_file() else path)
+    code = found.get("exit_code", default=0)
+    if code != 0:
+        raise ValueError(f"{found.folder}: this run ended with {code}, so it is no baseline; take one that ended with 0")
+    return found
 
 
 def judge_baseline(
     results: Results, baseline: Results, max_regression: float, *, force: bool = False
 ) -> list[GateResult]:
-    """Hold each rung of a run against the same rung of a baseline.
+    """Hold each figure that is compared between runs against the same figure of a baseline.
 
-    Fails if ratio and change both are surely above their limits.
-
-    Raises NotComparableError (a ValueError) unless `force`.
+    One fails if it is surely worse by more than `max_regression` and by more than its metric's floor. What the
+    baseline has and this run has not fails; what only this run has is not judged. Raises NotComparableError (a
+    ValueError) unless `force`.
     """
     if not force:
         require_comparable(baseline, results)
-    limit = 1 + max_regression
-    found = []
-    for each in compare_runs(baseline, results):
-        name = f"{each.name} at most {units.percent(max_regression)} slower"
-        if each.ratio is None or each.older is None or each.newer is None:
-            found.append(GateResult(name, GateOutcome.INCONCLUSIVE, f"{name}: {each.note or 'nothing to compare'}"))
-            continue
-        answer = compare(each.ratio.interval, Relation.MORE, limit)
-        small = each.newer.value - each.older.value <= REGRESSION_FLOOR_NS
-        outcome = GateOutcome.PASS if answer is Answer.HOLDS and small else _worst([answer])
-        found.append(GateResult(name, outcome, f"{name}: ratio {units.estimate_text(each.ratio, Unit.RATIO, limit)}"))
-    if not found:
-        found.append(
-            GateResult("baseline", GateOutcome.INCONCLUSIVE, f"baseline: no start was measured ({Experiment.STARTUP})")
-        )
-    return found
+    differ = "; ".join(differences(baseline, results))
+    found = [
+        _judge_regression(each, max_regression, differ)
+        for each in compare_runs(baseline, results)
+        if each.missing is not Missing.OLDER
+    ]
+    return found or [GateResult("baseline", GateOutcome.NOT_MEASURED, "baseline: it holds nothing to compare with")]
+
+
+def _judge_regression(each: Comparison, max_regression: float, differ: str) -> GateResult:
+    name = f"{each.name}: {words(each.metric)} at most {units.percent(max_regression)} worse"
+    if each.missing is Missing.NEWER:
+        outcome = GateOutcome.FAILED_STARTS if each.failed else GateOutcome.NOT_MEASURED
+        return GateResult(name, outcome, f"{name}: {each.note}")
+    answer = compare(each.worsening(), Relation.MORE, 1 + max_regression)
+    outcome = GateOutcome.PASS if answer is Answer.HOLDS and each.is_below_floor else _worst([answer])
+    caution = f" (the machines differ: {differ})" if differ else ""
+    return GateResult(name, outcome, f"{name}: {each.figures}{caution}")
 
 
 def judge_gates(
@@ -262,9 +268,6 @@ def judge_gates(
 
 
 def overall(found: Sequence[GateResult]) -> GateOutcome:
-    """Return the worst outcome: one that fails fails all, else one that is open leaves all open."""
+    """Return the worst outcome: failed starts before a bound, what was not measured before what noise hides."""
     outcomes = {each.outcome for each in found}
-    for outcome in (GateOutcome.FAIL, GateOutcome.INCONCLUSIVE):
-        if outcome in outcomes:
-            return outcome
-    return GateOutcome.PASS
+    return next((each for each in WORST_FIRST if each in outcomes), GateOutcome.PASS)

@@ -155,6 +155,14 @@ class Results:
         """Return how many starts of this rung failed or timed out, warm-ups not counted."""
         return len(self.failures.get((experiment, rung), ()))
 
+    def failure(self, experiment: Experiment, rung: RungKey) -> str:
+        """Return "3 of 8 starts failed (why)" for one backend as it was set up; "" where none failed."""
+        rows = self.failures.get((experiment, rung), ())
+        if not rows:
+            return ""
+        reason = next((row.detail for row in rows if row.detail), "no reason recorded")
+        return f"{len(rows)} of {self.starts.get((experiment, rung), len(rows))} starts failed ({reason})"
+
 
 def load(folder: Path) -> Results:
     """Read a results folder.

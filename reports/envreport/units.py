@@ -4,6 +4,9 @@ The raw rows stay integers in nanoseconds and bytes; this is for reading only.
 """
 
 import math
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from envbench.phases import Unit
 from envreport.statistics.estimates import Estimate, Interval
@@ -112,3 +115,46 @@ def printable(text: str) -> str:
         each if each.isprintable() or (each.isspace() and each in " \n\t") else "\N{REPLACEMENT CHARACTER}"
         for each in text
     )
+
+
+SUFFIXES: Mapping[str, tuple[Unit, float]] = {
+    "ns": (Unit.NS, 1),
+    "us": (Unit.NS, 1e3),
+    "µs": (Unit.NS, 1e3),
+    "ms": (Unit.NS, 1e6),
+    "s": (Unit.NS, 1e9),
+    "min": (Unit.NS, 60e9),
+    "B": (Unit.BYTES, 1),
+    "KiB": (Unit.BYTES, 2**10),
+    "MiB": (Unit.BYTES, 2**20),
+    "GiB": (Unit.BYTES, 2**30),
+    "%": (Unit.RATIO, 0.01),
+}
+"""What may stand behind the number of a gate or of a user's claim."""
+_BOUND = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ%]*)\s*")
+
+
+def read_bound(text: str, unit: Unit) -> float:
+    """Return a bound such as "1.5 s" or "10" in this unit; times and sizes need one of `SUFFIXES`.
+
+    Raises ValueError with what to write in its place.
+    """
+    found = _BOUND.fullmatch(text)
+    fitting = ", ".join(name for name, (kind, _) in SUFFIXES.items() if kind is unit)
+    if found is None:
+        raise ValueError(f"{text!r}: write a number and, for times and sizes, a unit")
+    number, suffix = float(found[1]), found[2]
+    if not suffix:
+        if unit in {Unit.NS, Unit.BYTES}:
+            raise ValueError(f"{text!r}: a unit is missing ({fitting})")
+        return number
+    kind, factor = SUFFIXES.get(suffix, (None, 1.0))
+    if kind is not unit:
+        raise ValueError(f"{text!r} does not fit a metric in {unit}; write {fitting or 'a bare number'}")
+    return number * factor
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean …?" with the names most like this one; "" where none is like it."""
+    near = get_close_matches(name, [str(each) for each in known], 2)
+    return f"did you mean {' or '.join(near)}?" if near else ""

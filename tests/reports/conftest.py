@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from envbench.phases import Experiment, Outcome, Phase, Unit, metric
+from envbench.metrics import metric
+from envbench.phases import Experiment, Outcome, Phase, Unit
 from envbench.samples import Sample, SampleWriter
 from envreport.results import Results, collect
 

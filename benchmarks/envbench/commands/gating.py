@@ -1,28 +1,62 @@
 """--fail-if, --baseline and --format: read before anything is measured; gates are judged when it is over."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
-from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, UsageError
+from envbench.backends import BACKENDS
+from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, StartsFailedError, UsageError
+from envbench.metrics import metric
+from envbench.phases import HOST, Experiment
 from envbench.settings import Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
+VARIANT_KEYS = (
+    *("accel", "machine", "boot", "runtime", "network", "cache", "parallel", "pin", "mode", "n"),
+    *("memory", "cpus", "read_only", "init", "storage", "version", "firmware", "driver", "uri"),
+)
+"""Keys that may stand in the variant column."""
 
 
-def read_gates(plan: Plan) -> None:
-    """Raise UsageError for an expression or a baseline that cannot be used."""
+def read_gates(plan: Plan, experiments: Collection[Experiment] = tuple(Experiment)) -> None:
+    """Raise UsageError for an expression or a baseline that cannot be used, or that names what this run cannot write.
+
+    `experiments` are those whose rows this command writes.
+    """
     if not (plan.fail_if or plan.baseline):
         return
     from envreport.gates import load_baseline, parse_gate  # noqa: PLC0415 -- only a gate pays for the reports' imports
 
     try:
         for text in plan.fail_if:
-            parse_gate(text)
+            gate = parse_gate(text)
+            known = plan.backends or (*BACKENDS, HOST)
+            _known(text, "backend", gate.backend, known if gate.backend in BACKENDS else (*BACKENDS, HOST))
+            _known(text, "profile", gate.profile or plan.profile, {plan.profile, "own", "floor"})
+            for key, _ in gate.variant:
+                _known(text, "key", key, VARIANT_KEYS)
+            if gate.metric != "failed":
+                _measured(text, gate.metric, experiments)
         if plan.baseline:
             load_baseline(Path(plan.baseline))
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
+
+
+def _known(text: str, what: str, name: str, known: Collection[str]) -> None:
+    """Raise ValueError for a name that no row of this run can have, with the nearest that one can."""
+    if name not in known:
+        near = get_close_matches(name, known, 2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"this run has {', '.join(known)}"
+        raise ValueError(f"{text!r}: this run has no {what} {name!r}; {hint}")
+
+
+def _measured(text: str, name: str, experiments: Collection[Experiment]) -> None:
+    experiment = metric(name).experiment
+    if experiment not in experiments:
+        raise ValueError(f"{text!r}: this command does not measure {name}; `envbench {experiment}` does")
 
 
 def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,14 +81,18 @@ def judge(plan: Plan, output: Path) -> EnvbenchError | None:
     try:
         found = judge_gates(output, [parse_gate(text) for text in plan.fail_if], baseline, limit)
     except (ValueError, OSError) as error:
-        return GateInconclusiveError(str(error))
+        return GateFailedError(f"the gates could not be judged: {error}")
     for one in found:
         click.echo(f"gate {one.outcome}: {one.text}")
     worst = overall(found)
     texts = "; ".join(one.text for one in found if one.outcome is worst)
     match worst:
+        case GateOutcome.FAILED_STARTS:
+            return StartsFailedError(f"gate not judged, because starts failed: {texts}")
         case GateOutcome.FAIL:
             return GateFailedError(f"gate failed: {texts}")
+        case GateOutcome.NOT_MEASURED:
+            return GateFailedError(f"gate failed, because there is nothing to judge: {texts}")
         case GateOutcome.INCONCLUSIVE:
             return GateInconclusiveError(f"gate not decided: {texts}")
         case GateOutcome.PASS:

@@ -111,7 +111,7 @@ MEASURES: Mapping[str, Measure] = {
     "disk_fsync": Measure("sysbench", "rndwr", found(r"writes/s:\s+([\d.]+)"), needs_disk=True),
     "net_loopback": Measure("stress-ng", "--sock 1 --timeout {s} --metrics-brief 2>&1", _stress_ng("sock", 4)),
 }
-"""Metric of `phases.METRICS` → how it is measured."""
+"""Metric of `metrics.METRICS` → how it is measured."""
 
 DISK_WORDS = (
     "fileio --file-total-size=32M --file-num=1 --file-block-size={block} --file-test-mode={mode}"

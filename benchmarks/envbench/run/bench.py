@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from envbench.backend import Backend
 from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, InterruptedRunError, StartTimeoutError
-from envbench.phases import HOST, Experiment, Outcome, metric
+from envbench.metrics import metric
+from envbench.phases import HOST, Experiment, Outcome
 from envbench.run.sampler import Sampler, Ticket, one_line
 from envbench.settings import Configuration, Settings
 from envbench.traces.journal import Journal
@@ -84,7 +85,7 @@ class Bench:
         """Append one row of this metric.
 
         None for `configuration` is the machine as a whole, None for `value` a failure.
-        Raises KeyError for a metric that `phases.METRICS` does not name.
+        Raises KeyError for a metric that `metrics.METRICS` does not name.
         """
         meaning = metric(name)
         configuration = configuration or Configuration(HOST, {}, self.settings.profile)

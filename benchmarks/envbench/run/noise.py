@@ -13,13 +13,10 @@ from pathlib import Path
 from time import CLOCK_REALTIME, clock_gettime_ns, sleep
 
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.metrics import STAMPS, is_noisy, noise_code
 from envbench.phases import Unit
 
-CALM_LOAD_RATIO = 0.5
-"""Load per CPU above which starts wait for each other."""
-CALM_PRESSURE_RATIO = 0.10
-"""Share of the last 10 s in which some task waited for the resource."""
-CALM_STEAL_RATIO = 0.02
+PRESSURES = ("cpu", "io", "memory")
 QUIET_POLL_S = 1.0
 
 Stamps = Mapping[str, tuple[float, Unit]]
@@ -101,19 +98,14 @@ class NoiseWatch:
         """Return the machine's state now, by stamp name; steal, throttled and swap are since the last call."""
         now, last = read_counters(), self._last
         self._last = now
-        ratios = {
+        seen = {
             "load1": load1_ratio(),
-            **{f"psi_{resource}": pressure_ratio(resource) for resource in ("cpu", "io", "memory")},
+            **{f"psi_{resource}": pressure_ratio(resource) for resource in PRESSURES},
             "steal": _share(_grown(now.steal_ticks, last.steal_ticks), _grown(now.cpu_ticks, last.cpu_ticks)),
-        }
-        counts = {
             "throttled": _grown(now.throttled, last.throttled),
             "swap": _grown(now.swapped_pages, last.swapped_pages),
         }
-        found: dict[str, tuple[float, Unit]] = {
-            name: (round(value, 4), Unit.RATIO) for name, value in ratios.items() if value is not None
-        }
-        found |= {name: (value, Unit.COUNT) for name, value in counts.items() if value is not None}
+        found = {name: (round(value, 4), STAMPS[name].unit) for name, value in seen.items() if value is not None}
         self._remember(found)
         return found
 
@@ -121,11 +113,13 @@ class NoiseWatch:
         """Return what made this run's figures less sure."""
         found = [
             Caution(
-                f"noisy-{name.replace('_', '-')}",
-                f"{_LIMITS[name][1]} before {count} of {self._count} starts (worst {self._worst[name]:.2f})",
-                _LIMITS[name][2],
+                noise_code(name),
+                f"noisy machine: {STAMPS[name].words} was above {STAMPS[name].calm:g} before {count} of {self._count} "
+                f"starts (up to {self._worst[name]:.2f})",
+                STAMPS[name].advice,
             )
             for name, count in self._noisy.items()
+            if is_noisy(count, self._count)
         ]
         drift_ns = abs(_wall_minus_monotonic_ns() - self._clock_offset_ns)
         if drift_ns > NS_PER_S // 10:
@@ -144,7 +138,7 @@ class NoiseWatch:
             "starts": self._count,
             "noisy_starts": dict(self._noisy),
             "worst": {name: round(value, 4) for name, value in self._worst.items()},
-            "limits": {name: limit for name, (limit, _, _) in _LIMITS.items()},
+            "limits": {name: stamp.calm for name, stamp in STAMPS.items()},
             "governor": governor(),
             "clocksource": _text("/sys/devices/system/clocksource/clocksource0/current_clocksource") or "unknown",
         }
@@ -153,23 +147,8 @@ class NoiseWatch:
         self._count += 1
         for name, (value, _) in stamps.items():
             self._worst[name] = max(self._worst.get(name, value), value)
-            # The load counts the run's own starts; pressure counts only those that had to wait.
-            if name == "load1" and "psi_cpu" in stamps:
-                continue
-            if name in _LIMITS and value > _LIMITS[name][0]:
+            if STAMPS[name].unless not in stamps and value > STAMPS[name].calm:
                 self._noisy[name] = self._noisy.get(name, 0) + 1
-
-
-_LIMITS: Mapping[str, tuple[float, str, str]] = {
-    "load1": (CALM_LOAD_RATIO, "more load than half the CPUs", "end other work, or let --quiet-machine wait for calm"),
-    "psi_cpu": (CALM_PRESSURE_RATIO, "tasks waited for a CPU", "end other work, or let --quiet-machine wait for calm"),
-    "psi_io": (CALM_PRESSURE_RATIO, "tasks waited for a disk", "end other disk work; put the results on another disk"),
-    "psi_memory": (CALM_PRESSURE_RATIO, "tasks waited for memory", "free memory; stop other containers and guests"),
-    "steal": (CALM_STEAL_RATIO, "the hypervisor gave CPU time to others", "use a machine of your own, or more --runs"),
-    "throttled": (0, "this cgroup was throttled", "lift the CPU limit of the container or service that runs envbench"),
-    "swap": (0, "pages were swapped", "free memory, or switch swap off for the run"),
-}
-"""Stamp → (calm up to, what is wrong above it, what to do); the load counts only where the kernel shows no pressure."""
 
 
 def wait_for_calm(deadline_ns: int) -> bool:
@@ -183,11 +162,9 @@ def wait_for_calm(deadline_ns: int) -> bool:
 
 def _is_calm() -> bool:
     # Pressure over 10 s falls soon after other work has ended; the load of a minute would hold up a calm machine.
-    shares = (pressure_ratio(resource) for resource in ("cpu", "io", "memory"))
-    known = [share for share in shares if share is not None]
-    if known:
-        return max(known) <= CALM_PRESSURE_RATIO
-    return (load1_ratio() or 0.0) <= CALM_LOAD_RATIO
+    known = {f"psi_{resource}": pressure_ratio(resource) for resource in PRESSURES}
+    seen = {name: value for name, value in known.items() if value is not None} or {"load1": load1_ratio() or 0.0}
+    return all(value <= STAMPS[name].calm for name, value in seen.items())
 
 
 def governor() -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from envreport.results import Results
-from envreport.statistics.steadiness import is_noisy, noise_warnings
+from envreport.statistics.steadiness import noise_of
 
 SHORT: Mapping[str, str] = {
     "software emulation (TCG)": "TCG",
@@ -48,7 +48,7 @@ def _conditions(results: Results) -> Iterator[str]:
         yield f"nested: this machine is itself a guest ({INSIDE.join(names)})"
     elif names:
         yield f"measured inside {INSIDE.join(names)}"
-    if is_noisy(tuple(noise_warnings(results.noise))):
+    if any(noise_of(results.noise)):
         yield "noisy machine"
     drivers = {
         str(facts[key])

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from envbench.metrics import words
 from envbench.phases import Unit
 from envbench.samples import variant_keys
 from envreport import units
 from envreport.claims.conditions import run_conditions
 from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome
 from envreport.claims.verdict import VERDICTS, Answer, Verdict, needed_samples
-from envreport.figures import words
 from envreport.results import Results
 
 SHOWN_FINDINGS = 3

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from envbench.metrics import words
 from envbench.phases import Experiment
 from envreport import units
 from envreport.claims.combine import Anyhow, all_of, observe
@@ -9,7 +10,6 @@ from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W
 from envreport.claims.verdict import Answer, Relation, TcgBias, Verdict, Weighed
-from envreport.figures import words
 from envreport.results import Results
 
 P = Experiment.PORTABILITY

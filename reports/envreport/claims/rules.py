@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from envbench.metrics import words
 from envbench.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.backends import FLOOR_PROFILE, Side, accelerator
@@ -16,7 +17,6 @@ from envreport.claims.verdict import (
     compare_exact,
     weigh,
 )
-from envreport.figures import words
 from envreport.results import Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.estimates import Estimate, Interval

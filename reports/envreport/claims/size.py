@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from statistics import median as middle
 
+from envbench.metrics import words
 from envbench.phases import Experiment, Unit
 from envreport import backends, units
 from envreport.claims.combine import Anyhow, all_of
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.rules import C, Exact, V, accelerator_of, conclude, find, pairs, side_words, unpaired
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
-from envreport.figures import words
 from envreport.results import Results, Series
 
 Z = Experiment.SIZE

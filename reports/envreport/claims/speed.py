@@ -1,8 +1,9 @@
 """Claims on how fast work runs once an instance is up."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from envbench.metrics import MARGIN_RATIO, METRICS, metrics_of, words
 from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import Side
@@ -10,7 +11,6 @@ from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_an
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs, side_words
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, compare
-from envreport.figures import words
 from envreport.results import Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.estimates import Equivalence, Estimate
@@ -19,30 +19,12 @@ MARGIN = "±5 %: below it, hosts of the same make differ by as much. Test: Schui
 OPPOSED = "D3 and D4 say little or no overhead; D1 says that containers do not run at bare-metal speed."
 
 
-EQUIVALENCE_MARGIN = 0.05
-SPEED_METRICS: Mapping[str, bool] = {
-    "cpu_int": True,
-    "cpu_float": True,
-    "cpu_crypto": True,
-    "memory_bandwidth": True,
-    "memory_latency": False,
-    "syscall": True,
-    "context_switch": True,
-    "process_create": True,
-    "disk_seq_read": True,
-    "disk_rand_read": True,
-    "disk_fsync": True,
-    "net_loopback": True,
-}
-"""Metric → whether higher is faster."""
-
-
 def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | None:
     """Return how long the subject takes as a multiple of the reference.
 
     Above 1 is slower, whichever way the metric counts.
     """
-    if SPEED_METRICS.get(metric, True):
+    if METRICS[metric].better == "higher":
         return estimates.ratio(reference.rounds, subject.rounds)
     return estimates.ratio(subject.rounds, reference.rounds)
 
@@ -51,7 +33,7 @@ def speed_findings(
     results: Results, over: tuple[Side, ...], under: tuple[Side, ...]
 ) -> Iterator[tuple[Estimate, Finding]]:
     """Yield the slow-down of every speed metric, with an open finding that a rule completes."""
-    for metric in SPEED_METRICS:
+    for metric in metrics_of(Experiment.SPEED):
         subjects, references = (find(results, Experiment.SPEED, metric, sides) for sides in (over, under))
         for subject, reference in pairs(subjects, references):
             ratio = speed_ratio(metric, subject, reference)
@@ -65,22 +47,21 @@ def speed_findings(
 
 @dataclass(frozen=True, slots=True)
 class NativeSpeed:
-    """Containers against the host, metric by metric, within 1 ± margin.
+    """Containers against the host, metric by metric, within the margin of its row in the table of metrics.
 
     `native` False asks the opposite of the same figures.
     """
 
     native: bool
-    margin: float = EQUIVALENCE_MARGIN
     bias: TcgBias = TcgBias.NONE
 
     def describe(self) -> str:
         """Return the test in words."""
-        test = f"95 % interval of the slow-down against the host within 1 ± {self.margin:g} for every speed metric"
+        test = f"95 % interval of the slow-down against the host within 1 ± {MARGIN_RATIO:g} for every speed metric"
         return (
             test
             if self.native
-            else f"slow-down against the host with its whole interval, for some speed metric, > {1 + self.margin:g}"
+            else f"slow-down against the host with its whole interval, for some speed metric, > {1 + MARGIN_RATIO:g}"
         )
 
     def needs(self) -> tuple[Need, ...]:
@@ -94,7 +75,7 @@ class NativeSpeed:
 
     def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
         same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
-        match estimates.equivalence(ratio, self.margin):
+        match estimates.equivalence(ratio, METRICS[finding.keys[0].phase].margin_ratio):
             case Equivalence.SAME:
                 return with_answer(finding, same, "the same within the margin")
             case Equivalence.DIFFERENT if ratio.value > 1:

@@ -18,19 +18,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from envbench.phases import Experiment, Phase, Unit, metric
+from envbench.metrics import METRICS, Metric, metric
+from envbench.phases import Experiment, Unit
 from envreport.backends import Side
 from envreport.claims.model import Claim, Rule, Theme
 from envreport.claims.rules import Exact, Ratio, Threshold
 from envreport.claims.verdict import Relation, TcgBias
+from envreport.units import nearest, read_bound
 
 REQUIRED = ("id", "wording", "experiment", "metric", "rungs", "is", "bound")
 OPTIONAL = ("against", "statistic", "scope", "reference")
-EXACT = frozenset((Experiment.SIZE, Experiment.ISOLATION, Experiment.RELEASE))
-"""Experiments whose figures are sizes and counts, each told once and without sampling error."""
 STATISTICS = {"median": 0.5, "p95": 0.95}
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_BOUND = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ%]*)\s*")
 
 
 class ClaimsFileError(ValueError):
@@ -96,7 +95,7 @@ def _choice(where: str, name: str, value: object, allowed: list[Any]) -> str:
 
 def _rule(where: str, entry: Mapping[str, Any]) -> Rule:
     experiment = Experiment(_choice(where, "experiment", entry["experiment"], list(Experiment)))
-    unit = _unit(where, experiment, str(entry["metric"]))
+    row = _metric(where, experiment, str(entry["metric"]))
     relation = Relation(_choice(where, "is", entry["is"], list(Relation)))
     side = Side(_choice(where, "rungs", entry["rungs"], list(Side)))
     statistic = _choice(where, "statistic", entry.get("statistic", "median"), list(STATISTICS))
@@ -115,13 +114,15 @@ def _rule(where: str, entry: Mapping[str, Any]) -> Rule:
             bound,
             bias=_ratio_bias(side, against, relation),
         )
-    bound = _bound(where, entry["bound"], unit)
-    if unit is Unit.BOOL or experiment in EXACT:
+    bound = _bound(where, entry["bound"], row.unit)
+    if not row.sampled:
         if statistic != "median":
             raise ClaimsFileError(f"{where}: {entry['metric']} is no sample of many; leave statistic out")
-        return Exact(experiment, str(entry["metric"]), (side,), relation, bound, unit)
+        return Exact(experiment, str(entry["metric"]), (side,), relation, bound, row.unit)
     bias = vm_bias if side is Side.VM else TcgBias.NONE
-    return Threshold(experiment, str(entry["metric"]), (side,), relation, bound, unit, STATISTICS[statistic], bias=bias)
+    return Threshold(
+        experiment, str(entry["metric"]), (side,), relation, bound, row.unit, STATISTICS[statistic], bias=bias
+    )
 
 
 def _ratio_bias(side: Side, against: Side, relation: Relation) -> TcgBias:
@@ -132,35 +133,22 @@ def _ratio_bias(side: Side, against: Side, relation: Relation) -> TcgBias:
     return TcgBias.TOWARDS if up else TcgBias.AWAY
 
 
-def _unit(where: str, experiment: Experiment, name: str) -> Unit:
-    if experiment is Experiment.STARTUP:
-        _choice(where, "metric", name, list(Phase))
-        return Unit.NS
+def _metric(where: str, experiment: Experiment, name: str) -> Metric:
     try:
         found = metric(name)
     except KeyError:
-        raise ClaimsFileError(f"{where}: no metric {name!r}; docs/results-format.md lists them") from None
+        near = nearest(name, METRICS)
+        raise ClaimsFileError(f"{where}: no metric {name!r}; {near or 'docs/results-format.md lists them'}") from None
     if found.experiment is not experiment:
         raise ClaimsFileError(f"{where}: {name} belongs to the experiment {found.experiment}")
-    return found.unit
+    return found
 
 
 def _bound(where: str, value: object, unit: Unit) -> float:
-    from envreport.gates import UNITS  # noqa: PLC0415  (gates use the rules of claims)
-
-    found = _BOUND.fullmatch(str(value))
-    if found is None:
-        raise ClaimsFileError(f"{where}: bound = {value!r}; write a number and, for times and sizes, a unit")
-    if not found[2]:
-        if unit in {Unit.NS, Unit.BYTES}:
-            fitting = ", ".join(name for name, (kind, _) in UNITS.items() if kind is unit)
-            raise ClaimsFileError(f"{where}: bound = {value!r}; a unit is missing ({fitting})")
-        return float(found[1])
-    of, factor = UNITS.get(found[2], (None, 1.0))
-    if of is not unit:
-        fitting = ", ".join(name for name, (kind, _) in UNITS.items() if kind is unit) or "a bare number"
-        raise ClaimsFileError(f"{where}: bound = {value!r} does not fit a metric in {unit}; write {fitting}")
-    return float(found[1]) * factor
+    try:
+        return read_bound(str(value), unit)
+    except ValueError as error:
+        raise ClaimsFileError(f"{where}: bound = {error}") from error
 
 
 def _theme(experiment: str) -> Theme:

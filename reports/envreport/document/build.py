@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from envbench.metrics import STAMPS, Stamp
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
 from envreport import units
 from envreport.backends import FLOOR_PROFILE, Side, label, side_of
@@ -16,9 +17,10 @@ from envreport.document.model import Cell, Fact, RawData, ReportDocument, Table
 from envreport.document.sections import build_sections
 from envreport.document.sections.cells import count, text
 from envreport.document.sections.environment import IDENTIFYING_KEYS, environment_layers, environment_tables, is_path
+from envreport.document.warnings import all_warnings
 from envreport.results import SAMPLES_FILE, Results, Series
 from envreport.statistics import estimates
-from envreport.statistics.steadiness import MIN_SAMPLES, NOISE_LIMITS, NoiseLimit, all_warnings, diagnose
+from envreport.statistics.steadiness import MIN_SAMPLES, diagnose
 from envreport.statistics.summary import summarise
 from envreport.units import TIMES
 
@@ -120,14 +122,14 @@ def _noise_tables(results: Results) -> Iterator[Table]:
     for name, samples in results.noise.items():
         values = [float(row.value) for row in samples if row.value is not None]
         if values:
-            rule = NOISE_LIMITS.get(name)
+            stamp = STAMPS.get(name.removeprefix(NOISE_PREFIX))
             middle = estimates.median(values)
             rows.append(
                 (
-                    text(rule.what if rule else name.removeprefix(NOISE_PREFIX)),
-                    _noise_cell(middle.value if middle else None, rule),
-                    _noise_cell(max(values), rule),
-                    _noise_cell(rule.limit if rule else None, rule),
+                    text(stamp.words if stamp else name.removeprefix(NOISE_PREFIX)),
+                    _noise_cell(middle.value if middle else None, stamp),
+                    _noise_cell(max(values), stamp),
+                    _noise_cell(stamp.calm if stamp else None, stamp),
                     count(len(values)),
                 )
             )
@@ -167,10 +169,10 @@ def _noise_tables(results: Results) -> Iterator[Table]:
         yield Table("stability", caption, head, tuple(found), (1, 2, 3, 4))
 
 
-def _noise_cell(value: float | None, rule: NoiseLimit | None) -> Cell:
+def _noise_cell(value: float | None, stamp: Stamp | None) -> Cell:
     if value is None:
         return Cell(units.MISSING)
-    return Cell(units.percent(value) if rule and rule.share else f"{value:.3g}", value)
+    return Cell(units.percent(value) if stamp and stamp.unit is Unit.RATIO else f"{value:.3g}", value)
 
 
 def _method(results: Results) -> tuple[Fact, ...]:

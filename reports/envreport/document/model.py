@@ -9,7 +9,6 @@ from typing import Literal
 from envreport.backends import Side
 from envreport.claims.model import Judgement
 from envreport.statistics.estimates import Estimate
-from envreport.statistics.steadiness import Warning_
 from envreport.statistics.summary import SummaryRow
 
 ChartKind = Literal["strip", "ecdf", "phases", "order", "forest", "stack", "lines", "trend"]
@@ -96,6 +95,16 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Caution:
+    """One thing that a reader must know before trusting a figure. `rung` is "" where it concerns the whole run."""
+
+    code: str
+    message: str
+    advice: str
+    rung: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RawData:
     """The rows themselves. `content` is None where they are too large to carry; then they stand beside the report."""
 
@@ -121,7 +130,7 @@ class ReportDocument:
     environment_sentence: str
     layers: tuple[Layer, ...]
     environment_tables: tuple[Table, ...]
-    warnings: tuple[Warning_, ...]
+    warnings: tuple[Caution, ...]
     noise: tuple[Table, ...]
     method: tuple[Fact, ...]
     reproduce: tuple[Fact, ...]

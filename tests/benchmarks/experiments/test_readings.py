@@ -44,7 +44,8 @@ from envbench.experiments.shared.accounting import (
 from envbench.experiments.size.contents import CLASSES, class_of, image_files, items_of, tree_files
 from envbench.experiments.speed import MEASURES, Work, sections, turns, wanted
 from envbench.experiments.wsl import files_per_s, windows_drives
-from envbench.phases import METRICS, Experiment, Unit, metric
+from envbench.metrics import METRICS, metric
+from envbench.phases import Experiment, Unit
 from envbench.run.bench import Bench, Prepared
 from envbench.run.progress import LineReporter
 from envbench.settings import Configuration

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbench.phases import Experiment, Outcome, Phase
-from envreport.statistics.steadiness import all_warnings, diagnose, is_noisy
+from envreport.document.warnings import all_warnings
+from envreport.statistics.steadiness import diagnose
 
 S = Experiment.STARTUP
 MS = 1e6

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from envbench.metrics import Shown, metrics_of, words
 from envbench.phases import Experiment, Unit
 from envbench.samples import variant_keys
 from envreport import backends, units
@@ -9,7 +10,6 @@ from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import detail_table, mark, not_part, rung_table, series_table, spoken
-from envreport.figures import words
 from envreport.results import Results
 
 
@@ -22,7 +22,6 @@ def memory(results: Results) -> Section:
         "Memory",
         "All that the host holds only because of this one idle instance; other common definitions stand below. An "
         "engine's own daemons are not in it: they run once for all instances.",
-        "total",
         "Host memory of one idle instance",
     )
     return _with_idle(results, section)
@@ -37,9 +36,10 @@ def _with_idle(results: Results, section: Section) -> Section:
 
 
 def _metrics(
-    results: Results, experiment: Experiment, section_id: str, title: str, lead: str, headline: str, chart_title: str
+    results: Results, experiment: Experiment, section_id: str, title: str, lead: str, chart_title: str
 ) -> Section:
-    """Return a section with a chart of the headline metric and a table of all."""
+    """Return a section with a chart of the experiment's headline metric and a table of all."""
+    headline = next(iter(metrics_of(experiment, Shown.CHART)), "")
     series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
     if not series:
         return Section(section_id, title, "", empty=not_part(results, experiment))

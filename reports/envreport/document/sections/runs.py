@@ -6,6 +6,7 @@ The time to ready of each rung over the runs, compared only where the runs are c
 from collections.abc import Sequence
 from itertools import pairwise
 
+from envbench.metrics import words
 from envbench.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.backends import label
@@ -71,17 +72,23 @@ def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:
         reasons = obstacles(older, newer)
         pair = f"{name(older)} → {name(newer)}"
         if reasons:
-            rows.append((Cell(pair), Cell("every rung"), Cell("not comparable"), Cell("; ".join(reasons))))
+            rows.append((Cell(pair), Cell("every rung"), Cell("all"), Cell("not comparable"), Cell("; ".join(reasons))))
             continue
         rows.extend(
             (
                 Cell(pair),
                 Cell(each.name),
+                Cell(words(each.metric)),
                 Cell(str(each.change)),
                 Cell(each.note or units.estimate_text(each.ratio, Unit.RATIO, 1.0)),
             )
             for each in compare(older, newer)
         )
     return (
-        Table("runs-changes", "From each run to the next", ("runs", "rung", "change", "ratio of medians"), tuple(rows)),
+        Table(
+            "runs-changes",
+            "From each run to the next",
+            ("runs", "rung", "what", "change", "ratio of medians"),
+            tuple(rows),
+        ),
     )

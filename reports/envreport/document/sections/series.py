@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
+from envbench.metrics import words
 from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.claims.judge import left_out
 from envreport.document.model import Cell, Mark, Table
 from envreport.document.sections.cells import count, number, text
-from envreport.figures import words
 from envreport.results import Results, Series
 from envreport.statistics import estimates
 

@@ -1,14 +1,14 @@
 """Speed of work, as slow-down against the host."""
 
+from envbench.metrics import metrics_of, words
 from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import Side
 from envreport.claims.rules import pairs
-from envreport.claims.speed import SPEED_METRICS, speed_ratio
+from envreport.claims.speed import speed_ratio
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import not_part, series_table
-from envreport.figures import words
 from envreport.results import Results
 
 INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
@@ -18,7 +18,7 @@ INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
 def speed(results: Results) -> Section:
     """Speed of work, as slow-down against the host."""
     marks, rows = [], []
-    for metric in SPEED_METRICS:
+    for metric in metrics_of(Experiment.SPEED):
         for subject, reference in pairs(
             results.find(Experiment.SPEED, metric, *INSIDE), results.find(Experiment.SPEED, metric, Side.HOST)
         ):

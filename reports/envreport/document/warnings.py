@@ -1,0 +1,161 @@
+"""What a reader must know before trusting a figure: a run's own warnings, failed starts, noise, unsteady series."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import median
+
+from envbench.metrics import NOISE_CODES, noise_code
+from envbench.phases import Experiment, Phase, Unit
+from envbench.samples import Sample
+from envreport import backends
+from envreport.document.model import Caution
+from envreport.results import Results, Series
+from envreport.statistics.steadiness import (
+    DRIFT_P,
+    DRIFT_RHO,
+    FIRST_RUN_RATIO,
+    LAG_LIMIT_SDS,
+    OUTLIER_MADS,
+    diagnose,
+    noise_of,
+)
+from envreport.units import percent, quantity
+
+
+def screen(series: Series, name: str) -> Iterator[Caution]:
+    """Yield what a reader must know about the steadiness of one series."""
+    found = diagnose(series.values)
+    if (
+        found.drift_rho is not None
+        and found.drift_p is not None
+        and found.drift_p < DRIFT_P
+        and abs(found.drift_rho) >= DRIFT_RHO
+    ):
+        way = "slower" if found.drift_rho > 0 else "faster"
+        yield Caution(
+            "drift",
+            f"{name}: starts became {way} during the run (Spearman {found.drift_rho:+.2f}, p = {found.drift_p:.1g})",
+            "Something else changed while measuring: look at the run-order chart, close other work, measure longer.",
+            name,
+        )
+    elif found.lag1 is not None and abs(found.lag1) > LAG_LIMIT_SDS / math.sqrt(found.n):
+        yield Caution(
+            "autocorrelation",
+            f"{name}: neighbouring starts resemble each other (lag-1 {found.lag1:+.2f}), so intervals are too narrow",
+            "Repeat the whole run at another time and compare, rather than adding starts to this one.",
+            name,
+        )
+    if found.first_ratio is not None and found.first_ratio > FIRST_RUN_RATIO and 0 in found.outliers:
+        yield Caution(
+            "first-run",
+            f"{name}: the first counted start took {found.first_ratio:.1f} times the median of the others",
+            "Add warm-ups (--warmup); the start is kept in every figure.",
+            name,
+        )
+    if found.outliers:
+        yield Caution(
+            "outliers",
+            f"{name}: {len(found.outliers)} of {found.n} starts lie more than {OUTLIER_MADS:.0f} "
+            "scaled MADs off the median (kept)",
+            "Medians bear this; p95 and the mean do not. Look at the noise stamps of those starts.",
+            name,
+        )
+    if found.bimodal:
+        yield Caution(
+            "bimodal",
+            f"{name}: starts fall into two groups, and no single start took the median time",
+            "Look for two code paths or clock speeds; the ECDF chart shows both groups.",
+            name,
+        )
+
+
+def noise_warnings(stamps: Mapping[str, Sequence[Sample]]) -> Iterator[Caution]:
+    """Yield a warning for each kind of stamp that was above its limit before too many starts."""
+    for each in noise_of(stamps):
+        highest = percent(each.highest) if each.stamp.unit is Unit.RATIO else f"{each.highest:.3g}"
+        yield Caution(
+            noise_code(each.name),
+            f"noisy machine: {each.stamp.words} was above its limit before {each.above} of {each.starts} "
+            f"starts (up to {highest})",
+            each.stamp.advice,
+        )
+
+
+def run_warnings(results: Results) -> Iterator[Caution]:
+    """Yield what run.json itself warns of: recorded warnings, unfinished rungs, leaks, a run that ended early."""
+    for note in results.notes:
+        yield Caution("incomplete", note, "Keep run.json beside samples.csv.")
+    for each in results.records("warnings"):
+        yield Caution(
+            _text(each, "code", "warning"), _text(each, "message", "a warning without a message"), _text(each, "advice")
+        )
+    cut: dict[tuple[str, str, str], list[str]] = {}
+    for each in results.records("unfinished"):
+        name = backends.label(_text(each, "backend", "?"), _text(each, "variant"), _text(each, "profile"))
+        cut.setdefault((_text(each, "runs", "?"), _text(each, "needed", "?"), _text(each, "reason")), []).append(name)
+    for (runs, needed, reason), names in cut.items():
+        because = f" ({reason})" if reason else ""
+        yield Caution(
+            "unfinished",
+            f"{', '.join(names)}: stopped after {runs} {'start' if runs == '1' else 'starts'}, {needed} more "
+            f"{'was' if needed == '1' else 'were'} wanted{because}",
+            "Give the run more time (--budget) or fewer rungs (--backend).",
+        )
+    leaked = results.get("cleanup", "leaked")
+    for leak in leaked if isinstance(leaked, list) else []:
+        yield Caution("leak", f"left behind: {leak}", "Run `envbench clean`, then look at what is still there.")
+    outcome = str(results.get("outcome", default="done"))
+    if outcome not in {"done", "ok", "finished", "complete"}:
+        words = "is still running, or was killed" if outcome == "running" else f"ended as {outcome!r}"
+        yield Caution("outcome", f"the run {words}", "Figures rest on what was measured until then.")
+
+
+def failure_warnings(results: Results) -> Iterator[Caution]:
+    """Yield one warning a rung with failed starts."""
+    for (experiment, rung), rows in results.failures.items():
+        name = backends.label(rows[0].backend, rows[0].variant, rows[0].profile)
+        total = results.starts.get((experiment, rung), len(rows))
+        reason = next((row.detail for row in rows if row.detail), "no reason recorded")
+        yield Caution(
+            "failed-starts",
+            f"{name}: {len(rows)} of {total} starts in {experiment} failed ({reason})",
+            "The figures come from the starts that worked; read the reason before using them.",
+            name,
+        )
+
+
+def lag_warnings(results: Results) -> Iterator[Caution]:
+    """Yield a warning where the observer saw the ready line late compared with what was measured."""
+    for series in results.find(Experiment.STARTUP, Phase.OBSERVER_LAG):
+        ready = results.series.get(series.key._replace(phase=Phase.READY))
+        if ready is None or not ready.values:
+            continue
+        lag, middle = median(series.values), median(ready.values)
+        if middle > 0 and lag > 0.05 * middle:
+            yield Caution(
+                "observer-lag",
+                f"{series.key.label}: the ready line was seen {quantity(lag, series.unit)} late, "
+                f"{percent(lag / middle)} of the start",
+                "Such short starts are near the method's error bar; compare them only with far longer ones.",
+                series.key.label,
+            )
+
+
+def all_warnings(results: Results) -> tuple[Caution, ...]:
+    """Return every warning of a run, the whole run's first, each once."""
+
+    def gather() -> Iterable[Caution]:
+        yield from run_warnings(results)
+        if not any(each.get("code") in NOISE_CODES for each in results.records("warnings")):
+            yield from noise_warnings(results.noise)  # else the run itself has said so
+        yield from failure_warnings(results)
+        yield from lag_warnings(results)
+        for series in results.find(Experiment.STARTUP, Phase.READY, usual=False):
+            yield from screen(series, series.key.label)
+
+    return tuple(dict.fromkeys(gather()))
+
+
+def _text(record: Mapping[str, object], key: str, default: str = "") -> str:
+    value = record.get(key)
+    return default if value is None or value == "" else str(value)
