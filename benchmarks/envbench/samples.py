@@ -6,6 +6,7 @@ Contract 3 of the design. Missing is an empty field, never 0; a start that faile
 import contextlib
 import csv
 import errno
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -152,7 +153,7 @@ def _sample(row: list[str], path: Path, line: int) -> Sample:
             warmup=bool(int(warmup)),
             iteration=int(iteration),
             phase=phase,
-            value=None if value == "" else _number(value),
+            value=None if value == "" else _number(value, Unit(unit)),
             unit=Unit(unit),
             outcome=Outcome(outcome),
             detail=detail,
@@ -162,8 +163,14 @@ def _sample(row: list[str], path: Path, line: int) -> Sample:
         raise SamplesError(f"{path}: line {line}: {error}") from error
 
 
-def _number(text: str) -> float | int:
+def _number(text: str, unit: Unit) -> float | int:
+    """Return a value. Raises ValueError for what no measurement can give: nan, an infinity, a negative duration."""
     try:
-        return int(text)
+        value: float | int = int(text)
     except ValueError:
-        return float(text)
+        value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"value {text!r} is no number that can be measured")
+    if value < 0 and unit is Unit.NS:
+        raise ValueError(f"value {text!r} is a duration below 0")
+    return value

@@ -216,7 +216,9 @@ def load_baseline(path: Path) -> Results:
     found = load(path.parent if path.is_file() else path)
     code = found.get("exit_code", default=0)
     if code != 0:
-        raise ValueError(f"{found.folder}: this run ended with {code}, so it is no baseline; take one that ended with 0")
+        raise ValueError(
+            f"{found.folder}: this run ended with {code}, so it is no baseline; take one that ended with 0"
+        )
     return found
 
 

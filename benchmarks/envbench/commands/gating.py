@@ -15,15 +15,15 @@ from envbench.settings import Plan
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
 VARIANT_KEYS = (
     *("accel", "machine", "boot", "runtime", "network", "cache", "parallel", "pin", "mode", "n"),
-    *("memory", "cpus", "read_only", "init", "storage", "version", "firmware", "driver", "uri"),
+    *("memory", "cpus", "readonly", "init", "image", "storage", "version", "firmware", "driver", "uri"),
 )
 """Keys that may stand in the variant column."""
 
 
-def read_gates(plan: Plan, experiments: Collection[Experiment] = tuple(Experiment)) -> None:
+def read_gates(plan: Plan, experiments: Collection[Experiment], profile: str = "minimal") -> None:
     """Raise UsageError for an expression or a baseline that cannot be used, or that names what this run cannot write.
 
-    `experiments` are those whose rows this command writes.
+    `experiments` are those whose rows this command writes, `profile` is the payload that it runs.
     """
     if not (plan.fail_if or plan.baseline):
         return
@@ -34,7 +34,7 @@ def read_gates(plan: Plan, experiments: Collection[Experiment] = tuple(Experimen
             gate = parse_gate(text)
             known = plan.backends or (*BACKENDS, HOST)
             _known(text, "backend", gate.backend, known if gate.backend in BACKENDS else (*BACKENDS, HOST))
-            _known(text, "profile", gate.profile or plan.profile, {plan.profile, "own", "floor"})
+            _known(text, "profile", gate.profile or profile, (profile, "own", "floor"))
             for key, _ in gate.variant:
                 _known(text, "key", key, VARIANT_KEYS)
             if gate.metric != "failed":
@@ -86,14 +86,11 @@ def judge(plan: Plan, output: Path) -> EnvbenchError | None:
         click.echo(f"gate {one.outcome}: {one.text}")
     worst = overall(found)
     texts = "; ".join(one.text for one in found if one.outcome is worst)
-    match worst:
-        case GateOutcome.FAILED_STARTS:
-            return StartsFailedError(f"gate not judged, because starts failed: {texts}")
-        case GateOutcome.FAIL:
-            return GateFailedError(f"gate failed: {texts}")
-        case GateOutcome.NOT_MEASURED:
-            return GateFailedError(f"gate failed, because there is nothing to judge: {texts}")
-        case GateOutcome.INCONCLUSIVE:
-            return GateInconclusiveError(f"gate not decided: {texts}")
-        case GateOutcome.PASS:
-            return None
+    endings: dict[GateOutcome, EnvbenchError | None] = {
+        GateOutcome.PASS: None,
+        GateOutcome.FAIL: GateFailedError(f"gate failed: {texts}"),
+        GateOutcome.NOT_MEASURED: GateFailedError(f"gate failed, because there is nothing to judge: {texts}"),
+        GateOutcome.FAILED_STARTS: StartsFailedError(f"gate not judged, because starts failed: {texts}"),
+        GateOutcome.INCONCLUSIVE: GateInconclusiveError(f"gate not decided: {texts}"),
+    }
+    return endings[worst]

@@ -11,7 +11,7 @@ import click
 
 from envbench.commands.gating import judge
 from envbench.commands.options import make_settings
-from envbench.errors import EnvbenchError, InterruptedRunError, StartsFailedError
+from envbench.errors import EnvbenchError, GateInconclusiveError, InterruptedRunError, StartsFailedError
 from envbench.run.progress import Reporter, reporter
 from envbench.run.sampler import one_line
 from envbench.run.session import Session, interruptible, make_work_dir, reap_before, uninterrupted
@@ -52,7 +52,7 @@ def finish(
     """Judge the gates, write and show the reports of a run that is closed. Raises the error that ended it, if any."""
     if error is None:
         error = judge(session.plan, session.output)
-    if error is None and session.failed_starts:
+    if session.failed_starts and (error is None or isinstance(error, GateInconclusiveError)):
         error = StartsFailedError(f"{session.failed_starts} starts failed; their rows in samples.csv say why")
     if error is not None:
         session.record.finish(session.record.data["outcome"], error.exit_code)

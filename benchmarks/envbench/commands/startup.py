@@ -18,6 +18,7 @@ from envbench.commands.options import Ratio, common_options, make_plan, make_set
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
+from envbench.phases import Experiment
 from envbench.run.progress import Reporter
 from envbench.run.sampler import one_line
 from envbench.run.scheduler import Scheduler, dry_run
@@ -71,7 +72,7 @@ def startup(dry: bool, **options: Any) -> None:
     if options["max_regression"] is not None and options["baseline"] is None:
         raise click.UsageError("--max-regression needs --baseline.")
     plan = make_plan(options)
-    read_gates(plan)
+    read_gates(plan, (Experiment.STARTUP, Experiment.KERNEL, Experiment.SIZE), options["profile"])
     if dry:
         print_schedule(plan, options)
     else:

@@ -3,12 +3,15 @@
 Each takes a ReportDocument and returns file name → content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from envreport.document.model import ReportDocument
 
-FORMATS: Mapping[str, str] = {
+Renderer = Callable[[ReportDocument], Mapping[str, str | bytes]]
+"""A format: the report in, file name → content out."""
+
+FORMATS: Mapping[str, str | Renderer] = {
     "csv": "envreport.formats.csv:render",
     "html": "envreport.formats.html:render",
     "json": "envreport.formats.json:render",
@@ -25,6 +28,11 @@ def render(name: str, document: ReportDocument) -> dict[str, bytes]:
     where = FORMATS.get(name)
     if where is None:
         raise ValueError(f"no format {name!r}; there are: {', '.join(FORMATS)}")
-    module, _, function = where.partition(":")
-    files: Mapping[str, str | bytes] = getattr(import_module(module), function)(document)
+    files = (_load(where) if isinstance(where, str) else where)(document)
     return {file: content.encode() if isinstance(content, str) else content for file, content in files.items()}
+
+
+def _load(where: str) -> Renderer:
+    module, _, function = where.partition(":")
+    found: Renderer = getattr(import_module(module), function)
+    return found

@@ -26,6 +26,12 @@ MIN_INTERVAL_SAMPLES = 6
 """The exact interval of the median needs six values: 1 - 2 * 0.5**6 = 96.9 %, five give 93.75 %."""
 MIN_LOG_NORMAL_SAMPLES = 5
 CHUNK_CELLS = 4_000_000
+DRAWN_CELLS, LEAST_RESAMPLES = 200_000_000, 400
+"""So many values are drawn in all: a series of hundreds of thousands gets fewer resamples, never less than these."""
+EXACT_PAIRS = 2_500
+"""Up to this many pairs the rank-sum interval is exact; above it the normal limit of the statistic is as good."""
+MOST_POINTS = 1_000
+"""Methods over all pairs take this many values of a side at most, evenly from the sorted ones."""
 
 
 class Method(StrEnum):
@@ -162,9 +168,9 @@ def ratio_of_medians(numerator: Blocks, denominator: Blocks, *, paired: bool = T
     if rounds < MIN_INTERVAL_SAMPLES:
         return Estimate(value, None, rounds, Method.NONE)
     top_lines, bottom_lines = _matrix(numerator, shared), _matrix(denominator, shared)
-    drawn = (_paired_ratios if paired else _unpaired_ratios)(top_lines, bottom_lines)
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) < RESAMPLES_OF_MANY / 2:
+    every = (_paired_ratios if paired else _unpaired_ratios)(top_lines, bottom_lines)
+    drawn = every[np.isfinite(every)]
+    if len(drawn) < len(every) / 10:
         return Estimate(value, None, rounds, Method.NONE)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
@@ -192,16 +198,31 @@ def _rank_sum_interval(top: Sequence[float], bottom: Sequence[float]) -> Interva
     """Return the interval of pairwise ratios between the ranks where the Mann-Whitney statistic leaves 2.5 %."""
     if min(*top, *bottom) <= 0:
         return None
-    counts = _mann_whitney_counts(len(top), len(bottom))
-    total, limit = sum(counts), (1 - CONFIDENCE) / 2
-    cut, below = 0, 0
+    top, bottom = _thinned(top), _thinned(bottom)
+    cut, outside = _rank_sum_cut(len(top), len(bottom))
+    if cut == 0:
+        return None
+    ratios = np.sort(np.divide.outer(np.asarray(top), np.asarray(bottom)).ravel())
+    return Interval(float(ratios[cut - 1]), float(ratios[-cut]), 1 - 2 * outside)
+
+
+def _thinned(values: Sequence[float]) -> Sequence[float]:
+    """Return at most `MOST_POINTS` of these values, evenly from the sorted ones."""
+    return values if len(values) <= MOST_POINTS else sorted(values)[:: math.ceil(len(values) / MOST_POINTS)]
+
+
+def _rank_sum_cut(m: int, n: int) -> tuple[int, float]:
+    """Return how many of the sorted pairs lie outside at each end, and the probability of that; 0 where none can."""
+    limit = (1 - CONFIDENCE) / 2
+    if m * n > EXACT_PAIRS:
+        spread = math.sqrt(m * n * (m + n + 1) / 12)
+        return int(m * n / 2 + stats.norm.ppf(limit) * spread), limit
+    counts = _mann_whitney_counts(m, n)
+    total, cut, below = sum(counts), 0, 0
     while cut < len(counts) and (below + counts[cut]) / total <= limit:
         below += counts[cut]
         cut += 1
-    if cut == 0:
-        return None
-    ratios = sorted(a / b for a in top for b in bottom)
-    return Interval(ratios[cut - 1], ratios[-cut], 1 - 2 * below / total)
+    return cut, below / total
 
 
 def _mann_whitney_counts(m: int, n: int) -> list[int]:
@@ -244,7 +265,8 @@ def _resampled_medians(cells: bytes, rounds: int) -> NDArray[np.float64]:
 
     The seed is fixed, so rungs with the same rounds see the same draws, and a rung's resamples serve all its pairs.
     """
-    lines, resamples = np.frombuffer(cells).reshape(rounds, -1), _resamples(rounds)
+    lines = np.frombuffer(cells).reshape(rounds, -1)
+    resamples = _resamples(rounds, lines.size)
     random = np.random.default_rng(BOOTSTRAP_SEED)
     chunk = max(1, min(resamples, CHUNK_CELLS // lines.size))
     sizes = (min(chunk, resamples - start) for start in range(0, resamples, chunk))
@@ -252,7 +274,7 @@ def _resampled_medians(cells: bytes, rounds: int) -> NDArray[np.float64]:
 
 
 def _unpaired_ratios(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
-    resamples = _resamples(max(len(top), len(bottom)))
+    resamples = _resamples(max(len(top), len(bottom)), max(top.size, bottom.size))
     random = np.random.default_rng(BOOTSTRAP_SEED)
     chunk = max(1, min(resamples, CHUNK_CELLS // (top.size + bottom.size)))
     sizes = (min(chunk, resamples - start) for start in range(0, resamples, chunk))
@@ -261,8 +283,9 @@ def _unpaired_ratios(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> N
     )
 
 
-def _resamples(rounds: int) -> int:
-    return RESAMPLES if rounds < MANY_ROUNDS else RESAMPLES_OF_MANY
+def _resamples(rounds: int, cells: int) -> int:
+    usual = RESAMPLES if rounds < MANY_ROUNDS else RESAMPLES_OF_MANY
+    return min(usual, max(LEAST_RESAMPLES, DRAWN_CELLS // max(1, cells)))
 
 
 def _drawn_medians(lines: NDArray[np.float64], random: np.random.Generator, size: int) -> NDArray[np.float64]:
@@ -296,7 +319,8 @@ def slope(x: Sequence[float], y: Sequence[float]) -> Estimate | None:
     """
     if len(x) < 3 or len(set(x)) < 2:
         return None
-    found = stats.theilslopes(np.asarray(y, dtype=float), np.asarray(x, dtype=float), CONFIDENCE)
+    step = math.ceil(len(x) / MOST_POINTS)
+    found = stats.theilslopes(np.asarray(y[::step], dtype=float), np.asarray(x[::step], dtype=float), CONFIDENCE)
     low, high = float(found.low_slope), float(found.high_slope)
     interval = Interval(low, high, CONFIDENCE) if len(x) >= MIN_INTERVAL_SAMPLES and math.isfinite(low + high) else None
     return Estimate(float(found.slope), interval, len(x), Method.THEIL_SEN)

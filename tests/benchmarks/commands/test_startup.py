@@ -195,11 +195,28 @@ def test_parallel_and_pinned_starts_are_variants_of_their_own(use_fake, out):
     assert variants == {"parallel=2;pin=yes"}
 
 
-def test_a_gate_that_fails_gives_5_and_one_that_cannot_be_decided_6(use_fake, tmp_path):
+def test_a_gate_that_fails_gives_5_and_one_that_too_few_starts_leave_open_6(use_fake, tmp_path):
     assert startup(tmp_path / "a", "--runs", "8", "--fail-if", "process.ready > 1ns") == 5
     assert run_json(tmp_path / "a")["exit_code"] == 5
     assert startup(tmp_path / "b", "--runs", "8", "--fail-if", "process.ready > 1min") == 0
-    assert startup(tmp_path / "c", "--runs", "8", "--fail-if", "docker.ready > 1min") == 6
+    assert startup(tmp_path / "c", "--runs", "2", "--fail-if", "process.ready > 1min") == 6
+
+
+@pytest.mark.parametrize(
+    ("gate", "hint"),
+    [
+        ("proces.ready > 1s", "did you mean process?"),
+        ("docker.ready > 1s", "this run has process"),
+        ("process.reddy > 1s", "did you mean ready?"),
+        ("process.total > 1 MiB", "`envbench memory` does"),
+        ("process/distro.ready > 1s", "this run has minimal"),
+        ("process[netwrok=none].ready > 1s", "did you mean network?"),
+    ],
+)
+def test_a_gate_on_what_this_run_cannot_write_is_refused_before_anything_starts(gate, hint, use_fake, out, capsys):
+    assert startup(out, "--fail-if", gate) == 2
+    assert hint in capsys.readouterr().err
+    assert not (out / "samples.csv").exists()
 
 
 def test_every_command_is_there_and_has_help(capsys):

@@ -57,7 +57,7 @@ def test_own_claims_are_judged_beside_the_table(run_folder: Path, tmp_path: Path
         ('bound = "1 s"', 'bound = "soon"', "write a number"),
         ('bound = "1 s"', "", "bound missing"),
         ('is = "<"', 'is = "<="', "choose one of >, <"),
-        ('metric = "ready"', 'metric = "readiness"', "did you mean ready"),
+        ('metric = "ready"', 'metric = "readiness"', "no metric 'readiness'"),
         ('experiment = "startup"', 'experiment = "speed"', "belongs to the experiment startup"),
         ('experiment = "startup"', 'experiment = "sped"', "choose one of startup"),
         ('rungs = "container"', 'rungs = "docker"', "choose one of host"),

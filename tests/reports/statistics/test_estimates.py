@@ -165,3 +165,18 @@ def test_equivalence_at_its_edges(low: float, high: float, expected: Equivalence
 def test_no_interval_is_never_equivalent() -> None:
     assert estimates.equivalence(None, 0.05) is Equivalence.UNDECIDED
     assert estimates.equivalence(Estimate(1.0, None, 3, Method.NONE), 0.05) is Equivalence.UNDECIDED
+
+
+def test_the_rank_sum_interval_of_many_pairs_is_near_the_exact_one() -> None:
+    exact, _ = estimates._rank_sum_cut(50, 50)
+    many = int(50 * 50 / 2 - 1.959964 * math.sqrt(50 * 50 * 101 / 12))
+    assert abs(exact - many) <= 2
+
+
+@pytest.mark.parametrize(("rounds", "each"), [(3, 20_000), (5, 5_000), (499, 200)])
+def test_many_values_in_few_rounds_still_give_an_interval(rounds: int, each: int) -> None:
+    side = {number: [100.0 + index % 7 for index in range(each)] for number in range(rounds)}
+    found = estimates.ratio(side, side)
+    assert found is not None
+    assert found.interval is not None
+    assert found.interval.low <= 1 <= found.interval.high

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envbench.metrics import noise_code
 from envbench.phases import Experiment, Outcome, Phase
 from envreport.document.warnings import all_warnings
-from envreport.statistics.steadiness import diagnose
+from envreport.statistics.steadiness import diagnose, noise_of
 
 S = Experiment.STARTUP
 MS = 1e6
@@ -70,9 +71,10 @@ def test_never_crashes(data: list[float]) -> None:
 )
 def test_noise_stamps(make_rows: Any, name: str, quiet: float, loud: float) -> None:
     calm = make_rows().add(S, "docker", name, [quiet] * 20)
-    assert not is_noisy(all_warnings(calm.results()))
+    assert not list(noise_of(calm.results().noise))
     noisy = make_rows().add(S, "docker", name, [quiet] * 15 + [loud] * 5)
-    assert is_noisy(all_warnings(noisy.results()))
+    assert [each.above for each in noise_of(noisy.results().noise)] == [5]
+    assert noise_code(name.removeprefix("noise.")) in {each.code for each in all_warnings(noisy.results())}
 
 
 def test_failed_starts_are_counted_with_their_reason(rows: Any) -> None:

@@ -1,13 +1,21 @@
 """The sections of a report: results in, charts and tables out, each only where there are data for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from envbench.phases import Experiment
+from envbench.metrics import Shown, metrics_of
+from envbench.phases import Experiment, Phase
 from envreport.document.model import Section
 from envreport.document.sections.costs import costs
 from envreport.document.sections.footprint import density, memory, size
-from envreport.document.sections.series import detail_table, left_out_table, matrix_table, not_part, on_several_rungs
+from envreport.document.sections.series import (
+    detail_table,
+    left_out_table,
+    matrix_table,
+    not_part,
+    on_several_rungs,
+    series_table,
+)
 from envreport.document.sections.speed import speed
 from envreport.document.sections.startup import startup
 from envreport.results import Results
@@ -67,7 +75,27 @@ SECTIONS: Mapping[str, Callable[[Results], Section]] = {
 
 def build_sections(results: Results) -> tuple[Section, ...]:
     """Return every section, also those that have nothing to show (they say why)."""
-    return tuple(_with_left_out(results, build(results)) for build in SECTIONS.values())
+    return tuple(_with_left_out(results, _with_rest(results, build(results))) for build in SECTIONS.values())
+
+
+SHOWN_BY_ITSELF: Mapping[str, Collection[str]] = {
+    "startup": tuple(Phase),
+    "density": ("instances", *metrics_of(Experiment.DENSITY, Shown.CHART)),
+}
+"""Sections that choose what they show → the metrics that they choose from; all others show whatever there is."""
+
+
+def _with_rest(results: Results, section: Section) -> Section:
+    """Add what was measured and is not in the section's own charts and tables."""
+    if section.id not in set(Experiment) or not (section.empty or section.id in SHOWN_BY_ITSELF):
+        return section
+    own = SHOWN_BY_ITSELF.get(section.id, ())
+    rest = [each for key, each in results.series.items() if key.experiment == section.id and key.phase not in own]
+    rest = [each for each in rest if each.values]
+    if not rest:
+        return section
+    table = series_table(f"{section.id}-rest", f"{section.title}: what else was measured", rest, metric=True)
+    return replace(section, tables=(*section.tables, table), empty="")
 
 
 def _with_left_out(results: Results, section: Section) -> Section:

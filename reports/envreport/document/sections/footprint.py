@@ -139,5 +139,5 @@ def density(results: Results) -> Section:
         for key, each in results.series.items()
         if key.experiment is Experiment.DENSITY and key.phase == "instances" and each.values
     ]
-    tables = (slopes, detail_table("density-held", "How many ran at once", held)) if held else (slopes,)
+    tables = (slopes, detail_table("density-held", "What else was seen", held)) if held else (slopes,)
     return Section("density", "Density", "One, two, four … instances at once.", tuple(charts), tables)
