@@ -58,8 +58,12 @@ def summarise(stack: Stack) -> str:
         ground = "bare metal" if stack.determined else UNDETERMINED
         inner = " in ".join([*phrases[:1], *(_with_article(phrase) for phrase in phrases[1:])])
         sentence = f"{inner} on {ground}" if inner else ground
+    elif stack.container_open:
+        sentence = "not determined: this may be a container or the machine itself"
     else:
         sentence = "not determined: too little of the machine could be read"
+    if stack.container_open and phrases:
+        sentence += ", perhaps in a container"
     if stack.cloud:
         sentence += f", {stack.cloud.name}" if machine_known or stack.determined else f"; cloud: {stack.cloud.name}"
     if stack.roles:
@@ -113,6 +117,7 @@ def answer_as_json(stack: Stack) -> dict[str, Any]:
         "roles": [_mark(role, places) for role in stack.roles],
         "cloud": _mark(stack.cloud, places) if stack.cloud else None,
         "orchestrator": _mark(stack.orchestrator, places) if stack.orchestrator else None,
+        "orchestrators": [_mark(mark, places) for mark in stack.orchestrators],
         "engine": _mark(stack.engine, places) if stack.engine else None,
         "evidence": [
             {
@@ -129,7 +134,11 @@ def answer_as_json(stack: Stack) -> dict[str, Any]:
             {"layer": item.evidence.id, "evidence": places[item.evidence], "rule": item.rule, "because": item.because}
             for item in stack.overruled
         ],
-        "unknown": [item._asdict() for item in stack.unknown],
+        "unknown": [
+            {"source": item.source, "error": item.error, "would_tell": item.would_tell} for item in stack.unknown
+        ],
+        "undecided": [kind.word for kind in stack.undecided],
+        **({"outer": {"state": "not-visible", "because": stack.outer}} if stack.outer else {}),
     }
 
 

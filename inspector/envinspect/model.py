@@ -96,11 +96,17 @@ class Overruled(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Something that could not be read, and what it would have told."""
+    """Something that could not be read, and what it would have told.
+
+    `shows` are the kinds of which it alone would have shown whether there is such a layer at all, `names` those that
+    it would have put a name to.
+    """
 
     source: str
     error: str
     would_tell: str
+    shows: tuple[Kind, ...] = ()
+    names: tuple[Kind, ...] = ()
 
 
 class Layer(NamedTuple):
@@ -127,18 +133,33 @@ class Mark(NamedTuple):
 class Stack(NamedTuple):
     """What the evidence adds up to. `layers` is outermost first and empty on bare metal.
 
-    `determined` is False where too much could not be read to call an empty stack bare metal.
+    `determined` is False where too much could not be read to call an empty stack bare metal, or to say that this is no
+    container. `orchestrators` are innermost first. `undecided` are the kinds of which "no" cannot be said: of these no
+    layer was found, or one without a name, and what would have told could not be read. `outer` says why a container
+    around the outermost one that was found could not be seen, "" where none can be there.
     """
 
     layers: tuple[Layer, ...]
     roles: tuple[Mark, ...]
     cloud: Mark | None
-    orchestrator: Mark | None
+    orchestrators: tuple[Mark, ...]
     engine: Mark | None
     evidence: tuple[Evidence, ...]
     overruled: tuple[Overruled, ...]
     unknown: tuple[Unknown, ...]
     determined: bool
+    undecided: tuple[Kind, ...] = ()
+    outer: str = ""
+
+    @property
+    def container_open(self) -> bool:
+        """True where no container was found and none could be ruled out."""
+        return Kind.CONTAINER in self.undecided and not any(layer.kind is Kind.CONTAINER for layer in self.layers)
+
+    @property
+    def orchestrator(self) -> Mark | None:
+        """The innermost orchestrator, None without one."""
+        return self.orchestrators[0] if self.orchestrators else None
 
     @property
     def bare_metal(self) -> bool:

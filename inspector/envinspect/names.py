@@ -41,16 +41,22 @@ def met(groups: tuple[str, ...], facts: Callable[[], Facts]) -> None:
     stack = inspect(facts()).stack
     if all(any(holds(stack, name) for name in group) for group in wanted):
         return
-    if not stack.determined:
+    if not stack.determined or any(_undecided(stack, name) for group in wanted for name in group):
         raise NotDeterminedError("too little could be read to say; see `envinspect --explain`")
     raise NotMetError
+
+
+def _undecided(stack: Stack, name: str) -> bool:
+    """Say whether a name that does not hold is of a kind of which "no" cannot be said."""
+    kinds = {entry.kind for entry in ENTRIES if entry.id == name} | {_LAYERS[name] for _ in (name,) if name in _LAYERS}
+    return bool(kinds & set(stack.undecided)) and not holds(stack, name)
 
 
 def holds(stack: Stack, name: str) -> bool:
     """Say whether the stack is, or has, what a known name means; a general one (kvm) holds for all that refine it."""
     if name == BARE_METAL:
         return stack.bare_metal
-    marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]
+    marks = [mark for mark in (*stack.roles, stack.cloud, *stack.orchestrators, stack.engine) if mark is not None]
     return (
         any(layer.kind is _LAYERS.get(name) or name in lineage(layer.kind, layer.id) for layer in stack.layers)
         or any(name in layer.details.values() for layer in stack.layers)

@@ -44,7 +44,12 @@ def expectation(stack: Stack) -> str:
         f"layers = {_quoted([f'{layer.kind.word}:{layer.id}' for layer in stack.layers])}",
         f"roles = {_quoted([role.id for role in stack.roles])}",
         f'cloud = "{stack.cloud.id if stack.cloud else ""}"',
-        f'orchestrator = "{stack.orchestrator.id if stack.orchestrator else ""}"',
+        *(
+            [f"orchestrators = {_quoted([mark.id for mark in stack.orchestrators])}"]
+            if len(stack.orchestrators) > 1
+            else [f'orchestrator = "{stack.orchestrator.id if stack.orchestrator else ""}"']
+        ),
+        *([f"undecided = {_quoted([kind.word for kind in stack.undecided])}"] if stack.undecided else []),
         f'engine = "{stack.engine.id if stack.engine else ""}"',
         f"determined = {str(stack.determined).lower()}",
         f"overruled = {_quoted(sorted({f'{item.rule} {item.evidence.id}' for item in stack.overruled}))}",

@@ -12,6 +12,7 @@ from envinspect.model import Evidence, Unknown
 from envinspect.probes.acpi import probe_acpi
 from envinspect.probes.cgroup import probe_cgroup
 from envinspect.probes.chroot import probe_chroot
+from envinspect.probes.clocksource import probe_clocksource
 from envinspect.probes.cloud import probe_cloud
 from envinspect.probes.confidential import probe_confidential
 from envinspect.probes.containers import probe_containers
@@ -22,6 +23,7 @@ from envinspect.probes.dmi import probe_dmi
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.firmware import probe_devicetree, probe_lparcfg, probe_mdesc, probe_sysinfo
 from envinspect.probes.hosts import probe_hosts
+from envinspect.probes.isolation import probe_isolation
 from envinspect.probes.kernel import probe_kernel
 from envinspect.probes.markers import probe_markers
 from envinspect.probes.mounts import probe_mounts
@@ -37,6 +39,7 @@ Probe = Callable[[Facts], Iterator[Evidence | Unknown]]
 PROBES: tuple[Probe, ...] = (
     probe_cpuid,
     probe_cpuinfo,
+    probe_clocksource,
     probe_dmi,
     probe_acpi,
     probe_devices,
@@ -61,4 +64,5 @@ PROBES: tuple[Probe, ...] = (
     probe_markers,
     probe_mounts,
     probe_namespaces,
+    probe_isolation,
 )

@@ -6,7 +6,7 @@ from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
 from envinspect.model import Evidence, Found, Strength, Unknown
 from envinspect.probes.mounts import is_of_pod, mount_table
-from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, SCOPES, Folder
+from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, HOST_UNITS, SCOPES, Folder
 from envinspect.sources.cgroups import (
     Membership,
     components,
@@ -69,7 +69,9 @@ def cgroups(facts: Facts) -> Cgroups:
 
 def _read(source: str, memberships: tuple[Membership, ...]) -> Cgroups:
     paths = tuple(dict.fromkeys(components(membership.path) for membership in memberships))
-    chains = [levels(path) for path in paths]
+    # /../ID is another container beside this one's cgroup namespace: whose, the path does not say.
+    relative = {components(membership.path) for membership in memberships if membership.path.startswith("/..")}
+    chains = [levels(path, named=path not in relative) for path in paths]
     return Cgroups(source, paths, max(chains, key=_weight, default=()))
 
 
@@ -79,19 +81,23 @@ def _weight(chain: tuple[Level, ...]) -> tuple[int, int, int]:
     return (len(strong), sum(level.id != "container" for level in strong), len(chain))
 
 
-def levels(path: tuple[str, ...]) -> tuple[Level, ...]:
-    """Return the containers along one path, outermost first: hints only where there is nothing better."""
-    found = tuple(_levels(path))
+def levels(path: tuple[str, ...], *, named: bool = True) -> tuple[Level, ...]:
+    """Return the containers along one path, outermost first: hints only where there is nothing better.
+
+    `named` False: the folders above are not shown, so that a bare id is nobody's.
+    """
+    bare = "docker" if named and not any(is_pod(part) or is_kubelets(part) for part in path) else "container"
+    found = tuple(_levels(path, bare))
     sure = tuple(level for level in found if level.strength > Strength.HINT)
     if not sure and any(is_kubelets(part) for part in path) and not path[-1].startswith(HOST_SCOPES):
         return (Level("container", Strength.STRONG, "/".join(path), _KUBERNETES),)
     return sure or found
 
 
-def _levels(path: tuple[str, ...]) -> Iterator[Level]:
+def _levels(path: tuple[str, ...], bare: str) -> Iterator[Level]:
     previous: Level | None = None
     for position, part in enumerate(path):
-        level = _level(path, position, part)
+        level = _level(path, position, part, bare)
         if level is None:
             continue
         if level.id == "container" and previous is not None and previous.id == "container":
@@ -100,8 +106,10 @@ def _levels(path: tuple[str, ...]) -> Iterator[Level]:
         yield level
 
 
-def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
+def _level(path: tuple[str, ...], position: int, part: str, bare: str) -> Level | None:
     name = part.removesuffix(".scope")
+    if part.endswith(HOST_UNITS):
+        return None  # a container's file system as the host's systemd sees it mounted
     if name.startswith(HOST_SCOPES) or (part.endswith(".service") and not name.startswith("systemd-nspawn@")):
         return None  # engines and their helpers are services of the host; of containers only nspawn's are
     parent = path[position - 1] if position else ""
@@ -114,7 +122,7 @@ def _level(path: tuple[str, ...], position: int, part: str) -> Level | None:
     if name.endswith(".libvirt-lxc"):
         return Level("lxc-libvirt", Strength.STRONG, part, _LIBVIRT)
     folder = _folder(path, position - 1)
-    return _unnamed(path, position, part) if folder is None else _in_folder(folder, name, f"{parent}/{part}")
+    return _unnamed(path, position, part, bare) if folder is None else _in_folder(folder, name, f"{parent}/{part}")
 
 
 def _in_folder(folder: Folder, name: str, observed: str) -> Level:
@@ -133,7 +141,7 @@ def _folder(path: tuple[str, ...], position: int) -> Folder | None:
     return _FOLDERS.get(path[position])
 
 
-def _unnamed(path: tuple[str, ...], position: int, part: str) -> Level | None:
+def _unnamed(path: tuple[str, ...], position: int, part: str, bare: str) -> Level | None:
     """Tell a container from the shape of the path where no runtime's name stands in it."""
     parent = path[position - 1] if position else ""
     if parent and is_pod(parent) and not part.startswith("pod") and not part.endswith((".slice", ".service")):
@@ -143,7 +151,7 @@ def _unnamed(path: tuple[str, ...], position: int, part: str) -> Level | None:
     if position == len(path) - 1 and is_container_id(part) and "ecs" not in path:
         # containerd's CRI keeps containers in pods, Podman and CRI-O put a prefix before the id: left is Docker with a
         # --cgroup-parent of one's own.
-        return Level("docker", Strength.STRONG, part, _MOBY)
+        return Level(bare, Strength.STRONG, part, _MOBY)
     return None
 
 

@@ -5,32 +5,49 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.probes.containers import lost_engine_files
+from envinspect.probes.emulation import probe_emulation
+from envinspect.probes.isolation import masks_proc
 from envinspect.probes.mounts import MountTable, chain_in, mount_table, on_whole_disk
-from envinspect.probes.namespaces import masks_proc, namespaces
+from envinspect.probes.namespaces import namespaces
+from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, OWN, SAME, root_place
 
 _STAT = "https://github.com/systemd/systemd/blob/main/src/basic/virt.c"
 _MOUNTINFO = "https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"
 
 
 def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Compare / with PID 1's root where both can be seen, else look at how / is mounted."""
-    own, first = facts.stat("/"), facts.stat("/proc/1/root/.")
+    """Compare / with PID 1's root: by the mounts, which anyone may read, and by its identity, which root may."""
+    place, table = facts.derived(root_place), facts.derived(mount_table)
+    if place.state == ELSEWHERE:
+        yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, FIRST_MOUNTINFO, place.observed, _MOUNTINFO)
+        return
+    own, first = facts.stat(_own_root(facts)), facts.stat("/proc/1/root/.")
     if not isinstance(own, Found) or own.value.ino == 0:
         return  # 0: a captured tree that kept no identities
-    table = facts.derived(mount_table)
     differs = isinstance(first, Found) and own.value[:2] != first.value[:2]
     if differs and isinstance(first, Found) and (_shares_mounts(facts) or table.root is None):
         observed = f"/ is inode {own.value.ino}, PID 1's root is inode {first.value.ino}"
         yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, "/proc/1/root", observed, _STAT)
         return
+    if place.state == OWN:
+        # The first mounts are another's: whoever made these changed the root as well, a container manager or a chroot.
+        details = (("doubt", "own-root"),)
+        observed = place.observed[:200]
+        yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, FIRST_MOUNTINFO, observed, _MOUNTINFO, details=details)
+        return
     observed = _by_mounts(facts, table, own.value.dev, own.value.ino)
     if observed and not isinstance(first, Found):
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
-    elif facts.derived(lost_engine_files) and not facts.derived(masks_proc):
+    elif facts.derived(lost_engine_files) and not masks_proc(table):
         observed = "/ is the container's root again, without what the engine mounts into it"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
-    elif isinstance(first, Denied):
-        yield Unknown("/proc/1/root", first.error, "whether this process is in a chroot")
+    elif isinstance(first, Denied) and place.state != SAME:
+        yield Unknown("/proc/1/root", first.error, "whether this process is in a chroot", shows=(Kind.CHROOT,))
+
+
+def _own_root(facts: Facts) -> str:
+    """Return where to look for this process's root; QEMU's user mode shows another folder as / (-L)."""
+    return "/proc/self/root/." if any(probe_emulation(facts)) else "/"
 
 
 def _by_mounts(facts: Facts, table: MountTable, dev: int, ino: int) -> str:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
-from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model import Evidence, Found, Kind, Strength, Unknown
 from envinspect.probes.cgroup import cgroups, in_pod
+from envinspect.probes.isolation import isolation, masks_proc
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, mount_table, on_whole_disk, storage_chains
-from envinspect.probes.namespaces import isolation, masks_proc, namespaces
+from envinspect.probes.namespaces import namespaces
+from envinspect.probes.roots import SAME, UNKNOWN, around_root, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.signatures.containers import BOUND_FILES
 
@@ -51,7 +53,7 @@ Levels = list[list[Trace]]
 """The traces of each container, outermost first."""
 
 
-def probe_containers(facts: Facts) -> Iterator[Evidence]:
+def probe_containers(facts: Facts) -> Iterator[Evidence | Unknown]:
     """Say which containers this process is in, and how each piece of evidence speaks for one of them."""
     levels = _levels(facts)
     own_kernel = facts.derived(kernel_evidence)
@@ -65,21 +67,44 @@ def probe_containers(facts: Facts) -> Iterator[Evidence]:
         if name == "podman" and facts.derived(in_pod):
             name = "cri-o"  # the same storage and the same files; Podman's own pods lie below no kubelet
     depth = max(len(levels) - 1, 0)
+    left_over, cgroup_source = _is_the_host(facts), facts.derived(cgroups).source
+    if left_over and all(trace.evidence.source == cgroup_source for traces in levels for trace in traces):
+        name = None
     for number, traces in enumerate(levels):
         here = name if number == depth else _name(traces)
         for trace in traces:
             if own_kernel and number == depth and trace.id != _GENERIC:
                 yield trace.evidence._replace(id=own_kernel[0].id, depth=depth, details=(("engine", trace.id),))
+            elif left_over and trace.evidence.source == cgroup_source:
+                yield trace.evidence._replace(depth=number, details=(("contradicted", "left-over-cgroup"),))
             else:
                 yield _believed(trace, here or trace.id, number)
     yield from _marked(facts, name, depth)
+    yield from _isolated(facts, depth)
+
+
+def _isolated(facts: Facts, depth: int) -> Iterator[Evidence | Unknown]:
+    """Weigh what the namespaces say without a name, and say where a marker file stands alone."""
+    if facts.derived(markers) and _nothing_contradicts(facts) and not _stands_on_a_disk(facts):
+        told = "whether the marker files were left in a tree or are a container's"
+        yield Unknown("/proc/self/mountinfo", "absent", told, shows=(Kind.CONTAINER,))
     isolated = facts.derived(isolation)
     if isolated.strength is not None:
-        if facts.derived(lost_engine_files) and facts.derived(masks_proc):
+        if facts.derived(lost_engine_files) and masks_proc(facts.derived(mount_table)):
             depth += 1
-        yield Evidence(
+        piece = Evidence(
             Kind.CONTAINER, _GENERIC, isolated.strength, "/proc/self/ns", isolated.observed[:200], _NAMESPACES, depth
         )
+        yield piece._replace(details=(("doubt", isolated.doubt),)) if isolated.doubt else piece
+
+
+def _is_the_host(facts: Facts) -> bool:
+    """Say whether every namespace and the root are the host's: `nsenter -t 1 -a` leaves only the cgroup as it was."""
+    seen = facts.derived(namespaces)
+    if not {"pid", "uts", "ipc"} <= seen.initial or seen.others & {"mnt", "net", "cgroup"}:
+        return False
+    state = facts.derived(root_place).state
+    return state == SAME or (state == UNKNOWN and on_whole_disk(facts.derived(mount_table).root))
 
 
 def _believed(trace: Trace, name: str, depth: int) -> Evidence:
@@ -143,7 +168,7 @@ def _align(levels: Levels, chain: list[Trace]) -> None:
 
 
 def _mount_chains(facts: Facts) -> Iterator[list[Trace]]:
-    table = facts.derived(mount_table)
+    table = facts.derived(around_root)
     chains = [
         [
             Trace(row.id, row.engine, evidence_of_mount(mount, table.source, row.id, Strength.STRONG, row.reference))
@@ -175,6 +200,10 @@ def lost_engine_files(facts: Facts) -> bool:
     own, table = facts.stat("/"), facts.derived(mount_table)
     if not isinstance(own, Found) or own.value.ino == 0 or table.root is None:
         return False
+    if facts.derived(root_place).state == SAME or any(
+        piece.strength > Strength.HINT for piece in facts.derived(sandbox_evidence)
+    ):
+        return False
     chains = [chain for chain in storage_chains(table) if chain[-1].mount is table.root]
     on_docker = any(chain[-1].row.id == "docker" for chain in chains)
     return on_docker and not any(mount.target in BOUND_FILES for mount in table.mounts)
@@ -182,11 +211,13 @@ def lost_engine_files(facts: Facts) -> bool:
 
 def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:
     """Weigh the marker files and variables against what is known for real."""
-    found = facts.derived(markers)
+    found, unseen = facts.derived(markers), _nothing_contradicts(facts)
     doubt = "" if name not in {None, _GENERIC} else _doubt(facts)
     chosen = name if name not in {None, _GENERIC} else None
     for marker in found:
         piece = marker.evidence._replace(depth=depth)
+        if unseen and piece.strength > Strength.HINT:
+            piece = piece._replace(strength=Strength.HINT)
         if chosen is None:
             reason = doubt if not marker.by_manager or doubt == "initial-namespaces" else ""
             reason = reason or _missing_mount(facts, marker)
@@ -205,16 +236,38 @@ def _doubt(facts: Facts) -> str:
     """Return the rule that speaks against a marker file where neither mounts nor cgroup name an engine, "" for none."""
     if facts.derived(namespaces).on_host:
         return "initial-namespaces"
-    if on_whole_disk(facts.derived(mount_table).root):
+    if on_whole_disk(facts.derived(around_root).root) or _stands_on_a_disk(facts):
         return "root-is-a-disk"
     if any(piece.strength > Strength.HINT for piece in facts.derived(sandbox_evidence)):
         return "sandbox"
     return ""
 
 
+def _stands_on_a_disk(facts: Facts) -> bool:
+    """Say whether / is the root of a block device's file system, where no table of mounts can say it.
+
+    Its inode is 2 on ext4, 64 to 1024 on XFS; btrfs and overlays have no device behind them.
+    """
+    own = facts.stat("/")
+    if facts.derived(mount_table).mounts or not isinstance(own, Found):
+        return False
+    return bool((own.value.dev >> 8) & 0xFFF) and 0 < own.value.ino <= 1024
+
+
+def _nothing_contradicts(facts: Facts) -> bool:
+    """Say whether nothing of /proc can be seen: a marker then stands alone."""
+    seen = facts.derived(namespaces)
+    return not (
+        facts.derived(mount_table).mounts
+        or seen.initial | seen.others
+        or facts.derived(cgroups).paths
+        or isinstance(facts.text("/proc/1/environ"), Found)
+    )
+
+
 def _missing_mount(facts: Facts, marker: Marker) -> str:
     """Docker and Podman bind files of theirs into every container: a marker without these was left in a file tree."""
-    table = facts.derived(mount_table)
+    table = facts.derived(around_root)
     if marker.needs_mount and table.root is not None and table.root.root:
         return "no-engine-mounts"
     return ""

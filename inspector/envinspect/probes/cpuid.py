@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE, SIGNATURES
+from envinspect.signatures.cpuid import EMULATED_CPUS, EMULATED_CPUS_REFERENCE, HYPERVISOR_BIT_REFERENCE, SIGNATURES
+from envinspect.signatures.cpuinfo import ROWS
 
 FIRST_LEAF = 0x4000_0000
 LAST_LEAF = 0x4000_FF00
 STEP = 0x100
+BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
 MICROSOFT = "Microsoft Hv"
 HYPER_V_INTERFACE = int.from_bytes(b"Hv#1", "little")
 HYPER_V_INTERFACE_NOTE = "interface Hv#1"
@@ -22,6 +24,8 @@ def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
         yield Unknown(
             "CPUID 0x00000001", features.error, "whether the CPU says that it runs under a hypervisor, and which"
         )
+    yield from _brand(facts)
+    yield from _vendor(facts)
     if not isinstance(features, Found) or not features.value.ecx >> 31 & 1:
         return
     # VIA's Samuel sets the bit by accident.
@@ -42,6 +46,34 @@ def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
             yield Evidence(Kind.VM, row.id, row.strength, source, observed, row.reference, details=row.details)
         elif leaf > FIRST_LEAF:
             break
+
+
+def cpu_brand(facts: Facts) -> str:
+    """Return the CPU's name from leaves 0x80000002 to 4 (Intel SDM vol. 2A, CPUID), "" where it has none."""
+    highest = facts.cpuid(BRAND_LEAVES[0] & 0x8000_0000)
+    if not isinstance(highest, Found) or highest.value.eax < BRAND_LEAVES[-1] or highest.value.eax > 0x8000_FFFF:
+        return ""
+    readings = [facts.cpuid(leaf) for leaf in BRAND_LEAVES]
+    words = [word for reading in readings if isinstance(reading, Found) for word in reading.value]
+    text = b"".join(word.to_bytes(4, "little") for word in words).decode("latin-1")
+    return " ".join(text.partition("\0")[0].split())
+
+
+def _brand(facts: Facts) -> Iterator[Evidence]:
+    """Yield what the CPU's own name speaks for, where the kernel's text is not there or another's."""
+    name = cpu_brand(facts)
+    for row in ROWS:
+        if row.field == "model name" and name.startswith(row.start):
+            source = f"CPUID 0x{BRAND_LEAVES[0]:08X}"
+            yield Evidence(Kind.VM, row.id, row.strength, source, name[:80], row.reference, row.depth, row.details)
+
+
+def _vendor(facts: Facts) -> Iterator[Evidence]:
+    """Yield a maker that no real CPU has: an emulator's."""
+    reading = facts.cpuid(0)
+    vendor = reading.value.vendor() if isinstance(reading, Found) else ""
+    if vendor in EMULATED_CPUS:
+        yield Evidence(Kind.VM, "vm", Strength.HINT, "CPUID 0x00000000", vendor.strip(), EMULATED_CPUS_REFERENCE)
 
 
 def _speaks_hyper_v(facts: Facts, leaf: int) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.signatures.pci import DEVICES, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
+from envinspect.probes.mounts import mount_table
+from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE
+from envinspect.signatures.pci import DEVICES, GUEST_FILESYSTEMS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
 
 PCI = "/proc/bus/pci/devices"
 PCI_LINES_LIMIT = 4096
@@ -55,6 +57,17 @@ def probe_devices(facts: Facts) -> Iterator[Evidence | Unknown]:
     if _names(facts, VMBUS):
         yield Evidence(Kind.VM, "hyper-v", Strength.STRONG, VMBUS, "VMBus devices", VMBUS_REFERENCE)
     yield from _ports(facts)
+    yield from _shared_folders(facts)
+
+
+def _shared_folders(facts: Facts) -> Iterator[Evidence]:
+    table = facts.derived(mount_table)
+    for fstype in dict.fromkeys(mount.fstype for mount in table.mounts):
+        row = GUEST_FILESYSTEMS.get(fstype)
+        if row:
+            yield Evidence(Kind.VM, row.id, Strength.STRONG, table.source, f"a mount of type {fstype}", row.reference)
+    if facts.exists(CROS_MILESTONE):
+        yield Evidence(Kind.VM, "crosvm", Strength.STRONG, CROS_MILESTONE, "present", CROS_REFERENCE)
 
 
 def _names(facts: Facts, folder: str) -> tuple[str, ...]:

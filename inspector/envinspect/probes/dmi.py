@@ -10,6 +10,8 @@ from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
 from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
+from envinspect.sources.cpuinfo import fields as cpuinfo_fields
+from envinspect.sources.cpuinfo import flags
 from envinspect.sources.smbios import is_ec2_uuid, matches, vm_bit
 
 FOLDERS = ("/sys/class/dmi/id", "/sys/devices/virtual/dmi/id")
@@ -89,6 +91,8 @@ def _evidence(row: DmiRow, folder: str, texts: dict[str, str], evidence_id: str)
 
 def _id_of(row: DmiRow, fields: dict[str, str], facts: Facts) -> str:
     """Tell Virtual PC from Hyper-V, whose maker and product are the same."""
+    if row.id == "bochs" and row.strength is Strength.STRONG and _cpu_shows_hypervisor(facts):
+        return "qemu"  # Bochs emulates a bare CPU
     if row.id != "hyper-v" or row.when[0][0] != "sys_vendor":
         return row.id
     if fields.get("product_version", "").startswith(_VIRTUAL_PC_VERSIONS):
@@ -100,6 +104,14 @@ def _cpu_denies_hypervisor(facts: Facts) -> bool:
     """Say whether an x86 CPU could be asked and its hypervisor bit is clear."""
     features = facts.cpuid(1)
     return isinstance(features, Found) and not features.value.ecx >> 31 & 1
+
+
+def _cpu_shows_hypervisor(facts: Facts) -> bool:
+    """Say whether the CPU, or the kernel's list of its flags, shows a hypervisor."""
+    features = facts.cpuid(1)
+    if isinstance(features, Found):
+        return bool(features.value.ecx >> 31 & 1)
+    return "hypervisor" in flags(cpuinfo_fields(facts.str_or("/proc/cpuinfo")))
 
 
 def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Iterator[Evidence]:

@@ -10,11 +10,14 @@ _QEMU_PROC = "https://gitlab.com/qemu-project/qemu/-/blob/master/linux-user/sysc
 _ROSETTA = "https://developer.apple.com/documentation/virtualization/running-intel-binaries-in-linux-vms-with-rosetta"
 _LX86 = "https://people.redhat.com/~rjones/virt-what/"
 
+_LINUXULATOR = "https://github.com/freebsd/freebsd-src/blob/main/sys/compat/linprocfs/linprocfs.c"
+
 _X86 = frozenset({"x86_64", "i386", "i486", "i586", "i686"})
 
 
 def probe_emulation(facts: Facts) -> Iterator[Evidence]:
     """Compare what the process is told of itself with what the kernel says of its thread and of the CPU."""
+    yield from _freebsd(facts)
     # QEMU fakes /proc/self/exe and /proc/PID/exe but not /proc/thread-self/exe.
     thread = facts.link("/proc/thread-self/exe")
     if isinstance(thread, Found):
@@ -31,6 +34,15 @@ def probe_emulation(facts: Facts) -> Iterator[Evidence]:
     elif facts.uname.machine and _is_other(facts.uname.machine, cpuinfo):
         observed = f"uname says {facts.uname.machine}, the CPU is another"
         yield _evidence("qemu-user", Strength.STRONG, "/proc/cpuinfo", observed, _QEMU)
+
+
+def _freebsd(facts: Facts) -> Iterator[Evidence]:
+    """Tell FreeBSD's kernel by the version that uname gives and by the builder that its /proc/version names."""
+    version = facts.str_or("/proc/version")
+    if facts.uname.version.startswith("FreeBSD "):
+        yield _evidence("linuxulator", Strength.PROOF, "uname version", facts.uname.version, _LINUXULATOR)
+    if "(des@freebsd.org)" in version.lower():
+        yield _evidence("linuxulator", Strength.PROOF, "/proc/version", version, _LINUXULATOR)
 
 
 def _evidence(emulator_id: str, strength: Strength, source: str, observed: str, reference: str) -> Evidence:

@@ -12,6 +12,8 @@ SYSINFO = "/proc/sysinfo"
 LPARCFG = "/proc/ppc64/lparcfg"
 MDESC = "/dev/mdesc"
 MDESC_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/sparc/kernel/mdesc.c"
+HYPERVISOR_REFERENCE = "https://github.com/devicetree-org/devicetree-specification/releases"
+"""Power.org's ePAPR, 7.5: the node `hypervisor` is there only in a partition of one."""
 SYSINFO_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/s390/kernel/sysinfo.c"
 PAPR_REFERENCE = "https://files.openpower.foundation/s/ZmtZyCGiJ2oJHim"
 FW_CFG_REFERENCE = "https://www.qemu.org/docs/master/specs/fw_cfg.html"
@@ -38,6 +40,7 @@ def probe_devicetree(facts: Facts) -> Iterator[Evidence | Unknown]:
             for start, row in rows.items():
                 if name.startswith(start):
                     yield Evidence(Kind.VM, row.id, row.strength, path, name, row.reference)
+    yield from _unknown_hypervisor(facts)
     names_here = tree.value if isinstance(tree, Found) else ()
     for name in names_here:
         if name.startswith("fw-cfg"):
@@ -54,6 +57,14 @@ def probe_devicetree(facts: Facts) -> Iterator[Evidence | Unknown]:
         yield Evidence(Kind.VM, "powervm", Strength.PROOF, source, partition.value[:80], PAPR_REFERENCE)
 
 
+def _unknown_hypervisor(facts: Facts) -> Iterator[Evidence]:
+    """Yield a hypervisor that the node names and no row knows: nothing but a hypervisor makes the node."""
+    path = f"{TREE}/hypervisor/compatible"
+    said = [name for name in facts.str_or(path).split("\0") if name]
+    if said and not any(name.startswith(start) for name in said for start in HYPERVISOR):
+        yield Evidence(Kind.VM, "vm", Strength.STRONG, path, said[0][:80], HYPERVISOR_REFERENCE)
+
+
 def probe_sysinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
     """Yield one layer per level that s390 names, the partition outermost."""
     reading = facts.text(SYSINFO)
@@ -62,6 +73,7 @@ def probe_sysinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
     elif isinstance(reading, Found):
         for depth, level in enumerate(levels(reading.value)):
             details = (("accelerator", "kvm"),) if level.id == "kvm" else ()
+            details = (("accelerator", "tcg"),) if level.emulated else details
             yield Evidence(
                 Kind.VM, level.id, Strength.PROOF, SYSINFO, level.observed, SYSINFO_REFERENCE, depth, details
             )

@@ -65,8 +65,13 @@ def mount_table(facts: Facts) -> MountTable:
         source, mounts = MOUNTINFO, parse_mountinfo(found.value)
     else:
         source, mounts = MOUNTS, parse_mounts(facts.str_or(MOUNTS))
-    roots = [mount for mount in mounts if mount.target == "/" and mount.fstype != "rootfs"]
-    return MountTable(source, mounts, roots[-1] if roots else None)
+    return MountTable(source, mounts, root_of(mounts))
+
+
+def root_of(mounts: tuple[Mount, ...]) -> Mount | None:
+    """Return the mount on /: the last one; the initramfs below it counts only where the system still runs from it."""
+    roots = [mount for mount in mounts if mount.target == "/"]
+    return next((mount for mount in reversed(roots) if mount.fstype != "rootfs"), roots[-1] if roots else None)
 
 
 def on_whole_disk(root: Mount | None) -> bool:
@@ -123,6 +128,14 @@ def _fits(pattern: str, part: str) -> bool:
     return part == pattern
 
 
+def is_inherited(table: MountTable) -> bool:
+    """Say whether the mounts are another's with a /proc of one's own on top, as `unshare --mount-proc` leaves them.
+
+    A container manager makes a table from nothing, with one /proc in it.
+    """
+    return sum(mount.target == "/proc" and mount.fstype == "proc" for mount in table.mounts) > 1
+
+
 def storage_chains(table: MountTable) -> Iterator[tuple[Stored, ...]]:
     """Return the chains of the root mount and of what engines bind into containers; the rest is somebody else's."""
     for mount in table.mounts:
@@ -161,8 +174,6 @@ def _layer_folders(mount: Mount) -> tuple[str, ...]:
 def filesystem_rows(table: MountTable) -> Iterator[tuple[Filesystem, Mount]]:
     """Return the mounts whose file system is one that a container is recognised by."""
     for mount in table.mounts:
-        if mount.target != "/" and not mount.target.startswith(("/proc/", "/sys/")):
-            continue
         for row in FILESYSTEMS:
             if (
                 (not row.fstype or mount.fstype == row.fstype)

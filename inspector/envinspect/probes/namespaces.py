@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.light_typing import NamedTuple
-from envinspect.model import Denied, Evidence, Found, Strength, Unknown
-from envinspect.probes.mounts import is_moved, mount_table, on_whole_disk
+from envinspect.model import Denied, Evidence, Found, Unknown
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 
 _KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")
@@ -57,51 +56,6 @@ def _against_first_process(facts: Facts, kind: str, initial: set[str], others: s
     own, first = facts.link(f"/proc/self/ns/{kind}"), facts.link(f"/proc/1/ns/{kind}")
     if isinstance(own, Found) and isinstance(first, Found):
         (initial if own.value == first.value else others).add(kind)
-
-
-class Isolation(NamedTuple):
-    """What namespaces, root and mounts add up to, whoever made them. `strength` None: nothing speaks for one."""
-
-    strength: Strength | None
-    observed: str
-
-
-def isolation(facts: Facts) -> Isolation:
-    """Say whether this process is isolated as containers are: processes, names and root of its own.
-
-    One namespace alone is `unshare`, a private PID namespace over the host's root a build tool's sandbox.
-    """
-    seen = facts.derived(namespaces)
-    table = facts.derived(mount_table)
-    names = len(seen.others & {"uts", "ipc", "cgroup", "net"})
-    masked = masks_proc(facts)
-    if is_moved(table.root):
-        where = "a root of its own"
-        if "pid" in seen.others and (names or masked):
-            return Isolation(Strength.STRONG, f"{seen.spell()} namespace, {where}")
-        if masked and "pid" not in seen.initial:
-            return Isolation(Strength.STRONG, f"{where}, parts of /proc masked as OCI runtimes do")
-        if "mnt" in seen.others and names >= 2 and masked:
-            return Isolation(Strength.STRONG, f"{seen.spell()} namespace, {where}, parts of /proc masked")
-    elif "pid" in seen.others and masked and names:
-        return Isolation(Strength.STRONG, f"{seen.spell()} namespace, parts of /proc masked as OCI runtimes do")
-    if "pid" in seen.others and names >= 2 and not on_whole_disk(table.root):
-        return Isolation(Strength.HINT, f"{seen.spell()} namespace")
-    return Isolation(None, "")
-
-
-def masks_proc(facts: Facts) -> bool:
-    """Say whether parts of /proc are hidden or made read-only the way the OCI runtimes do by default.
-
-    Reference: https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#masked-paths
-    """
-    hidden = readonly = False
-    for mount in facts.derived(mount_table).mounts:
-        if mount.target in {"/proc/kcore", "/proc/keys", "/proc/timer_list"}:
-            hidden = hidden or mount.root == "/null"  # systemd's services hide these too, behind a file of its own
-        elif mount.target in {"/proc/sysrq-trigger", "/proc/irq", "/proc/bus"} and mount.fstype == "proc":
-            readonly = True
-    return hidden and readonly
 
 
 def probe_namespaces(facts: Facts) -> Iterator[Evidence | Unknown]:

@@ -16,12 +16,18 @@ _ACCOUNT = "https://kubernetes.io/docs/tasks/run-application/access-api-from-pod
 _ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html"
 _FARGATE = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html"
 _NOMAD = "https://developer.hashicorp.com/nomad/docs/deploy/production/cgroups"
+_SLURM = "https://slurm.schedmd.com/cgroup_v2.html"
 _ACTIONS = "https://docs.github.com/en/actions/how-tos/write-workflows/choose-where-workflows-run"
 _SWARM = "https://docs.docker.com/engine/swarm/secrets/"
 _LINUXKIT = "https://github.com/linuxkit/linuxkit"
 _ORBSTACK = "https://docs.orbstack.dev/architecture"
 _MACHINE = "https://docs.podman.io/en/latest/markdown/podman-machine.1.html"
 _LIMA = "https://lima-vm.io/docs/dev/internals/"
+CROS_MILESTONE = "/dev/.cros_milestone"
+CROS_REFERENCE = "https://chromium.googlesource.com/chromiumos/platform2/+/HEAD/vm_tools/garcon/"
+VMINITD = "init=/sbin/vminitd"
+"""How Apple's container tool boots the virtual machine that it makes for each container."""
+VMINITD_REFERENCE = "https://github.com/apple/containerization/blob/main/Sources/Containerization/Kernel.swift"
 _RANCHER = "https://docs.rancherdesktop.io/"
 
 
@@ -59,6 +65,8 @@ def _in_path(path: tuple[str, ...], source: str) -> Iterator[Evidence]:
             yield _mark("aws-ecs", Strength.STRONG, source, part, _ECS)
         elif part in {"nomad.slice", "nomad"} and below:
             yield _mark("nomad", Strength.STRONG, source, "/".join(path), _NOMAD)
+        elif part.startswith("step_") and position and path[position - 1].startswith("job_"):
+            yield _mark("slurm", Strength.STRONG, source, "/".join(path), _SLURM)
         elif part == "actions_job" and below:
             yield _mark("github-actions", Strength.STRONG, source, "/".join(path), _ACTIONS)
 
@@ -98,6 +106,11 @@ def _is_swarm_id(text: str) -> bool:
     return len(text) == 25 and text.isalnum() and text == text.lower()
 
 
+def _named(source: str, pattern: str) -> bool:
+    stem = pattern.removesuffix("<n>")
+    return source.startswith(stem) and (stem == pattern or source[len(stem) :].isdecimal())
+
+
 def _shows(folder: str, mount: Mount) -> bool:
     """Say whether a folder is part of what is mounted or of where; of the root, its layers count too."""
     return folder in mount.root or folder in mount.target or (mount.target == "/" and folder in mount.options)
@@ -116,8 +129,8 @@ def probe_engines(facts: Facts) -> Iterator[Evidence]:
     for mount in table.mounts:
         for row in ENGINE_MOUNTS:
             if (
-                (row.fstype and mount.fstype == row.fstype)
-                or (row.source and mount.source.startswith(row.source))
+                (row.fstype and mount.fstype == row.fstype and (not row.source or _named(mount.source, row.source)))
+                or (row.source and not row.fstype and _named(mount.source, row.source))
                 or (row.folder and _shows(row.folder, mount))
             ):
                 observed = f"{mount.target} is {mount.fstype} {mount.source}"
@@ -128,9 +141,12 @@ def probe_engines(facts: Facts) -> Iterator[Evidence]:
         ("/mnt/lima-colima", "colima", _LIMA),
         ("/mnt/lima-rancher-desktop", "rancher-desktop", _RANCHER),
         ("/opt/orbstack-guest", "orbstack", _ORBSTACK),
+        (CROS_MILESTONE, "crostini", CROS_REFERENCE),
     ):
         if isinstance(facts.stat(path), Found):
             yield Evidence(Kind.ENGINE, mark_id, Strength.STRONG, path, "present", reference)
+    if VMINITD in facts.str_or("/proc/cmdline").split():
+        yield Evidence(Kind.ENGINE, "apple-container", Strength.STRONG, "/proc/cmdline", VMINITD, VMINITD_REFERENCE)
     distribution = facts.environ("WSL_DISTRO_NAME")
     if isinstance(distribution, Found) and distribution.value in {"docker-desktop", "rancher-desktop"}:
         source = "environ WSL_DISTRO_NAME"

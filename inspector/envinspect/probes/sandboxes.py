@@ -9,6 +9,8 @@ from envinspect.probes.mounts import mount_table
 from envinspect.sources.status import parse_status
 
 _BWRAP = "https://github.com/containers/bubblewrap/blob/main/bubblewrap.c"
+_MKOSI = "https://github.com/systemd/mkosi/blob/main/mkosi/sandbox.py"
+_FAKECHROOT = "https://github.com/dex4er/fakechroot/blob/master/man/fakechroot.pod"
 _FLATPAK = "https://docs.flatpak.org/en/latest/flatpak-command-reference.html#flatpak-metadata"
 _FIREJAIL = "https://github.com/netblue30/firejail/blob/master/src/include/rundefs.h"
 _SNAP = "https://github.com/canonical/snapd/blob/master/cmd/snap-confine/snap-confine.rst"
@@ -36,7 +38,10 @@ def _evidence(sandbox_id: str, strength: Strength, source: str, observed: str, r
 def _mounts(facts: Facts) -> Iterator[Evidence]:
     table = facts.derived(mount_table)
     if table.root is not None and table.root.root == "/newroot" and table.root.fstype == "tmpfs":
-        yield _evidence("bubblewrap", Strength.PROOF, table.source, "/ is tmpfs /newroot", _BWRAP)
+        # Both make the root in the same place; bubblewrap alone mounts it without set-user-id programs and devices.
+        own = {"nosuid", "nodev"} <= set(table.root.flags.split(","))
+        sandbox_id, reference = ("bubblewrap", _BWRAP) if own or not table.root.flags else ("mkosi-sandbox", _MKOSI)
+        yield _evidence(sandbox_id, Strength.PROOF, table.source, "/ is tmpfs /newroot", reference)
     for mount in table.mounts:
         if mount.target == "/run/firejail/mnt" and mount.fstype == "tmpfs":
             yield _evidence("firejail", Strength.PROOF, table.source, "a tmpfs on /run/firejail/mnt", _FIREJAIL)
@@ -87,6 +92,12 @@ def _files_and_variables(facts: Facts) -> Iterator[Evidence]:
     if isinstance(own, Found) and own.value in {"flatpak", "firejail"}:
         reference = _FLATPAK if own.value == "flatpak" else _FIREJAIL
         yield _evidence(own.value, Strength.HINT, "environ container", own.value, reference)
+    base, loaded = facts.environ("FAKECHROOT_BASE"), facts.environ("LD_PRELOAD")
+    if isinstance(base, Found):
+        strength = Strength.STRONG if isinstance(facts.environ("FAKECHROOT"), Found) else Strength.HINT
+        yield _evidence("fakechroot", strength, "environ FAKECHROOT_BASE", "set", _FAKECHROOT)
+    if isinstance(loaded, Found) and "libfakechroot" in loaded.value:
+        yield _evidence("fakechroot", Strength.STRONG, "environ LD_PRELOAD", "libfakechroot.so", _FAKECHROOT)
     for name, sandbox_id, reference in (
         ("FLATPAK_ID", "flatpak", _FLATPAK),
         ("SNAP_NAME", "snap", _SNAP_VARIABLES),

@@ -10,6 +10,8 @@ TYPE = "/sys/hypervisor/type"
 UUID = "/sys/hypervisor/uuid"
 GUEST_TYPE = "/sys/hypervisor/guest_type"
 FEATURES = "/sys/hypervisor/properties/features"
+MELTDOWN = "/sys/devices/system/cpu/vulnerabilities/meltdown"
+MELTDOWN_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/x86/kernel/cpu/bugs.c"
 CAPABILITIES = "/proc/xen/capabilities"
 SYSFS_REFERENCE = "https://www.kernel.org/doc/Documentation/ABI/stable/sysfs-hypervisor-xen"
 FEATURES_REFERENCE = "https://xenbits.xen.org/docs/unstable/hypercall/x86_64/include,public,features.h.html"
@@ -37,10 +39,19 @@ def probe_xen(facts: Facts) -> Iterator[Evidence | Unknown]:
         mode = facts.str_or(GUEST_TYPE).lower()
         details = (("mode", mode),) if mode in {"pv", "pvh", "hvm"} else ()
         source, observed = (TYPE, "xen") if isinstance(kind_of_hypervisor, Found) else (UUID, uuid[:8] + "…")
-        depth = 1 if mode == "pv" and _another_owns_cpuid(facts) else 0
+        depth = 1 if mode == "pv" and another_owns_cpuid(facts) else 0
         yield Evidence(Kind.VM, "xen", Strength.PROOF, source, observed, SYSFS_REFERENCE, depth, details)
+    elif isinstance(kind_of_hypervisor, Found) and kind_of_hypervisor.value:
+        named = kind_of_hypervisor.value[:80]
+        yield Evidence(Kind.VM, "vm", Strength.STRONG, TYPE, named, SYSFS_REFERENCE)
     elif facts.exists("/proc/xen"):
-        yield Evidence(Kind.VM, "xen", Strength.STRONG, "/proc/xen", "present", SYSFS_REFERENCE)
+        # A guest with hardware's help sees Xen's own CPUID: where another's is there, this is a PV guest inside it.
+        depth = 1 if another_owns_cpuid(facts) else 0
+        yield Evidence(Kind.VM, "xen", Strength.STRONG, "/proc/xen", "present", SYSFS_REFERENCE, depth)
+    if "XEN PV" in facts.str_or(MELTDOWN):
+        depth, details = (1 if another_owns_cpuid(facts) else 0), (("mode", "pv"),)
+        observed = "XEN PV detected"
+        yield Evidence(Kind.VM, "xen", Strength.STRONG, MELTDOWN, observed, MELTDOWN_REFERENCE, depth, details)
     bus = facts.listing(BUS)
     if isinstance(bus, Found) and bus.value:
         # The bus itself is there wherever the kernel was built with Xen's drivers; its devices are not.
@@ -57,10 +68,11 @@ def _number(text: str) -> int:
         return 0
 
 
-def _another_owns_cpuid(facts: Facts) -> bool:
+def another_owns_cpuid(facts: Facts) -> bool:
     """Say whether CPUID describes the machine around: a PV guest does not own it."""
-    reading = facts.cpuid(_CPUID_BASE)
-    if not isinstance(reading, Found):
+    features = facts.cpuid(1)
+    if not isinstance(features, Found) or not features.value.ecx >> 31 & 1:
         return False
-    signature = reading.value.ascii()
-    return signature in SIGNATURES and signature != _XEN_SIGNATURE
+    leaves = range(_CPUID_BASE, _CPUID_BASE + 0x300, 0x100)
+    seen = [reading.value.ascii() for leaf in leaves if isinstance(reading := facts.cpuid(leaf), Found)]
+    return any(signature in SIGNATURES for signature in seen) and _XEN_SIGNATURE not in seen

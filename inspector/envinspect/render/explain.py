@@ -17,7 +17,7 @@ def render(answer: Answer, palette: Palette) -> Rendered:
         *tree(stack, palette, live=answer.facts.running is not None),
         *undetermined(stack, palette),
     ]
-    marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark is not None]
+    marks = [mark for mark in (*stack.roles, stack.cloud, *stack.orchestrators, stack.engine) if mark is not None]
     holders: list[Layer | Mark] = [*stack.layers, *marks]
     for holder in holders:
         lines += ["", f"{palette.strong}{printable(holder.name, 80)}{palette.end} ({holder.kind.word} {holder.id})"]

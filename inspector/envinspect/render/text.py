@@ -38,10 +38,10 @@ def tree(stack: Stack, palette: Palette, *, live: bool = True) -> Iterator[str]:
     """Yield the stack as a tree, outermost first, with what else is true of the machine beside it."""
     machine = [mark for mark in (stack.cloud, *stack.roles) if mark is not None]
     machine_word = "machine" if stack.layers or not stack.bare_metal else "bare metal"
-    if not stack.determined:
+    if not stack.determined and not any(layer.kind in {Kind.VM, Kind.WSL} for layer in stack.layers):
         machine_word = "machine (of what kind could not be determined)"
     yield machine_word + _beside(machine, palette)
-    inside = [mark for mark in (stack.orchestrator, stack.engine) if mark is not None]
+    inside = [mark for mark in (*stack.orchestrators, stack.engine) if mark is not None]
     for depth, layer in enumerate(stack.layers):
         yield f"{'   ' * depth}└─ {_layer(layer, palette)}"
     process = "this process" if live else "the inspected process"
@@ -49,12 +49,17 @@ def tree(stack: Stack, palette: Palette, *, live: bool = True) -> Iterator[str]:
 
 
 def undetermined(stack: Stack, palette: Palette) -> list[str]:
-    """Return what to say where layers were found on a machine whose kind stays open; else the sentence says it all."""
-    if stack.determined or not stack.layers:
-        return []
+    """Return what stays open beside the layers that were found; without any layer the sentence says it all."""
+    lines: list[str] = []
+    if stack.container_open:
+        lines.append("whether this is a container. What was read fits one and fits none (exit code 3).")
+    elif not stack.determined and stack.layers:
+        lines.append(
+            "whether the machine below is virtual or bare metal. Nothing that would tell could be read (exit code 3)."
+        )
     word = f"{palette.warn}Not determined{palette.end}"
-    what = "whether the machine below is virtual or bare metal. Nothing that would tell could be read (exit code 3)."
-    return ["", f"{word}: {what}"]
+    told = ["", *(f"{word}: {line}" for line in lines)] if lines else []
+    return [*told, "", f"Outer layers: {stack.outer}"] if stack.outer else told
 
 
 def _layer(layer: Layer, palette: Palette) -> str:
@@ -77,7 +82,7 @@ def strongest(stack: Stack) -> list[Evidence]:
     """Return the strongest evidence that was believed: the best of each layer, then the next best; strongest first."""
     best: list[Evidence] = []
     rest: list[Evidence] = []
-    marks = [mark for mark in (stack.cloud, stack.orchestrator, stack.engine, *stack.roles) if mark is not None]
+    marks = [mark for mark in (stack.cloud, *stack.orchestrators, stack.engine, *stack.roles) if mark is not None]
     holders: list[Layer | Mark] = [*reversed(stack.layers), *marks]
     for holder in holders:
         ranked = sorted(holder.evidence, key=lambda piece: -piece.strength)

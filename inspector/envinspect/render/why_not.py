@@ -9,12 +9,13 @@ from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading
 from envinspect.names import BARE_METAL, holds
 from envinspect.probes.acpi import DEVICES, TABLES
 from envinspect.probes.cgroup import cgroups
+from envinspect.probes.clocksource import AVAILABLE
 from envinspect.probes.cpuinfo import CPUINFO
 from envinspect.probes.devices import PCI, PORTS, pci_ids
 from envinspect.probes.dmi import FOLDERS, strings
 from envinspect.probes.firmware import TREE
+from envinspect.probes.isolation import isolation
 from envinspect.probes.mounts import mount_table
-from envinspect.probes.namespaces import isolation
 from envinspect.render import Rendered, answered
 from envinspect.render.text import overruled_line, unknown_line
 from envinspect.signatures.catalogue import ENTRIES, lineage
@@ -224,6 +225,8 @@ _WHERE: dict[str, tuple[str, tuple[str, ...], Callable[[Facts], str]]] = {
     "acpi.oem_table_ids": ("the name of an ACPI table", _TABLES, _acpi),
     "acpi.device_ids": ("an ACPI device", (DEVICES,), _listed(DEVICES, "there are no ACPI devices")),
     "pci.devices": ("a PCI device", (PCI,), _pci),
+    "pci.guest_filesystems": ("a file system of a guest's", _MOUNT_TABLES, _mounts),
+    "clocksource.clocks": ("a clock source", (AVAILABLE,), _file(AVAILABLE)),
     "pci.virtio_ports": ("a virtio serial port", (PORTS,), _listed(PORTS, "there are no virtio serial ports")),
     "cloud.cloud_ids": ("cloud-init's answer", ("/run/cloud-init/cloud-id",), _file("/run/cloud-init/cloud-id")),
     "cpuid.signatures": ("a CPUID signature", ("CPUID 0x4",), _cpuid),

@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
 from envinspect.resolver.overrules import OVERRULES
 from envinspect.resolver.overrules.rule import View
-from envinspect.signatures.catalogue import entry_of, lineage, name_of
+from envinspect.signatures.catalogue import ENTRIES, entry_of, lineage, name_of
 
 _LAYER_KINDS = (Kind.VM, Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.EMULATION, Kind.CHROOT)
+
+GENERIC_IDS = frozenset({"vm", "container"})
+"""What a layer without a name is called."""
 
 HINTS_ALONE = "hints-alone"
 HINTS_BECAUSE = "Only a hint: other systems show the same, and nothing stronger speaks for it."
@@ -32,21 +35,35 @@ def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, machine
         layers.extend(_layers(kind, [piece for piece in believed if piece.kind is kind], overruled))
     layers = _with_implied(layers)
     roles = _roles([piece for piece in believed if piece.kind is Kind.ROLE], overruled)
-    cloud, orchestrator, engine = (
+    orchestrators = _orchestrators([piece for piece in believed if piece.kind is Kind.ORCHESTRATOR], overruled)
+    cloud, engine = (
         _one_mark(kind, [piece for piece in believed if piece.kind is kind], overruled)
-        for kind in (Kind.CLOUD, Kind.ORCHESTRATOR, Kind.ENGINE)
+        for kind in (Kind.CLOUD, Kind.ENGINE)
     )
-    return Stack(
+    unknown = tuple(sorted(set(unknown)))
+    undecided = _undecided(layers, unknown)
+    machine_found = any(layer.kind in {Kind.VM, Kind.WSL} for layer in layers)
+    stack = Stack(
         layers=tuple(layers),
         roles=roles,
         cloud=cloud,
-        orchestrator=orchestrator,
+        orchestrators=orchestrators,
         engine=engine,
         evidence=pieces,
         overruled=tuple(sorted(overruled, key=lambda item: _order(item.evidence))),
-        unknown=tuple(sorted(set(unknown))),
-        determined=machine_looked_at or any(layer.kind in {Kind.VM, Kind.WSL} for layer in layers),
+        unknown=unknown,
+        determined=machine_looked_at or machine_found,
+        undecided=undecided,
     )
+    return stack._replace(determined=False) if stack.container_open else stack
+
+
+def _undecided(layers: Iterable[Layer], unknown: tuple[Unknown, ...]) -> tuple[Kind, ...]:
+    """Return the kinds of which nothing was found, or no name, because what would have told could not be read."""
+    found = {kind: [layer.id for layer in layers if layer.kind is kind] for kind in _LAYER_KINDS}
+    shown = {kind for item in unknown for kind in item.shows if not found[kind]}
+    named = {kind for item in unknown for kind in item.names if set(found[kind]) & GENERIC_IDS}
+    return tuple(sorted(shown | named))
 
 
 def _order(piece: Evidence) -> tuple[object, ...]:
@@ -116,6 +133,8 @@ def _layer(kind: Kind, layer_id: str, pieces: list[Evidence]) -> Layer:
     details: dict[str, str] = {}
     for piece in sorted(pieces, key=lambda piece: -piece.strength):
         for key, value in piece.details:
+            if key == "doubt":
+                continue  # for the rules
             details.setdefault(key, value)
     if details.get("accelerator") == layer_id:
         del details["accelerator"]
@@ -166,6 +185,24 @@ def _roles(pieces: list[Evidence], overruled: list[Overruled]) -> tuple[Mark, ..
         else:
             roles.append(Mark(Kind.ROLE, role_id, name_of(Kind.ROLE, role_id), mine))
     return tuple(roles)
+
+
+def _orchestrators(pieces: list[Evidence], overruled: list[Overruled]) -> tuple[Mark, ...]:
+    """Return every orchestrator that something stronger than a hint speaks for, in the catalogue's order.
+
+    A general one (ECS) is no mark of its own beside one that refines it (Fargate).
+    """
+    kind = Kind.ORCHESTRATOR
+    sure = {piece.id for piece in pieces if piece.strength > Strength.HINT}
+    refined = {general for mark_id in sure for general in lineage(kind, mark_id)[1:]}
+    marks: list[Mark] = []
+    for entry in ENTRIES:
+        if entry.kind is kind and entry.id in sure - refined:
+            mine, pieces = _split(kind, entry.id, pieces)
+            marks.append(Mark(kind, entry.id, entry.name, tuple(mine)))
+    for piece in pieces:
+        _lay_aside(piece, marks, overruled)
+    return tuple(marks)
 
 
 def _one_mark(kind: Kind, pieces: list[Evidence], overruled: list[Overruled]) -> Mark | None:

@@ -35,6 +35,10 @@ OEM_IDS: dict[str, AcpiRow] = {
     "VBOX": AcpiRow(
         "virtualbox", PROOF, "https://www.virtualbox.org/browser/vbox/trunk/src/VBox/Devices/PC/DevACPI.cpp"
     ),
+    # VirtualBox on arm64 has another one than on x86: VBoxManage's default in the same file.
+    "ORCLVB": AcpiRow(
+        "virtualbox", PROOF, "https://github.com/VirtualBox/virtualbox/blob/main/src/VBox/Devices/EFI/DevEFI-armv8.cpp"
+    ),
     "VMWARE": AcpiRow("vmware", PROOF, "https://knowledge.broadcom.com/external/article/340368"),
     "PTLTD": AcpiRow("vm", Strength.HINT, "https://knowledge.broadcom.com/external/article/340368"),
     "XEN": AcpiRow("xen", PROOF, "https://github.com/xen-project/xen/blob/master/tools/libacpi/acpi2_0.h"),

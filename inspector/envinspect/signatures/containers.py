@@ -23,6 +23,9 @@ class Scope(NamedTuple):
 HOST_SCOPES = ("libpod-conmon-", "crio-conmon-", "conmon-", "lxc.monitor", "kata-overhead", "machine-qemu-")
 """Folders of processes that belong to the host: container monitors, and QEMU started by libvirt."""
 
+HOST_UNITS = (".mount", ".socket", ".swap", ".automount", ".device", ".timer", ".path", ".target")
+"""Kinds of systemd's units that are no groups of a container's processes."""
+
 SCOPES: tuple[Scope, ...] = (
     Scope("cri-containerd-", "containerd", _CONTAINERD, needs_id=False),
     Scope("crio-", "cri-o", _CRIO, needs_id=False),
@@ -219,7 +222,10 @@ BOUND_FILES = frozenset(
 
 
 class Filesystem(NamedTuple):
-    """A file system that shows a container. `targets` are what the mount point begins with ("/" exactly: the root)."""
+    """A file system that shows a container.
+
+    `targets` are what the mount point begins with ("/" exactly: the root; "": any).
+    """
 
     fstype: str
     source: str
@@ -228,6 +234,8 @@ class Filesystem(NamedTuple):
     reference: str
 
 
+_KATA = "https://github.com/kata-containers/kata-containers/tree/main/docs/design/architecture"
+
 FILESYSTEMS: tuple[Filesystem, ...] = (
     Filesystem("simfs", "", ("/",), "openvz", "https://wiki.openvz.org/Simfs"),
     Filesystem("reiserfs", "/dev/simfs", ("/",), "openvz", "https://wiki.openvz.org/Simfs"),
@@ -235,20 +243,9 @@ FILESYSTEMS: tuple[Filesystem, ...] = (
     Filesystem("fuse.lxcfs", "", ("/proc/", "/sys/"), "lxc", "https://linuxcontainers.org/lxcfs/"),
     Filesystem("fuse.sysboxfs", "", ("/proc/", "/sys/"), "sysbox", "https://github.com/nestybox/sysbox-fs"),
     Filesystem("fuse", "sysboxfs", ("/proc/", "/sys/"), "sysbox", "https://github.com/nestybox/sysbox-fs"),
-    Filesystem(
-        "virtiofs",
-        "kataShared",
-        ("/",),
-        "kata",
-        "https://github.com/kata-containers/kata-containers/tree/main/docs/design/architecture",
-    ),
-    Filesystem(
-        "9p",
-        "kataShared",
-        ("/",),
-        "kata",
-        "https://github.com/kata-containers/kata-containers/tree/main/docs/design/architecture",
-    ),
+    Filesystem("virtiofs", "kataShared", ("",), "kata", _KATA),
+    Filesystem("9p", "kataShared", ("",), "kata", _KATA),
+    Filesystem("", "kataShared", ("",), "kata", _KATA),
 )
 
 MANAGERS: dict[str, str] = {

@@ -72,3 +72,29 @@ SIGNATURES: dict[str, Signature] = {
     "MiniVisor\0\0\0": Signature("vm", PROOF, "https://github.com/tandasat/MiniVisorPkg", (("product", "minivisor"),)),
     "NoirVisor ZT": Signature("vm", PROOF, "https://github.com/Zero-Tang/NoirVisor", (("product", "noirvisor"),)),
 }
+
+EMULATED_CPUS_REFERENCE = "https://en.wikipedia.org/wiki/CPUID#EAX=0:_Highest_Function_Parameter_and_Manufacturer_ID"
+EMULATED_CPUS = frozenset(
+    {
+        *("Virtual CPU ", "ConnectixCPU", "MicrosoftXTA", "VirtualApple", "Insignia 586", "Compaq FX!32"),
+        *("PowerVM Lx86", "Neko Project", "GenuineIotel", "E2K MACHINE\0"),
+    }
+)
+"""Makers in CPUID leaf 0 that are emulators' and translators': such a CPU says nothing of the machine below."""
+
+REAL_CPUS = frozenset(
+    {
+        *(
+            "GenuineIntel",
+            "AuthenticAMD",
+            "HygonGenuine",
+            "CentaurHauls",
+            "  Shanghai  ",
+            "AMDisbetter!",
+            "AMD ISBETTER",
+        ),
+        *("CyrixInstead", "GenuineTMx86", "TransmetaCPU", "Geode by NSC", "NexGenDriven", "RiseRiseRise"),
+        *("SiS SiS SiS ", "UMC UMC UMC ", "VIA VIA VIA ", "Vortex86 SoC", "Genuine  RDC", "IotelGenuine"),
+    }
+)
+"""Makers of real CPUs in CPUID leaf 0, which /proc/cpuinfo calls vendor_id: their hypervisor bit means what it says."""

@@ -26,11 +26,34 @@ class CpuinfoRow(NamedTuple):
     details: tuple[tuple[str, str], ...] = ()
 
 
+QEMU_MODELS = (
+    "Intel Core Processor (",
+    "Intel Xeon Processor (",
+    "Intel Atom Processor (",
+    "Westmere E56xx/L56xx/X56xx (Nehalem-C)",
+    "Intel Core i7 9xx (Nehalem",
+    "Intel Core 2 Duo P9xxx (Penryn",
+    "Intel Celeron_4x0 (Conroe",
+    "Intel Xeon E312xx (Sandy Bridge",
+    "Intel Xeon E3-12xx v2 (Ivy Bridge",
+    "AMD Opteron 240 (Gen 1",
+    "AMD Opteron 22xx (Gen 2",
+    "AMD Opteron 23xx (Gen 3",
+    "AMD Opteron 62xx class",
+    "AMD Opteron 63xx class",
+    "AMD EPYC Processor",
+    "AMD EPYC-",
+    "Hygon Dhyana Processor",
+)
+"""How the names begin that QEMU gives the CPU models it knows (target/i386/cpu.c, `model_id`)."""
+
 ROWS: tuple[CpuinfoRow, ...] = (
     CpuinfoRow("vendor_id", "User Mode Linux", "uml", PROOF, UML, depth=1),
     CpuinfoRow("model name", "UML", "uml", PROOF, UML, depth=1),
     CpuinfoRow("model name", "QEMU Virtual CPU", "qemu", STRONG, QEMU_CPU),
     CpuinfoRow("model name", "QEMU TCG CPU", "qemu", STRONG, QEMU_CPU, details=(("accelerator", "tcg"),)),
+    # The names of QEMU's CPU models; the CPUs that they are called after write theirs otherwise.
+    *(CpuinfoRow("model name", start, "qemu", STRONG, QEMU_CPU) for start in QEMU_MODELS),
     CpuinfoRow("model name", "Common KVM processor", "kvm", STRONG, QEMU_CPU),
     CpuinfoRow("model name", "Common 32-bit KVM processor", "kvm", STRONG, QEMU_CPU),
     CpuinfoRow(

@@ -25,8 +25,13 @@ HYPERVISOR: dict[str, TreeRow] = {
     ),
     "vmware": TreeRow("vmware", PROOF, "https://github.com/systemd/systemd/blob/main/src/basic/virt.c"),
     "jailhouse": TreeRow("jailhouse", PROOF, "https://github.com/siemens/jailhouse"),
+    # apple,virtualization-generic-platform: systemd and Apple's container show it.
+    "apple,": TreeRow("apple-vz", PROOF, "https://github.com/apple/container/issues/140"),
+    "microsoft,hyperv": TreeRow(
+        "hyper-v", PROOF, "https://docs.kernel.org/devicetree/bindings/bus/microsoft,vmbus.yaml"
+    ),
 }
-"""Of /proc/device-tree/hypervisor/compatible."""
+"""Of /proc/device-tree/hypervisor/compatible. The node is made by hypervisors alone: any other value is a VMM too."""
 
 COMPATIBLE: dict[str, TreeRow] = {
     "qemu,": TreeRow("qemu", PROOF, "https://www.qemu.org/docs/master/system/ppc/pseries.html"),

@@ -12,7 +12,7 @@ from envinspect.model import Kind, Strength
 VM, CLOUD = Kind.VM, Kind.CLOUD
 HINT, STRONG = Strength.HINT, Strength.STRONG
 
-IS, STARTS, HAS, HAS_NOT, ENDS = "is", "starts", "has", "has-not", "ends"
+IS, IS_NOT, STARTS, HAS, HAS_NOT, ENDS = "is", "is-not", "starts", "has", "has-not", "ends"
 
 
 class DmiRow(NamedTuple):
@@ -39,6 +39,7 @@ EC2 = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instance
 HYPER_V = "https://learn.microsoft.com/en-us/windows-server/virtualization/hyper-v/plan/should-i-create-a-generation-1-or-2-virtual-machine-in-hyper-v"
 LIBVIRT_SYSINFO = "https://libvirt.org/formatdomain.html#smbios-system-information"
 VMWARE = "https://knowledge.broadcom.com/external/article/340368"
+SEABIOS = "https://github.com/coreboot/seabios/blob/master/src/fw/smbios.c"
 VBOX = "https://www.virtualbox.org/manual/topics/AdvancedTopics.html"
 
 
@@ -56,12 +57,25 @@ HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "virtualbox", (("sys_vendor", IS, "innotek GmbH"),), VBOX),
     DmiRow(VM, "virtualbox", (("bios_vendor", IS, "innotek GmbH"),), VBOX),
     DmiRow(VM, "virtualbox", (("board_name", IS, "VirtualBox"),), VBOX),
+    # VirtualBox can be told to show the host's strings, and its own board stays beneath them; Oracle's own machines are
+    # Oracle's all through.
+    DmiRow(
+        VM,
+        "virtualbox",
+        (
+            ("board_vendor", IS, "Oracle Corporation"),
+            ("sys_vendor", HAS_NOT, "oracle"),
+            ("sys_vendor", HAS_NOT, "sun microsystems"),
+            ("sys_vendor", HAS_NOT, "to be filled"),
+            ("sys_vendor", HAS_NOT, "innotek"),
+            ("sys_vendor", IS_NOT, ""),
+        ),
+        "https://github.com/systemd/systemd/issues/13429",
+    ),
     DmiRow(VM, "parallels", (("sys_vendor", STARTS, "Parallels"),), SYSTEMD),
     DmiRow(VM, "parallels", (("product_name", STARTS, "Parallels"),), SYSTEMD),
     DmiRow(VM, "parallels", (("bios_vendor", STARTS, "Parallels"),), SYSTEMD),
-    DmiRow(
-        VM, "hyper-v", (("sys_vendor", IS, "Microsoft Corporation"), ("product_name", IS, "Virtual Machine")), HYPER_V
-    ),
+    DmiRow(VM, "hyper-v", (("sys_vendor", STARTS, "Microsoft"), ("product_name", IS, "Virtual Machine")), HYPER_V),
     DmiRow(VM, "hyper-v", (("product_version", STARTS, "Hyper-V"),), SYSTEMD),
     DmiRow(VM, "hyper-v", (("bios_version", STARTS, "Hyper-V"),), SYSTEMD),
     DmiRow(VM, "xen", (("sys_vendor", IS, "Xen"),), XEN_HVMLOADER),
@@ -70,6 +84,8 @@ HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "bhyve", (("product_name", IS, "BHYVE"),), SYSTEMD),
     DmiRow(VM, "bhyve", (("sys_vendor", IS, "BHYVE"),), SYSTEMD),
     DmiRow(VM, "bhyve", (("bios_vendor", IS, "BHYVE"),), SYSTEMD),
+    # SeaBIOS wrote its ancestor's name into the tables of QEMU's machines.
+    DmiRow(VM, "qemu", (("bios_vendor", IS, "SeaBIOS"), ("sys_vendor", IS, "Bochs")), SEABIOS),
     DmiRow(VM, "bochs", (("sys_vendor", IS, "Bochs"),), SYSTEMD),
     DmiRow(VM, "bochs", (("product_name", IS, "Bochs"),), SYSTEMD),
     # QEMU up to 1.6 and libvirt on it showed Bochs' BIOS as well.
@@ -80,7 +96,7 @@ HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
     DmiRow(
         VM,
         "apple-vz",
-        (("sys_vendor", STARTS, "Apple"), ("product_name", STARTS, "Apple Virtualization")),
+        (("product_name", STARTS, "Apple Virtualization"),),
         "https://github.com/systemd/systemd/issues/24419",
     ),
     DmiRow(VM, "cloud-hypervisor", (("sys_vendor", IS, "Cloud Hypervisor"),), CLOUD_HYPERVISOR),
@@ -153,7 +169,10 @@ PLATFORM_ROWS: tuple[DmiRow, ...] = (
         VIRT_WHAT,
         details=_platform("nutanix-ahv"),
     ),
+    DmiRow(VM, "kvm", (("product_name", IS, "Nutanix AHV"),), VIRT_WHAT, details=_platform("nutanix-ahv")),
+    DmiRow(VM, "kvm", (("product_name", IS, "oVirt Node"),), FACTER, details=_platform("ovirt")),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "KubeVirt"),), SYSTEMD, details=_platform("kubevirt")),
+    DmiRow(VM, "kvm", (("product_name", IS, "KubeVirt"),), SYSTEMD, details=_platform("kubevirt")),
     DmiRow(
         VM,
         "kvm",
@@ -164,14 +183,14 @@ PLATFORM_ROWS: tuple[DmiRow, ...] = (
     DmiRow(
         VM,
         "kvm",
-        (("sys_vendor", STARTS, "Red Hat"), ("product_name", IS, "Container-native virtualization")),
+        (("product_name", IS, "Container-native virtualization"),),
         "https://github.com/kubevirt/hyperconverged-cluster-operator",
         details=_platform("kubevirt"),
     ),
     DmiRow(
         VM,
         "kvm",
-        (("sys_vendor", STARTS, "Red Hat"), ("product_name", STARTS, "OpenShift Virtualization")),
+        (("product_name", STARTS, "OpenShift Virtualization"),),
         "https://github.com/mondoohq/cnquery",
         details=_platform("kubevirt"),
     ),

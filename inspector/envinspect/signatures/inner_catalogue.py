@@ -27,6 +27,10 @@ def _mark(kind: Kind, mark_id: str, name: str, reference: str, refines: str = ""
     return Entry(kind, mark_id, name, None, reference, "", "", refines, note)
 
 
+def _orchestrator(mark_id: str, name: str, reference: str, refines: str = "") -> Entry:
+    return _mark(Kind.ORCHESTRATOR, mark_id, name, reference, refines)
+
+
 _CONTAINERS = (
     _container("container", "Linux container", "https://man7.org/linux/man-pages/man7/namespaces.7.html", refines=""),
     _container("docker", "Docker container", "https://docs.docker.com/engine/", "docker", "docker"),
@@ -112,6 +116,13 @@ _SANDBOXES = (
         "proot",
         note="ptrace rewrites paths: no namespace, no privilege, no isolation from a process that knows",
     ),
+    _sandbox(
+        "fakechroot",
+        "fakechroot",
+        "https://github.com/dex4er/fakechroot/wiki",
+        note="a preloaded library rewrites paths: no namespace, no privilege, no isolation from a process that knows",
+    ),
+    _sandbox("mkosi-sandbox", "mkosi-sandbox", "https://github.com/systemd/mkosi/blob/main/mkosi/sandbox.py"),
 )
 
 _EMULATION = (
@@ -133,6 +144,16 @@ _EMULATION = (
     ),
 )
 
+_EMULATED_KERNELS = (
+    _mark(
+        Kind.EMULATION,
+        "linuxulator",
+        "FreeBSD's Linuxulator",
+        "https://docs.freebsd.org/en/books/handbook/linuxemu/",
+        note="Linux system calls served by the FreeBSD kernel",
+    ),
+)
+
 _CHROOT = (_mark(Kind.CHROOT, "chroot", "chroot", "https://man7.org/linux/man-pages/man2/chroot.2.html"),)
 
 _ROLES = (
@@ -145,51 +166,71 @@ _ROLES = (
 )
 
 _ORCHESTRATORS = (
-    _mark(Kind.ORCHESTRATOR, "kubernetes", "Kubernetes", "https://kubernetes.io/docs/concepts/workloads/pods/"),
-    _mark(Kind.ORCHESTRATOR, "aws-ecs", "Amazon ECS", "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/"),
-    _mark(
-        Kind.ORCHESTRATOR,
+    # Innermost first: jobs and workspaces, then what runs one's program, then what schedules its containers.
+    _orchestrator(
+        "github-actions",
+        "GitHub Actions",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/variables",
+    ),
+    _orchestrator("gitlab-ci", "GitLab CI/CD", "https://docs.gitlab.com/ci/variables/predefined_variables/"),
+    _orchestrator("circleci", "CircleCI", "https://circleci.com/docs/"),
+    _orchestrator("jenkins", "Jenkins", "https://www.jenkins.io/doc/"),
+    _orchestrator("buildkite", "Buildkite", "https://buildkite.com/docs"),
+    _orchestrator(
+        "bitbucket-pipelines",
+        "Bitbucket Pipelines",
+        "https://support.atlassian.com/bitbucket-cloud/docs/get-started-with-bitbucket-pipelines/",
+    ),
+    _orchestrator("azure-pipelines", "Azure Pipelines", "https://learn.microsoft.com/en-us/azure/devops/pipelines/"),
+    _orchestrator("travis-ci", "Travis CI", "https://docs.travis-ci.com/"),
+    _orchestrator("teamcity", "TeamCity", "https://www.jetbrains.com/help/teamcity/"),
+    _orchestrator("drone", "Drone CI", "https://docs.drone.io/"),
+    _orchestrator("codebuild", "AWS CodeBuild", "https://docs.aws.amazon.com/codebuild/"),
+    _orchestrator(
+        "codespaces",
+        "GitHub Codespaces",
+        "https://docs.github.com/en/codespaces/developing-in-a-codespace/default-environment-variables-for-your-codespace",
+    ),
+    _orchestrator("gitpod", "Gitpod", "https://www.gitpod.io/docs"),
+    _orchestrator("codesandbox", "CodeSandbox", "https://codesandbox.io/docs"),
+    _orchestrator("replit", "Replit", "https://docs.replit.com/"),
+    _orchestrator("slurm", "Slurm step", "https://slurm.schedmd.com/"),
+    _orchestrator("azure-functions", "Azure Functions", "https://learn.microsoft.com/en-us/azure/azure-functions/"),
+    _orchestrator("cloud-functions", "Google Cloud Functions", "https://cloud.google.com/functions/docs"),
+    _orchestrator(
+        "aws-lambda", "AWS Lambda", "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
+    ),
+    _orchestrator("vercel", "Vercel", "https://vercel.com/docs"),
+    _orchestrator("netlify", "Netlify", "https://docs.netlify.com/"),
+    _orchestrator("home-assistant", "Home Assistant add-on", "https://www.home-assistant.io/addons/"),
+    _orchestrator("railway", "Railway", "https://docs.railway.com/"),
+    _orchestrator("render", "Render", "https://render.com/docs"),
+    _orchestrator("heroku", "Heroku", "https://devcenter.heroku.com/articles/dynos"),
+    _orchestrator("fly", "Fly.io", "https://fly.io/docs/machines/runtime-environment/"),
+    _orchestrator("cloud-run", "Google Cloud Run", "https://cloud.google.com/run/docs/container-contract"),
+    _orchestrator("app-engine", "Google App Engine", "https://cloud.google.com/appengine/docs"),
+    _orchestrator(
+        "azure-app-service",
+        "Azure App Service",
+        "https://learn.microsoft.com/en-us/azure/app-service/reference-app-settings",
+    ),
+    _orchestrator(
+        "azure-container-apps", "Azure Container Apps", "https://learn.microsoft.com/en-us/azure/container-apps/"
+    ),
+    _orchestrator(
+        "nomad", "HashiCorp Nomad", "https://developer.hashicorp.com/nomad/docs/reference/runtime-environment-settings"
+    ),
+    _orchestrator("docker-swarm", "Docker Swarm", "https://docs.docker.com/engine/swarm/"),
+    _orchestrator("kubernetes", "Kubernetes", "https://kubernetes.io/docs/concepts/workloads/pods/"),
+    _orchestrator(
         "aws-fargate",
         "AWS Fargate",
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate.html",
         "aws-ecs",
     ),
-    _mark(
-        Kind.ORCHESTRATOR,
-        "aws-lambda",
-        "AWS Lambda",
-        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
-    ),
-    _mark(Kind.ORCHESTRATOR, "docker-swarm", "Docker Swarm", "https://docs.docker.com/engine/swarm/"),
-    _mark(
-        Kind.ORCHESTRATOR,
-        "nomad",
-        "HashiCorp Nomad",
-        "https://developer.hashicorp.com/nomad/docs/reference/runtime-environment-settings",
-    ),
-    _mark(Kind.ORCHESTRATOR, "cloud-run", "Google Cloud Run", "https://cloud.google.com/run/docs/container-contract"),
-    _mark(
-        Kind.ORCHESTRATOR,
-        "azure-app-service",
-        "Azure App Service",
-        "https://learn.microsoft.com/en-us/azure/app-service/reference-app-settings",
-    ),
-    _mark(Kind.ORCHESTRATOR, "heroku", "Heroku", "https://devcenter.heroku.com/articles/dynos"),
-    _mark(Kind.ORCHESTRATOR, "fly", "Fly.io", "https://fly.io/docs/machines/runtime-environment/"),
-    _mark(
-        Kind.ORCHESTRATOR,
-        "github-actions",
-        "GitHub Actions",
-        "https://docs.github.com/en/actions/reference/workflows-and-actions/variables",
-    ),
-    _mark(Kind.ORCHESTRATOR, "gitlab-ci", "GitLab CI/CD", "https://docs.gitlab.com/ci/variables/predefined_variables/"),
-    _mark(
-        Kind.ORCHESTRATOR,
-        "codespaces",
-        "GitHub Codespaces",
-        "https://docs.github.com/en/codespaces/developing-in-a-codespace/default-environment-variables-for-your-codespace",
-    ),
+    _orchestrator("aws-ecs", "Amazon ECS", "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/"),
 )
+"""In the order in which they lie inside each other, innermost first: the order of `orchestrators` in the answer."""
 
 _ENGINES = (
     _mark(Kind.ENGINE, "docker-desktop", "Docker Desktop", "https://docs.docker.com/desktop/"),
@@ -203,6 +244,13 @@ _ENGINES = (
         "Podman machine",
         "https://docs.podman.io/en/latest/markdown/podman-machine.1.html",
     ),
+    _mark(
+        Kind.ENGINE,
+        "crostini",
+        "Crostini (Linux on ChromeOS)",
+        "https://chromium.googlesource.com/chromiumos/docs/+/HEAD/containers_and_vms.md",
+    ),
+    _mark(Kind.ENGINE, "apple-container", "Apple container", "https://github.com/apple/container"),
 )
 
 INNER: tuple[Entry, ...] = (
@@ -210,6 +258,7 @@ INNER: tuple[Entry, ...] = (
     *_CONTAINERS,
     *_SANDBOXES,
     *_EMULATION,
+    *_EMULATED_KERNELS,
     *_CHROOT,
     *_ROLES,
     *_ORCHESTRATORS,

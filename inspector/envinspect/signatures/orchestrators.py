@@ -13,6 +13,28 @@ _HEROKU = "https://devcenter.heroku.com/articles/dynos#local-environment-variabl
 _FLY = "https://fly.io/docs/machines/runtime-environment/"
 _ACTIONS = "https://docs.github.com/en/actions/reference/workflows-and-actions/variables"
 _GITLAB = "https://docs.gitlab.com/ci/variables/predefined_variables/"
+_AZURE_CONTAINER_APPS = "https://learn.microsoft.com/en-us/azure/container-apps/environment-variables"
+_AZURE_FUNCTIONS = "https://learn.microsoft.com/en-us/azure/azure-functions/functions-app-settings"
+_HOME_ASSISTANT = "https://developers.home-assistant.io/docs/apps/communication/"
+_REPLIT = "https://docs.replit.com/replit-workspace/configuring-repl"
+_RAILWAY = "https://docs.railway.com/reference/variables"
+_RENDER = "https://render.com/docs/environment-variables"
+_GITPOD = "https://www.gitpod.io/docs/classic/user/configure/workspaces/environment-variables"
+_CODESANDBOX = "https://github.com/unjs/std-env/blob/main/src/providers.ts"
+_CIRCLECI = "https://circleci.com/docs/reference/variables/"
+_JENKINS = "https://www.jenkins.io/doc/book/pipeline/jenkinsfile/#using-environment-variables"
+_BUILDKITE = "https://buildkite.com/docs/pipelines/configure/environment-variables"
+_BITBUCKET = "https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/"
+_AZURE_PIPELINES = "https://learn.microsoft.com/en-us/azure/devops/pipelines/build/variables"
+_TRAVIS = "https://docs.travis-ci.com/user/environment-variables/"
+_TEAMCITY = "https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html"
+_DRONE = "https://docs.drone.io/pipeline/environment/reference/"
+_CODEBUILD = "https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html"
+_GAE = "https://cloud.google.com/appengine/docs/standard/python3/runtime"
+_FUNCTIONS = "https://cloud.google.com/functions/docs/configuring/env-var"
+_VERCEL = "https://vercel.com/docs/environment-variables/system-environment-variables"
+_NETLIFY = "https://docs.netlify.com/build/configure-builds/environment-variables/"
+_SLURM = "https://slurm.schedmd.com/srun.html#SECTION_OUTPUT-ENVIRONMENT-VARIABLES"
 _CODESPACES = (
     "https://docs.github.com/en/codespaces/developing-in-a-codespace/default-environment-variables-for-your-codespace"
 )
@@ -26,6 +48,16 @@ class Variables(NamedTuple):
     id: str
     strength: Strength
     reference: str
+
+
+def _any_of(mark_id: str, reference: str, *names: str) -> tuple[Variables, ...]:
+    """Return a row for each variable that says enough alone."""
+    return tuple(Variables((name,), "", mark_id, Strength.STRONG, reference) for name in names)
+
+
+def _with_first(mark_id: str, reference: str, first: str, *others: str) -> tuple[Variables, ...]:
+    """Return a row for the first variable together with each of the others."""
+    return tuple(Variables((first, other), "", mark_id, Strength.STRONG, reference) for other in others)
 
 
 VARIABLES: tuple[Variables, ...] = (
@@ -46,12 +78,70 @@ VARIABLES: tuple[Variables, ...] = (
     Variables(("GITHUB_ACTIONS",), "true", "github-actions", Strength.STRONG, _ACTIONS),
     Variables(("GITLAB_CI",), "true", "gitlab-ci", Strength.STRONG, _GITLAB),
     Variables(("CODESPACES",), "true", "codespaces", Strength.STRONG, _CODESPACES),
+    *_any_of("azure-container-apps", _AZURE_CONTAINER_APPS, "CONTAINER_APP_NAME", "CONTAINER_APP_JOB_NAME"),
+    *_with_first(
+        "azure-functions",
+        _AZURE_FUNCTIONS,
+        "FUNCTIONS_WORKER_RUNTIME",
+        "FUNCTIONS_EXTENSION_VERSION",
+        "WEBSITE_SITE_NAME",
+        "CONTAINER_APP_NAME",
+    ),
+    Variables(
+        ("FUNCTIONS_EXTENSION_VERSION", "WEBSITE_SITE_NAME"), "", "azure-functions", Strength.STRONG, _AZURE_FUNCTIONS
+    ),
+    # Azure's tools for developers set it too.
+    Variables(("FUNCTIONS_WORKER_RUNTIME",), "", "azure-functions", Strength.HINT, _AZURE_FUNCTIONS),
+    *_any_of("home-assistant", _HOME_ASSISTANT, "SUPERVISOR_TOKEN", "HASSIO_TOKEN"),
+    *_with_first("replit", _REPLIT, "REPL_ID", "REPL_OWNER", "REPL_SLUG", "REPLIT_DEPLOYMENT"),
+    Variables(("REPL_OWNER", "REPL_SLUG"), "", "replit", Strength.STRONG, _REPLIT),
+    # `railway run` gives a developer's own machine a project's variables, but no replica.
+    *_any_of("railway", _RAILWAY, "RAILWAY_REPLICA_ID", "RAILWAY_DEPLOYMENT_ID"),
+    *_with_first(
+        "railway",
+        _RAILWAY,
+        "RAILWAY_PROJECT_ID",
+        "RAILWAY_SERVICE_ID",
+        "RAILWAY_ENVIRONMENT_ID",
+        "RAILWAY_ENVIRONMENT",
+        "RAILWAY_ENVIRONMENT_NAME",
+    ),
+    *_with_first("railway", _RAILWAY, "RAILWAY_ENVIRONMENT", "RAILWAY_SERVICE_NAME", "RAILWAY_SERVICE_ID"),
+    Variables(("RENDER",), "true", "render", Strength.STRONG, _RENDER),
+    *_any_of("render", _RENDER, "RENDER_SERVICE_ID", "RENDER_INSTANCE_ID"),
+    *_any_of("gitpod", _GITPOD, "GITPOD_WORKSPACE_ID", "GITPOD_INSTANCE_ID"),
+    *_any_of("codesandbox", _CODESANDBOX, "CODESANDBOX_SSE", "CODESANDBOX_HOST"),
+    Variables(("CSB",), "true", "codesandbox", Strength.STRONG, _CODESANDBOX),
+    Variables(("CIRCLECI",), "true", "circleci", Strength.STRONG, _CIRCLECI),
+    *_with_first("jenkins", _JENKINS, "JENKINS_URL", "BUILD_ID", "BUILD_NUMBER", "EXECUTOR_NUMBER", "JOB_NAME"),
+    Variables(("BUILD_TAG", "JOB_NAME"), "jenkins-", "jenkins", Strength.STRONG, _JENKINS),
+    Variables(("BUILDKITE",), "true", "buildkite", Strength.STRONG, _BUILDKITE),
+    *_any_of(
+        "bitbucket-pipelines", _BITBUCKET, "BITBUCKET_BUILD_NUMBER", "BITBUCKET_PIPELINE_UUID", "BITBUCKET_STEP_UUID"
+    ),
+    Variables(("TF_BUILD",), "True", "azure-pipelines", Strength.STRONG, _AZURE_PIPELINES),
+    Variables(("TRAVIS",), "true", "travis-ci", Strength.STRONG, _TRAVIS),
+    Variables(("TEAMCITY_VERSION",), "", "teamcity", Strength.STRONG, _TEAMCITY),
+    Variables(("DRONE",), "true", "drone", Strength.STRONG, _DRONE),
+    *_any_of("codebuild", _CODEBUILD, "CODEBUILD_BUILD_ID"),
+    Variables(("GAE_SERVICE", "GAE_INSTANCE"), "", "app-engine", Strength.STRONG, _GAE),
+    Variables(("FUNCTION_TARGET", "K_SERVICE"), "", "cloud-functions", Strength.STRONG, _FUNCTIONS),
+    # Without a region it is `vercel dev` or `vercel env pull` on a developer's own machine.
+    Variables(("VERCEL", "VERCEL_REGION"), "1", "vercel", Strength.STRONG, _VERCEL),
+    Variables(("NETLIFY",), "true", "netlify", Strength.STRONG, _NETLIFY),
+    # `salloc` leaves a shell on the login node with the job's number alone.
+    *_with_first("slurm", _SLURM, "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURMD_NODENAME"),
+    Variables(("SLURM_JOB_ID",), "", "slurm", Strength.HINT, _SLURM),
 )
 
 
-class EngineMount(NamedTuple):
-    """A mount that an engine's Linux machine leaves in its containers: one of the fields is given.
+_CROSTINI = "https://chromium.googlesource.com/chromiumos/docs/+/HEAD/containers_and_vms.md"
 
+
+class EngineMount(NamedTuple):
+    """A mount that an engine's Linux machine leaves in its containers: one of the fields is given, or type and source.
+
+    `source` begins the mount's source; `<n>` at its end stands for a number and the end.
     `folder` stands somewhere in the path of what is mounted, or where it is mounted.
     """
 
@@ -70,8 +160,16 @@ ENGINE_MOUNTS: tuple[EngineMount, ...] = (
     EngineMount(
         "", "", "/docker-desktop-bind-mounts/", "docker-desktop", "https://docs.docker.com/desktop/features/wsl/"
     ),
+    EngineMount(
+        "", "", "/desktop-containerd/", "docker-desktop", "https://github.com/docker/desktop-feedback/issues/176"
+    ),
     EngineMount("", "", "/host_mnt/", "docker-desktop", "https://docs.docker.com/desktop/"),
     EngineMount("", "", "/Docker/host", "docker-desktop", "https://docs.docker.com/desktop/features/wsl/"),
+    # The tags that Lima, and Colima with it, gives the Mac's folders.
+    EngineMount("virtiofs", "mount<n>", "", "lima", "https://lima-vm.io/docs/config/mount/"),
+    EngineMount("9p", "mount<n>", "", "lima", "https://lima-vm.io/docs/config/mount/"),
+    EngineMount("", "", "/opt/google/cros-containers", "crostini", _CROSTINI),
+    EngineMount("", "", "/mnt/chromeos", "crostini", _CROSTINI),
     EngineMount("", "orbstack", "", "orbstack", "https://docs.orbstack.dev/architecture"),
     EngineMount(
         "",

@@ -23,6 +23,13 @@ class PciRow(NamedTuple):
     reference: str
 
 
+class GuestFilesystem(NamedTuple):
+    """Whose guests mount a file system."""
+
+    id: str
+    reference: str
+
+
 def _qemu(name: str) -> PciRow:
     return PciRow(VM, "qemu", STRONG, name, QEMU_PCI)
 
@@ -64,6 +71,19 @@ DEVICES: dict[str, PciRow] = {
     "1ae00042": PciRow(CLOUD, "gcp", STRONG, "Google gVNIC", PCI_IDS + "1ae0"),
     "1ae0001f": PciRow(CLOUD, "gcp", STRONG, "Google Compute Engine NVMe", PCI_IDS + "1ae0"),
 }
+
+GUEST_FILESYSTEMS: dict[str, GuestFilesystem] = {
+    "vboxsf": GuestFilesystem("virtualbox", "https://docs.kernel.org/filesystems/vboxsf.html"),
+    "vmhgfs": GuestFilesystem(
+        "vmware", "https://github.com/vmware/open-vm-tools/tree/master/open-vm-tools/vmhgfs-fuse"
+    ),
+    "fuse.vmhgfs-fuse": GuestFilesystem(
+        "vmware", "https://github.com/vmware/open-vm-tools/tree/master/open-vm-tools/vmhgfs-fuse"
+    ),
+    "prl_fs": GuestFilesystem("parallels", "https://docs.parallels.com/"),
+    "fuse.prl_fsd": GuestFilesystem("parallels", "https://docs.parallels.com/"),
+}
+"""File systems by which a VMM shows its guests folders of the host."""
 
 VIRTIO_VENDOR = "1af4"
 VIRTIO_REFERENCE = "https://docs.oasis-open.org/virtio/virtio/v1.2/virtio-v1.2.html"

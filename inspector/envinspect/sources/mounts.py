@@ -7,7 +7,8 @@ class Mount(NamedTuple):
     """One mount: where it is (`target`), what of its file system is shown there (`root`), the file system, its options.
 
     `root` is "" where the source (/proc/mounts) does not tell it. `options` are the file system's, an overlay's
-    layers among them.
+    layers among them, `flags` the mount's own. `id` is unique among all mounts of the machine (0: not told), `device`
+    is major:minor of the file system.
     """
 
     root: str
@@ -15,6 +16,9 @@ class Mount(NamedTuple):
     fstype: str
     source: str
     options: str
+    id: int = 0
+    device: str = ""
+    flags: str = ""
 
     def option(self, name: str) -> str:
         """Return the value of `name=value`, "" where there is none."""
@@ -35,7 +39,9 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
             continue
         fstype, _, rest = after.partition(" ")
         source, _, options = rest.partition(" ")
-        mounts.append(Mount(_plain(fields[3]), _plain(fields[4]), fstype, _plain(source), options))
+        number = int(fields[0]) if len(fields[0]) < 12 else 0
+        place = (_plain(fields[3]), _plain(fields[4]))
+        mounts.append(Mount(*place, fstype, _plain(source), options, number, fields[2], fields[5]))
     return tuple(mounts)
 
 

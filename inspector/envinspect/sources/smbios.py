@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from envinspect.signatures.dmi import ENDS, HAS, HAS_NOT, IS, STARTS, DmiRow
+from envinspect.signatures.dmi import ENDS, HAS, HAS_NOT, IS, IS_NOT, STARTS, DmiRow
 
 _VM_BIT_OFFSET = 0x13
 _VM_BIT = 1 << 4
@@ -19,6 +19,8 @@ def matches(row: DmiRow, fields: Mapping[str, str]) -> bool:
 def _holds(value: str, how: str, text: str) -> bool:
     if how == IS:
         return value == text
+    if how == IS_NOT:
+        return value != text
     if how == STARTS:
         return value.startswith(text)
     if how == ENDS:

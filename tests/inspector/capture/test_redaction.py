@@ -117,7 +117,7 @@ def test_scrubbing_twice_changes_nothing_more(value: str) -> None:
 
 def signs(stack: Stack) -> tuple[object, ...]:
     """Return what an answer says, without the words of its evidence."""
-    marks = (stack.cloud, stack.orchestrator, stack.engine, *stack.roles)
+    marks = (stack.cloud, *stack.orchestrators, stack.engine, *stack.roles)
     layers = [(layer.kind, layer.id, layer.details) for layer in stack.layers]
     return layers, [mark.id for mark in marks if mark is not None], stack.determined
 

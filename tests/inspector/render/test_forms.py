@@ -39,7 +39,7 @@ def answer(
     found = [mark(Kind.ROLE, role) for role in roles]
     evidence = tuple(item for holder in (*layers, *marks, *found) for item in holder.evidence)
     root = CapturedRoot(Tree({}, {}), links={}, listings={}, stats={}, denied={})
-    stack = Stack(layers, tuple(found), marks[0] if marks else None, None, None, evidence, (), (), determined)._replace(
+    stack = Stack(layers, tuple(found), marks[0] if marks else None, (), None, evidence, (), (), determined)._replace(
         **more
     )
     return Answer(stack, Facts(root, RecordedCpuid({}), uname=Uname(), euid=0, environ=no_environ))

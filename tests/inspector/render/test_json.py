@@ -24,6 +24,7 @@ def valid(name: str) -> None:
     CHECK.validate(answer)
     count = len(answer["evidence"])
     holders = [*answer["layers"], *answer["roles"], *(answer[key] for key in ("cloud", "orchestrator", "engine"))]
+    holders += answer["orchestrators"]
     places = [place for holder in holders if holder for place in holder["evidence"]]
     places += [item["evidence"] for item in answer["overruled"]]
     assert all(place < count for place in places)

@@ -37,7 +37,7 @@ def test_order_does_not_matter(pieces: list[Evidence], shuffler: random.Random) 
 @given(st.lists(evidence(), max_size=12))
 def test_nothing_disappears(pieces: list[Evidence]) -> None:
     stack = resolve(pieces, [], machine_looked_at=True)
-    marks = [mark for mark in (*stack.roles, stack.cloud, stack.orchestrator, stack.engine) if mark]
+    marks = [mark for mark in (*stack.roles, stack.cloud, *stack.orchestrators, stack.engine) if mark]
     supporting = {piece for holder in (*stack.layers, *marks) for piece in holder.evidence}
     overruled = {item.evidence for item in stack.overruled}
     assert supporting | overruled == set(pieces) == set(stack.evidence)

@@ -17,7 +17,7 @@ from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 def reached() -> frozenset[tuple[Kind, str]]:
     found: set[tuple[Kind, str]] = set()
     for stack in (answer.stack for answer in answers()):
-        marks = (*stack.layers, *stack.roles, stack.cloud, stack.orchestrator, stack.engine)
+        marks = (*stack.layers, *stack.roles, stack.cloud, *stack.orchestrators, stack.engine)
         found |= {(mark.kind, mark.id) for mark in marks if mark}
         found |= {(piece.kind, piece.id) for piece in stack.evidence if piece.strength > Strength.HINT}
     return frozenset(found)

@@ -4,6 +4,7 @@ from envinspect.model import Evidence, Kind, Strength
 from envinspect.resolver.overrules.rule import Losers, Rule, View, from_cpuid
 
 _INTERFACE = "https://systemd.io/CONTAINER_INTERFACE/"
+_MANAGER_FILE = "/run/host/container-manager"
 _NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
 
 
@@ -11,20 +12,29 @@ def _contradicted(view: View, reason: str) -> Losers:
     return [piece for piece in view.of(Kind.CONTAINER) if ("contradicted", reason) in piece.details]
 
 
+def _doubted(view: View, doubt: str) -> Losers:
+    """Return what a chroot or a sandbox accounts for, where nothing names a container beside it."""
+    named = any(piece.id != "container" and piece.strength > Strength.HINT for piece in view.of(Kind.CONTAINER))
+    return () if named else [piece for piece in view.of(Kind.CONTAINER) if ("doubt", doubt) in piece.details]
+
+
 def _sandbox_is_no_container(view: View) -> Losers:
-    """Namespaces that a sandbox accounts for, where nothing names a container."""
+    """Add a manager's word: sandboxes announce themselves by the same file (Steam's pressure-vessel does)."""
     if not view.holds(Kind.SANDBOX):
         return ()
-    named = any(piece.id != "container" and piece.strength > Strength.HINT for piece in view.of(Kind.CONTAINER))
-    return () if named else view.of(Kind.CONTAINER, "container")
+    doubted = tuple(_doubted(view, "sandbox-namespaces"))
+    return (*doubted, *(piece for piece in view.of(Kind.CONTAINER, "container") if piece.source == _MANAGER_FILE))
 
 
 def _chroot_is_no_container(view: View) -> Losers:
-    if not view.holds(Kind.CHROOT):
+    return _doubted(view, "chroot-root") if view.holds(Kind.CHROOT) else ()
+
+
+def _root_of_a_container(view: View) -> Losers:
+    """Return a root in mounts of one's own, where a container or a sandbox made these."""
+    if not view.holds(Kind.CONTAINER) and not view.holds(Kind.SANDBOX):
         return ()
-    generic = view.of(Kind.CONTAINER, "container")
-    named = len(generic) < len([piece for piece in view.of(Kind.CONTAINER) if piece.strength > Strength.HINT])
-    return () if named else generic
+    return [piece for piece in view.of(Kind.CHROOT) if ("doubt", "own-root") in piece.details]
 
 
 def _translated_cpu(view: View) -> Losers:
@@ -45,7 +55,8 @@ def _host_inside_container(view: View) -> Losers:
     if not view.holds(Kind.CONTAINER):
         return ()
     roles = view.of(Kind.ROLE, "docker-host", "podman-host", "lxd-host")
-    return [piece for piece in roles if not _is_mount(piece)]
+    inside_out = view.holds(Kind.CHROOT)  # chroot into the host's root, which was handed in
+    return [piece for piece in roles if inside_out or not _is_mount(piece)]
 
 
 def _is_mount(piece: Evidence) -> bool:
@@ -84,6 +95,12 @@ INNER_RULES: tuple[Rule, ...] = (
         _INTERFACE,
     ),
     Rule(
+        "left-over-cgroup",
+        lambda view: _contradicted(view, "left-over-cgroup"),
+        "All namespaces and the root are the host's: the control group is left over from where this process came from.",
+        "https://man7.org/linux/man-pages/man1/nsenter.1.html",
+    ),
+    Rule(
         "sandbox-namespaces",
         _sandbox_is_no_container,
         "The sandbox accounts for the namespaces and the root; nothing names a container beside it.",
@@ -94,6 +111,12 @@ INNER_RULES: tuple[Rule, ...] = (
         _chroot_is_no_container,
         "The chroot accounts for the root; nothing names a container beside it.",
         "https://man7.org/linux/man-pages/man2/chroot.2.html",
+    ),
+    Rule(
+        "root-of-a-container",
+        _root_of_a_container,
+        "The container or the sandbox accounts for a root in mounts of its own.",
+        "https://man7.org/linux/man-pages/man2/pivot_root.2.html",
     ),
     Rule(
         "translated-cpu",

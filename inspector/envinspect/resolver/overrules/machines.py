@@ -3,7 +3,7 @@
 from envinspect.model import Kind, Strength
 from envinspect.probes.cpuid import HYPER_V_INTERFACE_NOTE
 from envinspect.probes.devices import PCI
-from envinspect.resolver.overrules.rule import Losers, Rule, View, from_cpuid, from_firmware_strings
+from envinspect.resolver.overrules.rule import Losers, Rule, View, from_firmware_strings, from_interface
 
 _PARAVIRTUAL_KVM = ("virtualbox", "parallels")
 """VMMs that offer guests KVM's CPUID interface though they are not KVM."""
@@ -25,7 +25,7 @@ def _vm_losers_in_root_partition(view: View) -> Losers:
     if not view.holds(Kind.ROLE, "hyper-v-root"):
         return ()
     return [
-        piece for piece in view.of(Kind.VM, "hyper-v", "vm") if from_cpuid(piece) or piece.source == "/proc/cpuinfo"
+        piece for piece in view.of(Kind.VM, "hyper-v", "vm") if from_interface(piece) or piece.source == "/proc/cpuinfo"
     ]
 
 
@@ -33,7 +33,7 @@ def _vm_losers_in_dom0(view: View) -> Losers:
     if not view.holds(Kind.ROLE, "xen-dom0"):
         return ()
     xen = view.of(Kind.VM, "xen")
-    cpu = [piece for piece in view.of(Kind.VM, "vm") if from_cpuid(piece) or piece.source == "/proc/cpuinfo"]
+    cpu = [piece for piece in view.of(Kind.VM, "vm") if from_interface(piece) or piece.source == "/proc/cpuinfo"]
     # In a control domain that itself runs in another VMM the CPU's bit is that VMM's, and stays.
     others = any(piece.id not in {"xen", "vm"} and piece.strength > Strength.HINT for piece in view.of(Kind.VM))
     return xen if others else (*xen, *cpu)
@@ -41,25 +41,25 @@ def _vm_losers_in_dom0(view: View) -> Losers:
 
 def _viridian(view: View) -> Losers:
     """Hyper-V's signature, where another hypervisor is known and nothing that only Hyper-V has is there."""
-    cloaks = [piece for piece in view.of(Kind.VM, "hyper-v") if from_cpuid(piece)]
-    own = any(not from_cpuid(piece) for piece in view.of(Kind.VM, "hyper-v", "virtualpc"))
+    cloaks = [piece for piece in view.of(Kind.VM, "hyper-v") if from_interface(piece)]
+    own = any(not from_interface(piece) for piece in view.of(Kind.VM, "hyper-v", "virtualpc"))
     known = [
         piece
         for piece in view.of(Kind.VM)
         if piece.id not in {"hyper-v", "virtualpc", "vm"} and piece.strength > Strength.HINT and piece.depth == 0
     ]
-    if own and not any(from_cpuid(piece) for piece in known):
+    if own and not any(from_interface(piece) for piece in known):
         return ()
     return cloaks if known else ()
 
 
 def _chosen_vendor(view: View) -> Losers:
     """Another maker's name before Hyper-V's interface, where KVM follows or the machine is QEMU's: a user chose it."""
-    followed = any(from_cpuid(piece) and not piece.source.endswith("0000") for piece in view.of(Kind.VM, "kvm"))
+    followed = any(from_interface(piece) and not piece.source.endswith("0000") for piece in view.of(Kind.VM, "kvm"))
     if not followed and not _machine_is_qemu(view):
         return ()
     return [
-        piece for piece in view.of(Kind.VM) if from_cpuid(piece) and piece.observed.endswith(HYPER_V_INTERFACE_NOTE)
+        piece for piece in view.of(Kind.VM) if from_interface(piece) and piece.observed.endswith(HYPER_V_INTERFACE_NOTE)
     ]
 
 
@@ -75,7 +75,7 @@ def _kvm_interface(view: View) -> Losers:
     by_strings_alone = all(from_firmware_strings(piece) for piece in imitators)
     if by_strings_alone and any(piece.source == PCI for piece in view.of(Kind.VM)):
         return ()
-    return [piece for piece in view.of(Kind.VM, "kvm") if from_cpuid(piece)]
+    return [piece for piece in view.of(Kind.VM, "kvm") if from_interface(piece)]
 
 
 def _machine_is_qemu(view: View) -> bool:
@@ -109,7 +109,7 @@ def _xen_device_model(view: View) -> Losers:
         not from_firmware_strings(piece) and piece.strength > Strength.HINT for piece in view.of(Kind.VM, "xen")
     ):
         return ()
-    return [piece for piece in view.of(Kind.VM, "qemu", "kvm") if not from_cpuid(piece)]
+    return [piece for piece in view.of(Kind.VM, "qemu", "kvm") if not from_interface(piece)]
 
 
 def _bochs_strings(view: View) -> Losers:

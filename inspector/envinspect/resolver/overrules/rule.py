@@ -41,6 +41,11 @@ def from_cpuid(piece: Evidence) -> bool:
     return piece.source.startswith("CPUID ")
 
 
+def from_interface(piece: Evidence) -> bool:
+    """Say whether the hypervisor's interface was asked: by CPUID, or by the clock that the kernel made of it."""
+    return from_cpuid(piece) or "/clocksource/" in piece.source
+
+
 def from_firmware_strings(piece: Evidence) -> bool:
     """Say whether it is an SMBIOS string, which any VMM can be told to set at will."""
     return "/dmi/" in piece.source

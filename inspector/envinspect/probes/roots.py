@@ -1,0 +1,76 @@
+"""Where the root of this process lies: at PID 1's root, elsewhere in its mounts, or in mounts that PID 1 has not.
+
+/proc/1/mountinfo may be read by anyone, and a mount's id is unique on the whole machine: so a root tells the same to
+every user (linux: fs/proc_namespace.c, fs/mount.h).
+"""
+
+from envinspect.facts import Facts
+from envinspect.light_typing import NamedTuple
+from envinspect.model import Found
+from envinspect.probes.mounts import MOUNTINFO, MountTable, mount_table, root_of
+from envinspect.probes.namespaces import namespaces
+from envinspect.sources.mounts import Mount, parse_mountinfo
+
+FIRST_MOUNTINFO = "/proc/1/mountinfo"
+
+UNKNOWN, SAME, ELSEWHERE, OWN, NO_MOUNT = "unknown", "same", "elsewhere", "own", "no-mount"
+
+
+class Place(NamedTuple):
+    """Where / is. `state` is one of the words above: OWN is a mount that PID 1 has not; NO_MOUNT no mount at all."""
+
+    state: str
+    observed: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """True where / is certainly not PID 1's."""
+        return self.state in {ELSEWHERE, OWN, NO_MOUNT}
+
+
+def root_place(facts: Facts) -> Place:
+    """Compare the mount on / with the mounts that PID 1 sees."""
+    own, first = facts.bytes(MOUNTINFO), facts.bytes(FIRST_MOUNTINFO)
+    table = facts.derived(mount_table)
+    if not isinstance(own, Found) or not table.mounts:
+        return Place(UNKNOWN)
+    if table.root is None:
+        return Place(NO_MOUNT, "no mount on /")
+    if not isinstance(first, Found):
+        return Place(UNKNOWN)
+    if own.value == first.value:
+        return Place(SAME)
+    return _against(table.root, facts.derived(first_table))
+
+
+def _against(root: Mount, first: MountTable) -> Place:
+    places = [mount.target for mount in first.mounts if mount.id == root.id]
+    if places:
+        if "/" in places:
+            return Place(SAME)
+        return Place(ELSEWHERE, f"/ is the mount that PID 1 has on {places[0]}")
+    if first.root is None:
+        return Place(UNKNOWN)
+    if (root.device, root.root) == (first.root.device, first.root.root):
+        return Place(SAME)
+    return Place(
+        OWN, f"/ is {root.fstype} {root.root} on {root.device}, PID 1's is {first.root.root} on {first.root.device}"
+    )
+
+
+def first_table(facts: Facts) -> MountTable:
+    """Return PID 1's mounts; empty where they cannot be read."""
+    mounts = parse_mountinfo(facts.str_or(FIRST_MOUNTINFO))
+    return MountTable(FIRST_MOUNTINFO, mounts, root_of(mounts))
+
+
+def around_root(facts: Facts) -> MountTable:
+    """Return the mounts of the container around a changed root: PID 1's, where PID 1 is a container's; else the own.
+
+    A chroot or a sandbox inside a container accounts for this process's root, not for the container's.
+    """
+    if "pid" in facts.derived(namespaces).others and facts.derived(root_place).changed:
+        first = facts.derived(first_table)
+        if first.mounts:
+            return first
+    return facts.derived(mount_table)
