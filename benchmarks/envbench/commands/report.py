@@ -16,7 +16,7 @@ from envbench.commands.arguments import debug_option, folder_argument, refused
     "--format",
     "formats",
     multiple=True,
-    help="csv, html, json, junit, markdown, openmetrics, github or parquet (repeatable).",
+    help="csv, html, json, junit, markdown, openmetrics, prometheus, github or parquet (repeatable).",
 )
 @click.option("--parquet", is_flag=True, help="Write samples and summary as Parquet, too.")
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")

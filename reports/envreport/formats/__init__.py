@@ -18,6 +18,7 @@ FORMATS: Mapping[str, str | Renderer] = {
     "junit": "envreport.formats.junit:render",
     "markdown": "envreport.formats.markdown:render",
     "openmetrics": "envreport.formats.openmetrics:render",
+    "prometheus": "envreport.formats.prometheus:render",
     "github": "envreport.formats.github:render",
     "parquet": "envreport.formats.parquet:render",
 }
