@@ -72,8 +72,12 @@ format-check: venv
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "not formatted: make format" >&2; exit 1; }
 
 .PHONY: lint
-lint: venv ## ruff over everything
-	@$(BIN)/ruff check --quiet $(SOURCES)
+lint: venv ## ruff, spelling, the project's own metadata and workflows
+	@$(BIN)/ruff check --quiet $(SOURCES) noxfile.py tools
+	@$(BIN)/typos
+	@$(BIN)/validate-pyproject -q pyproject.toml
+	@$(BIN)/jactionlint
+	@$(BIN)/zizmor --offline --quiet .github
 
 .PHONY: types
 types: venv ## mypy, strict
@@ -86,6 +90,14 @@ contracts: venv ## who may import whom
 .PHONY: test-fast
 test-fast: venv ## unit tests, captured systems, properties, golden outputs
 	@$(PYTEST) -q -n auto $(ARGS)
+
+.PHONY: coverage
+coverage: venv ## branch coverage of the fast tests, file by file
+	@$(PYTEST) -q -n auto --cov --cov-report=term:skip-covered --cov-report=html:dist/coverage $(ARGS)
+
+.PHONY: pythons
+pythons: venv ## the fast tests on every Python from 3.9 to 3.14; one that cannot be had is named and fails
+	@PATH="$$(tools/pythons.sh):$$PATH" $(BIN)/nox $(ARGS)
 
 .PHONY: e2e
 e2e: venv ## everything that needs a real engine, on the real engines
@@ -115,12 +127,14 @@ zipapp: venv ## one file that runs with a bare Python: dist/envinspect.pyz
 	@$(BIN)/python inspector/zipapp_build.py
 
 .PHONY: build
-build: venv ## the wheel
-	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+build: venv ## the wheel and the sdist, as they are published
+	@rm -f dist/envinspect-*.whl dist/envinspect-*.tar.gz
+	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null
+	@$(BIN)/twine check --strict dist/envinspect-*
 
 .PHONY: clean
 clean: ## remove what was built here; caches of kernels and images stay
-	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .nox dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help
 help: ## this list

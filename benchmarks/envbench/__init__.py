@@ -1,3 +1,5 @@
 """Times containers against virtual machines on this very machine and writes one row per measured value."""
 
-__version__ = "0.1.0"
+from envinspect import __version__
+
+__all__ = ["__version__"]
