@@ -2,10 +2,14 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+# RULES is what `make test` adds: what is skipped there counts as failed.
+PYTEST = $(BIN)/python -m pytest $(RULES)
 SOURCES := inspector/envinspect benchmarks/envbench reports/envreport tools tests
 # The newest Python that will do; Debian 12 has 3.11.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+E2E_PARTS = $(patsubst tests/e2e/test_%.py,%,$(wildcard tests/e2e/test_*.py))
+BARE = bookworm trixie
 
 .DEFAULT_GOAL := help
 
@@ -18,8 +22,8 @@ bench: setup ## set everything up, say where this machine runs, time containers 
 	@$(BIN)/envbench startup $(ARGS)
 
 .PHONY: test
-test: setup ## set everything up and pass all tests, those on real engines included
-	@$(MAKE) --no-print-directory check e2e
+test: setup provision-tests ## set everything up and pass all tests, those on real engines included
+	@$(MAKE) --no-print-directory --keep-going check e2e RULES=--skips-fail
 
 .PHONY: setup
 setup: python provision venv kernel
@@ -27,6 +31,10 @@ setup: python provision venv kernel
 .PHONY: provision
 provision: ## install engines, QEMU and libvirt from the distribution's packages and start their daemons
 	@PYTHON=$(PYTHON) benchmarks/provision.sh
+
+.PHONY: provision-tests
+provision-tests:
+	@tests/e2e/provision.sh
 
 .PHONY: stop
 stop: ## stop the daemons that provisioning started
@@ -100,13 +108,20 @@ pythons: venv ## the fast tests on every Python from 3.9 to 3.14; one that canno
 	@PATH="$$(tools/pythons.sh):$$PATH" $(BIN)/nox $(ARGS)
 
 .PHONY: e2e
-e2e: venv ## everything that needs a real engine, on the real engines
-	@tests/e2e/provision.sh
-	@$(PYTEST) -q --engines tests/e2e $(ARGS)
+e2e: venv provision-tests ## everything that needs a real engine, on the real engines; PART=NAME runs one part (tests/e2e/README.md)
+	@test -z "$(PART)" || test -e "tests/e2e/test_$(PART).py" || { echo "no part $(PART); the parts are: $(E2E_PARTS)" >&2; exit 2; }
+	@$(PYTEST) -q --engines $(if $(PART),tests/e2e/test_$(PART).py,tests/e2e) $(ARGS)
+
+.PHONY: e2e-bare
+e2e-bare: ## all of .ci/run on a bare Debian 12 and a bare Debian 13; BARE=bookworm or trixie for one of them
+	@for suite in $(BARE); do tests/e2e/bare.sh $$suite || exit 1; done
 
 .PHONY: perf
 perf: venv ## speed against the peers (virt-what, hyperfine), as ratios in the same run; what the harness itself costs; reports of 100 000 rows
-	@failed=; for part in compare_peers start_peers harness report_rows; do $(BIN)/python tests/perf/$$part.py || failed=1; done; test -z "$$failed"
+	@tests/e2e/provision.sh peers
+	@failed=; for part in compare_peers start_peers harness report_rows; do \
+	  $(BIN)/python tests/perf/$$part.py || { case $$? in 2) echo "$$part: a bar was not measured, see above" >&2 ;; *) echo "$$part: a bar was missed" >&2 ;; esac; failed=1; }; \
+	done; test -z "$$failed"
 
 .PHONY: fuzz
 fuzz: venv ## property tests at length, then coverage-guided fuzzing of the parsers and of captures

@@ -65,9 +65,10 @@ install() {
     return 1
   fi
   refresh_lists
+  say "$what: installing $* (apt-get)"
   log=$(mktemp)
   if $as_root apt-get install -y --no-install-recommends "$@" >"$log" 2>&1 && eval "$holds" >/dev/null 2>&1; then
-    say "$what: installed ($*)"
+    say "$what: installed"
     rm -f "$log"
     return 0
   fi
@@ -97,6 +98,8 @@ packages() {
   install "libvirt daemon" "has libvirtd && has virsh" libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   install "libvirt headers" "has pkg-config && pkg-config --exists libvirt && has gcc" libvirt-dev pkg-config gcc libc6-dev
   install "Python headers" "ls /usr/include/python3*/Python.h || ${PYTHON:-python3} -c 'import sysconfig, pathlib; assert pathlib.Path(sysconfig.get_path(\"include\"), \"Python.h\").exists()'" python3-dev
+  install "disk tools" "has mke2fs && has debugfs && has mcopy" e2fsprogs mtools
+  install "process tools" "has pgrep" procps
   install "static busybox" "busybox_is_static" busybox-static
   # The rest is for single experiments and the distro profile; without it they say what they lack.
   install "UEFI firmware" "ls /usr/share/OVMF/OVMF_CODE*.fd /usr/share/AAVMF/AAVMF_CODE*.fd 2>/dev/null | grep -q ." "$(firmware_package)"

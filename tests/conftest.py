@@ -1,41 +1,80 @@
-"""Options that all tests share.
+"""Options and rules that all tests share.
 
-`--engines` turns on the tests marked `engine(name)`; without it they are left out. With it a missing engine skips its
-tests and says why; under CI (`CI=true`) or with `--engines-required` it fails them: a skipped test is not a passed one.
+`--engines` turns on the tests marked `engine(name)`; without it they are left out.
+
+A skipped test is not a passed one. What a test lacks skips it with a reason that says how to get it; under CI
+(`CI=true`) or with `--skips-fail`, as `make test` has it, that is a failure, and the end of the run lists what is
+missing. A test that has no meaning on this kind of machine (`applies(condition, reason)`) is left out, not skipped.
 """
 
 import os
+from collections import Counter
+from collections.abc import Callable, Generator
+from typing import TypeVar
 
 import pytest
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("engines")
     group.addoption("--engines", action="store_true", help="run the tests that need a real engine")
     group.addoption(
-        "--engines-required",
+        "--skips-fail",
         action="store_true",
         default=os.environ.get("CI") == "true",
-        help="fail, not skip, where an engine is missing (the default when CI=true)",
+        help="count a skipped test as failed (the default when CI=true)",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--engines"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("engine")]
+    def wanted(item: pytest.Item) -> bool:
+        engine = item.get_closest_marker("engine") is None or config.getoption("--engines")
+        return engine and all(mark.args[0] for mark in item.iter_markers("applies"))
+
+    left_out = [item for item in items if not wanted(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("engine")]
+        items[:] = [item for item in items if wanted(item)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    return _judged(report, item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    return _judged(report, collector.config)
+
+
+def _judged(report: Report, config: pytest.Config) -> Report:
+    """Note on a skipped test's report what it lacks, and make it a failure where skips fail."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        *_, reason = report.longrepr if isinstance(report.longrepr, tuple) else (str(report.longrepr),)
+        report.lacking = reason.removeprefix("Skipped: ")
+        if config.getoption("--skips-fail"):
+            report.outcome = "failed"
+            report.longrepr = f"not run, and so not passed: {report.lacking}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what is missing, once each, with the number of tests that were not run for want of it."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    lacking = Counter(report.lacking for report in reports if hasattr(report, "lacking"))
+    if lacking:
+        terminalreporter.section("missing here")
+    for reason, tests in lacking.most_common():
+        terminalreporter.line(f"{reason}  ({tests} not run)")
 
 
 @pytest.fixture
-def engine_missing(request: pytest.FixtureRequest):
-    """Return what ends a test for want of an engine: a failure where engines are required, else a skip."""
-
-    def missing(reason: str) -> None:
-        if request.config.getoption("--engines-required"):
-            pytest.fail(f"needed here and missing: {reason}", pytrace=False)
-        pytest.skip(reason)
-
-    return missing
+def engine_missing() -> Callable[[str], None]:
+    """Return what skips a test for want of an engine, with the reason."""
+    return pytest.skip

@@ -34,14 +34,22 @@ engine() {
     lists_fresh=yes
     apt-get update -qq >/dev/null 2>&1 || say "package lists could not be refreshed, going on with the old ones"
   fi
+  say "$1: installing $2 (apt-get)"
   log=$(mktemp)
   if apt-get install -y --no-install-recommends "$2" >"$log" 2>&1 && has "$1"; then
-    say "$1: installed ($2)"
+    say "$1: installed"
   else
     missing "$1" "apt-get install $2 failed: $(grep -m1 '^E:' "$log" || tail -n 1 "$log")"
   fi
   rm -f "$log"
 }
+
+# `provision.sh peers`: only what `make perf` compares with.
+if [ "${1:-}" = peers ]; then
+  engine virt-what virt-what
+  engine hyperfine hyperfine
+  exit 0
+fi
 
 while read -r program package; do
   engine "$program" "$package" </dev/null
@@ -72,11 +80,19 @@ qemu-system-aarch64 qemu-system-arm
 qemu-aarch64-static qemu-user-static
 mmdebstrap mmdebstrap
 cpio cpio
+chromium chromium
+hyperfine hyperfine
 mke2fs e2fsprogs
 virt-what virt-what
 systemd-detect-virt systemd
 END
-[ -e /usr/share/OVMF/OVMF_CODE.fd ] || [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt-get install -y --no-install-recommends ovmf >/dev/null 2>&1 ||
+# Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt-get install -y --no-install-recommends fonts-dejavu-core >/dev/null 2>&1 ||
+  missing fonts "apt-get install fonts-dejavu-core failed"
+[ -e /usr/share/OVMF/OVMF_CODE.fd ] || # Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt-get install -y --no-install-recommends fonts-dejavu-core >/dev/null 2>&1 ||
+  missing fonts "apt-get install fonts-dejavu-core failed"
+[ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt-get install -y --no-install-recommends ovmf >/dev/null 2>&1 ||
   missing OVMF "apt-get install ovmf failed"
 
 # --- accounts: an ordinary user for rootless engines, and ids for root's own user namespaces -------------------------

@@ -330,7 +330,7 @@ def test_a_killed_harness_leaves_no_machine(bench: Bench, engine_missing: Callab
 
 @pytest.mark.engine("libvirt")
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(ONLY_EMBEDDED, reason="it is what runs")
+@pytest.mark.applies(not ONLY_EMBEDDED, "it is what runs")
 def test_the_embedded_driver_does_all_the_same() -> None:
     words = [sys.executable, "-m", "pytest", "-q", "--engines", "-k", EMBEDDED, "-p", "no:cacheprovider", __file__]
     env = {**os.environ, "ENVBENCH_TEST_EMBEDDED": "yes"}

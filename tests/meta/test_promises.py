@@ -84,3 +84,16 @@ def test_both_commands_give_help_and_refuse_a_wrong_option():
         assert wrong.returncode == 2
         assert wrong.stdout == ""
         assert "Traceback" not in wrong.stderr
+
+
+def test_every_part_of_the_tests_on_engines_is_in_their_table():
+    e2e = REPOSITORY / "tests/e2e"
+    table = re.findall(r"^\| `([a-z_]+)` \|", (e2e / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(table) == sorted(path.stem.removeprefix("test_") for path in e2e.glob("test_*.py"))
+
+
+def test_an_unknown_part_is_refused_with_the_names_of_those_that_exist():
+    words = ["make", "-o", "venv", "-o", "provision-tests", "e2e", "PART=no_such"]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "environments" in done.stderr

@@ -6,16 +6,15 @@ takes, in this order: the user's own kernel, the cache, a readable kernel of thi
 
 import hashlib
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError, EnvbenchError
+from envbench.payload.packages import Apt, beside_modules, kernel_images, newest_first, release_of, require_apt
 
 REMEDY = "python -m envbench.payload.kernel fetch, or --kernel FILE"
 
@@ -24,9 +23,6 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "aarch64": ("linux-image-cloud-arm64", "linux-image-virtual", "linux-image-generic"),
 }
 """Per architecture: meta-packages of Debian and Ubuntu that lead to a kernel for virtual machines, smallest first."""
-
-_DEPENDS = re.compile(r"^\s*\|?Depends: (linux-image-(?:unsigned-)?\d\S*)$", re.MULTILINE)
-_MODULES = re.compile(r"^\s*\|?Depends: (linux-modules-\d\S*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,87 +48,59 @@ def find_kernel(cache_dir: Path, own: Path | None = None) -> GuestKernel:
             return _describe(own, "--kernel")
         except OSError as error:
             raise BackendError(f"--kernel {own}: {error.strerror}; try: a readable kernel image") from error
-    cached = list((cache_dir / "kernels").glob("*/boot/vmlinu[xz]-*"))
-    own_machine = list(Path("/boot").glob("vmlinu[xz]-*"))
-    for source, images in (("cache", cached), ("/boot", own_machine)):
+    cached = {image: folder.name for folder in (cache_dir / "kernels").glob("*") for image in kernel_images(folder)}
+    own_machine = {image: str(image) for image in kernel_images(Path("/"))}
+    for images in (cached, own_machine):
         for image in newest_first(images):
             if os.access(image, os.R_OK):
-                name = image.parent.parent.name if source == "cache" else str(image)
-                return _describe(image, name)
+                return _describe(image, images[image])
     raise BackendError(f"no guest kernel in {cache_dir / 'kernels'} or /boot; try: {REMEDY}")
-
-
-def newest_first(images: Iterable[Path]) -> list[Path]:
-    """Return kernel images by the numbers of their release, newest first: 6.1.0-56 comes before 6.1.0-9."""
-    return sorted(images, key=lambda image: [int(number) for number in re.findall(r"\d+", image.name)], reverse=True)
-
-
-def package_of(depends: str) -> tuple[str, ...]:
-    """Return the concrete kernel package (and Ubuntu's module package) in the output of `apt-cache depends META`."""
-    image = _DEPENDS.search(depends)
-    modules = _MODULES.search(depends)
-    return tuple(found[1] for found in (image, modules) if found)
 
 
 def fetch_kernel(cache_dir: Path) -> GuestKernel:
     """Download and unpack the distribution's kernel for this architecture, unless the cache has it; return it.
 
-    Needs apt and dpkg, no root. Raises BackendError with the remedy where there is no such package or no network.
+    Needs apt and dpkg, no root. Raises BackendError with the remedy where there is no such package or no network, or
+    where the packages hold no kernel; what held none is remembered and not downloaded again.
     """
-    for tool in ("apt-cache", "apt-get", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise BackendError(f"no {tool}: kernels are fetched from Debian or Ubuntu packages; try: --kernel FILE")
-    packages = _concrete_packages(os.uname().machine)
+    require_apt()
+    apt = Apt()
+    machine = os.uname().machine
+    packages = next(filter(None, map(apt.kernel_packages, PACKAGES.get(machine, ()))), ())
+    if not packages:
+        raise BackendError(f"apt knows no kernel package for {machine}; try: apt-get update, or --kernel FILE")
     target = cache_dir / "kernels" / packages[0]
-    if not list(target.glob("boot/vmlinu[xz]-*")):
-        _download(packages, target)
-    image = newest_first(target.glob("boot/vmlinu[xz]-*"))
-    if not image:
-        raise BackendError(f"{packages[0]} holds no kernel image; try: {REMEDY}")
-    return _describe(image[0], packages[0])
+    if not kernel_images(target):
+        _download(apt, packages, target)
+    return _describe(kernel_images(target)[0], packages[0])
 
 
-def _concrete_packages(machine: str) -> tuple[str, ...]:
-    for meta in PACKAGES.get(machine, ()):
-        depends = _run(["apt-cache", "depends", meta])
-        packages = package_of(depends)
-        if packages and not packages[1:]:
-            # Ubuntu keeps the modules in a package that only the image's own package names.
-            modules = _MODULES.search(_run(["apt-cache", "depends", packages[0]]))
-            packages += (modules[1],) if modules else ()
-        if packages:
-            return packages
-    raise BackendError(
-        f"no kernel package for {machine} in this distribution's index; try: apt-get update, or --kernel FILE"
-    )
-
-
-def _download(packages: Sequence[str], target: Path) -> None:
+def _download(apt: Apt, packages: Sequence[str], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    tried = " ".join(f"{package}={apt.version(package)}" for package in packages)
+    without_kernel = target.parent / "without-kernel"
+    known = without_kernel.read_text().splitlines() if without_kernel.exists() else []
+    if tried in known:
+        raise BackendError(
+            f"{tried}: no kernel was in it; try: --kernel FILE, or delete {without_kernel} to look again"
+        )
+    sys.stderr.write(f"guest kernel: downloading {' '.join(packages)} into {target.parent}\n")
     # Unpacked beside its place and renamed, so that a broken download never looks like a kernel.
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
-        folder = Path(scratch)
-        _run(["apt-get", "download", "--quiet", *packages], cwd=folder)
-        unpacked = folder / "unpacked"
-        for package in sorted(folder.glob("*.deb")):
-            _run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+        unpacked = Path(scratch, "unpacked")
+        apt.unpack(packages, unpacked)
+        if not kernel_images(unpacked):
+            without_kernel.write_text("".join(f"{line}\n" for line in [*known, tried]))
+            raise BackendError(f"{' '.join(packages)}: no kernel image in it; try: --kernel FILE")
         shutil.rmtree(target, ignore_errors=True)
         unpacked.rename(target)
 
 
-def _run(command: Sequence[str], cwd: Path | None = None) -> str:
-    environment = {**os.environ, "LC_ALL": "C"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BackendError(f"{' '.join(command[:2])} failed: {last}; try: apt-get update, or --kernel FILE")
-    return done.stdout
-
-
 def _describe(image: Path, source: str) -> GuestKernel:
-    release = re.sub(r"^vmlinu[xz]-", "", image.name)
+    release = release_of(image)
     root = image.parent.parent
-    folders = (root / "lib/modules" / release, root / "usr/lib/modules" / release)
+    beside = (root / "lib/modules" / release, root / "usr/lib/modules" / release)
+    folders = (image.parent,) if beside_modules(image) else beside
     modules = next((folder for folder in folders if folder.is_dir()), None)
     return GuestKernel(image, release, hashlib.sha256(image.read_bytes()).hexdigest(), source, modules)
 

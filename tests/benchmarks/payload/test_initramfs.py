@@ -54,7 +54,7 @@ def test_any_names_and_contents_come_back(files: list[tuple[str, bytes]]) -> Non
     assert parse(archive) == {**wanted, "TRAILER!!!": (0, b"")}
 
 
-@pytest.mark.skipif(shutil.which("cpio") is None, reason="no cpio here")
+@pytest.mark.skipif(shutil.which("cpio") is None, reason="no cpio; try: apt-get install cpio")
 def test_cpio_itself_reads_the_archive() -> None:
     listed = subprocess.run(["cpio", "-t"], input=cpio(ENTRIES), capture_output=True, check=True)
     assert listed.stdout.decode().split() == ["bin", "bin/busybox", "bin/sh"]

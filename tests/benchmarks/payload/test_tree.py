@@ -16,7 +16,9 @@ from envbench.payload.scripts import READY_SCRIPT
 from envbench.payload.tree import APPLETS, build_tree, describe_tree
 from envbench.payload.words import argv_for
 
-needs_busybox = pytest.mark.skipif(shutil.which("busybox") is None, reason="no busybox here")
+needs_busybox = pytest.mark.skipif(
+    shutil.which("busybox") is None, reason="no busybox; try: apt-get install busybox-static"
+)
 
 
 def elf(*, machine: int = 62, interpreter: bool = False, bits: int = 2, order: int = 1) -> bytes:

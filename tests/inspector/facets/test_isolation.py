@@ -96,7 +96,7 @@ def test_nothing_known_is_said_as_such(tmp_path: Path) -> None:
     assert "unknown" in isolation_text(block, PLAIN)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks the running Linux")
+@pytest.mark.applies(Path("/proc/self/status").exists(), "asks the running Linux")
 def test_this_machine() -> None:
     block = isolation_block(live_facts())
     number = Path("/proc/self/ns/pid").stat().st_ino

@@ -181,7 +181,7 @@ def test_the_rules_of_jvm_and_go(allowed: int | None, quota: float | None, jvm: 
     assert (jvm_cpus(allowed, limit), go_cpus(allowed, limit)) == (jvm, golang)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks the running Linux")
+@pytest.mark.applies(Path("/proc/self/status").exists(), "asks the running Linux")
 class TestThisMachine:
     def test_it_agrees_with_nproc(self) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}

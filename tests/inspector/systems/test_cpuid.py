@@ -13,8 +13,8 @@ from envinspect.model import ABSENT, Denied, Found
 from envinspect.systems import cpuid
 from envinspect.systems.cpuid import LiveCpuid, NoCpuid, RecordedCpuid, live_cpuid
 
-on_x86 = pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() != "x86_64", reason="CPUID is an instruction of x86 CPUs"
+on_x86 = pytest.mark.applies(
+    sys.platform == "linux" and platform.machine() == "x86_64", "CPUID is an instruction of x86 CPUs"
 )
 
 

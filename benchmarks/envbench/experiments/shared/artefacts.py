@@ -7,23 +7,20 @@ its own, so that the machine's own package lists and architectures stay as they 
 
 import gzip
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from envbench.errors import BackendError, EnvbenchError
-from envbench.payload.kernel import default_cache_dir, newest_first
+from envbench.payload.kernel import default_cache_dir
+from envbench.payload.packages import foreign_apt, kernel_images, require_apt
 
 REMEDY = "python -m envbench.experiments.shared.artefacts fetch (Debian or Ubuntu, network needed once)"
 FOREIGN = {"x86_64": ("arm64", "aarch64"), "aarch64": ("amd64", "x86_64")}
 """This machine's architecture → Debian's and uname's name of the foreign one that is tried."""
 MACH_PACKAGE = "gnumach-image-1.8-486"
-_KERNEL = re.compile(r"^\s*\|?Depends: (linux-image-(?:unsigned-)?\d\S*)$", re.MULTILINE)
 
 
 def foreign_machine() -> tuple[str, str] | None:
@@ -51,88 +48,66 @@ def mach_kernel(cache_dir: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def fetch(cache_dir: Path) -> list[str]:
-    """Download what is missing; return a line for each. Raises BackendError without apt or network."""
-    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise BackendError(f"no {tool}: these files come from Debian or Ubuntu packages")
-    done = []
+def fetch(cache_dir: Path) -> Iterator[tuple[str, Path | EnvbenchError | OSError]]:
+    """Download what is missing; give each file's name with where it lies, or with why it could not be had.
+
+    One that cannot be had does not keep the others back. Raises BackendError where there is no apt.
+    """
+    require_apt()
+    for item in _items(cache_dir):
+        try:
+            if not item.target.is_file():
+                item.fetch()
+        except (EnvbenchError, OSError) as error:
+            yield item.name, error
+        else:
+            yield item.name, item.target
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A file of a package: what it is, where it is kept, and where it lies in the unpacked package."""
+
+    name: str
+    target: Path
+    architecture: str
+    package: str
+    found_in: Callable[[Path], Sequence[Path]]
+
+    def fetch(self) -> None:
+        with foreign_apt(self.architecture) as apt, tempfile.TemporaryDirectory(prefix="envbench-fetch-") as scratch:
+            packages = apt.kernel_packages(self.package) or (self.package,)
+            sys.stderr.write(f"{self.name}: downloading {' '.join(packages)} into {self.target.parent}\n")
+            apt.unpack(packages, Path(scratch))
+            found = self.found_in(Path(scratch))
+            if not found:
+                raise BackendError(f"{' '.join(packages)} holds no {self.name}; try: an older release's mirror")
+            data = found[0].read_bytes()
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.target.with_name(f".{self.target.name}.part")
+        partial.write_bytes(gzip.decompress(data) if found[0].suffix == ".gz" else data)
+        partial.chmod(0o755)
+        partial.rename(self.target)
+
+
+def _items(cache_dir: Path) -> Iterator[_Item]:
     names = foreign_machine()
     if names:
-        folder = cache_dir / "foreign" / names[1]
-        if foreign_busybox(cache_dir) is None:
-            with _Packages(names[0]) as packages:
-                _keep(packages.unpack("busybox-static") / "bin/busybox", folder / "busybox")
-        if foreign_kernel(cache_dir) is None:
-            with _Packages(names[0]) as packages:
-                root = packages.unpack(packages.kernel_package(f"linux-image-cloud-{names[0]}"))
-                _keep(newest_first(root.glob("boot/vmlinu[xz]-*"))[0], folder / "vmlinuz")
-        done += [f"{names[1]} busybox: {folder / 'busybox'}", f"{names[1]} kernel: {folder / 'vmlinuz'}"]
+        own, other = names
+        folder = cache_dir / "foreign" / other
+        yield _Item(f"{other} busybox", folder / "busybox", own, "busybox-static", _programs("busybox"))
+        yield _Item(f"{other} kernel", folder / "vmlinuz", own, f"linux-image-cloud-{own}", kernel_images)
     if os.uname().machine == "x86_64":
-        target = cache_dir / "guests" / "gnumach"
-        if mach_kernel(cache_dir) is None:
-            with _Packages("i386") as packages:
-                image = next(packages.unpack(MACH_PACKAGE).glob("boot/gnumach*.gz"))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(gzip.decompress(image.read_bytes()))
-        done.append(f"GNU Mach: {target}")
-    return done
+        yield _Item("GNU Mach", cache_dir / "guests" / "gnumach", "i386", MACH_PACKAGE, _mach_images)
 
 
-class _Packages:
-    """apt for one architecture, with lists and cache in a scratch folder."""
-
-    def __init__(self, architecture: str) -> None:
-        self._architecture = architecture
-
-    def __enter__(self) -> Self:
-        self._scratch = tempfile.TemporaryDirectory(prefix="envbench-apt-")
-        folder = Path(self._scratch.name)
-        for part in ("state/lists/partial", "cache/archives/partial", "root"):
-            (folder / part).mkdir(parents=True)
-        (folder / "apt.conf").write_text(
-            f'APT::Architecture "{self._architecture}";\n'
-            f'APT::Architectures {{ "{self._architecture}"; }};\n'
-            f'Dir::State "{folder}/state";\nDir::State::status "/dev/null";\nDir::Cache "{folder}/cache";\n'
-            'Acquire::Languages "none";\nAPT::Sandbox::User "";\n'
-        )
-        # Without deb-src and the like some index is always missing; what counts is whether the package is found then.
-        self._run("apt-get", "update", "--quiet", check=False)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._scratch.cleanup()
-
-    def kernel_package(self, meta: str) -> str:
-        """Return the package that a kernel's meta-package leads to."""
-        found = _KERNEL.search(self._run("apt-cache", "depends", meta))
-        if not found:
-            raise BackendError(f"{meta} leads to no kernel package; try: apt-get update")
-        return found[1]
-
-    def unpack(self, package: str) -> Path:
-        """Download a package and return the folder it is unpacked in."""
-        folder = Path(self._scratch.name)
-        self._run("apt-get", "download", "--quiet", package)
-        archive = next(folder.glob(f"{package}_*.deb"))
-        self._run("dpkg-deb", "--extract", str(archive), str(folder / "root" / package))
-        return folder / "root" / package
-
-    def _run(self, *words: str, check: bool = True) -> str:
-        folder = Path(self._scratch.name)
-        environment = {**os.environ, "LC_ALL": "C", "APT_CONFIG": str(folder / "apt.conf")}
-        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder, env=environment)
-        if check and done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise BackendError(f"{' '.join(words[:2])} failed for {self._architecture}: {last}")
-        return done.stdout
+def _programs(name: str) -> Callable[[Path], Sequence[Path]]:
+    # In /usr/bin since the distribution has merged its folders (Debian 13), in /bin before.
+    return lambda root: [path for path in (root / "usr/bin" / name, root / "bin" / name) if path.is_file()]
 
 
-def _keep(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.part")
-    shutil.copy(source.resolve(), partial)
-    partial.rename(target)
+def _mach_images(root: Path) -> Sequence[Path]:
+    return sorted(root.glob("boot/gnumach*.gz"))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -140,13 +115,18 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) != ["fetch"]:
         sys.stderr.write("usage: python -m envbench.experiments.shared.artefacts fetch\n")
         return 2
+    exit_code = 0
     try:
-        lines = fetch(default_cache_dir())
-    except (EnvbenchError, OSError) as error:
+        for name, got in fetch(default_cache_dir()):
+            if isinstance(got, Path):
+                sys.stdout.write(f"{name}: {got}\n")
+            else:
+                sys.stderr.write(f"{name}: {got}\n")
+                exit_code = BackendError.exit_code
+    except EnvbenchError as error:
         sys.stderr.write(f"artefacts: {error}\n")
-        return getattr(error, "exit_code", 1)
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    return 0
+        return error.exit_code
+    return exit_code
 
 
 if __name__ == "__main__":

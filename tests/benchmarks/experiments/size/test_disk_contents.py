@@ -13,7 +13,8 @@ from envbench.payload.bootable import BOOT_FIRST_SECTOR, LINUX, SECTOR_BYTES, pa
 
 TOOLS = ("mke2fs", "debugfs", "blkid", "partx", "mformat", "mcopy", "qemu-img")
 pytestmark = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in TOOLS), reason="apt install e2fsprogs mtools qemu-utils"
+    any(shutil.which(tool) is None for tool in TOOLS),
+    reason="no tools for disk images; try: apt-get install e2fsprogs mtools qemu-utils",
 )
 MIB = 1 << 20
 FILES = {
