@@ -5,7 +5,7 @@
 #   benchmarks/provision.sh stop       stop the daemons that an earlier call started, and only those
 #
 # Nothing here is fatal but a missing Python: a part that cannot be had is named, with the remedy, and the rest goes on.
-# Reads PROVISION_SKIP (words: packages daemons) and PYTHON.
+# Reads PROVISION_SKIP (words: packages daemons), PROVISION_SYSTEMD (the folder that is there while systemd runs) and PYTHON.
 # shellcheck disable=SC2317  # the tests given to `install` and `daemon` are called through eval
 set -u
 
@@ -95,7 +95,7 @@ packages() {
   install "crun" "has crun" crun
   # shellcheck disable=SC2046  # one word a package
   install "QEMU" "has qemu-system-$(uname -m)" $(qemu_package) qemu-utils
-  install "libvirt daemon" "has libvirtd && has virsh" libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
+  install "libvirt daemon" "{ has libvirtd || has virtqemud; } && has virsh" libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   install "libvirt headers" "has pkg-config && pkg-config --exists libvirt && has gcc" libvirt-dev pkg-config gcc libc6-dev
   install "Python headers" "ls /usr/include/python3*/Python.h || ${PYTHON:-python3} -c 'import sysconfig, pathlib; assert pathlib.Path(sysconfig.get_path(\"include\"), \"Python.h\").exists()'" python3-dev
   install "disk tools" "has mke2fs && has debugfs && has mcopy" e2fsprogs mtools
@@ -116,7 +116,7 @@ busybox_is_static() { has busybox && ! LC_ALL=C ldd "$(command -v busybox)" 2>/d
 
 # --- daemons --------------------------------------------------------------------------------------------------------
 
-systemd_runs() { [ -d /run/systemd/system ]; }
+systemd_runs() { [ -d "${PROVISION_SYSTEMD:-/run/systemd/system}" ]; }
 
 # wait_for SECONDS TEST
 wait_for() {
@@ -129,12 +129,48 @@ wait_for() {
   return 1
 }
 
+# What is noted in $started: "BOOT unit NAME" or "BOOT pid PID NAME". A note of an earlier boot says nothing of this one.
+boot_id=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)
+note() { mkdir -p "$state_dir" && echo "$boot_id $*" >>"$started"; }
+
+# The units that starting a daemon may bring along, sockets before what they start.
+units="docker.socket docker.service containerd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd.service
+virtqemud.socket virtqemud-ro.socket virtqemud-admin.socket virtqemud.service virtlogd.socket virtlogd-admin.socket virtlogd.service
+virtlockd.socket virtlockd-admin.socket virtlockd.service"
+active_units() { for unit in $units; do ! systemctl is-active --quiet "$unit" || echo "$unit"; done; }
+active_before=
+
+# Notes the units that run now and did not when this call began: a package's own scripts start its daemon, too.
+note_units() {
+  for unit in $(active_units); do
+    printf "%s\n" "$active_before" | grep -qx "$unit" || note unit "$unit"
+  done
+  active_before=$(active_units)
+}
+
+# under_systemd UNIT: start it; says why in $reason where it does not come up.
+under_systemd() {
+  if reason=$($as_root systemctl start "$1" 2>&1); then
+    return 0
+  fi
+  reason="systemctl start $1: $(echo "$reason" | head -n 1) (try: journalctl --unit $1)"
+  return 1
+}
+
+# by_itself NAME: start the program in a session of its own, so that it outlives the terminal.
+by_itself() {
+  mkdir -p "$state_dir"
+  $as_root setsid "$1" >"$state_dir/$1.log" 2>&1 </dev/null &
+  pid=$!
+  # Under sudo the process to stop is the child of sudo, not sudo: its name says which it was.
+  note pid "$pid" "$1"
+  reason="it wrote nothing; see $state_dir/$1.log"
+}
+
 # daemon NAME UNIT ANSWERS: unless ANSWERS holds, start NAME (by its unit under systemd) and remember that we did.
 daemon() {
-  name=$1 unit=$2 answers=$3
-  if ! has "$name"; then
-    return 1
-  fi
+  name=$1 unit=$2 answers=$3 pid=
+  has "$name" || return 1
   if eval "$answers" >/dev/null 2>&1; then
     say "$name: already running"
     return 0
@@ -143,22 +179,22 @@ daemon() {
     missing "$name" "not running, and starting it needs root (try: sudo systemctl start $unit)"
     return 1
   fi
-  mkdir -p "$state_dir"
+  say "$name: starting it"
+  reason="it does not answer"
   if systemd_runs; then
-    $as_root systemctl start "$unit" >/dev/null 2>&1 && echo "unit $unit" >>"$started"
+    under_systemd "$unit" || { missing "$name" "$reason"; return 1; }
+    note_units
   else
-    log=$state_dir/$name.log
-    # Its own session, so that it outlives the terminal; not our lock file descriptors.
-    $as_root setsid "$name" >"$log" 2>&1 </dev/null &
-    pid=$!
-    # Under sudo the process to stop is the child of sudo, not sudo: name and start time say which it was.
-    echo "pid $pid $name" >>"$started"
+    by_itself "$name"
   fi
-  if wait_for 30 "$answers"; then
+  # Whoever has ended by then will not answer any more.
+  if wait_for 30 "$answers || { [ -n '$pid' ] && ! test -e /proc/$pid; } || { [ -z '$pid' ] && systemctl is-failed --quiet $unit; }" &&
+    eval "$answers" >/dev/null 2>&1; then
     say "$name: started (stop it with: benchmarks/provision.sh stop)"
     return 0
   fi
-  missing "$name" "was started but does not answer: $(tail -n 1 "${log:-/dev/null}" 2>/dev/null)"
+  [ -z "$pid" ] || last=$(tail -n 1 "$state_dir/$name.log" 2>/dev/null)
+  missing "$name" "was started and does not answer: ${last:-$reason}"
   return 1
 }
 
@@ -174,6 +210,17 @@ assert b" 200 " in asked.recv(4096)'
 }
 libvirt_answers() { $(plain_root) virsh -c qemu:///system version; }
 virtlogd_answers() { [ -S /run/libvirt/virtlogd-sock ] && pgrep -x virtlogd; }
+# libvirt is one daemon, or one for each driver (Fedora): virsh asks whichever is there.
+libvirt_is_modular() {
+  has virtqemud && { ! has libvirtd || { systemd_runs && ! systemctl cat libvirtd.service >/dev/null 2>&1; }; }
+}
+libvirt_daemon() {
+  if libvirt_is_modular; then
+    daemon virtqemud virtqemud.socket libvirt_answers
+  else
+    daemon libvirtd libvirtd.service libvirt_answers
+  fi
+}
 plain_root() { [ "$as_root" = none ] || echo "$as_root"; }
 
 # Where no udev runs, /dev/kvm belongs to root alone. libvirt's QEMU user may then not open what libvirt's own probe could,
@@ -187,8 +234,9 @@ kvm_device() {
 daemons() {
   kvm_device
   daemon dockerd docker.service docker_answers
-  daemon virtlogd virtlogd.socket virtlogd_answers
-  daemon libvirtd libvirtd.service libvirt_answers
+  # Under systemd libvirt's units bring their log daemon along, by its socket.
+  systemd_runs || libvirt_answers >/dev/null 2>&1 || daemon virtlogd virtlogd.socket virtlogd_answers
+  libvirt_daemon
   if [ "$(id -u)" -ne 0 ]; then
     [ ! -S /var/run/docker.sock ] || [ -w /var/run/docker.sock ] ||
       say "Docker's socket is not writable for you: run 'sudo usermod -aG docker $(id -un)' and log in again"
@@ -199,9 +247,13 @@ daemons() {
 
 stop() {
   [ -s "$started" ] || { say "no daemon was started from here"; return 0; }
-  while read -r how what name; do
+  while read -r boot how what name; do
+    [ "$boot" = "$boot_id" ] || continue
     case $how in
-      unit) $as_root systemctl stop "$what" && say "$what: stopped" ;;
+      unit)
+        # Those that its own socket would start anew, and what depended on it, may have gone with an earlier one.
+        ! systemctl is-active --quiet "$what" || { $as_root systemctl stop "$what" && say "$what: stopped"; }
+        ;;
       pid)
         # The recorded process or its only child (sudo's), and only if it still is that daemon.
         for pid in $what $(pgrep -P "$what" 2>/dev/null); do
@@ -213,14 +265,16 @@ stop() {
         ;;
     esac
   done <<EOF
-$(sed -n '1!G;h;$p' "$started")
+$(grep ' unit ' "$started"; sed -n '1!G;h;$p' "$started" | grep ' pid ')
 EOF
   rm -f "$started"
 }
 
 case ${1:-all} in
   all)
+    ! systemd_runs || active_before=$(active_units)
     skips packages || packages
+    ! systemd_runs || note_units
     skips daemons || daemons
     [ $failed -eq 0 ] || say "$failed part(s) missing, going on without: 'envbench doctor' lists what each backend needs"
     ;;
