@@ -120,4 +120,6 @@ def _run(command: Sequence[str], apt: Apt, cwd: Path | None = None) -> None:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         which = f" for {apt.architecture}" if apt.architecture else ""
-        raise BackendError(f"{' '.join(command[:2])} failed{which}: {last}; try: apt-get update, or look at the mirror")
+        # Another architecture's lists were fetched a moment ago: only another mirror or release has what these lack.
+        remedy = "a mirror or an older release that has it" if apt.architecture else "apt-get update, or another mirror"
+        raise BackendError(f"{' '.join(command[:2])} failed{which}: {last}; try: {remedy}")
