@@ -110,7 +110,12 @@ pythons: venv ## the fast tests on every Python from 3.9 to 3.14; one that canno
 .PHONY: e2e
 e2e: venv provision-tests ## everything that needs a real engine, on the real engines; PART=NAME runs one part (tests/e2e/README.md)
 	@test -z "$(PART)" || test -e "tests/e2e/test_$(PART).py" || { echo "no part $(PART); the parts are: $(E2E_PARTS)" >&2; exit 2; }
-	@$(PYTEST) -q --engines $(if $(PART),tests/e2e/test_$(PART).py,tests/e2e) $(ARGS)
+	@$(PYTEST) -q --engines $(if $(PART),tests/e2e/test_$(PART).py,tests/e2e --ignore=tests/e2e/platforms) $(ARGS)
+
+.PHONY: e2e-platforms
+e2e-platforms: venv ## labs of Debian 13 and unstable, and a Debian 13 machine; by hand or each night, not in make test
+	@tests/e2e/provision.sh platforms
+	@$(PYTEST) -q --engines tests/e2e/platforms $(ARGS)
 
 .PHONY: e2e-bare
 e2e-bare: ## all of .ci/run on a bare Debian 12 and a bare Debian 13; BARE=bookworm or trixie for one of them

@@ -51,7 +51,8 @@ if [ "${1:-}" = peers ]; then
   exit 0
 fi
 
-while read -r program package; do
+# What the labs of other releases need of this machine, benchmarks/provision.sh has installed.
+[ "${1:-}" = platforms ] || while read -r program package; do
   engine "$program" "$package" </dev/null
 done <<END
 dockerd docker.io
@@ -89,10 +90,7 @@ END
 # Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt-get install -y --no-install-recommends fonts-dejavu-core >/dev/null 2>&1 ||
   missing fonts "apt-get install fonts-dejavu-core failed"
-[ -e /usr/share/OVMF/OVMF_CODE.fd ] || # Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
-[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt-get install -y --no-install-recommends fonts-dejavu-core >/dev/null 2>&1 ||
-  missing fonts "apt-get install fonts-dejavu-core failed"
-[ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt-get install -y --no-install-recommends ovmf >/dev/null 2>&1 ||
+[ -e /usr/share/OVMF/OVMF_CODE.fd ] || [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt-get install -y --no-install-recommends ovmf >/dev/null 2>&1 ||
   missing OVMF "apt-get install ovmf failed"
 
 # --- accounts: an ordinary user for rootless engines, and ids for root's own user namespaces -------------------------
@@ -136,6 +134,42 @@ tree() {
     return 1
   fi
 }
+
+# python_in NAME: the environment that envbench needs, made by a tree's own Python; libvirt's module is Debian's.
+python_in() {
+  python=$cache/$1/opt/envbench
+  needed="click>=8.1 psutil>=5.9 py-cpuinfo>=9.0 docker>=7.1 jinja2>=3.1 matplotlib>=3.8 pandas>=2.2 rich>=13.7 scipy>=1.11"
+  [ "$(cat "$python/made-of" 2>/dev/null)" = "$needed" ] && return 0
+  rm -rf "$python"
+  # A tree asks for packages as this machine does, and trusts whom it trusts.
+  cp -L /etc/resolv.conf "$cache/$1/etc/resolv.conf"
+  cp -L /etc/ssl/certs/ca-certificates.crt "$cache/$1/etc/ssl/certs/ca-certificates.crt"
+  # shellcheck disable=SC2086,SC2016  # one word a package; the inner shell's arguments
+  if chroot "$cache/$1" sh -c 'python3 -m venv --system-site-packages /opt/envbench && exec /opt/envbench/bin/pip install --quiet "$@"' \
+    sh $needed >"$cache/$1.log" 2>&1; then
+    printf '%s\n' "$needed" >"$python/made-of"
+    say "tree $1: its Python has what envbench needs"
+  else
+    missing "tree $1" "pip: $(tail -n 1 "$cache/$1.log")"
+  fi
+}
+
+# `provision.sh platforms`: only what the labs of other releases need.
+if [ "${1:-}" = platforms ]; then
+  wanted="systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,procps,iproute2,iptables,nftables"
+  wanted="$wanted,python3,python3-venv,python3-libvirt,ca-certificates,docker.io,docker-cli,containerd,runc,crun"
+  wanted="$wanted,podman,netavark,aardvark-dns,passt,uidmap,slirp4netns,fuse-overlayfs,rootlesskit"
+  wanted="$wanted,qemu-system-x86,qemu-utils,libvirt-daemon-system,libvirt-daemon-driver-qemu,libvirt-clients,busybox-static"
+  # The kernel is for the machine that is made of the first tree, and for guests in both.
+  for release in trixie sid; do
+    if tree "platform-$release" --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt=force-unsafe-io \
+      --include="$wanted,linux-image-cloud-amd64" $release; then
+      python_in "platform-$release"
+    fi
+  done
+  [ $failed -eq 0 ] || say "$failed part(s) missing"
+  exit 0
+fi
 
 asked="python3,systemd,virt-what,busybox-static,procps"
 

@@ -1,0 +1,93 @@
+"""A Debian 13 machine with systemd and cgroup v2 alone: provisioning, engines, services, scopes and sessions."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from platforms import guest
+from platforms.guest_steps import STEPS
+from platforms.kept import keep
+from platforms.steps import Outcome
+from platforms.tree import tree_folder
+
+pytestmark = [pytest.mark.engine("qemu"), pytest.mark.timeout(2000)]
+
+
+@pytest.fixture(scope="module")
+def machine() -> Mapping[str, Outcome]:
+    """What came of the steps on the machine, which is booted once."""
+    if not tree_folder(guest.SUITE).with_name(f"platform-{guest.SUITE}.made-of").exists():
+        pytest.fail("no tree to make the machine of; try: tests/e2e/provision.sh platforms", pytrace=False)
+    outcomes = guest.take(STEPS, deadline_s=1800)
+    keep("Machine, Debian 13", "Debian 13 emulated by QEMU (q35, SeaBIOS), systemd, cgroup v2 alone", outcomes)
+    return outcomes
+
+
+Machine = Mapping[str, Outcome]
+
+
+def test_every_step_ended_well(machine: Machine) -> None:
+    assert list(machine) == [step.name for step in STEPS], "a step was not reached"
+    assert [str(outcome) for outcome in machine.values() if outcome.exit != 0] == []
+
+
+def test_the_machine_is_what_the_lab_is_for(machine: Machine) -> None:
+    said = machine["cgroups"].stdout.split()
+    assert said[:2] == ["cgroup2fs", "QEMU"]
+    assert "FACP" in said
+
+
+@pytest.mark.parametrize(
+    ("step", "layers"),
+    [
+        ("machine", ["qemu"]),
+        ("session", ["qemu"]),
+        ("docker", ["qemu", "docker"]),
+        ("podman", ["qemu", "podman"]),
+    ],
+)
+def test_the_layers_are_the_truth(machine: Machine, step: str, layers: list[str]) -> None:
+    assert [layer["id"] for layer in json.loads(machine[step].stdout)["layers"]] == layers
+
+
+@pytest.mark.parametrize(
+    ("step", "limit"),
+    [("service limited", 256 << 20), ("scope", 300 << 20), ("docker resources", 256 << 20)],
+)
+def test_a_memory_limit_is_seen(machine: Machine, step: str, limit: int) -> None:
+    assert json.loads(machine[step].stdout)["memory_bytes"] == limit
+
+
+def test_a_service_sees_its_cpus_and_tasks(machine: Machine) -> None:
+    resources = json.loads(machine["service limited"].stdout)
+    assert (resources["cpus"], resources["pids"]) == (0.5, 50)
+
+
+def test_a_sandboxed_service_has_a_mount_namespace_of_its_own(machine: Machine) -> None:
+    assert json.loads(machine["service sandboxed"].stdout)["namespaces"]["mnt"]["initial"] is False
+    assert json.loads(machine["isolation"].stdout)["namespaces"]["mnt"]["initial"] is True
+
+
+def test_provisioning_leaves_the_systems_own_sockets_active(
+    machine: Machine,
+) -> None:
+    assert machine["sockets before"].stdout == machine["sockets after"].stdout == "active\nactive\nactive\n"
+    assert "MISSING" not in machine["provision"].stderr + machine["provision again"].stderr
+
+
+@pytest.mark.parametrize("name", ["process", "runc", "crun", "docker", "podman", "containerd"])
+def test_root_can_use_every_engine(machine: Machine, name: str) -> None:
+    assert json.loads(machine["doctor"].stdout)[name]["usable"], json.loads(machine["doctor"].stdout)[name]
+
+
+def test_a_user_is_refused_dockers_socket(machine: Machine) -> None:
+    doctor = json.loads(machine["doctor as a user"].stdout)
+    assert doctor["process"]["usable"]
+    assert not doctor["docker"]["usable"]
+    assert "permission" in doctor["docker"]["reason"].lower()
+
+
+def test_containers_were_started_as_often_as_asked(machine: Machine) -> None:
+    for backend in ("runc", "crun", "docker", "podman"):
+        assert backend in machine["startup"].stdout
