@@ -105,7 +105,9 @@ def _form(name: str, facts: "Callable[[], Facts]") -> tuple[str, int]:
         return render(inspect(facts()), palette_for(sys.stdout))
     from envinspect import render as forms
 
-    return forms.render(name, inspect(facts()), palette_for(sys.stdout))
+    answer = inspect(facts())
+    _complain(forms.warning(name, answer), 0)
+    return forms.render(name, answer, palette_for(sys.stdout))
 
 
 def _listing(function: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ import click
 
 from envinspect.errors import EnvinspectError, UsageError
 from envinspect.facts import Facts
-from envinspect.render import DROP_IN, Rendered, render
+from envinspect.render import DROP_IN, Rendered, render, warning
 from envinspect.systems.choose import facts_of
 from envinspect.terminal import encodable, palette_for, printable
 from envinspect.version import __version__
@@ -135,7 +135,10 @@ def command(
         known(why_not)
         return _show(explained.why_not(why_not, inspect(target.facts()), palette_for(sys.stdout)))
     form = forms[0] if forms else drop_in or "text"
-    return _show(render(form, inspect(target.facts()), palette_for(sys.stdout)))
+    answer = inspect(target.facts())
+    if said := warning(form, answer):
+        _complain(said, 0)
+    return _show(render(form, answer, palette_for(sys.stdout)))
 
 
 def _merged(context: click.Context, capture: str | None, root: str | None) -> _Target:

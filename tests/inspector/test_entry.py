@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pickle
-import platform
 import sys
 import typing
 from pathlib import Path
@@ -183,12 +182,11 @@ def test_libraries_are_asked_only_where_files_do_not_tell(tmp_path: Path, monkey
     facts.running = RunningMachine()
     fake = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(total=8), boot_time=lambda: 9.5)
     monkeypatch.setitem(sys.modules, "psutil", fake)
-    monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace(get_cpu_info=lambda: {"brand_raw": "Apple M2"}))
+    monkeypatch.setenv("PROCESSOR_IDENTIFIER", "Apple M2")
     block = host_block(facts)
     assert (block["memory_bytes"], block["boot_time_s"], block["cpu_brand"]) == (8, 9, "Apple M2")
     monkeypatch.setitem(sys.modules, "psutil", None)
-    monkeypatch.setitem(sys.modules, "cpuinfo", None)
-    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.delenv("PROCESSOR_IDENTIFIER")
     block = host_block(facts)
     assert (block["memory_bytes"], block["boot_time_s"], block["cpu_brand"]) == (None, None, None)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from envinspect.facts import Facts
 from envinspect.model import Found
+from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
 from envinspect.sources.status import parse_status
 
 Block = dict[str, Any]
@@ -47,12 +48,14 @@ def _cpuinfo(facts: Facts) -> dict[str, str]:
 
 
 def _cpu_brand(facts: Facts) -> str | None:
-    """Return the CPU's name; the running machine is asked, which is slow, only where the kernel does not tell it."""
+    """Return the CPU's name: the kernel's word, else the CPU's own, else what the running system can say at once."""
     values = _cpuinfo(facts)
     for key in ("model name", "Processor", "cpu model", "cpu"):
         if values.get(key):
             return values[key]
-    return None if facts.running is None else facts.running.cpu_brand()
+    readings = [facts.cpuid(leaf) for leaf in BRAND_LEAVES]
+    told = brand(word for reading in readings if isinstance(reading, Found) for word in reading.value)
+    return told or (None if facts.running is None else facts.running.cpu_brand())
 
 
 def _boot_time(facts: Facts) -> int | None:

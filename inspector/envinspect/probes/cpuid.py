@@ -6,11 +6,11 @@ from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.signatures.cpuid import EMULATED_CPUS, EMULATED_CPUS_REFERENCE, HYPERVISOR_BIT_REFERENCE, SIGNATURES
 from envinspect.signatures.cpuinfo import ROWS
+from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
 
 FIRST_LEAF = 0x4000_0000
 LAST_LEAF = 0x4000_FF00
 STEP = 0x100
-BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
 MICROSOFT = "Microsoft Hv"
 HYPER_V_INTERFACE = int.from_bytes(b"Hv#1", "little")
 HYPER_V_INTERFACE_NOTE = "interface Hv#1"
@@ -55,8 +55,7 @@ def cpu_brand(facts: Facts) -> str:
         return ""
     readings = [facts.cpuid(leaf) for leaf in BRAND_LEAVES]
     words = [word for reading in readings if isinstance(reading, Found) for word in reading.value]
-    text = b"".join(word.to_bytes(4, "little") for word in words).decode("latin-1")
-    return " ".join(text.partition("\0")[0].split())
+    return brand(words)
 
 
 def _brand(facts: Facts) -> Iterator[Evidence]:

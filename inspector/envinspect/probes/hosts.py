@@ -1,5 +1,6 @@
 """What containers this machine hosts: mounts below the engines' folders, OpenVZ's and VServer's kernels."""
 
+import stat as stat_bits
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
@@ -48,6 +49,22 @@ _FILES = (
 """What an engine's daemon keeps while it runs. Sockets get bound into containers, so the best known ones are hints."""
 
 
+def _daemons(facts: Facts) -> Iterator[Evidence]:
+    """Yield what daemons keep while they run: on the host itself a socket is its daemon's, containers or not."""
+    on_host = facts.derived(namespaces).on_host
+    for path, role_id, usual, reference in _FILES:
+        found = facts.stat(path)
+        if isinstance(found, Found) and not _is_another(facts, path):
+            here = Strength.STRONG if stat_bits.S_ISSOCK(found.value.mode) else usual
+            yield Evidence(Kind.ROLE, role_id, here if on_host else Strength.HINT, path, "present", reference)
+
+
+def _is_another(facts: Facts, path: str) -> bool:
+    """Say whether Docker's socket is a link to Podman's, which stands in for it."""
+    link = facts.link(path) if path == "/run/docker.sock" else None
+    return isinstance(link, Found) and "podman" in link.value
+
+
 def probe_hosts(facts: Facts) -> Iterator[Evidence]:
     """Say which engines this machine hosts containers with."""
     table = facts.derived(mount_table)
@@ -59,10 +76,7 @@ def probe_hosts(facts: Facts) -> Iterator[Evidence]:
             if role_id not in seen and folder in mount.target:
                 seen.add(role_id)
                 yield Evidence(Kind.ROLE, role_id, Strength.STRONG, table.source, mount.target[:200], reference)
-    on_host = facts.derived(namespaces).on_host
-    for path, role_id, strength, reference in _FILES:
-        if isinstance(facts.stat(path), Found):
-            yield Evidence(Kind.ROLE, role_id, strength if on_host else Strength.HINT, path, "present", reference)
+    yield from _daemons(facts)
     if isinstance(facts.stat("/proc/vz"), Found) and isinstance(facts.stat("/proc/bc"), Found):
         yield Evidence(Kind.ROLE, "openvz-host", Strength.PROOF, "/proc/bc", "present beside /proc/vz", _OPENVZ)
     status = parse_status(facts.str_or("/proc/self/status"))

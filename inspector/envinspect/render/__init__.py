@@ -23,6 +23,11 @@ DROP_IN = ("systemd-detect-virt", "virt-what", "ansible", "facter")
 """Forms that stand in for another tool, with that tool's exit codes."""
 
 
+NOT_DETERMINED = (
+    "not determined: too little could be read to rule a virtual machine or a container out; see `envinspect --explain`"
+)
+
+
 class Rendered(NamedTuple):
     """What goes to standard output (ends in a line break, or is empty), and the exit code of contract 2."""
 
@@ -40,6 +45,11 @@ def render(name: str, answer: "Answer", palette: Palette = PLAIN) -> Rendered:
 
     form: _Form = import_module(f"envinspect.render.{FORMATS[name]}")
     return form.render(answer, palette)
+
+
+def warning(name: str, answer: "Answer") -> str:
+    """Return what the form `name` cannot say in its own words and standard error has to, "" for nothing."""
+    return NOT_DETERMINED if name in DROP_IN and not answer.stack.determined else ""
 
 
 def answered(answer: "Answer") -> int:

@@ -36,6 +36,8 @@ class RecordedCpuid:
         return Denied("not-recorded") if found is None else Found(found)
 
 
+# Argument on the stack (cdecl): a pointer to the same four words.
+_I386 = bytes.fromhex("53578b7c240c8b078b4f080fa28907895f04894f0889570c5f5bc3")
 # Arguments: rdi -> uint32[4] in which eax and ecx go in and all four come out.
 _X86_64 = bytes.fromhex("538b078b4f080fa28907895f04894f0889570c5bc3")
 
@@ -58,15 +60,18 @@ class LiveCpuid:
         return Found(Registers(*self._words))
 
     def _load(self) -> None:
-        import ctypes  # noqa: PLC0415 - only x86 pays for it
-        import mmap  # noqa: PLC0415
-
         try:
+            import ctypes  # noqa: PLC0415 - only x86 pays for it
+            import mmap  # noqa: PLC0415
+
             page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             self._error = "EACCES"
             return
-        page.write(_X86_64)
+        except ImportError:
+            self._error = "ENOSYS"  # a Python without ctypes
+            return
+        page.write(_code())
         self._page = page
         self._words = (ctypes.c_uint32 * 4)()
         address = ctypes.addressof(ctypes.c_char.from_buffer(page))
@@ -88,8 +93,26 @@ def _from_device(leaf: int, subleaf: int) -> Found[Registers] | None:
     return Found(Registers(*(int.from_bytes(words[at : at + 4], "little") for at in range(0, 16, 4))))
 
 
+def _code() -> bytes:
+    """Return the instructions for this process, which may be a 32-bit one on a 64-bit kernel."""
+    return _X86_64 if sys.maxsize > 1 << 32 else _I386
+
+
 def live_cpuid() -> Cpuid:
     """Return the door to this machine's CPU."""
-    if sys.platform == "win32" or os.uname().machine not in {"x86_64", "amd64"}:
+    if sys.platform == "win32" or not _is_x86():
         return NoCpuid()
     return LiveCpuid()
+
+
+def _is_x86() -> bool:
+    """Say whether this process runs x86 code: by its own name where the kernel's word cannot be had.
+
+    x32 programs have 32-bit pointers and 64-bit code: neither of the two codes is theirs.
+    """
+    name = getattr(sys.implementation, "_multiarch", "")
+    try:
+        machine = os.uname().machine
+    except OSError:  # refused by a seccomp filter
+        machine = name.partition("-")[0]
+    return machine in {"x86_64", "amd64", "i386", "i486", "i586", "i686"} and not name.endswith("x32")

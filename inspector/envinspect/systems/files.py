@@ -5,7 +5,7 @@ Everything comes back as one of the three answers (`envinspect.model.Reading`); 
 
 import os
 import stat as stat_bits
-from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ESRCH, errorcode
+from errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, ESRCH, errorcode
 
 from envinspect.facts import Stat
 from envinspect.model import ABSENT, Denied, Found, Reading
@@ -62,8 +62,10 @@ class LiveRoot:
         try:
             return Found(os.readlink(path))  # noqa: PTH115 - as for stat: no pathlib
         except OSError as error:
-            # EINVAL: there, but no link.
-            return ABSENT if error.errno not in {EACCES, EPERM, ELOOP} else Denied(errorcode[error.errno])
+            if error.errno == EINVAL:
+                return ABSENT  # there, but no link
+            refusal = refused(error)
+            return refusal if not isinstance(refusal, Found) else ABSENT
 
     def listing(self, path: str) -> Reading[tuple[str, ...]]:
         """Return a folder's names, sorted."""

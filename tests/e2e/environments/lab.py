@@ -90,7 +90,7 @@ class Lab:
         skip = shutil.ignore_patterns("__pycache__", "tests")
         shutil.copytree(Path(envinspect.__file__).parent, library / "envinspect", ignore=skip)
         site = Path(sysconfig.get_path("purelib"))
-        for package in ("click", "cpuinfo", *(("psutil",) if native else ())):
+        for package in ("click", *(("psutil",) if native else ())):
             shutil.copytree(site / package, library / package, ignore=skip)
         for file in (*HERE.glob("*.sh"), HERE / "runc.json"):
             shutil.copy(file, folder)
