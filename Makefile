@@ -83,7 +83,7 @@ format-check: venv
 lint: venv ## ruff, spelling, the project's own metadata and workflows
 	@$(BIN)/ruff check --quiet $(SOURCES) noxfile.py tools
 	@$(BIN)/typos
-	@$(BIN)/validate-pyproject -q pyproject.toml
+	@$(BIN)/validate-pyproject pyproject.toml >/dev/null
 	@$(BIN)/jactionlint
 	@$(BIN)/zizmor --offline --quiet .github
 
