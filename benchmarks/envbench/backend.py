@@ -52,6 +52,12 @@ class Unusable:
     remedy: str
 
 
+def unusable(error: Exception, otherwise: str) -> Unusable:
+    """Return the answer that this error gives to `check`, with its own remedy, or `otherwise` where it has none."""
+    what = " ".join((str(error) or type(error).__name__).split())
+    return Unusable(what, getattr(error, "remedy", "") or otherwise)
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One thing to run inside an instance.

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import click
 
 from envbench import __version__
-from envbench.errors import EnvbenchError, InterruptedRunError
+from envbench.errors import EnvbenchError, InterruptedRunError, advice, one_line
 
 COMMANDS: dict[str, str] = {
     "startup": "envbench.commands.startup:startup",
@@ -91,15 +91,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _require_extra() -> None:
     missing = [name for name in BENCH_EXTRA if find_spec(name) is None]
     if missing:
-        raise EnvbenchError(f"not installed: {', '.join(missing)}; try: pip install 'envinspect[bench]'")
+        raise EnvbenchError(f"not installed: {', '.join(missing)}", remedy="pip install 'envinspect[bench]'")
 
 
 def _failed(error: Exception, exit_code: int, words: Sequence[str]) -> int:
     if "--debug" in words:
         traceback.print_exception(error)
     expected = isinstance(error, EnvbenchError) or hasattr(error, "exit_code")
-    text = str(error) if expected else f"unexpected {type(error).__name__}: {error}; please report it, with --debug"
-    _complain(" ".join(text.split()))
+    unexpected = advice(f"unexpected {type(error).__name__}: {error}", "again with --debug, and report it")
+    _complain(" ".join((one_line(error) if expected else unexpected).split()))
     return exit_code
 
 

@@ -4,9 +4,16 @@ from typing import ClassVar
 
 
 class EnvbenchError(Exception):
-    """Base: one line that says what happened, where, and what to try."""
+    """Base: what happened and where, in one line; `remedy` is what to try, "" where nothing is known to help.
+
+    `str` is the line without the remedy: the two are put together by `one_line`, where they are shown to a person.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.remedy = remedy
 
 
 class UsageError(EnvbenchError):
@@ -25,6 +32,15 @@ class BackendError(EnvbenchError):
     """An engine refused or failed at something; the start behind it becomes a failed row."""
 
     exit_code = 4
+
+
+class CommandError(BackendError):
+    """A program that was run failed: `exit_status` is its own (negative: the signal), `said` its last words."""
+
+    def __init__(self, what: str, *, exit_status: int, said: str, remedy: str = "") -> None:
+        super().__init__(f"{what} ended with {exit_status}: {said or 'it said nothing'}", remedy=remedy)
+        self.exit_status = exit_status
+        self.said = said
 
 
 class StartTimeoutError(BackendError):
@@ -53,3 +69,14 @@ class InterruptedRunError(EnvbenchError):
     """Ctrl-C or SIGTERM: everything was cleaned up and the partial results were kept."""
 
     exit_code = 130
+
+
+def advice(what: str, remedy: str) -> str:
+    """Return what happened and what to try, as it is shown to a person."""
+    return f"{what}; try: {remedy}" if remedy else what
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line for a person: what happened, and what to try where that is known."""
+    what = " ".join((str(error) or type(error).__name__).split())[:500]
+    return advice(what, error.remedy) if isinstance(error, EnvbenchError) else what

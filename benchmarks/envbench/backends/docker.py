@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from envbench.backend import Unusable, Usable
+from envbench.backend import Unusable, Usable, unusable
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api
 from envbench.errors import BackendError
@@ -86,7 +86,7 @@ class DockerBackend(EngineBackend):
             with engine_errors(f"engine at {endpoint}"):
                 version, info = self.api.version(), self.api.info()
         except BackendError as error:
-            return Unusable(str(error), START_REMEDY)
+            return unusable(error, START_REMEDY)
         if info.get("OSType") != "linux":
             return Unusable(f"the engine runs {info.get('OSType')} containers", "switch it to Linux containers")
         self._runtimes = runtimes_of(info)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import Unusable, Usable, Workload
+from envbench.backend import Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import run_command
 from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
-from envbench.payload.busybox import find_busybox
+from envbench.payload.busybox import REMEDY, find_busybox
 from envbench.payload.words import argv_for
 from envbench.traces.procfs import children_of
 
@@ -57,11 +57,11 @@ class NamespacesBackend(SpawningBackend):
         try:
             busybox = find_busybox()
         except BackendError as error:
-            return Unusable("no static busybox for the payload", str(error))
+            return unusable(error, REMEDY)
         try:
             version = run_command(("unshare", "--version"), self._settings.run_id, "asking for its version")
         except BackendError as error:
-            return Unusable(str(error), "apt install util-linux")
+            return unusable(error, "apt install util-linux")
         with tempfile.TemporaryDirectory(prefix="check-", dir=self._settings.work_dir) as folder:
             root = Path(folder)
             (root / "proc").mkdir()
@@ -71,7 +71,7 @@ class NamespacesBackend(SpawningBackend):
             try:
                 run_command(argv, self._settings.run_id, "new namespaces", deadline_s=10)
             except BackendError as error:
-                return Unusable(str(error), USER_NAMESPACE_REMEDY)
+                return unusable(error, USER_NAMESPACE_REMEDY)
         return Usable({"unshare": version.strip(), "user_namespace": "no" if os.geteuid() == 0 else "yes"})
 
     def command(self, workload: Workload) -> Sequence[str | Path]:

@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backend import Mark, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.bundle import bundle_config
 from envbench.backends.shared.child import environment, output_pipe, run_command
 from envbench.backends.shared.piped import PipedInstance
 from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_MS, monotonic_ns
-from envbench.errors import BackendError
+from envbench.errors import BackendError, CommandError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.settings import Settings, networkless_variants
@@ -125,16 +125,16 @@ class OciBackend:
             self.prepare({})
             try_start(self.start, {}, CHECK_DEADLINE_S)
         except BackendError as error:
-            return self.unsupported(str(error))
+            return self.unsupported(error)
         return Usable({self.program: version.splitlines()[0].strip(), **self.facts()})
 
     def facts(self) -> Mapping[str, str]:
         """Return what else run.json should say of this runtime."""
         return {"rootless": "no" if os.geteuid() == 0 else "yes"}
 
-    def unsupported(self, reason: str) -> Unusable:
+    def unsupported(self, error: BackendError) -> Unusable:
         """Return why this runtime cannot run here, with what may help."""
-        return Unusable(f"unsupported here: {reason}", "run as root, or update the runtime")
+        return unusable(error, "run as root, or update the runtime")
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return the one way there is, with the limits asked for; a bare runtime knows no network but none."""
@@ -226,7 +226,8 @@ class OciBackend:
             check=False,
         )
         if done.returncode != 0:
-            raise BackendError(f"{self.name} create ended with {done.returncode}: {_log_tail(bundle / 'log')}")
+            said = _log_tail(bundle / "log")
+            raise CommandError(f"{self.name} create", exit_status=done.returncode, said=said)
 
     def _read_pid(self, bundle: Path) -> int | None:
         try:
@@ -255,14 +256,11 @@ class CrunBackend(OciBackend):
     program: ClassVar[str] = "crun"
     package: ClassVar[str] = "crun"
 
-    def unsupported(self, reason: str) -> Unusable:
+    def unsupported(self, error: BackendError) -> Unusable:
         """Return why crun cannot run here."""
-        if "hybrid" in reason:
-            return Unusable(
-                f"unsupported here: {reason}",
-                "boot with cgroup v2 alone: systemd.unified_cgroup_hierarchy=1 on the kernel's line",
-            )
-        return super().unsupported(reason)
+        if isinstance(error, CommandError) and "hybrid" in error.said:  # crun's own word for cgroup v1 beside v2
+            return unusable(error, "boot with cgroup v2 alone: systemd.unified_cgroup_hierarchy=1 on the kernel's line")
+        return super().unsupported(error)
 
 
 class GvisorBackend(OciBackend):

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import Unusable, Usable, Workload
+from envbench.backend import Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import environment
 from envbench.backends.shared.spawned import SpawningBackend
 from envbench.errors import BackendError
-from envbench.payload.busybox import find_busybox
+from envbench.payload.busybox import REMEDY, find_busybox
 from envbench.payload.words import argv_for
 
 
@@ -24,7 +24,7 @@ class ProcessBackend(SpawningBackend):
         try:
             busybox = find_busybox()
         except BackendError as error:
-            return Unusable("no static busybox for the payload", str(error))
+            return unusable(error, REMEDY)
         return Usable({"busybox": busybox.version})
 
     def command(self, workload: Workload) -> Sequence[str | Path]:

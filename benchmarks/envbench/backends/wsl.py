@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import Unusable, Usable, Workload
+from envbench.backend import Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import environment
 from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
-from envbench.errors import BackendError
+from envbench.errors import BackendError, CommandError
 from envbench.payload.words import argv_for
 
 REMEDY = "run it inside a WSL distribution on Windows (wsl.exe --install), with interop on"
@@ -42,7 +42,7 @@ def wsl_exe() -> str:
     for candidate in (shutil.which("wsl.exe"), *(f"{folder}/wsl.exe" for folder in WINDOWS_FOLDERS)):
         if candidate and Path(candidate).exists():
             return candidate
-    raise BackendError("no wsl.exe: interop or automount is off; try: [interop] enabled=true in /etc/wsl.conf")
+    raise BackendError("no wsl.exe: interop or automount is off", remedy="[interop] enabled=true in /etc/wsl.conf")
 
 
 def run_windows(words: Sequence[str]) -> str:
@@ -52,11 +52,10 @@ def run_windows(words: Sequence[str]) -> str:
             words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_DEADLINE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BackendError(f"{words[0]}: {error}; is interop on (/etc/wsl.conf)?") from error
+        raise BackendError(f"{words[0]}: {error}", remedy="[interop] enabled=true in /etc/wsl.conf") from error
     if done.returncode != 0:
-        raise BackendError(
-            f"{words[0]} ended with {done.returncode}: {decode_windows(done.stderr or done.stdout).strip()[:200]}"
-        )
+        said = decode_windows(done.stderr or done.stdout).strip()[:200]
+        raise CommandError(words[0], exit_status=done.returncode, said=said)
     return decode_windows(done.stdout)
 
 
@@ -92,7 +91,7 @@ class WslBackend(SpawningBackend):
         try:
             path = wsl_exe()
         except BackendError as error:
-            return Unusable(str(error), REMEDY)
+            return unusable(error, REMEDY)
         distribution = os.environ.get("WSL_DISTRO_NAME", "")
         if not distribution:
             return Unusable("WSL_DISTRO_NAME is not set, so wsl.exe cannot be told which distribution this is", REMEDY)

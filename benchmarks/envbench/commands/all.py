@@ -86,12 +86,11 @@ def experiments_for(claim_ids: str | None, claims_file: Path | None = None) -> t
     for name in asked:
         if name not in by_id:
             near = " or ".join(get_close_matches(name, by_id))
-            hint = f"did you mean {near}?" if near else "`envbench claims` lists them"
-            raise UsageError(f"--claims: no claim {name!r}; {hint}")
+            raise UsageError(f"--claims: no claim {name!r}", remedy=near or "envbench claims, which lists them")
     needed = {experiment for name in asked for experiment in by_id[name].experiments}
     names = tuple(name for name in everything if name in needed)
     if not names:
-        raise UsageError(f"nothing can be measured for {claim_ids!r}; `envbench claims ID` tells what is known")
+        raise UsageError(f"nothing can be measured for {claim_ids!r}", remedy="envbench claims ID tells what is known")
     return names
 
 
@@ -103,4 +102,4 @@ def claims_by_id(claims_file: Path | None) -> "Mapping[str, Claim]":
     try:
         return {claim.id: claim for claim in all_claims(claims_file)}
     except ClaimsFileError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), remedy=getattr(error, "remedy", "")) from error

@@ -30,6 +30,6 @@ def refused() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), remedy=getattr(error, "remedy", "")) from error
     except OSError as error:
         raise UsageError(f"{error.filename or 'a file'}: {error.strerror}") from error

@@ -36,8 +36,7 @@ def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, 
         claim = next((each for each in table if each.id == claim_id), None)
         if claim is None:
             near = " or ".join(get_close_matches(claim_id, [each.id for each in table]))
-            hint = f"did you mean {near}?" if near else "`envbench claims` lists them"
-            raise UsageError(f"no claim {claim_id!r}; {hint}")
+            raise UsageError(f"no claim {claim_id!r}", remedy=near or "envbench claims, which lists them")
         click.echo("\n".join(texts.explanation(claim, folder or newest_run())))
 
 

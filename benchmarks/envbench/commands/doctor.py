@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from envbench.backend import Unusable, Usable
+from envbench.backend import Unusable, Usable, unusable
 from envbench.backends import BACKENDS, load
 from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError, NoUsableBackendError
 from envbench.payload.kernel import default_cache_dir
-from envbench.run.sampler import one_line
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal, Kind
 
@@ -60,7 +59,7 @@ def examine(name: str, settings: Settings, journal: Journal) -> Usable | Unusabl
         finally:
             backend.close()
     except (ImportError, EnvbenchError, OSError) as error:
-        return Unusable(f"cannot be asked: {one_line(error)}", "run again with --debug and report it")
+        return unusable(error, "run again with --debug and report it")
 
 
 def _show(name: str, answer: Usable | Unusable) -> None:

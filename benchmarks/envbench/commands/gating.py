@@ -42,7 +42,7 @@ def read_gates(plan: Plan, experiments: Collection[Experiment], profile: str = "
         if plan.baseline:
             load_baseline(Path(plan.baseline))
     except (ValueError, OSError) as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), remedy=getattr(error, "remedy", "")) from error
 
 
 def _known(text: str, what: str, name: str, known: Collection[str]) -> None:
@@ -66,7 +66,7 @@ def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
 
         unknown = [name for name in names if name not in FORMATS]
         if unknown:
-            raise UsageError(f"--format: no {', '.join(unknown)}; there are: {', '.join(FORMATS)}")
+            raise UsageError(f"--format: no {', '.join(unknown)}", remedy=", ".join(FORMATS))
     return names
 
 
@@ -81,7 +81,7 @@ def judge(plan: Plan, output: Path) -> EnvbenchError | None:
     try:
         found = judge_gates(output, [parse_gate(text) for text in plan.fail_if], baseline, limit)
     except (ValueError, OSError) as error:
-        return GateFailedError(f"the gates could not be judged: {error}")
+        return GateFailedError(f"the gates could not be judged: {error}", remedy=getattr(error, "remedy", ""))
     for one in found:
         click.echo(f"gate {one.outcome}: {one.text}")
     worst = overall(found)

@@ -11,9 +11,8 @@ import click
 
 from envbench.commands.gating import judge
 from envbench.commands.options import make_settings
-from envbench.errors import EnvbenchError, GateInconclusiveError, InterruptedRunError, StartsFailedError
+from envbench.errors import EnvbenchError, GateInconclusiveError, InterruptedRunError, StartsFailedError, one_line
 from envbench.run.progress import Reporter, reporter
-from envbench.run.sampler import one_line
 from envbench.run.session import Session, interruptible, make_work_dir, reap_before, uninterrupted
 from envbench.settings import Plan, new_run_id
 from envbench.traces.journal import Journal
@@ -53,7 +52,9 @@ def finish(
     if error is None:
         error = judge(session.plan, session.output)
     if session.failed_starts and (error is None or isinstance(error, GateInconclusiveError)):
-        error = StartsFailedError(f"{session.failed_starts} starts failed; their rows in samples.csv say why")
+        error = StartsFailedError(
+            f"{session.failed_starts} starts failed", remedy="the detail column of their rows in samples.csv says why"
+        )
     if error is not None:
         session.record.finish(session.record.data["outcome"], error.exit_code)
     if error is not None and not session.prepared:

@@ -64,9 +64,9 @@ def selftest(crash: bool, names: tuple[str, ...], after_s: float) -> None:  # no
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if after:
-        raise EnvbenchError(f"{len(after)} things of run {run_id} are left; try: envbench clean, then look at each")
+        raise EnvbenchError(f"{len(after)} things of run {run_id} are left", remedy="envbench clean, then look at each")
     if not before:
-        raise EnvbenchError("the killed run had left nothing, so nothing was proved; try: another --after")
+        raise EnvbenchError("the killed run had left nothing, so nothing was proved", remedy="another --after")
 
 
 def _crash(output: Path, names: tuple[str, ...], after_s: float) -> str:
@@ -84,7 +84,7 @@ def _crash(output: Path, names: tuple[str, ...], after_s: float) -> str:
             victim.wait()
     run_id = str(json.loads((output / RUN_FILE).read_text("utf-8"))["run_id"])
     if not any(journal.run_id == run_id for journal in leftovers()):
-        raise EnvbenchError(f"run {run_id} has no journal of a dead owner; please report this")
+        raise EnvbenchError(f"run {run_id} has no journal of a dead owner", remedy="reporting this")
     return run_id
 
 

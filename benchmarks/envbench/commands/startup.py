@@ -15,12 +15,11 @@ from envbench.backends import BACKENDS, load
 from envbench.commands.gating import read_formats, read_gates
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, make_plan, make_settings
-from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
+from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
 from envbench.phases import Experiment
 from envbench.run.progress import Reporter
-from envbench.run.sampler import one_line
 from envbench.run.scheduler import Scheduler, dry_run
 from envbench.run.session import Session, make_work_dir
 from envbench.settings import Configuration, Plan, new_run_id, profile_of
@@ -145,7 +144,7 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
             backend = load(name)(settings, journal)
             answer = backend.check()
             if isinstance(answer, Unusable):
-                click.echo(f"{name}: left out: {answer.reason}; try: {answer.remedy}", err=True)
+                click.echo(f"{name}: left out: {advice(answer.reason, answer.remedy)}", err=True)
             else:
                 configurations += [
                     Configuration(name, variant, profile_of(settings, name, variant)) for variant in backend.variants()
@@ -157,7 +156,7 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
             journal.forget(entry.number)
         journal.close()
     if not configurations:
-        raise NoUsableBackendError("no backend can run here; try: envbench doctor")
+        raise NoUsableBackendError("no backend can run here", remedy="envbench doctor")
     click.echo(f"seed {plan.seed}; at most {plan.budget_s:g} s; precision {plan.precision_ratio or 'not asked'}")
     for number, warmup, configuration in dry_run(configurations, plan):
         click.echo(f"round {number + 1:>3}{' warm-up' if warmup else '':<8} {configuration}")

@@ -109,5 +109,5 @@ def _start(bench: Bench, prepared: Prepared, count: int, stack: ExitStack, *, pa
         errors = [future.exception() for future in futures]
     for error in errors:
         if error is not None:
-            raise EnvbenchError(f"one of {count} parallel starts failed: {error}; try: a smaller --max") from error
+            raise EnvbenchError(f"one of {count} parallel starts failed: {error}", remedy="a smaller --max") from error
     return found

@@ -76,7 +76,7 @@ def footprint(pids: Sequence[int], cgroup: Path | None) -> Footprint:
     processes = process_memory(pids)
     if processes.pss == 0:
         raise BackendError(
-            "none of its host processes could be looked at: it has ended, or may not be looked at; try: sudo"
+            "none of its host processes could be looked at: it has ended, or may not be looked at", remedy="sudo"
         )
     return Footprint(processes, process_memory(set(pids) - inside), charge)
 

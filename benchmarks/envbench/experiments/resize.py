@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.errors import BackendError, EnvbenchError, StartTimeoutError
+from envbench.errors import BackendError, EnvbenchError, StartTimeoutError, one_line
 from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
 from envbench.experiments.shared.running import Running, running, shell
@@ -81,7 +81,7 @@ def _resize_container(bench: Bench, prepared: Prepared) -> None:
 def _resize_machine(bench: Bench, prepared: Prepared) -> None:
     start, grown, shrunk = MACHINE_MEMORY
     if not is_lab_able(prepared):
-        raise EnvbenchError("its machines have no balloon and no CPU slots; try: --backend qemu --boot kernel")
+        raise EnvbenchError("its machines have no balloon and no CPU slots", remedy="--backend qemu --boot kernel")
     with lab_machine(bench, prepared, WATCH, memory_bytes=start) as (run_, monitor):
         _seen(run_, lambda seen: "total" in seen)
         _try(
@@ -118,7 +118,7 @@ def _try(
             detail=f"accepted, and not seen inside within {SEEN_DEADLINE_S:g} s: {_shown(last)}",
         )
     except BackendError as error:
-        bench.record(name, False, prepared.configuration, detail=f"refused: {error}")
+        bench.record(name, False, prepared.configuration, detail=f"refused: {one_line(error)}")
     else:
         bench.record(name, True, prepared.configuration, detail=f"seen inside: {_shown(seen)}")
         bench.record("resize_time", monotonic_ns() - begun_ns, prepared.configuration, detail=name)

@@ -12,7 +12,7 @@ from time import sleep
 from envbench.backend import Unusable
 from envbench.backends.wsl import WslBackend, distributions, run_windows, wsl_exe, wsl_version
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.errors import BackendError, EnvbenchError
+from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.experiments.shared.accounting import available_bytes, total_bytes
 from envbench.phases import Experiment
 from envbench.run.bench import Bench
@@ -69,7 +69,7 @@ def _drives(bench: Bench, configuration: Configuration) -> None:
     drives = windows_drives(Path("/proc/mounts").read_text("utf-8"))
     bench.record("drives_mounted", len(drives), configuration, detail=", ".join(drives))
     if not drives:
-        raise EnvbenchError("no Windows drive is mounted; automount may be off in /etc/wsl.conf")
+        raise EnvbenchError("no Windows drive is mounted", remedy="[automount] enabled=true in /etc/wsl.conf")
     folder = _writable_on(drives)
     for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):
         places = [("drive_files", folder), ("linux_files", bench.settings.work_dir)]
@@ -132,7 +132,7 @@ def _says(bench: Bench, configuration: Configuration, name: str, ask: Callable[[
     try:
         said = ask()
     except BackendError as error:
-        bench.record(name, False, configuration, detail=str(error))
+        bench.record(name, False, configuration, detail=one_line(error))
     else:
         bench.record(name, "envbench" in said, configuration, detail=said.strip())
 
@@ -141,7 +141,7 @@ def _distributions(bench: Bench, configuration: Configuration) -> None:
     """Time another distribution than our own: ours cannot be terminated from within."""
     others = [name for name in distributions() if name != os.environ.get("WSL_DISTRO_NAME")]
     if not others:
-        raise EnvbenchError("only this distribution is installed; try: wsl.exe --install -d Debian, from Windows")
+        raise EnvbenchError("only this distribution is installed", remedy="wsl.exe --install -d Debian, from Windows")
     other = others[0]
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     for round_number in range(ROUNDS_QUICK if bench.quick else ROUNDS):

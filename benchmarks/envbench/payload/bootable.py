@@ -47,8 +47,8 @@ def find_loaders() -> Loaders:
     missing += [name for name in ("syslinux", "mformat", "mmd", "mcopy") if shutil.which(name) is None]
     if missing:
         raise BackendError(
-            f"no boot loader for the distro disk: {', '.join(missing)} missing; "
-            "try: apt install syslinux syslinux-common systemd-boot-efi mtools, or --boot kernel"
+            f"no boot loader for the distro disk: {', '.join(missing)} missing",
+            remedy="apt install syslinux syslinux-common systemd-boot-efi mtools, or --boot kernel",
         )
     return found
 
@@ -59,7 +59,7 @@ def bootable_disk(cache_dir: Path, kernel: GuestKernel, words: str) -> Path:
     Raises BackendError where the kernel has no modules, a loader is missing or a tool fails.
     """
     if kernel.modules is None:
-        raise BackendError(f"{kernel.path} comes without modules for a disk; try: a kernel from `kernel fetch`")
+        raise BackendError(f"{kernel.path} comes without modules for a disk", remedy="a kernel from `kernel fetch`")
     loaders = find_loaders()
     root = distro_disk(cache_dir)
     words = f"{words} {ROOT_WORDS}"
@@ -129,7 +129,7 @@ def _run(command: Sequence[object]) -> None:
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as error:
-        raise BackendError(f"{words[0]}: {error.strerror}; try: apt install syslinux mtools") from error
+        raise BackendError(f"{words[0]}: {error.strerror}", remedy="apt install syslinux mtools") from error
     if done.returncode != 0:
         said = " ".join((done.stderr.strip() or done.stdout.strip() or "no message").split())
-        raise BackendError(f"{words[0]} failed: {said}; try: --boot kernel")
+        raise BackendError(f"{words[0]} failed: {said}", remedy="--boot kernel")

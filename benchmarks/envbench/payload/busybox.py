@@ -71,7 +71,7 @@ def find_busybox() -> BusyBox:
         if problem is None:
             return BusyBox(path, _version(path), hashlib.sha256(data).hexdigest())
         problems.append(f"{path}: {problem}")
-    raise BackendError(f"no static busybox for the payload ({'; '.join(problems) or 'none found'}); try: {REMEDY}")
+    raise BackendError(f"no static busybox for the payload ({'; '.join(problems) or 'none found'})", remedy=REMEDY)
 
 
 def _candidates() -> Iterator[Path]:
@@ -90,6 +90,6 @@ def _version(path: Path) -> str:
     try:
         done = subprocess.run([path], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BackendError(f"{path} does not run: {error}; try: {REMEDY}") from error
+        raise BackendError(f"{path} does not run: {error}", remedy=REMEDY) from error
     banner = re.match(r"BusyBox v(\S+ \([^)]*\))", done.stdout)
     return banner[1] if banner else "unknown"

@@ -148,9 +148,9 @@ def _bootstrap_command_here(target: Path) -> list[str]:
     codename = platform.freedesktop_os_release().get("VERSION_CODENAME")
     command = bootstrap_command(target, codename) if codename else None
     if command is None:
-        raise BackendError("the distro profile needs mmdebstrap on Debian or Ubuntu; try: apt install mmdebstrap")
+        raise BackendError("the distro profile needs mmdebstrap on Debian or Ubuntu", remedy="apt install mmdebstrap")
     if os.geteuid() != 0:
-        raise BackendError("the distro profile is bootstrapped by root; try: sudo, once (it stays in the cache)")
+        raise BackendError("the distro profile is bootstrapped by root", remedy="sudo, once (it stays in the cache)")
     return command
 
 
@@ -180,10 +180,10 @@ def _run(command: Sequence[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as error:
-        raise BackendError(f"{command[0]}: {error.strerror}; try: apt install {command[0]}") from error
+        raise BackendError(f"{command[0]}: {error.strerror}", remedy=f"apt install {command[0]}") from error
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise BackendError(f"{command[0]} failed: {said}; try: apt-get update, and look at the mirror")
+        raise BackendError(f"{command[0]} failed: {said}", remedy="apt-get update, and look at the mirror")
 
 
 @contextmanager

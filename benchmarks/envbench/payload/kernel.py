@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.errors import BackendError, EnvbenchError
+from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.payload.packages import Apt, beside_modules, kernel_images, newest_first, release_of, require_apt
 
 REMEDY = "python -m envbench.payload.kernel fetch, or --kernel FILE"
@@ -47,14 +47,14 @@ def find_kernel(cache_dir: Path, own: Path | None = None) -> GuestKernel:
         try:
             return _describe(own, "--kernel")
         except OSError as error:
-            raise BackendError(f"--kernel {own}: {error.strerror}; try: a readable kernel image") from error
+            raise BackendError(f"--kernel {own}: {error.strerror}", remedy="a readable kernel image") from error
     cached = {image: folder.name for folder in (cache_dir / "kernels").glob("*") for image in kernel_images(folder)}
     own_machine = {image: str(image) for image in kernel_images(Path("/"))}
     for images in (cached, own_machine):
         for image in newest_first(images):
             if os.access(image, os.R_OK):
                 return _describe(image, images[image])
-    raise BackendError(f"no guest kernel in {cache_dir / 'kernels'} or /boot; try: {REMEDY}")
+    raise BackendError(f"no guest kernel in {cache_dir / 'kernels'} or /boot", remedy=REMEDY)
 
 
 def fetch_kernel(cache_dir: Path) -> GuestKernel:
@@ -68,7 +68,7 @@ def fetch_kernel(cache_dir: Path) -> GuestKernel:
     machine = os.uname().machine
     packages = next(filter(None, map(apt.kernel_packages, PACKAGES.get(machine, ()))), ())
     if not packages:
-        raise BackendError(f"apt knows no kernel package for {machine}; try: apt-get update, or --kernel FILE")
+        raise BackendError(f"apt knows no kernel package for {machine}", remedy="apt-get update, or --kernel FILE")
     target = cache_dir / "kernels" / packages[0]
     if not kernel_images(target):
         _download(apt, packages, target)
@@ -82,7 +82,7 @@ def _download(apt: Apt, packages: Sequence[str], target: Path) -> None:
     known = without_kernel.read_text().splitlines() if without_kernel.exists() else []
     if tried in known:
         raise BackendError(
-            f"{tried}: no kernel was in it; try: --kernel FILE, or delete {without_kernel} to look again"
+            f"{tried}: no kernel was in it", remedy=f"--kernel FILE, or delete {without_kernel} to look again"
         )
     sys.stderr.write(f"guest kernel: downloading {' '.join(packages)} into {target.parent}\n")
     # Unpacked beside its place and renamed, so that a broken download never looks like a kernel.
@@ -91,7 +91,7 @@ def _download(apt: Apt, packages: Sequence[str], target: Path) -> None:
         apt.unpack(packages, unpacked)
         if not kernel_images(unpacked):
             without_kernel.write_text("".join(f"{line}\n" for line in [*known, tried]))
-            raise BackendError(f"{' '.join(packages)}: no kernel image in it; try: --kernel FILE")
+            raise BackendError(f"{' '.join(packages)}: no kernel image in it", remedy="--kernel FILE")
         shutil.rmtree(target, ignore_errors=True)
         unpacked.rename(target)
 
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         kernel = fetch_kernel(default_cache_dir()) if arguments[0] == "fetch" else find_kernel(default_cache_dir())
     except EnvbenchError as error:
-        sys.stderr.write(f"guest kernel: {error}\n")
+        sys.stderr.write(f"guest kernel: {one_line(error)}\n")
         return error.exit_code
     sys.stdout.write(
         f"guest kernel: {kernel.release} from {kernel.source} at {kernel.path} (sha256 {kernel.sha256[:12]})\n"

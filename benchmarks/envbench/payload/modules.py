@@ -25,7 +25,7 @@ def module_chain(folder: Path, wanted: Sequence[str]) -> list[tuple[str, bytes]]
         if name in chain or name in built_in:
             return
         if name not in files:
-            raise BackendError(f"the kernel in {folder} has no module {name}; try: another --kernel")
+            raise BackendError(f"the kernel in {folder} has no module {name}", remedy="another --kernel")
         data = _unpacked(files[name])
         needs = _DEPENDS.search(data)
         for need in needs[1].decode().split(",") if needs else []:
@@ -47,4 +47,4 @@ def _unpacked(path: Path) -> bytes:
         return lzma.decompress(path.read_bytes())
     if path.suffix == ".ko":
         return path.read_bytes()
-    raise BackendError(f"{path}: modules compressed so cannot be unpacked here; try: a Debian kernel")
+    raise BackendError(f"{path}: modules compressed so cannot be unpacked here", remedy="a Debian kernel")

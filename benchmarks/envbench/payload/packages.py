@@ -66,7 +66,7 @@ def require_apt() -> None:
     """Raise BackendError where this is not Debian, Ubuntu or a relative of theirs."""
     for tool in ("apt-cache", "apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise BackendError(f"no {tool}: kernels are fetched from Debian or Ubuntu packages; try: --kernel FILE")
+            raise BackendError(f"no {tool}: kernels are fetched from Debian or Ubuntu packages", remedy="--kernel FILE")
 
 
 @contextmanager
@@ -122,4 +122,4 @@ def _run(command: Sequence[str], apt: Apt, cwd: Path | None = None) -> None:
         which = f" for {apt.architecture}" if apt.architecture else ""
         # Another architecture's lists were fetched a moment ago: only another mirror or release has what these lack.
         remedy = "a mirror or an older release that has it" if apt.architecture else "apt-get update, or another mirror"
-        raise BackendError(f"{' '.join(command[:2])} failed{which}: {last}; try: {remedy}")
+        raise BackendError(f"{' '.join(command[:2])} failed{which}: {last}", remedy=remedy)

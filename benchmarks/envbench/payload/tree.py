@@ -50,12 +50,12 @@ def build_tree(target: Path, profile: str = "minimal") -> PayloadTree:
     usable BusyBox or where `target` is taken.
     """
     if profile != "minimal":
-        raise BackendError(f"no payload profile {profile!r}; try: minimal")
+        raise BackendError(f"no payload profile {profile!r}", remedy="minimal")
     busybox = find_busybox()
     try:
         target.mkdir(parents=True, exist_ok=True)
         if any(target.iterdir()):
-            raise BackendError(f"{target} is not empty; try: another folder for the payload")
+            raise BackendError(f"{target} is not empty", remedy="another folder for the payload")
         _write_minimal(target, busybox)
     except OSError as error:
         raise BackendError(f"cannot write the payload tree: {error}") from error

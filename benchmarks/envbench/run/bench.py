@@ -11,7 +11,7 @@ from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, InterruptedRunError, StartTimeoutError
 from envbench.metrics import metric
 from envbench.phases import HOST, Experiment, Outcome
-from envbench.run.sampler import Sampler, Ticket, one_line
+from envbench.run.sampler import Sampler, Ticket
 from envbench.settings import Configuration, Settings
 from envbench.traces.journal import Journal
 
@@ -160,15 +160,15 @@ class Bench:
 
 def reason_and_remedy(error: BaseException, experiment: Experiment, otherwise: str = "") -> tuple[str, str]:
     """Return an error's words and what to try: the error's own advice, what helps against its kind, or `otherwise`."""
-    words, _, own = one_line(error).partition("; try: ")
-    if own:
-        return words, own
+    what = " ".join((str(error) or type(error).__name__).split())
+    if isinstance(error, EnvbenchError) and error.remedy:
+        return what, error.remedy
     if isinstance(error, StartTimeoutError):
-        return words, "a longer --deadline, or a machine with less to do"
+        return what, "a longer --deadline, or a machine with less to do"
     if isinstance(error, PermissionError):
-        return words, "run it as root"
+        return what, "run it as root"
     alone = f"envbench {experiment} by itself; envbench doctor says what this machine lacks"
-    return words, otherwise or alone
+    return what, otherwise or alone
 
 
 def engine_processes(prepared: Prepared) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from envbench.backends import BACKENDS
-from envbench.errors import EnvbenchError, StartTimeoutError
+from envbench.errors import EnvbenchError, StartTimeoutError, one_line
 from envbench.traces.journal import Entry, Kind, leftovers
 from envbench.traces.procfs import marked_processes
 from envbench.traces.removal import end_process, remove_cgroup, remove_folder, unmount_under
@@ -65,8 +65,7 @@ def reap_entries(entries: Iterable[Entry], run_id: str) -> tuple[Reaped, ...]:
         try:
             done.append(Reaped(run_id, entry, _remove(entry, run_id)))
         except (EnvbenchError, OSError, KeyError, ImportError) as error:
-            said = str(error) or type(error).__name__
-            done.append(Reaped(run_id, entry, was_there=True, error=said))
+            done.append(Reaped(run_id, entry, was_there=True, error=one_line(error)))
             if isinstance(error, StartTimeoutError):
                 silent.add(entry.backend)
     return tuple(done)
@@ -96,7 +95,7 @@ def _reap_marked_processes(run_id: str) -> Iterator[Reaped]:
         try:
             yield Reaped(run_id, entry, end_process(pid))
         except EnvbenchError as error:
-            yield Reaped(run_id, entry, was_there=True, error=str(error))
+            yield Reaped(run_id, entry, was_there=True, error=one_line(error))
 
 
 def _remove(entry: Entry, run_id: str) -> bool:

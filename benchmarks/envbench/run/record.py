@@ -68,7 +68,7 @@ class RunRecord:
         except OSError as error:
             part.unlink(missing_ok=True)
             raise EnvbenchError(
-                f"{self._path} cannot be written: {error.strerror}; free space or choose --output"
+                f"{self._path} cannot be written: {error.strerror}", remedy="free space, or another --output"
             ) from error
 
     def add_used(self, name: str, usable: Usable, variants: Sequence[Mapping[str, str]], *, is_vm: bool) -> None:
@@ -88,9 +88,10 @@ class RunRecord:
                 "used": sorted({variant["accel"] for variant in variants if "accel" in variant}),
             }
 
-    def add_skipped(self, name: str, unusable: Unusable) -> None:
-        """Note a backend that does not, with its reason and remedy."""
-        self.data["backends"]["skipped"].append({"name": name, **asdict(unusable)})
+    def add_skipped(self, name: str, unusable: Unusable, variant: Mapping[str, str] | None = None) -> None:
+        """Note a backend, or one variant of it, that does not take part, with its reason and remedy."""
+        skipped = {"name": name, **asdict(unusable)}
+        self.data["backends"]["skipped"].append(skipped if variant is None else {**skipped, "variant": dict(variant)})
 
     def add_warnings(self, cautions: Sequence[Caution]) -> None:
         """Note what makes the figures less sure."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
-from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, StartTimeoutError
+from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, StartTimeoutError, one_line
 from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Phase, Unit
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
 from envbench.run.cpu_time import CpuMeter
@@ -97,11 +97,6 @@ def observer_lag_ns(reader: OutputReader, realtime_minus_monotonic_ns: int) -> i
     return lag_ns if -NS_PER_US <= lag_ns < 60 * NS_PER_S else None
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error as one line for the detail column."""
-    return " ".join((str(error) or type(error).__name__).split())[:500]
-
-
 class Sampler:
     """Measures starts and appends their rows to the run's samples.csv.
 
@@ -150,7 +145,8 @@ class Sampler:
                 self._writer.append(*samples)
         except OSError as error:
             raise EnvbenchError(
-                f"samples.csv cannot be written: {error.strerror}; the rows before are kept: free space, then run again"
+                f"samples.csv cannot be written: {error.strerror}; the rows before are kept",
+                remedy="free space, then run again",
             ) from error
 
     def sample(self, ticket: Ticket, phase: str, value: float | None, unit: Unit, **more: str) -> Sample:

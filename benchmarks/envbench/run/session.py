@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from envbench.backend import Backend, Unusable
+from envbench.backend import Backend, Unusable, unusable
 from envbench.backends import BACKENDS, load
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import (
@@ -25,6 +25,8 @@ from envbench.errors import (
     InterruptedRunError,
     NoUsableBackendError,
     UsageError,
+    advice,
+    one_line,
 )
 from envbench.payload.tree import tree_of_run
 from envbench.phases import Outcome
@@ -32,7 +34,7 @@ from envbench.run import audit, noise
 from envbench.run.bench import Bench, Prepared
 from envbench.run.reaper import reap, reap_entries
 from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
-from envbench.run.sampler import Sampler, Start, Ticket, one_line
+from envbench.run.sampler import Sampler, Start, Ticket
 from envbench.samples import SampleWriter
 from envbench.settings import Configuration, Plan, Settings, profile_of
 from envbench.traces.journal import Journal, Kind
@@ -48,10 +50,10 @@ def open_output(folder: Path) -> SampleWriter:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / RUN_FILE).exists() or (folder / SAMPLES_FILE).exists():
-            raise UsageError(f"{folder} already holds a run; try: another --output")
+            raise UsageError(f"{folder} already holds a run", remedy="another --output")
         return SampleWriter(folder / SAMPLES_FILE)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}; try: another --output") from error
+        raise UsageError(f"{folder} cannot be written: {error.strerror}", remedy="another --output") from error
 
 
 def make_work_dir(run_id: str, journal: Journal) -> Path:
@@ -144,7 +146,7 @@ class Session:
             unusable = self._open(name)
             if unusable is not None:
                 self.record.add_skipped(name, unusable)
-                self._say(f"{name}: left out: {unusable.reason}; try: {unusable.remedy}")
+                self._say(f"{name}: left out: {advice(unusable.reason, unusable.remedy)}")
         self._describe_payload()
         self.record.add_warnings(noise.machine_warnings())
         if any(one.is_vm for one in self.prepared):
@@ -156,7 +158,7 @@ class Session:
         if not self.prepared:
             skipped = self.record.data["backends"]["skipped"]
             reasons = [f"{one['name']}: {one['reason']} (try: {one['remedy']})" for one in skipped]
-            raise NoUsableBackendError("no backend can run here; " + "; ".join(reasons))
+            raise NoUsableBackendError(f"no backend can run here: {'; '.join(reasons)}", remedy="envbench doctor")
 
     def change_plan(self, **changed: Any) -> None:
         """Change the plan to what the backends that were found call for."""
@@ -228,7 +230,7 @@ class Session:
         self.record.add_warnings(self.noise.warnings())
         self.journal.close()
         if leaked:
-            self._say(f"left behind, and why: {'; '.join(leaked)}; try: envbench clean")
+            self._say(advice(f"left behind, and why: {'; '.join(leaked)}", "envbench clean"))
         self.record.finish(outcome, exit_code)
 
     def _left(self) -> tuple[str, ...]:
@@ -244,7 +246,7 @@ class Session:
         except ImportError as error:
             return Unusable(f"cannot be loaded: {error}", "pip install 'envinspect[bench]'")
         except (BackendError, OSError) as error:
-            return Unusable(f"cannot be asked: {one_line(error)}", f"envbench doctor --backend {name} --debug")
+            return unusable(error, f"envbench doctor --backend {name} --debug")
         if isinstance(found, Unusable):
             return found
         self.backends[name] = backend
@@ -255,7 +257,7 @@ class Session:
                 backend.prepare(variant)
             except (BackendError, OSError) as error:
                 self._say(f"{name} {dict(variant)}: left out: {one_line(error)}")
-                self.record.add_skipped(name, Unusable(one_line(error), f"envbench doctor --backend {name}"))
+                self.record.add_skipped(name, unusable(error, f"envbench doctor --backend {name}"), variant)
             else:
                 ready.append(variant)
         if ready:
@@ -279,7 +281,7 @@ class Session:
         try:
             tree = tree_of_run(self.settings)
         except BackendError as error:
-            self._say(f"no payload: {error}")
+            self._say(f"no payload: {one_line(error)}")
             return
         self.record.data["payload"] = {
             "profile": tree.profile,
@@ -327,7 +329,7 @@ def drop_caches() -> None:
         os.sync()
         DROP_CACHES.write_text("3\n", "ascii")
     except OSError as error:
-        raise EnvbenchError(f"--cold: {DROP_CACHES} cannot be written: {error.strerror}; run as root") from error
+        raise EnvbenchError(f"--cold: {DROP_CACHES} cannot be written: {error.strerror}", remedy="sudo") from error
 
 
 def reap_before(say: Say) -> None:

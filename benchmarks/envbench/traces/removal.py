@@ -80,7 +80,7 @@ def _empty_cgroup(path: Path) -> None:
             sleep(0.02)  # A killed process leaves its cgroup only when it has been torn down.
         else:
             return
-    raise EnvbenchError(f"{path}: still has processes; look at {path}/cgroup.procs")
+    raise EnvbenchError(f"{path}: still has processes", remedy=f"cat {path}/cgroup.procs")
 
 
 def _mounts() -> tuple[tuple[Path, str], ...]:

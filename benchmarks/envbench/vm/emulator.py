@@ -64,7 +64,7 @@ def architecture() -> Architecture:
     """Return this machine's architecture. Raises BackendError where guests of it are not supported."""
     machine = os.uname().machine
     if machine not in ARCHITECTURES:
-        raise BackendError(f"no virtual machines on {machine}; supported: {', '.join(ARCHITECTURES)}")
+        raise BackendError(f"no virtual machines on {machine}", remedy=f"one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[machine]
 
 
@@ -73,11 +73,13 @@ def find_emulator() -> Emulator:
     arch = architecture()
     found = shutil.which(arch.qemu)
     if found is None:
-        raise BackendError(f"no {arch.qemu} on the PATH; try: apt install {arch.package}")
+        raise BackendError(f"no {arch.qemu} on the PATH", remedy=f"apt install {arch.package}")
     try:
         done = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise BackendError(f"{found} does not run: {error}; try: apt install --reinstall {arch.package}") from error
+        raise BackendError(
+            f"{found} does not run: {error}", remedy=f"apt install --reinstall {arch.package}"
+        ) from error
     version = re.search(r"version (\S+)", done.stdout)
     return Emulator(Path(found), version[1] if version else "unknown", arch)
 

@@ -82,7 +82,7 @@ def probe_kvm(settings: Settings, device: Path = KVM_DEVICE) -> Accelerator:
         emulator = find_emulator()
         return _run_canaries(settings, emulator)
     except BackendError as error:
-        return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy="see envbench doctor")
+        return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy=error.remedy)
 
 
 def open_problem(device: Path = KVM_DEVICE) -> Accelerator | None:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from envbench.backend import Mark, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.errors import BackendError, EnvbenchError
+from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.payload.entries import Entry
 from envbench.payload.floor import floor_disk
 from envbench.payload.initramfs import cpio
@@ -48,10 +48,10 @@ def prove_kvm_path(settings: Settings, deadline_s: float = DEADLINE_S) -> str:
     """
     emulator = find_emulator()
     if emulator.architecture.firmware_arch != "x86_64":
-        raise BackendError("the KVM path is proved with an emulated AMD processor; try: an x86-64 machine")
+        raise BackendError("the KVM path is proved with an emulated AMD processor", remedy="an x86-64 machine")
     recipe = make_recipe(settings, {"accel": "tcg", "boot": "kernel", "machine": "q35"}, emulator.architecture)
     if recipe.kernel is None or recipe.kernel.modules is None:
-        raise BackendError("the guest kernel comes without modules; try: python -m envbench.payload.kernel fetch")
+        raise BackendError("the guest kernel comes without modules", remedy="python -m envbench.payload.kernel fetch")
     nonce = f"{new_nonce()}-kvm"
     inner = inner_command(emulator)
     extra = nested_entries(
@@ -119,7 +119,7 @@ def main() -> int:
         try:
             inner = prove_kvm_path(Settings(new_run_id(), Path(folder), default_cache_dir()))
         except EnvbenchError as error:
-            sys.stderr.write(f"KVM path: not proved: {error}\n")
+            sys.stderr.write(f"KVM path: not proved: {one_line(error)}\n")
             return error.exit_code
     sys.stdout.write(f"KVM path: proved inside an emulated machine (its time says nothing about KVM's): {inner}\n")
     return 0

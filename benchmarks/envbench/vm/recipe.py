@@ -113,7 +113,7 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
     elif variant["boot"] == "disk":
         _from_disk(Recipe(settings, variant, arch))
         if settings.ready_pattern is None:
-            raise BackendError("your own disk has no ready line of ours; try: --ready-pattern TEXT")
+            raise BackendError("your own disk has no ready line of ours", remedy="--ready-pattern TEXT")
 
 
 def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architecture) -> tuple[dict[str, str], ...]:
@@ -191,7 +191,7 @@ def _from_kernel(recipe: Recipe) -> Recipe:
     append = " ".join(filter(None, words))
     if settings.initrd is not None:
         if not os.access(settings.initrd, os.R_OK):
-            raise BackendError(f"--initrd {settings.initrd}: not readable; try: a readable file")
+            raise BackendError(f"--initrd {settings.initrd}: not readable", remedy="a readable file")
         return replace(recipe, kernel=kernel, initrd=settings.initrd, append=append, own_guest=False)
     if settings.profile == "distro":
         return _distro(replace(recipe, kernel=kernel, append=append), kernel)
@@ -201,7 +201,7 @@ def _from_kernel(recipe: Recipe) -> Recipe:
 
 def _distro(recipe: Recipe, kernel: GuestKernel) -> Recipe:
     if kernel.modules is None:
-        raise BackendError(f"{kernel.path} comes without modules for a disk; try: a kernel from `kernel fetch`")
+        raise BackendError(f"{kernel.path} comes without modules for a disk", remedy="a kernel from `kernel fetch`")
     initrd = recipe.settings.work_dir / "distro-initrd"
     initrd.write_bytes(distro_initrd(kernel.modules))
     return replace(recipe, initrd=initrd, disk=Disk(distro_disk(recipe.settings.cache_dir)))
@@ -214,11 +214,11 @@ def _from_disk(recipe: Recipe) -> Recipe:
         words = f"{kernel_words(recipe.architecture, own_init=False)} {settings.append}".strip()
         return replace(recipe, disk=Disk(bootable_disk(settings.cache_dir, kernel, words)))
     if disk is None:
-        raise BackendError("no disk to boot from; try: --disk FILE with --ready-pattern TEXT")
+        raise BackendError("no disk to boot from", remedy="--disk FILE with --ready-pattern TEXT")
     try:
         return replace(recipe, disk=Disk(disk, disk_format(disk)), own_guest=False)
     except OSError as error:
-        raise BackendError(f"--disk {disk}: {error.strerror}; try: a readable raw or qcow2 disk") from error
+        raise BackendError(f"--disk {disk}: {error.strerror}", remedy="a readable raw or qcow2 disk") from error
 
 
 def _uefi(variant: Mapping[str, str], arch: Architecture) -> Firmware | None:
@@ -226,5 +226,5 @@ def _uefi(variant: Mapping[str, str], arch: Architecture) -> Firmware | None:
         return None
     found = find_uefi(arch.firmware_arch)
     if found is None:
-        raise BackendError("no UEFI firmware for virtual machines; try: apt install ovmf (Arm: qemu-efi-aarch64)")
+        raise BackendError("no UEFI firmware for virtual machines", remedy="apt install ovmf (Arm: qemu-efi-aarch64)")
     return found

@@ -47,7 +47,7 @@ class SerialListener:
             self._socket.listen(1)
         except OSError as error:
             self._socket.close()
-            raise BackendError(f"cannot listen at {path}: {error}; try: a shorter --output or TMPDIR") from error
+            raise BackendError(f"cannot listen at {path}: {error}", remedy="a shorter --output or TMPDIR") from error
 
     def fileno(self) -> int:
         """Return the listening descriptor: readable once the VMM has connected."""

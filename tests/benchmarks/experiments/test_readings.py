@@ -385,10 +385,12 @@ def test_a_failed_part_is_noted_with_reason_and_remedy_and_the_rest_goes_on():
 def test_every_claims_experiments_can_be_named():
     assert experiments_for(None) == ("startup", *EXPERIMENTS)
     assert experiments_for("release-clean, idle-cost") == ("idle", "release")
-    with pytest.raises(UsageError, match="no claim 'idle-costs'; did you mean idle-cost"):
+    with pytest.raises(UsageError, match="no claim 'idle-costs'") as caught:
         experiments_for("release-clean,idle-costs")
-    with pytest.raises(UsageError, match="envbench claims` lists"):
+    assert "idle-cost" in caught.value.remedy
+    with pytest.raises(UsageError) as caught:
         experiments_for("qqq")
+    assert "envbench claims" in caught.value.remedy
     with pytest.raises(UsageError, match="nothing can be measured"):
         experiments_for("hypervisor-terms")
 

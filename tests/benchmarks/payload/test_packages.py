@@ -117,8 +117,9 @@ def test_a_kernel_is_found_however_the_distribution_cuts_it(
 def test_the_remedy_of_missing_lists_helps(repository, tmp_path, monkeypatch):
     monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     repository(DEBIAN_12)
-    with pytest.raises(BackendError, match=r"apt knows no kernel package for x86_64; try: apt-get update, or"):
+    with pytest.raises(BackendError, match="apt knows no kernel package for x86_64") as refused:
         fetch_kernel(tmp_path / "fetched")
+    assert refused.value.remedy.startswith("apt-get update, or")
     updated()
     assert fetch_kernel(tmp_path / "fetched").release == "6.1.0-56-cloud-amd64"
 
@@ -128,15 +129,16 @@ def test_packages_without_a_kernel_leave_nothing_and_are_not_downloaded_again(re
     monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     folder = repository(WITHOUT_KERNEL)
     updated()
-    with pytest.raises(BackendError, match=r"no kernel image in it; try: --kernel FILE$"):
+    with pytest.raises(BackendError, match="no kernel image in it$") as refused:
         fetch_kernel(tmp_path / "fetched")
+    assert refused.value.remedy == "--kernel FILE"
     kept = [path for path in (tmp_path / "fetched/kernels").iterdir() if path.is_dir()]
     assert kept == []
     # A second download would fail otherwise: there is none to be had any more.
     (folder / "linux-image-9.9.9-cloud-amd64_1_amd64.deb").unlink()
-    with pytest.raises(BackendError, match=r"no kernel was in it; try: --kernel FILE, or delete (\S+)") as refused:
+    with pytest.raises(BackendError, match="no kernel was in it$") as refused:
         fetch_kernel(tmp_path / "fetched")
-    remembered = Path(str(refused.value).split("delete ")[1].split(" to")[0])
+    remembered = Path(refused.value.remedy.split("delete ")[1].split(" to")[0])
     remembered.unlink()
     with pytest.raises(BackendError, match="apt-get download failed"):
         fetch_kernel(tmp_path / "fetched")

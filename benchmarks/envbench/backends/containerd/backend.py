@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import CPU_PERIOD_US, Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backend import CPU_PERIOD_US, Mark, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.containerd.events import StartEvents
 from envbench.backends.docker import socket_problem
 from envbench.backends.shared.child import Child, environment, output_pipe, run_command
@@ -142,7 +142,7 @@ class ContainerdBackend:
         try:
             version = self.ctr("version", deadline_s=CHECK_DEADLINE_S)
         except BackendError as error:
-            return Unusable(str(error), "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
+            return unusable(error, "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
         numbers = [line.split()[-1] for line in version.splitlines() if line.strip().startswith("Version:")]
         return Usable({"socket": str(self._socket), "ctr": numbers[0], "containerd": numbers[-1]})
 

@@ -195,7 +195,9 @@ class LibvirtBackend(VmBackend):
 
     def _facts(self) -> dict[str, str]:
         if len(self._uris) > 1 and any(map(is_embedded, self._uris)):
-            raise BackendError("libvirt's embedded driver allows no other connection beside it; try: a run of its own")
+            raise BackendError(
+                "libvirt's embedded driver allows no other connection beside it", remedy="a run of its own"
+            )
         facts = {}
         for uri in self._uris:
             with connected(uri) as connection:
@@ -288,7 +290,7 @@ def copy_sparse(source: Path, target: Path) -> None:
         ["cp", "--sparse=always", "--reflink=auto", "--", source, target], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise BackendError(f"{done.stderr.strip()}; try: free space, or another TMPDIR")
+        raise BackendError(done.stderr.strip(), remedy="free space, or another TMPDIR")
 
 
 def reap(entry: Entry, run_id: str) -> bool:
@@ -309,8 +311,8 @@ def _refuse_endless_probing(connection: Any, uri: str) -> None:
     connection.getDomainCapabilities(*asked)
     if monotonic_ns() - begun_ns > NS_PER_S:
         raise BackendError(
-            f"libvirt {uri} probes QEMU anew at every start, for its user may not open /dev/kvm; "
-            "try: chgrp kvm /dev/kvm && chmod 660 /dev/kvm (as udev would)"
+            f"libvirt {uri} probes QEMU anew at every start, for its user may not open /dev/kvm",
+            remedy="chgrp kvm /dev/kvm && chmod 660 /dev/kvm (as udev would)",
         )
 
 
@@ -342,9 +344,9 @@ def _overlay(disk: Disk, folder: Path) -> Disk:
     try:
         subprocess.run(command, capture_output=True, text=True, check=True)
     except FileNotFoundError as error:
-        raise BackendError("no qemu-img for the disk's overlay; try: apt install qemu-utils") from error
+        raise BackendError("no qemu-img for the disk's overlay", remedy="apt install qemu-utils") from error
     except subprocess.CalledProcessError as error:
-        raise BackendError(f"{disk.path}: {' '.join(error.stderr.split())}; try: a raw or qcow2 disk") from error
+        raise BackendError(f"{disk.path}: {' '.join(error.stderr.split())}", remedy="a raw or qcow2 disk") from error
     return Disk(path, "qcow2")
 
 

@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 
 from envbench.errors import BackendError
 
-MISSING = "libvirt-python is not installed; try: pip install 'envinspect[libvirt]' (after apt install libvirt-dev gcc)"
+MISSING = "libvirt-python is not installed"
+INSTALL = "pip install 'envinspect[libvirt]' (after apt install libvirt-dev gcc)"
 
 START_DAEMONS = "systemctl start libvirtd (without systemd: virtlogd -d && libvirtd -d)"
 
@@ -33,7 +34,7 @@ def load_libvirt() -> ModuleType:
     try:
         import libvirt
     except ImportError as error:
-        raise BackendError(MISSING) from error
+        raise BackendError(MISSING, remedy=INSTALL) from error
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     return libvirt  # type: ignore[no-any-return]
 
@@ -93,37 +94,42 @@ def translated(libvirt: ModuleType, what: str) -> Iterator[None]:
         yield
     except libvirt.libvirtError as error:
         message = " ".join((error.get_error_message() or str(error)).split())
-        remedy = remedy_for(libvirt, error.get_error_code(), message)
-        kind = NoDaemonError if remedy == START_DAEMONS else BackendError
-        raise kind(f"{what}: {message}; try: {remedy}") from error
+        kind, remedy = kind_and_remedy(libvirt, error.get_error_code(), message)
+        raise kind(f"{what}: {message}", remedy=remedy) from error
 
 
 _NO_PERMISSION = "sudo usermod -aG libvirt $USER and log in again, or --libvirt-uri qemu:///session"
+_UNREADABLE = "make the file readable for the user that libvirt runs QEMU as, or --backend qemu"
+_OTHER_URI = "a URI of the QEMU driver: qemu:///system, qemu:///session or qemu:///embed?root=DIR"
+_INSTALL_QEMU = "apt install qemu-system-x86 (Arm: qemu-system-arm)"
 
-_REMEDIES: tuple[tuple[str, str, str], ...] = (
-    ("VIR_ERR_AUTH_FAILED", "", _NO_PERMISSION),
-    ("VIR_ERR_AUTH_CANCELLED", "", _NO_PERMISSION),
-    ("VIR_ERR_AUTH_UNAVAILABLE", "", _NO_PERMISSION),
-    ("VIR_ERR_SYSTEM_ERROR", "sock': permission denied", _NO_PERMISSION),
-    ("", "permission denied", "make the file readable for the user that libvirt runs QEMU as, or --backend qemu"),
-    ("VIR_ERR_SYSTEM_ERROR", "failed to connect socket", START_DAEMONS),
-    ("VIR_ERR_SYSTEM_ERROR", "end of file while reading data", START_DAEMONS),
-    ("VIR_ERR_SYSTEM_ERROR", "cannot write data", START_DAEMONS),
-    ("VIR_ERR_INTERNAL_ERROR", "client socket is closed", START_DAEMONS),
-    ("VIR_ERR_NO_CONNECT", "", "a URI of the QEMU driver: qemu:///system, qemu:///session or qemu:///embed?root=DIR"),
-    ("", "kvm", "--accel tcg, or a /dev/kvm that works (see envbench doctor)"),
-    ("", "emulator", "apt install qemu-system-x86 (Arm: qemu-system-arm)"),
-    ("", "binary", "apt install qemu-system-x86 (Arm: qemu-system-arm)"),
+_KINDS: tuple[tuple[str, str, type[BackendError], str], ...] = (
+    ("VIR_ERR_AUTH_FAILED", "", BackendError, _NO_PERMISSION),
+    ("VIR_ERR_AUTH_CANCELLED", "", BackendError, _NO_PERMISSION),
+    ("VIR_ERR_AUTH_UNAVAILABLE", "", BackendError, _NO_PERMISSION),
+    ("VIR_ERR_SYSTEM_ERROR", "sock': permission denied", BackendError, _NO_PERMISSION),
+    ("", "permission denied", BackendError, _UNREADABLE),
+    ("VIR_ERR_SYSTEM_ERROR", "failed to connect socket", NoDaemonError, START_DAEMONS),
+    ("VIR_ERR_SYSTEM_ERROR", "end of file while reading data", NoDaemonError, START_DAEMONS),
+    ("VIR_ERR_SYSTEM_ERROR", "cannot write data", NoDaemonError, START_DAEMONS),
+    ("VIR_ERR_INTERNAL_ERROR", "client socket is closed", NoDaemonError, START_DAEMONS),
+    ("VIR_ERR_NO_CONNECT", "", BackendError, _OTHER_URI),
+    ("", "kvm", BackendError, "--accel tcg, or a /dev/kvm that works (see envbench doctor)"),
+    ("", "emulator", BackendError, _INSTALL_QEMU),
+    ("", "binary", BackendError, _INSTALL_QEMU),
 )
-"""Error code ("" for any; libvirt's virErrorNumber), words of the message in lower case, remedy; the first row wins."""
+"""libvirt's error code ("" for any; virErrorNumber) and words of its message in lower case → kind of error, remedy.
+
+The first row that fits wins.
+"""
 
 
-def remedy_for(libvirt: ModuleType, code: int, message: str) -> str:
-    """Return what a person can do about an error of libvirt's."""
-    for name, words, remedy in _REMEDIES:
+def kind_and_remedy(libvirt: ModuleType, code: int, message: str) -> tuple[type[BackendError], str]:
+    """Return what an error of libvirt's is, and what a person can do about it."""
+    for name, words, kind, remedy in _KINDS:
         if (not name or getattr(libvirt, name) == code) and words in message.lower():
-            return remedy
-    return "the domain's log in libvirt's log folder, or --backend qemu"
+            return kind, remedy
+    return BackendError, "the domain's log in libvirt's log folder, or --backend qemu"
 
 
 def qemu_ids(connection: Any) -> tuple[tuple[str, ...], int | None, int | None]:

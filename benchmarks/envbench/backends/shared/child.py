@@ -11,7 +11,7 @@ from pathlib import Path
 
 from envbench.backend import Mark, MarkCallback
 from envbench.clock import NS_PER_MS, monotonic_ns
-from envbench.errors import BackendError
+from envbench.errors import BackendError, CommandError
 from envbench.settings import RUN_ENVIRONMENT
 
 COMMAND_DEADLINE_S = 60.0
@@ -129,5 +129,5 @@ def run_command(argv: Sequence[str | Path], run_id: str, what: str, deadline_s: 
         raise BackendError(f"{what}: {words[0]} did not end within {deadline_s:g} s") from error
     if done.returncode != 0:
         said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
-        raise BackendError(f"{what}: {words[0]} ended with {done.returncode}: {said[-400:]}")
+        raise CommandError(f"{what}: {words[0]}", exit_status=done.returncode, said=said[-400:])
     return done.stdout

@@ -13,7 +13,8 @@ from envbench.traces.journal import Entry, Kind
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
-SILENT = "the engine does not answer in time; try: look at its log, or restart it"
+SILENT = "the engine does not answer in time"
+SILENT_REMEDY = "look at its log, or restart it"
 INTERRUPTED_PATIENCE_S = 5.0
 """How long a create whose caller was killed may still go on in the engine."""
 
@@ -31,7 +32,7 @@ def engine_errors(what: str) -> Iterator[None]:
     except (DockerException, RequestException, OSError) as error:
         # The SDK hides what went wrong with its first question, the one for the version, in an error of its own.
         if isinstance(error, Timeout) or isinstance(error.__cause__, Timeout):
-            raise StartTimeoutError(f"{what}: {SILENT}") from error
+            raise StartTimeoutError(f"{what}: {SILENT}", remedy=SILENT_REMEDY) from error
         raise BackendError(f"{what}: {_words(error)}") from error
 
 

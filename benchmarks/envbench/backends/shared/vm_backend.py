@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import Unusable, Usable
+from envbench.backend import Unusable, Usable, unusable
 from envbench.errors import BackendError
 from envbench.samples import variant_text
 from envbench.settings import Settings
@@ -46,8 +46,7 @@ class VmBackend:
             for variant in variants:
                 check_recipe(settings, variant, emulator.architecture)
         except BackendError as error:
-            reason, _, remedy = str(error).partition("; try: ")
-            return Unusable(reason, remedy)
+            return unusable(error, "run again with --debug and report it")
         if not variants:
             return Unusable(f"only {' and '.join(settings.accelerators)} was asked for: {kvm.reason}", kvm.remedy)
         return Usable({**facts, **kvm.facts()})
@@ -89,6 +88,6 @@ def machine_folder(journal: Journal, folder: Path) -> Iterator[int]:
         shutil.rmtree(folder, ignore_errors=True)
         journal.forget(number)
         if isinstance(error, OSError):
-            message = f"cannot write the guest's files: {error}; try: another --output or TMPDIR"
-            raise BackendError(message) from error
+            remedy = "another --output or TMPDIR"
+            raise BackendError(f"cannot write the guest's files: {error}", remedy=remedy) from error
         raise

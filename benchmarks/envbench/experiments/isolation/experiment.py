@@ -54,7 +54,7 @@ def run(bench: Bench) -> None:
 def _host_facts(bench: Bench) -> dict[str, list[str]]:
     bare = bench.bare()
     if bare is None:
-        raise EnvbenchError("the host's side is read by the backend process; try: --backend process beside it")
+        raise EnvbenchError("the host's side is read by the backend process", remedy="--backend process beside it")
     return ask(bench, bare, FACTS_SCRIPT)
 
 

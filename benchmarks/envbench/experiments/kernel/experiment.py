@@ -131,7 +131,7 @@ def seen_on_host(bench: Bench) -> Seen:
     """Return the host's own facts, read by the same script. Raises BackendError without the process backend."""
     bare = bench.bare()
     if bare is None:
-        raise EnvbenchError("the host's side is read by the backend process; try: --backend process beside it")
+        raise EnvbenchError("the host's side is read by the backend process", remedy="--backend process beside it")
     with running(bench, bare, shell(FACTS_SCRIPT)) as run_:
         return _facts(bench, run_)
 

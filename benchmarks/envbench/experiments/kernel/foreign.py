@@ -124,7 +124,7 @@ def _write(path: Path, words: bytes) -> None:
     try:
         path.write_bytes(words)
     except OSError as error:
-        raise EnvbenchError(f"{path}: {error.strerror}; this needs root and binfmt_misc in the kernel") from error
+        raise EnvbenchError(f"{path}: {error.strerror}", remedy="sudo, and binfmt_misc in the kernel") from error
 
 
 @contextmanager

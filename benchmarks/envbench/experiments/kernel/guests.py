@@ -116,7 +116,7 @@ def boot(bench: Bench, program: str, words: Sequence[str | Path], mark: str) -> 
     Raises BackendError without the emulator or where the machine ends before, StartTimeoutError after the deadline.
     """
     if shutil.which(program) is None:
-        raise BackendError(f"no {program}; try: apt install qemu-system-arm qemu-system-x86")
+        raise BackendError(f"no {program}", remedy="apt install qemu-system-arm qemu-system-x86")
     argv = (
         *(program, "-accel", "tcg", *words, "-display", "none", "-serial", "stdio", "-monitor", "none"),
         *("-nodefaults", "-no-reboot", "-no-user-config"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.errors import BackendError, EnvbenchError
+from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.packages import foreign_apt, kernel_images, require_apt
 
@@ -81,7 +81,7 @@ class _Item:
             apt.unpack(packages, Path(scratch))
             found = self.found_in(Path(scratch))
             if not found:
-                raise BackendError(f"{' '.join(packages)} holds no {self.name}; try: an older release's mirror")
+                raise BackendError(f"{' '.join(packages)} holds no {self.name}", remedy="an older release's mirror")
             data = found[0].read_bytes()
         self.target.parent.mkdir(parents=True, exist_ok=True)
         partial = self.target.with_name(f".{self.target.name}.part")
@@ -121,10 +121,10 @@ def main(arguments: Sequence[str]) -> int:
             if isinstance(got, Path):
                 sys.stdout.write(f"{name}: {got}\n")
             else:
-                sys.stderr.write(f"{name}: {got}\n")
+                sys.stderr.write(f"{name}: {one_line(got)}\n")
                 exit_code = BackendError.exit_code
     except EnvbenchError as error:
-        sys.stderr.write(f"artefacts: {error}\n")
+        sys.stderr.write(f"artefacts: {one_line(error)}\n")
         return error.exit_code
     return exit_code
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from envbench.backends.docker import DockerBackend
 from envbench.backends.shared.child import run_command
-from envbench.errors import BackendError
+from envbench.errors import BackendError, one_line
 from envbench.run.bench import Prepared
 from envbench.settings import LABEL
 
@@ -30,7 +30,7 @@ class EngineCli:
         try:
             return True, self.run(run_id, *words).strip()
         except BackendError as error:
-            return False, str(error)
+            return False, one_line(error)
 
 
 def engine_cli(prepared: Prepared) -> EngineCli | None:

@@ -139,7 +139,9 @@ def running(
     refuses, StartTimeoutError where the ready line does not come.
     """
     if bench.failed_in_a_row[prepared.name] >= MAX_FAILED:
-        raise BackendError(f"not started: {MAX_FAILED} starts in a row have failed; try: what the first of them said")
+        raise BackendError(
+            f"not started: {MAX_FAILED} starts in a row have failed", remedy="what the first of them said"
+        )
     workload = Workload(nonce=new_nonce(), argv=tuple(argv), keep_running=keep_running, **limits)
     bench.order += 1
     moments: dict[Mark, int] = {}

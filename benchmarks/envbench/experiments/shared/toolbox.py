@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbench.backends import load
-from envbench.errors import BackendError
+from envbench.errors import BackendError, one_line
 from envbench.experiments.shared.artefacts import foreign_busybox
 from envbench.payload.tree import build_tree
 from envbench.run.bench import Bench, Prepared
@@ -57,7 +57,7 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
                 backend.prepare(prepared.configuration.variant)
                 configurations.append(Prepared(backend, replace(prepared.configuration, profile=settings.profile)))
             except BackendError as error:
-                bench.say(f"{prepared.name}: cannot take the tools: {error}")
+                bench.say(f"{prepared.name}: cannot take the tools: {one_line(error)}")
         yield replace(bench, settings=settings, configurations=configurations)
     finally:
         for backend in opened:

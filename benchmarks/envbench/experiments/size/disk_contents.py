@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backends.shared.child import run_command
-from envbench.errors import BackendError
+from envbench.errors import BackendError, CommandError
 from envbench.experiments.size.contents import tree_files
 from envbench.vm.guest import disk_format
 
@@ -32,6 +32,8 @@ _ROOT = re.compile(r"(etc|usr|bin)/")
 
 Files = list[tuple[str, int]]
 """Path below the root, and length in bytes."""
+BLKID_NOTHING = 2
+"""Exit status of blkid(8) where it recognised nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ def raw_view(disk: Path, work_dir: Path, run_id: str) -> Iterator[Path]:
             needed = sum(extent["length"] for extent in json.loads(said) if extent["data"])
             if needed + SPARE_BYTES > shutil.disk_usage(work_dir).free:
                 raise BackendError(
-                    f"a raw copy of {disk.name} takes {needed >> 20} MiB, and {work_dir} has not so much room; "
-                    "try: TMPDIR=FOLDER on a larger disk"
+                    f"a raw copy of {disk.name} takes {needed >> 20} MiB, and {work_dir} has not so much room",
+                    remedy="TMPDIR=FOLDER on a larger disk",
                 )
             words = ("qemu-img", "convert", "-f", kind, "-O", "raw", disk, raw)
             run_command(words, run_id, "qemu-img convert", DEADLINE_S)
@@ -112,8 +114,8 @@ def _probe(raw: Path, offset: int, size: int, run_id: str) -> dict[str, str]:
     words = ("blkid", "--probe", "--output", "export", "--offset", str(offset), "--size", str(size), raw)
     try:
         said = run_command(words, run_id, "blkid")
-    except BackendError as error:
-        if "ended with 2" in str(error):  # blkid(8): nothing was recognised.
+    except CommandError as error:
+        if error.exit_status == BLKID_NOTHING:
             return {}
         raise
     return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)

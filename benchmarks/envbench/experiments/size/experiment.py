@@ -157,7 +157,7 @@ def booted_disk(settings: Settings, variant: Mapping[str, str]) -> Path:
     """Return the disk that this variant boots: the user's own, or the distro profile's. Raises BackendError."""
     recipe = make_recipe(settings, variant, find_emulator().architecture)
     if recipe.disk is None:
-        raise BackendError("no disk to look at; try: --disk FILE")
+        raise BackendError("no disk to look at", remedy="--disk FILE")
     return recipe.disk.path
 
 
