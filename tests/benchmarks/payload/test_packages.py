@@ -129,14 +129,14 @@ def test_packages_without_a_kernel_leave_nothing_and_are_not_downloaded_again(re
     monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     folder = repository(WITHOUT_KERNEL)
     updated()
-    with pytest.raises(BackendError, match="no kernel image in it$") as refused:
+    with pytest.raises(BackendError, match=r"no kernel image in it$") as refused:
         fetch_kernel(tmp_path / "fetched")
     assert refused.value.remedy == "--kernel FILE"
     kept = [path for path in (tmp_path / "fetched/kernels").iterdir() if path.is_dir()]
     assert kept == []
     # A second download would fail otherwise: there is none to be had any more.
     (folder / "linux-image-9.9.9-cloud-amd64_1_amd64.deb").unlink()
-    with pytest.raises(BackendError, match="no kernel was in it$") as refused:
+    with pytest.raises(BackendError, match=r"no kernel was in it$") as refused:
         fetch_kernel(tmp_path / "fetched")
     remembered = Path(refused.value.remedy.split("delete ")[1].split(" to")[0])
     remembered.unlink()
