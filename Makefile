@@ -100,7 +100,7 @@ test-fast: venv ## unit tests, captured systems, properties, golden outputs
 	@$(PYTEST) -q -n auto $(ARGS)
 
 .PHONY: coverage
-coverage: venv ## branch coverage of the fast tests, file by file
+coverage: venv ## branch coverage of the fast tests; docs/coverage.md explains what is not reached
 	@$(PYTEST) -q -n auto --cov --cov-report=term:skip-covered --cov-report=html:dist/coverage $(ARGS)
 
 .PHONY: pythons
