@@ -4,7 +4,7 @@ from itertools import groupby
 
 from envinspect.resolver.overrules import OVERRULES
 from envinspect.signatures.catalogue import ENTRIES
-from envinspect.signatures.rows import signature_rows
+from envinspect.signatures.rows import in_order
 
 _HEAD = """# Evidence: what envinspect looks for
 
@@ -48,7 +48,7 @@ def _rules() -> list[str]:
 
 def _signatures() -> list[str]:
     lines = ["## Signatures", ""]
-    for table, rows in groupby(sorted(signature_rows()), key=lambda row: row.table):
+    for table, rows in groupby(in_order(), key=lambda row: row.table):
         lines += [f"### {table}", "", "| speaks for | strength | what is looked for |", "|---|---|---|"]
         for row in rows:
             pattern = row.pattern.replace("|", "\\|")

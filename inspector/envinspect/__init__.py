@@ -7,6 +7,8 @@
 The names below are imported when first used, so that `import envinspect` costs nothing.
 """
 
+from __future__ import annotations
+
 from envinspect.version import __version__
 
 TYPE_CHECKING = False

@@ -1,5 +1,7 @@
 """The command `envinspect`. Calls that take hardly any parsing do not pay for click, which costs more than all else."""
 
+from __future__ import annotations
+
 import os
 import sys
 
@@ -8,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envinspect.facts import Facts
+    from envinspect.render import Rendered
 
-    Action = Callable[[Callable[[], Facts]], tuple[str, int]]
+    Action = Callable[[Callable[[], Facts]], Rendered]
 
 INTERRUPTED = 130
 
@@ -62,7 +65,7 @@ def _run(words: tuple[str, ...]) -> int:
     from envinspect.systems.choose import facts_of
 
     try:
-        text, code = action(lambda: facts_of(capture, root))
+        rendered = action(lambda: facts_of(capture, root))
     except EnvinspectError as error:
         return _complain(str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line and exit code 1, never a traceback
@@ -70,8 +73,8 @@ def _run(words: tuple[str, ...]) -> int:
     if sys.stdout is not None:
         from envinspect.terminal import encodable
 
-        sys.stdout.write(encodable(text, sys.stdout))
-    return code
+        sys.stdout.write(encodable(rendered.text, sys.stdout))
+    return rendered.exit_code
 
 
 def _target(words: tuple[str, ...]) -> tuple[tuple[str, ...], str | None, str | None]:
@@ -82,7 +85,7 @@ def _target(words: tuple[str, ...]) -> tuple[tuple[str, ...], str | None, str | 
     return words, None, None
 
 
-def _action(words: tuple[str, ...]) -> "Action | None":
+def _action(words: tuple[str, ...]) -> Action | None:
     """Return what answers exactly these words, None where they need click."""
     if words in _FORMS:
         return lambda facts: _form(_FORMS[words], facts)
@@ -95,7 +98,7 @@ def _action(words: tuple[str, ...]) -> "Action | None":
     return None
 
 
-def _form(name: str, facts: "Callable[[], Facts]") -> tuple[str, int]:
+def _form(name: str, facts: Callable[[], Facts]) -> Rendered:
     from envinspect.inspection import inspect
     from envinspect.terminal import palette_for
 
@@ -110,25 +113,26 @@ def _form(name: str, facts: "Callable[[], Facts]") -> tuple[str, int]:
     return forms.render(name, answer, palette_for(sys.stdout))
 
 
-def _listing(function: str) -> tuple[str, int]:
-    from envinspect.render import catalogue
+def _listing(function: str) -> Rendered:
+    from envinspect.render import Rendered, catalogue
 
     text: str = getattr(catalogue, function)()
-    return text, 0
+    return Rendered(text, 0)
 
 
-def _report(name: str, facts: "Callable[[], Facts]", *, as_json: bool) -> tuple[str, int]:
+def _report(name: str, facts: Callable[[], Facts], *, as_json: bool) -> Rendered:
     from envinspect.render.blocks import report
     from envinspect.terminal import palette_for
 
     return report(name, facts(), palette_for(sys.stdout), as_json=as_json)
 
 
-def _is(groups: tuple[str, ...], facts: "Callable[[], Facts]") -> tuple[str, int]:
+def _is(groups: tuple[str, ...], facts: Callable[[], Facts]) -> Rendered:
     from envinspect.names import met
+    from envinspect.render import Rendered
 
     met(groups, facts)
-    return "", 0
+    return Rendered("", 0)
 
 
 def _drop_output() -> None:

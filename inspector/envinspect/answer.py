@@ -1,8 +1,13 @@
 """Puts a stack into words and into JSON (contract 2)."""
 
-from envinspect.light_typing import Any
+from __future__ import annotations
+
 from envinspect.model import Evidence, Kind, Layer, Mark, Stack, Strength
 from envinspect.version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SCHEMA = "envinspect/1"
 
@@ -91,13 +96,13 @@ def _phrase(layer: Layer, cloud: Mark | None) -> str:
     if name.lower().endswith((noun, *_OWN_NOUN)) or "partition" in name:
         noun = ""
     extras = []
-    if "accelerator" in layer.details:
-        extras.append(_ACCELERATORS.get(layer.details["accelerator"], layer.details["accelerator"]))
+    accelerator = layer.detail("accelerator")
+    if accelerator:
+        extras.append(_ACCELERATORS.get(accelerator, accelerator))
     for key in ("product", "mode", "platform", "confidential"):
-        if key in layer.details:
-            word = _SPELLING.get(layer.details[key], layer.details[key])
-            if cloud is None or word != cloud.name:
-                extras.append(word)
+        word = _SPELLING.get(layer.detail(key), layer.detail(key))
+        if word and (cloud is None or word != cloud.name):
+            extras.append(word)
     return " ".join(word for word in (name, noun) if word) + (f" ({', '.join(extras)})" if extras else "")
 
 

@@ -3,14 +3,17 @@
 `run` is the only place where an error becomes a line on stderr and an exit code (contract 2).
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from envinspect.errors import EnvinspectError, UsageError
 from envinspect.facts import Facts
+from envinspect.model import Record
 from envinspect.render import DROP_IN, Rendered, render, warning
 from envinspect.systems.choose import facts_of
 from envinspect.terminal import encodable, palette_for, printable
@@ -53,7 +56,7 @@ def _show(rendered: Rendered) -> int:
     return rendered.exit_code
 
 
-class _Target(NamedTuple):
+class _Target(Record):
     """The system that is asked about, by the options that name it."""
 
     capture: str | None

@@ -1,5 +1,7 @@
 """Every way envinspect ends badly, each with its exit code (contract 2). Only `cli.main` turns an error into a code."""
 
+from __future__ import annotations
+
 
 class EnvinspectError(Exception):
     """Base: one line that says what happened, where, and what to try."""

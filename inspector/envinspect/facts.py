@@ -4,15 +4,23 @@ What was remembered is what a capture writes, so the list of captured files cann
 The doors that the questions go through are protocols here; `envinspect.systems` implements them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
-from envinspect.light_typing import Any, NamedTuple, Protocol, TypeVar
-from envinspect.model import ABSENT, Found, Reading
+from envinspect.model import ABSENT, Found, Reading, Record
 
-V = TypeVar("V")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol, TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
+else:
+    Protocol = object
 
 
-class Uname(NamedTuple):
+class Uname(Record):
     """uname(2), as far as it is known; "" is unknown."""
 
     sysname: str = ""
@@ -21,7 +29,7 @@ class Uname(NamedTuple):
     machine: str = ""
 
 
-class Stat(NamedTuple):
+class Stat(Record):
     """The identity of a file, and its mode bits and size."""
 
     dev: int
@@ -29,8 +37,13 @@ class Stat(NamedTuple):
     mode: int = 0
     size_bytes: int = 0
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The device and the inode: two paths with the same are one file."""
+        return self.dev, self.ino
 
-class Registers(NamedTuple):
+
+class Registers(Record):
     """What one CPUID leaf returned."""
 
     eax: int
@@ -38,14 +51,29 @@ class Registers(NamedTuple):
     ecx: int
     edx: int
 
+    @property
+    def words(self) -> tuple[int, int, int, int]:
+        """The registers in the order in which Intel's manual names them."""
+        return self.eax, self.ebx, self.ecx, self.edx
+
     def ascii(self) -> str:
         """Return the twelve bytes of EBX, ECX, EDX as latin-1 text: a hypervisor's signature."""
-        return b"".join(word.to_bytes(4, "little") for word in self[1:]).decode("latin-1")
+        return _latin(self.ebx, self.ecx, self.edx)
 
     def vendor(self) -> str:
         """Return the twelve bytes as leaves 0 and 0x21 spell them: EBX, EDX, ECX."""
-        words = (self.ebx, self.edx, self.ecx)
-        return b"".join(word.to_bytes(4, "little") for word in words).decode("latin-1")
+        return _latin(self.ebx, self.edx, self.ecx)
+
+
+def _latin(*words: int) -> str:
+    return b"".join(word.to_bytes(4, "little") for word in words).decode("latin-1")
+
+
+class Disk(Record):
+    """A file system's size, and what of it an unprivileged process may still write."""
+
+    total_bytes: int
+    available_bytes: int
 
 
 class Root(Protocol):
@@ -69,13 +97,6 @@ class Cpuid(Protocol):
 
     def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
         """Return the registers of one leaf."""
-
-
-class Disk(NamedTuple):
-    """A file system's size, and what of it an unprivileged process may still write."""
-
-    total_bytes: int
-    available_bytes: int
 
 
 class Running(Protocol):
@@ -169,7 +190,7 @@ class Facts:
         """Return eax, ebx, ecx, edx of a CPUID leaf; absent where the architecture has none."""
         return _once(self.leaves, (leaf, subleaf), lambda key: self._cpuid.leaf(*key))
 
-    def derived(self, make: Callable[["Facts"], V]) -> V:
+    def derived(self, make: Callable[[Facts], V]) -> V:
         """Return `make(self)`, worked out once: for what several probes need, such as the parsed mount table."""
         if make not in self._derived:
             self._derived[make] = make(self)
@@ -180,9 +201,6 @@ class Facts:
         """Return a file's text, `default` where it is absent or denied: for where the difference is told elsewhere."""
         found = self.text(path)
         return found.value if isinstance(found, Found) else default
-
-
-K = TypeVar("K")
 
 
 def _once(known: dict[K, Reading[V]], key: K, ask: Callable[[K], Reading[V]]) -> Reading[V]:

@@ -1,18 +1,23 @@
 """Looks once, then thinks: runs every probe over the facts, resolves what they found, and puts the answer together."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from envinspect.answer import answer_as_json, summarise
 from envinspect.facts import Facts
-from envinspect.light_typing import Any, NamedTuple
-from envinspect.model import Evidence, Stack, Unknown
+from envinspect.model import Evidence, Record, Stack, Unknown
 from envinspect.probes import PROBES, Probe
 from envinspect.resolver.enough import machine_looked_at
 from envinspect.resolver.resolve import resolve
 from envinspect.systems.live import live_facts
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-class Answer(NamedTuple):
+
+class Answer(Record):
     """What was found out: the stack, and the facts that it was read from (for what is looked up late)."""
 
     stack: Stack

@@ -1,5 +1,7 @@
 """The names that --is and --why-not take: kinds, ids of the catalogue, and what a layer's details say."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from envinspect.errors import NotDeterminedError, NotMetError, UsageError
@@ -59,7 +61,7 @@ def holds(stack: Stack, name: str) -> bool:
     marks = [mark for mark in (*stack.roles, stack.cloud, *stack.orchestrators, stack.engine) if mark is not None]
     return (
         any(layer.kind is _LAYERS.get(name) or name in lineage(layer.kind, layer.id) for layer in stack.layers)
-        or any(name in layer.details.values() for layer in stack.layers)
+        or any(name in dict(layer.details).values() for layer in stack.layers)
         or any(_is_mark(mark, name) for mark in marks)
     )
 

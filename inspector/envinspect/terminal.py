@@ -1,8 +1,14 @@
 """What may reach a terminal: text from outside with control characters escaped, colour only where it is wanted."""
 
+from __future__ import annotations
+
 import os
 
-from envinspect.light_typing import NamedTuple, TextIO
+from envinspect.model import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 def printable(text: str, limit: int = 200) -> str:
@@ -17,7 +23,7 @@ def printable(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-class Palette(NamedTuple):
+class Palette(Record):
     """The escape sequences of each kind of text; all empty without colour."""
 
     strong: str = ""

@@ -4,6 +4,8 @@ Where atheris cannot be had hypothesis runs the same targets for the same time, 
 the captured systems. Inputs that fail are kept in tests/fuzz/found/, where a unit test runs them again for ever.
 """
 
+from __future__ import annotations
+
 import argparse
 import functools
 import subprocess

@@ -1,5 +1,7 @@
 """What is fuzzed: three functions of bytes that may refuse, but never crash, hang or write raw control characters."""
 
+from __future__ import annotations
+
 import gzip
 import io
 import json

@@ -1,5 +1,7 @@
 """The captured and constructed systems under tests/systems and their answers, each read once per process."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from pathlib import Path

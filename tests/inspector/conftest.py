@@ -1,5 +1,7 @@
 """How many examples property tests try: few in `make check`, many with HYPOTHESIS_PROFILE=thorough (`make fuzz`)."""
 
+from __future__ import annotations
+
 import os
 
 from hypothesis import settings

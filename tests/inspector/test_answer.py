@@ -1,5 +1,7 @@
 """The one sentence that most people read."""
 
+from __future__ import annotations
+
 import pytest
 
 from envinspect.answer import summarise

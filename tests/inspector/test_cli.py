@@ -1,5 +1,7 @@
 """The command line's contract: exit codes, one-line errors, results on stdout, and no click for a bare call."""
 
+from __future__ import annotations
+
 import json
 import os
 import pty
@@ -182,7 +184,7 @@ def test_completion_scripts(capsys: pytest.CaptureFixture[str], shell: str) -> N
     assert "_ENVINSPECT_COMPLETE" in capsys.readouterr().out
 
 
-def started(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def started(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "envinspect", *arguments],
         capture_output=True, text=True, check=False, env=os.environ | environment, timeout=60,

@@ -1,13 +1,13 @@
 """The entry point in process, light named tuples against typing's, the host block, and what reaches a terminal."""
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import io
 import json
 import os
-import pickle
 import sys
-import typing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envinspect import __main__ as entry
-from envinspect import inspection, light_typing
+from envinspect import inspection
 from envinspect.capture.every_question import ask_everything
 from envinspect.facets.host import host_block
 from envinspect.facts import Facts
@@ -100,53 +100,6 @@ def test_no_output_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert call(monkeypatch) in {0, 3}
     assert palette_for(None) == PLAIN
-
-
-class Light(light_typing.NamedTuple):
-    """Fields with and without defaults."""
-
-    first: int
-    second: str = "b"
-    third: tuple[str, ...] = ()
-
-    @property
-    def twice(self) -> int:
-        return self.first * 2
-
-
-class Real(typing.NamedTuple):
-    first: int
-    second: str = "b"
-    third: tuple[str, ...] = ()
-
-
-@given(st.integers(), st.text(), st.lists(st.text()).map(tuple))
-def test_light_named_tuples_are_as_typings(first: int, second: str, third: tuple[str, ...]) -> None:
-    light, real = Light(first, second, third=third), Real(first, second, third=third)
-    assert light == real == (first, second, third)
-    assert hash(light) == hash(real)
-    assert light._asdict() == real._asdict()
-    assert light._replace(first=1) == real._replace(first=1)
-    assert (light.first, light.second, light.third, light.twice) == (first, second, third, first * 2)
-    assert Light._fields == Real._fields
-    assert repr(light).removeprefix("Light") == repr(real).removeprefix("Real")
-    assert pickle.loads(pickle.dumps(light)) == light  # noqa: S301 - our own bytes
-    match light:
-        case Light(one, two):
-            assert (one, two) == (first, second)
-
-
-@pytest.mark.parametrize(
-    ("values", "named"), [((), {}), ((1, "b", (), 4), {}), ((1,), {"no": 1}), ((1,), {"first": 2})]
-)
-def test_light_named_tuples_refuse_what_typings_do(values: tuple[object, ...], named: dict[str, object]) -> None:
-    for kind in (Light, Real):
-        with pytest.raises(TypeError):
-            kind(*values, **named)
-    with pytest.raises(AttributeError):
-        Light(1).other = 1
-    with pytest.raises(AttributeError):
-        Light(1).first = 2
 
 
 def system(tmp_path: Path, files: dict[str, str], **facts: object) -> Facts:

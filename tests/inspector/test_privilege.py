@@ -1,5 +1,7 @@
 """Who asks may change how much is known, never what: root and anyone else do not contradict each other."""
 
+from __future__ import annotations
+
 from tests.inspector.captured_systems import answer_for, holds_for_all
 
 from envinspect import inspect
@@ -46,7 +48,8 @@ def test_a_user_gets_no_other_machine_than_root() -> None:
 
 
 def user_gets_no_other_machine(name: str) -> None:
-    privileged, whole = answer_for(name)
+    answer = answer_for(name)
+    privileged, whole = answer.stack, answer.facts
     facts = Facts(
         Unprivileged(whole.root),
         whole._cpuid,

@@ -4,6 +4,8 @@ To add one: a folder with a capture (contract 1), ORIGIN.md, and expect.toml.
 `python -m tests.inspector.test_systems NAME` prints the present answer in that form, for reading before it is believed.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 import sys
@@ -58,7 +60,7 @@ def expectation(stack: Stack) -> str:
     for layer in stack.layers:
         if layer.details:
             lines.append(f"\n[details.{layer.id}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in sorted(layer.details.items())]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in layer.details]
     return "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,7 @@
 """The one-file build runs with nothing but an interpreter, and says the same."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
@@ -14,7 +16,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("zip") / "envinspect.pyz")
 
 
-def bare(archive: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def bare(archive: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the archive without site-packages, so without click, psutil and py-cpuinfo of its own."""
     return subprocess.run(
         [sys.executable, "-I", "-S", str(archive), *arguments], capture_output=True, text=True, check=False, timeout=60

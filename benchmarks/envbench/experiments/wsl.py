@@ -61,8 +61,7 @@ def hypervisor_vendor() -> str | None:
     found = LiveCpuid().leaf(0x4000_0000, 0)
     if not isinstance(found, Found):
         return None
-    _, *words = found.value
-    return b"".join(word.to_bytes(4, "little") for word in words).decode("ascii", "replace").rstrip("\0")
+    return found.value.ascii().rstrip("\0")
 
 
 def _drives(bench: Bench, configuration: Configuration) -> None:

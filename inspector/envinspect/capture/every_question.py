@@ -1,5 +1,7 @@
 """Asks everything that any answer or report about a system needs, so that its capture can answer all of them."""
 
+from __future__ import annotations
+
 from envinspect.facets.abilities import capabilities_block
 from envinspect.facets.host import host_block
 from envinspect.facets.isolation import isolation_block

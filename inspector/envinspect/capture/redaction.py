@@ -4,6 +4,8 @@ Pure: bytes in, bytes out. Serial numbers, UUIDs, MAC addresses, host and user n
 where a signature rests on it (`ec2` in a UUID, `VMware-` before a serial number, the vendor half of a MAC address).
 """
 
+from __future__ import annotations
+
 import re
 
 from envinspect.signatures.catalogue import ENTRIES
@@ -85,7 +87,7 @@ class Redaction:
                 kept.append(f"{name}={self.variable(name, value)}")
         return "".join(f"{line}\0" for line in kept).encode("latin-1", "replace")
 
-    def _uuid(self, match: "re.Match[str]") -> str:
+    def _uuid(self, match: re.Match[str]) -> str:
         """Return the UUID's number in its place, and what tells EC2: `ec2` in front or, byte-swapped, `2?ec` later."""
         whole = match[0].lower()
         number = self._uuids.setdefault(whole, len(self._uuids) + 1)

@@ -3,6 +3,8 @@
 The result is a folder, or one .tar.gz; it appears under its name only when it is whole.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import os
@@ -54,13 +56,13 @@ def _files(facts: Facts, tool: str, captured_at: datetime, redaction: Redaction 
         "schema": SCHEMA,
         "tool": tool,
         "captured_at": captured_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "uname": {field: clean(value) for field, value in facts.uname._asdict().items() if value},
+        "uname": {field: clean(value) for field, value in facts.uname.to_dict().items() if value},
         **({} if facts.euid is None else {"euid": facts.euid}),
         "environ": {
             name: redaction.variable(name, value) if redaction is not None else value
             for name, value in _found(facts.variables)
         },
-        "cpuid": {_leaf(*key): list(registers) for key, registers in _found(facts.leaves)},
+        "cpuid": {_leaf(*key): list(registers.words) for key, registers in _found(facts.leaves)},
         "links": {clean(path): clean(text) for path, text in _found(facts.links)},
         "listings": {clean(path): [clean(name) for name in names] for path, names in _found(facts.listings)},
         "stat": {

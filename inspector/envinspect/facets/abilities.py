@@ -4,18 +4,20 @@ An answer is "yes", "no" or "unknown". A device that opens and a file that is th
 would prove it, the answer is "unknown" and says so.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import Any
 
 from envinspect.facets.isolation import capability_names
 from envinspect.facts import Facts
-from envinspect.model import Absent, Denied, Found, Reading
+from envinspect.model import Absent, Denied, Found, Reading, Record
 from envinspect.sources.status import parse_status
 
 FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin")
 NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"
 
 
-class Ability(NamedTuple):
+class Ability(Record):
     """One thing that may be possible here. `remedy` is "" where there is nothing to mend."""
 
     id: str
@@ -25,7 +27,7 @@ class Ability(NamedTuple):
     remedy: str = ""
 
 
-class _Engine(NamedTuple):
+class _Engine(Record):
     id: str
     name: str
     sockets: tuple[str, ...]
@@ -60,7 +62,7 @@ def capabilities_block(facts: Facts) -> dict[str, Any]:
     abilities = [_engine(facts, engine) for engine in ENGINES]
     abilities += [_runtimes(facts), _user_namespaces(facts), _kvm(facts), _emulated(facts), _nested(facts)]
     abilities += [_foreign(facts), _perf(facts)]
-    return {"capabilities": [ability._asdict() for ability in abilities]}
+    return {"capabilities": [ability.to_dict() for ability in abilities]}
 
 
 def _engine(facts: Facts, engine: _Engine) -> Ability:

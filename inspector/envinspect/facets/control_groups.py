@@ -4,11 +4,12 @@ A limit of any ancestor binds as well, so every folder from the process's own up
 (https://docs.kernel.org/admin-guide/cgroup-v2.html, "Top-down Constraint").
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Found
+from envinspect.model import Denied, Found, Record
 from envinspect.sources.cgroups import Membership, parse_cgroup
 from envinspect.sources.mounts import Mount, parse_mountinfo, parse_mounts
 
@@ -17,7 +18,7 @@ UNLIMITED_BYTES = 1 << 60
 """cgroup v1 says "no limit" with the largest multiple of the page size; no machine has an exbibyte."""
 
 
-class Limit(NamedTuple):
+class Limit(Record):
     """The tightest limit found: its value, and the file and text that set it."""
 
     value: float

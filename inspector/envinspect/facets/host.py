@@ -3,6 +3,8 @@
 Linux tells all this in files, for captures as for live systems; the running machine is asked only where they do not.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from envinspect.facts import Facts
@@ -54,7 +56,7 @@ def _cpu_brand(facts: Facts) -> str | None:
         if values.get(key):
             return values[key]
     readings = [facts.cpuid(leaf) for leaf in BRAND_LEAVES]
-    told = brand(word for reading in readings if isinstance(reading, Found) for word in reading.value)
+    told = brand(word for reading in readings if isinstance(reading, Found) for word in reading.value.words)
     return told or (None if facts.running is None else facts.running.cpu_brand())
 
 

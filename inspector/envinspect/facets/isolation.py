@@ -1,5 +1,7 @@
 """Says what separates this process from the host: the `isolation` report. Facts only, so a capture can tell it too."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from envinspect.facts import Facts

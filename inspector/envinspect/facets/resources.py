@@ -4,6 +4,8 @@ Every value has a `…_because`; null is "not known here", never nothing and nev
 that a capture can tell them; only the disk is asked of the live system.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -5,6 +5,8 @@ None decides anything, none touches the machine.
 To add one: write a generator over `Facts` in a module here and name it in PROBES.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 
 from envinspect.facts import Facts
@@ -34,7 +36,7 @@ from envinspect.probes.sandboxes import probe_sandboxes
 from envinspect.probes.wsl import probe_wsl
 from envinspect.probes.xen import probe_xen
 
-Probe = Callable[[Facts], Iterator[Evidence | Unknown]]
+Probe = Callable[[Facts], "Iterator[Evidence | Unknown]"]
 
 PROBES: tuple[Probe, ...] = (
     probe_cpuid,

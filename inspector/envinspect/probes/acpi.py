@@ -1,5 +1,7 @@
 """ACPI: who wrote the tables (root may read them), and the device ids (anyone may, in containers too)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

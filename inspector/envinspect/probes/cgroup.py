@@ -1,10 +1,11 @@
 """The cgroup path of this process: written by the kernel, named by whoever made the container, outermost first."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Evidence, Found, Strength, Unknown
+from envinspect.model import Evidence, Found, Record, Strength, Unknown
 from envinspect.probes.mounts import is_of_pod, mount_table
 from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, HOST_UNITS, SCOPES, Folder
 from envinspect.sources.cgroups import (
@@ -27,7 +28,7 @@ _LXC_DRIVER = "https://github.com/moby/moby/blob/v1.8.0/daemon/execdriver/lxc/dr
 _NSPAWN = "https://github.com/systemd/systemd/blob/main/src/nspawn/nspawn-cgroup.c"
 
 
-class Level(NamedTuple):
+class Level(Record):
     """One container along a cgroup path: who named it, how sure that is, and the part of the path that says so."""
 
     id: str
@@ -36,7 +37,7 @@ class Level(NamedTuple):
     reference: str
 
 
-class Cgroups(NamedTuple):
+class Cgroups(Record):
     """The paths of this process, the file they come from, and the containers along the most telling one."""
 
     source: str

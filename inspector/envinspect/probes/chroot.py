@@ -1,5 +1,7 @@
 """chroot: the root of this process is not the root of its mount namespace."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
@@ -24,7 +26,7 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
     own, first = facts.stat(_own_root(facts)), facts.stat("/proc/1/root/.")
     if not isinstance(own, Found) or own.value.ino == 0:
         return  # 0: a captured tree that kept no identities
-    differs = isinstance(first, Found) and own.value[:2] != first.value[:2]
+    differs = isinstance(first, Found) and own.value.place != first.value.place
     if differs and isinstance(first, Found) and (_shares_mounts(facts) or table.root is None):
         observed = f"/ is inode {own.value.ino}, PID 1's root is inode {first.value.ino}"
         yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, "/proc/1/root", observed, _STAT)

@@ -1,5 +1,7 @@
 """Clock sources: a guest's kernel has its hypervisor's own, whoever asks, and where CPUID cannot be asked too."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -1,5 +1,7 @@
 """Whose cloud: what cloud-init found out at boot, and SmartOS's own socket. SMBIOS is read by the dmi probe."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -3,6 +3,8 @@
 Details of the VM's layer, never a layer of their own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
@@ -38,7 +40,7 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
         if facts.str_or(path) == wanted if wanted else facts.exists(path):
             # IBM Z names every level; what is protected is the innermost.
             depth = max(0, len(levels(facts.str_or(SYSINFO))) - 1) if technology == "protvirt" else 0
-            yield _evidence(technology, path, wanted or "present", reference)._replace(depth=depth)
+            yield _evidence(technology, path, wanted or "present", reference).replace(depth=depth)
     cpuinfo = facts.str_or("/proc/cpuinfo")
     if "tdx_guest" in cpuinfo and "tdx_guest" in flags(fields(cpuinfo)):
         yield _evidence("tdx", "/proc/cpuinfo", "flag tdx_guest", TDX_REFERENCE)

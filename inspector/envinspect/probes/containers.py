@@ -5,11 +5,12 @@ are only copied into it: they count where nothing real is known, and are shown a
 `envinspect.resolver.overrules.inner`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.probes.cgroup import cgroups, in_pod
 from envinspect.probes.isolation import isolation, masks_proc
 from envinspect.probes.kernels import kernel_evidence
@@ -41,7 +42,7 @@ KEEPS_ITS_FILES_WITH: dict[str, frozenset[str]] = {
 """Whose storage an engine may use; a storage's name alone does not make a container the storage's own."""
 
 
-class Trace(NamedTuple):
+class Trace(Record):
     """One trace of one container. `engine` is False for a storage, which several engines share."""
 
     id: str
@@ -60,7 +61,7 @@ def probe_containers(facts: Facts) -> Iterator[Evidence | Unknown]:
     name: str | None
     if own_kernel:
         # These are told by the kernel or its file systems: the engine that started them is a detail.
-        yield from (piece._replace(depth=max(len(levels) - 1, 0)) for piece in own_kernel)
+        yield from (piece.replace(depth=max(len(levels) - 1, 0)) for piece in own_kernel)
         name = own_kernel[-1].id
     else:
         name = _name(levels[-1]) if levels else None
@@ -74,9 +75,9 @@ def probe_containers(facts: Facts) -> Iterator[Evidence | Unknown]:
         here = name if number == depth else _name(traces)
         for trace in traces:
             if own_kernel and number == depth and trace.id != _GENERIC:
-                yield trace.evidence._replace(id=own_kernel[0].id, depth=depth, details=(("engine", trace.id),))
+                yield trace.evidence.replace(id=own_kernel[0].id, depth=depth, details=(("engine", trace.id),))
             elif left_over and trace.evidence.source == cgroup_source:
-                yield trace.evidence._replace(depth=number, details=(("contradicted", "left-over-cgroup"),))
+                yield trace.evidence.replace(depth=number, details=(("contradicted", "left-over-cgroup"),))
             else:
                 yield _believed(trace, here or trace.id, number)
     yield from _marked(facts, name, depth)
@@ -95,7 +96,7 @@ def _isolated(facts: Facts, depth: int) -> Iterator[Evidence | Unknown]:
         piece = Evidence(
             Kind.CONTAINER, _GENERIC, isolated.strength, "/proc/self/ns", isolated.observed[:200], _NAMESPACES, depth
         )
-        yield piece._replace(details=(("doubt", isolated.doubt),)) if isolated.doubt else piece
+        yield piece.replace(details=(("doubt", isolated.doubt),)) if isolated.doubt else piece
 
 
 def _is_the_host(facts: Facts) -> bool:
@@ -109,7 +110,7 @@ def _is_the_host(facts: Facts) -> bool:
 
 def _believed(trace: Trace, name: str, depth: int) -> Evidence:
     """Let a storage or a more general trace speak for the container that it belongs to."""
-    return trace.evidence._replace(id=name if _same(trace, name) else trace.id, depth=depth)
+    return trace.evidence.replace(id=name if _same(trace, name) else trace.id, depth=depth)
 
 
 def _same(trace: Trace, name: str) -> bool:
@@ -171,8 +172,12 @@ def _mount_chains(facts: Facts) -> Iterator[list[Trace]]:
     table = facts.derived(around_root)
     chains = [
         [
-            Trace(row.id, row.engine, evidence_of_mount(mount, table.source, row.id, Strength.STRONG, row.reference))
-            for row, mount in stored
+            Trace(
+                piece.row.id,
+                piece.row.engine,
+                evidence_of_mount(piece.mount, table.source, piece.row.id, Strength.STRONG, piece.row.reference),
+            )
+            for piece in stored
         ]
         for stored in storage_chains(table)
     ]
@@ -215,21 +220,21 @@ def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:
     doubt = "" if name not in {None, _GENERIC} else _doubt(facts)
     chosen = name if name not in {None, _GENERIC} else None
     for marker in found:
-        piece = marker.evidence._replace(depth=depth)
+        piece = marker.evidence.replace(depth=depth)
         if unseen and piece.strength > Strength.HINT:
-            piece = piece._replace(strength=Strength.HINT)
+            piece = piece.replace(strength=Strength.HINT)
         if chosen is None:
             reason = doubt if not marker.by_manager or doubt == "initial-namespaces" else ""
             reason = reason or _missing_mount(facts, marker)
             if not reason and piece.strength > Strength.HINT and piece.id != _GENERIC:
                 chosen = marker.evidence.id
         elif piece.id in {chosen, _GENERIC} or piece.id in REFINES.get(chosen, ()):
-            piece, reason = piece._replace(id=chosen), ""
+            piece, reason = piece.replace(id=chosen), ""
         elif chosen in REFINES.get(piece.id, ()):
             reason, chosen = "", piece.id
         else:
             reason = "real-evidence"
-        yield piece._replace(details=(("contradicted", reason),)) if reason else piece
+        yield piece.replace(details=(("contradicted", reason),)) if reason else piece
 
 
 def _doubt(facts: Facts) -> str:

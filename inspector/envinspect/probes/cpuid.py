@@ -1,5 +1,7 @@
 """x86: asks the CPU itself. The hypervisor bit first, then every signature in the hypervisor range."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
@@ -54,7 +56,7 @@ def cpu_brand(facts: Facts) -> str:
     if not isinstance(highest, Found) or highest.value.eax < BRAND_LEAVES[-1] or highest.value.eax > 0x8000_FFFF:
         return ""
     readings = [facts.cpuid(leaf) for leaf in BRAND_LEAVES]
-    words = [word for reading in readings if isinstance(reading, Found) for word in reading.value]
+    words = [word for reading in readings if isinstance(reading, Found) for word in reading.value.words]
     return brand(words)
 
 

@@ -1,5 +1,7 @@
 """/proc/cpuinfo: the kernel's view of the CPU, readable by anyone and in every container."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -1,5 +1,7 @@
 """Devices: PCI ids, virtio serial port names and Hyper-V's bus; readable by anyone and not hidden in containers."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

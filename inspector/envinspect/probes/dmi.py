@@ -4,6 +4,8 @@ The strings that firmware or VMM put there, as the kernel's dmi-id files show th
 BIOS structure.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

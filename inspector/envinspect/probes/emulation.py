@@ -1,5 +1,7 @@
 """Programs of another architecture: QEMU's user mode, Rosetta, Lx86. What these read of the CPU is made up."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -1,5 +1,7 @@
 """Firmware of machines other than PCs: the device tree (arm, riscv, POWER), s390's sysinfo, POWER's partition file."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

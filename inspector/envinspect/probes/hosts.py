@@ -1,5 +1,7 @@
 """What containers this machine hosts: mounts below the engines' folders, OpenVZ's and VServer's kernels."""
 
+from __future__ import annotations
+
 import stat as stat_bits
 from collections.abc import Iterator
 

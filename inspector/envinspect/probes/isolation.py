@@ -1,10 +1,11 @@
 """What namespaces, root, ids and mounts add up to, whoever made them: isolated as containers are, or not, or open."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Kind, Strength, Unknown
+from envinspect.model import Kind, Record, Strength, Unknown
 from envinspect.probes.mounts import MountTable, is_inherited, is_moved, on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import SAME, around_root, root_place
@@ -15,7 +16,7 @@ MANY_IDS = 1000
 """A container's range of ids; `unshare --map-root-user` and sandboxes map one."""
 
 
-class Isolation(NamedTuple):
+class Isolation(Record):
     """How far it goes. `strength` None: nothing speaks for a container; HINT: it may be one, or may not.
 
     `doubt` is the rule by which a chroot or a sandbox accounts for all of it, "" for none.
@@ -71,11 +72,11 @@ def _over_a_disk(facts: Facts, table: MountTable, names: int, hint: Isolation) -
     if _shares_everything_else(facts, table):
         return hint if fits else NONE
     if names >= 2 and _shifts_ids(facts):
-        return hint._replace(
+        return hint.replace(
             strength=Strength.STRONG, observed=f"{hint.observed}, user ids shifted as container managers do"
         )
     if names >= 2 and "cgroup" in facts.derived(namespaces).others and _mounts_own_cgroups(table):
-        return hint._replace(
+        return hint.replace(
             strength=Strength.STRONG, observed=f"{hint.observed}, its own control groups mounted afresh"
         )
     return hint if names >= 2 and (fits or not on_whole_disk(table.root)) else NONE

@@ -3,6 +3,8 @@
 WSL2's own kernel runs in Hyper-V, User-mode Linux has its own architecture.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

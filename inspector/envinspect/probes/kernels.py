@@ -1,5 +1,7 @@
 """Containers that their kernel or file systems show: gVisor, illumos, OpenVZ, Linux-VServer, Kata, Sysbox."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -1,10 +1,11 @@
 """Files and variables by which container managers announce themselves. Anybody can copy or set them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Denied, Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
 from envinspect.sources.environ import parse_assignments, variable
 
@@ -17,7 +18,7 @@ _APPTAINER = "https://apptainer.org/docs/user/latest/environment_and_metadata.ht
 _CHARLIECLOUD = "https://hpc.github.io/charliecloud/ch-run.html#environment-variables"
 
 
-class Marker(NamedTuple):
+class Marker(Record):
     """One marker. `by_manager`: set for PID 1 by the manager; `needs_mount`: comes with mounts that name the engine."""
 
     evidence: Evidence

@@ -1,10 +1,11 @@
 """The mount table: what the root of this process is, and whose container storage its mounts come from."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 
 from envinspect.facts import Facts
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
 from envinspect.sources.cgroups import is_container_id, is_pod_uid
 from envinspect.sources.mounts import Mount, parse_mountinfo, parse_mounts
@@ -43,7 +44,7 @@ _HOST_ROOTS = ("/", "/@", "/root", "/ostree/deploy/", "/sysroot")
 """Roots of a host's own root file system: all of it, a btrfs subvolume (openSUSE, Fedora), an OSTree deployment."""
 
 
-class MountTable(NamedTuple):
+class MountTable(Record):
     """The mounts, the file they were read from, and what is mounted at / (None: nothing, or not known)."""
 
     source: str
@@ -51,7 +52,7 @@ class MountTable(NamedTuple):
     root: Mount | None
 
 
-class Stored(NamedTuple):
+class Stored(Record):
     """A piece of a mount's path that a row of STORAGE describes, with the mount that shows it."""
 
     row: Storage

@@ -1,16 +1,17 @@
 """The namespaces of this process: initial ones are the host's; others are somebody's, not always a container's."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Denied, Evidence, Found, Unknown
+from envinspect.model import Denied, Evidence, Found, Record, Unknown
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 
 _KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")
 
 
-class Namespaces(NamedTuple):
+class Namespaces(Record):
     """Which namespaces are the initial ones, which are others; a kind in neither set is not known."""
 
     initial: frozenset[str]

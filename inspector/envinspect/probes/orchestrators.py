@@ -1,5 +1,7 @@
 """Who schedules this container, and whose Linux machine the engine runs in."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -3,6 +3,8 @@
 Everything here rests on documentation and recorded values; none of it was run on such a system.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 
 from envinspect.facts import Facts
@@ -52,7 +54,7 @@ def probe_windows(facts: Facts) -> Iterator[Evidence | Unknown]:
     yield Unknown("WMI", NOT_LOOKED_AT, "Win32_ComputerSystem.HypervisorPresent")
 
 
-Probe = Callable[[Facts], Iterator[Evidence | Unknown]]
+Probe = Callable[[Facts], "Iterator[Evidence | Unknown]"]
 PROBES_OF: dict[str, tuple[Probe, ...]] = {
     "Darwin": (probe_cpuid, probe_darwin),
     "Windows": (probe_dmi, probe_windows),

@@ -3,6 +3,8 @@
 A loaded module or a device node is no host.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -4,9 +4,10 @@
 every user (linux: fs/proc_namespace.c, fs/mount.h).
 """
 
+from __future__ import annotations
+
 from envinspect.facts import Facts
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Found
+from envinspect.model import Found, Record
 from envinspect.probes.mounts import MOUNTINFO, MountTable, mount_table, root_of
 from envinspect.probes.namespaces import namespaces
 from envinspect.sources.mounts import Mount, parse_mountinfo
@@ -16,7 +17,7 @@ FIRST_MOUNTINFO = "/proc/1/mountinfo"
 UNKNOWN, SAME, ELSEWHERE, OWN, NO_MOUNT = "unknown", "same", "elsewhere", "own", "no-mount"
 
 
-class Place(NamedTuple):
+class Place(Record):
     """Where / is. `state` is one of the words above: OWN is a mount that PID 1 has not; NO_MOUNT no mount at all."""
 
     state: str

@@ -1,5 +1,7 @@
 """Sandboxes around an application on a host or in a container: bubblewrap, Flatpak, Firejail, snap, PRoot."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

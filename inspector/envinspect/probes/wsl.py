@@ -1,5 +1,7 @@
 """Windows Subsystem for Linux: the kernel's name, file systems that only it has, its init's traces, its variables."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

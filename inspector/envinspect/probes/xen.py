@@ -1,5 +1,7 @@
 """Xen: its own sysfs folder and procfs file, which say guest or control domain, and how the guest is run."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.facts import Facts

@@ -3,11 +3,20 @@
 To add one: write a module here with `render(answer, palette) -> Rendered` and name it in FORMATS.
 """
 
-from envinspect.light_typing import TYPE_CHECKING, NamedTuple, Protocol
+from __future__ import annotations
+
+from envinspect.model import Record
 from envinspect.terminal import PLAIN, Palette
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from envinspect.inspection import Answer
+
+    class _Form(Protocol):
+        def render(self, answer: Answer, palette: Palette) -> Rendered: ...
+
 
 FORMATS = {
     "text": "text",
@@ -28,18 +37,14 @@ NOT_DETERMINED = (
 )
 
 
-class Rendered(NamedTuple):
+class Rendered(Record):
     """What goes to standard output (ends in a line break, or is empty), and the exit code of contract 2."""
 
     text: str
     exit_code: int
 
 
-class _Form(Protocol):
-    def render(self, answer: "Answer", palette: Palette) -> Rendered: ...
-
-
-def render(name: str, answer: "Answer", palette: Palette = PLAIN) -> Rendered:
+def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
     """Return the answer in the form `name`, a key of FORMATS."""
     from importlib import import_module  # noqa: PLC0415 - a bare call names its form itself
 
@@ -47,11 +52,11 @@ def render(name: str, answer: "Answer", palette: Palette = PLAIN) -> Rendered:
     return form.render(answer, palette)
 
 
-def warning(name: str, answer: "Answer") -> str:
+def warning(name: str, answer: Answer) -> str:
     """Return what the form `name` cannot say in its own words and standard error has to, "" for nothing."""
     return NOT_DETERMINED if name in DROP_IN and not answer.stack.determined else ""
 
 
-def answered(answer: "Answer") -> int:
+def answered(answer: Answer) -> int:
     """Return the exit code of a plain answer: 0, or 3 where too little could be read to tell."""
     return 0 if answer.stack.determined else 3

@@ -1,5 +1,7 @@
 """Ansible's `virtualization_*` facts as JSON: usable as a local fact (an executable in /etc/ansible/facts.d)."""
 
+from __future__ import annotations
+
 import json
 
 from envinspect.inspection import Answer
@@ -45,7 +47,7 @@ def facts_of(stack: Stack) -> dict[str, str | list[str]]:
 
 
 def _words(layer: Layer) -> list[str]:
-    words = [_PLATFORMS[layer.details["platform"]]] if layer.details.get("platform") in _PLATFORMS else []
+    words = [_PLATFORMS[layer.detail("platform")]] if layer.detail("platform") in _PLATFORMS else []
     known = next((_GUESTS[name] for name in lineage(layer.kind, layer.id) if name in _GUESTS), None)
     if known is None and layer.kind in {Kind.VM, Kind.CONTAINER}:
         known = layer.id

@@ -1,5 +1,7 @@
 """The reports of the sub-commands `resources`, `isolation` and `capabilities`, for people and as JSON."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from importlib import import_module

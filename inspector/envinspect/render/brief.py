@@ -1,5 +1,7 @@
 """The answer in one line: the sentence, and the ids of the stack."""
 
+from __future__ import annotations
+
 from envinspect.inspection import Answer
 from envinspect.render import Rendered, answered
 from envinspect.terminal import Palette, printable

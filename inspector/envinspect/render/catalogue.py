@@ -1,9 +1,11 @@
 """Prints what envinspect knows: every name an answer may hold (`list`), every signature behind them (`signatures`)."""
 
+from __future__ import annotations
+
 import json
 
 from envinspect.signatures.catalogue import ENTRIES
-from envinspect.signatures.rows import signature_rows, tables_by_id
+from envinspect.signatures.rows import in_order, tables_by_id
 
 
 def catalogue_text() -> str:
@@ -22,18 +24,16 @@ def catalogue_json() -> str:
     """Return every row of the catalogue, with the tables in which signatures for it stand."""
     signals = tables_by_id()
     listed = [
-        entry._asdict() | {"kind": entry.kind.word, "signals": sorted(signals.get(entry.id, ()))} for entry in ENTRIES
+        entry.to_dict() | {"kind": entry.kind.word, "signals": sorted(signals.get(entry.id, ()))} for entry in ENTRIES
     ]
     return json.dumps(listed, indent=1) + "\n"
 
 
 def signatures_text() -> str:
     """Return one line for each signature."""
-    return "".join(
-        f"{row.id:<20} {row.strength or '-':<6} {row.table:<24} {row.pattern}\n" for row in sorted(signature_rows())
-    )
+    return "".join(f"{row.id:<20} {row.strength or '-':<6} {row.table:<24} {row.pattern}\n" for row in in_order())
 
 
 def signatures_json() -> str:
     """Return every signature row."""
-    return json.dumps([row._asdict() for row in sorted(signature_rows())], indent=1) + "\n"
+    return json.dumps([row.to_dict() for row in in_order()], indent=1) + "\n"

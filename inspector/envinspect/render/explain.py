@@ -1,5 +1,7 @@
 """Everything behind an answer: each layer's evidence with its reference, what was overruled, what was unreadable."""
 
+from __future__ import annotations
+
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Kind, Layer, Mark
 from envinspect.render import Rendered, answered

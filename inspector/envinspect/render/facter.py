@@ -1,5 +1,7 @@
 """Facter's `virtual`, `is_virtual`, `hypervisors` and `cloud` facts as JSON: usable as an external fact."""
 
+from __future__ import annotations
+
 import json
 from typing import Any
 
@@ -45,10 +47,10 @@ def facts_of(stack: Stack) -> dict[str, Any]:
 
 def _word(layer: Layer, stack: Stack) -> str:
     if layer.id == "xen":
-        return _XEN_MODES.get(layer.details.get("mode", ""), "xenu")
+        return _XEN_MODES.get(layer.detail("mode"), "xenu")
     if layer.kind is Kind.VM and stack.cloud is not None and stack.cloud.id == "gcp":
         return "gce"
-    platform = _PLATFORMS.get(layer.details.get("platform", ""))
+    platform = _PLATFORMS.get(layer.detail("platform"))
     if platform is not None:
         return platform
     return next((_WORDS[name] for name in lineage(layer.kind, layer.id) if name in _WORDS), layer.id)

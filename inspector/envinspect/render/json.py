@@ -1,5 +1,7 @@
 """The answer as contract 2's JSON, with the host and what this process may use of it."""
 
+from __future__ import annotations
+
 import json
 
 from envinspect.facets.host import host_block

@@ -1,5 +1,7 @@
 """What `systemd-detect-virt` would print, had it judged right: the innermost technology it has a name for."""
 
+from __future__ import annotations
+
 from envinspect.inspection import Answer
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered
@@ -34,7 +36,7 @@ def _word(layer: Layer, stack: Stack) -> str:
         cloud = _OF_CLOUD.get(stack.cloud.id)
         if cloud is not None:
             return cloud
-    if layer.id == "qemu" and layer.details.get("accelerator") == "kvm":
+    if layer.id == "qemu" and layer.detail("accelerator") == "kvm":
         return "kvm"
     entry = entry_of(layer.kind, layer.id)
     return entry.systemd if entry is not None else ""

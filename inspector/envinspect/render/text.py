@@ -1,5 +1,7 @@
 """The answer for people: a sentence, the stack as a tree, the strongest evidence, and what was not believed."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from envinspect.inspection import Answer
@@ -66,7 +68,7 @@ def _layer(layer: Layer, palette: Palette) -> str:
     words = [] if _KINDS[layer.kind].lower() in layer.name.lower() else [_KINDS[layer.kind]]
     if layer.hypervisor_type is not None:
         words.append(f"type {layer.hypervisor_type} hypervisor")
-    words += [f"{key} {printable(value, 60)}" for key, value in layer.details.items()]
+    words += [f"{key} {printable(value, 60)}" for key, value in layer.details]
     words.append(layer.confidence.name.lower())
     return f"{palette.good}{printable(layer.name, 80)}{palette.end}  {palette.dim}{', '.join(words)}{palette.end}"
 

@@ -1,5 +1,7 @@
 """What `virt-what` would print, had it judged right: one fact a line, in the order of its man page's families."""
 
+from __future__ import annotations
+
 from envinspect.inspection import Answer
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered
@@ -32,14 +34,14 @@ def facts_of(stack: Stack) -> tuple[str, ...]:
 
 
 def _of_layer(layer: Layer) -> list[str]:
-    platform = _PLATFORMS.get(layer.details.get("platform", ""))
+    platform = _PLATFORMS.get(layer.detail("platform"))
     entry = entry_of(layer.kind, layer.id)
     word = entry.virt_what if entry is not None else ""
-    if layer.kind is Kind.VM and layer.id == "qemu" and layer.details.get("accelerator") == "kvm":
+    if layer.kind is Kind.VM and layer.id == "qemu" and layer.detail("accelerator") == "kvm":
         word = "kvm"
     facts = [platform] if platform else []
     facts += word.split()
     if layer.id == "xen":
-        mode = _XEN_MODES.get(layer.details.get("mode", ""))
+        mode = _XEN_MODES.get(layer.detail("mode"))
         facts += [mode] if mode else []
     return facts

@@ -1,11 +1,13 @@
 """Answers --why-not NAME: where it was looked for, what was found there instead, and what could not be read."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from envinspect.facts import Facts
 from envinspect.inspection import Answer
-from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading
+from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Record
 from envinspect.names import BARE_METAL, holds
 from envinspect.probes.acpi import DEVICES, TABLES
 from envinspect.probes.cgroup import cgroups
@@ -70,7 +72,7 @@ def _seen(piece: Evidence, palette: Palette) -> str:
     )
 
 
-class _Place(NamedTuple):
+class _Place(Record):
     """Where something was looked for: `what` begins the sentence; evidence from there has a source of `sources`."""
 
     what: str

@@ -4,6 +4,8 @@ One source is enough if it would have named a hypervisor: the CPU's own bit or i
 maker, a board's name.
 """
 
+from __future__ import annotations
+
 from envinspect.facts import Facts
 from envinspect.model import Found
 from envinspect.probes.acpi import TABLES

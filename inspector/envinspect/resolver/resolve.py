@@ -5,6 +5,8 @@ overruled it.
 Hints alone decide nothing; a general id (`kvm`) is absorbed by the one that refines it (`firecracker`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
@@ -40,7 +42,7 @@ def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, machine
         _one_mark(kind, [piece for piece in believed if piece.kind is kind], overruled)
         for kind in (Kind.CLOUD, Kind.ENGINE)
     )
-    unknown = tuple(sorted(set(unknown)))
+    unknown = tuple(sorted(set(unknown), key=lambda item: tuple(item.to_dict().values())))
     undecided = _undecided(layers, unknown)
     machine_found = any(layer.kind in {Kind.VM, Kind.WSL} for layer in layers)
     stack = Stack(
@@ -55,7 +57,7 @@ def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, machine
         determined=machine_looked_at or machine_found,
         undecided=undecided,
     )
-    return stack._replace(determined=False) if stack.container_open else stack
+    return stack.replace(determined=False) if stack.container_open else stack
 
 
 def _undecided(layers: Iterable[Layer], unknown: tuple[Unknown, ...]) -> tuple[Kind, ...]:
@@ -144,7 +146,7 @@ def _layer(kind: Kind, layer_id: str, pieces: list[Evidence]) -> Layer:
         name=entry.name if entry else layer_id,
         hypervisor_type=_hypervisor_type(layer_id, details, entry.hypervisor_type if entry else None),
         confidence=max(piece.strength for piece in pieces),
-        details=dict(sorted(details.items())),
+        details=tuple(sorted(details.items())),
         evidence=tuple(pieces),
     )
 
@@ -171,7 +173,7 @@ def _with_implied(layers: list[Layer]) -> list[Layer]:
     for layer in layers:
         if layer.kind is Kind.WSL and layer.id == "wsl2":
             name = name_of(Kind.VM, "hyper-v")
-            implied = Layer(Kind.VM, "hyper-v", name, 1, layer.confidence, {"implied_by": "wsl2"}, layer.evidence)
+            implied = Layer(Kind.VM, "hyper-v", name, 1, layer.confidence, (("implied_by", "wsl2"),), layer.evidence)
             return [implied, *layers]
     return layers
 

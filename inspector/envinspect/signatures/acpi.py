@@ -3,13 +3,14 @@
 ACPI specification 6.5, table 5.4 (header). The strings are set in each VMM's source, which the reference names.
 """
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Strength
+from __future__ import annotations
+
+from envinspect.model import Record, Strength
 
 STRONG, PROOF = Strength.STRONG, Strength.PROOF
 
 
-class AcpiRow(NamedTuple):
+class AcpiRow(Record):
     """What an OEM id or a device id speaks for."""
 
     id: str

@@ -3,10 +3,12 @@
 Each row is held against the captured systems: a probe that no longer finds it there makes a test fail.
 """
 
-from envinspect.light_typing import NamedTuple
+from __future__ import annotations
+
+from envinspect.model import Record
 
 
-class Sign(NamedTuple):
+class Sign(Record):
     """One sign of an id: `source` begins the source of the evidence for it, `sign` says what is looked for there."""
 
     source: str

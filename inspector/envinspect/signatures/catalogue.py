@@ -1,5 +1,7 @@
 """All ids that an answer may name, by id: the machines' rows and the inner layers' rows together."""
 
+from __future__ import annotations
+
 from envinspect.model import Kind
 from envinspect.signatures.entry import Entry
 from envinspect.signatures.inner_catalogue import INNER

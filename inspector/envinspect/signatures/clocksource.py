@@ -1,10 +1,11 @@
 """Clock sources that a kernel has only as the guest of a hypervisor; anyone may read their names, in containers too."""
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Strength
+from __future__ import annotations
+
+from envinspect.model import Record, Strength
 
 
-class ClockRow(NamedTuple):
+class ClockRow(Record):
     """What a clock source's name, or its beginning, speaks for."""
 
     id: str

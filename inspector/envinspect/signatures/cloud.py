@@ -5,8 +5,9 @@ one.
 Exact where that tool is exact: "e24cloudyday" is no e24cloud, "Not 3DS Outscale VM" no Outscale.
 """
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Kind, Strength
+from __future__ import annotations
+
+from envinspect.model import Kind, Record, Strength
 from envinspect.signatures.dmi import DS_IDENTIFY, EC2, ENDS, HAS, IS, STARTS, DmiRow
 
 CLOUD = Kind.CLOUD
@@ -83,7 +84,7 @@ EC2_UUID_REFERENCE = EC2
 CLOUD_INIT = "https://docs.cloud-init.io/en/latest/explanation/instancedata.html"
 
 
-class CloudIdRow(NamedTuple):
+class CloudIdRow(Record):
     """What cloud-init's own word for the cloud speaks for."""
 
     id: str

@@ -1,6 +1,8 @@
 """What container runtimes leave in cgroup paths, mounts, files and variables. The first row that fits counts."""
 
-from envinspect.light_typing import NamedTuple
+from __future__ import annotations
+
+from envinspect.model import Record
 
 _MOBY = "https://github.com/moby/moby/blob/master/daemon/daemon_unix.go"
 _PODMAN = "https://github.com/containers/podman/blob/main/libpod/container_internal_linux.go"
@@ -11,7 +13,7 @@ _NSPAWN = "https://github.com/systemd/systemd/blob/main/src/nspawn/nspawn-cgroup
 _BUILDKIT = "https://github.com/moby/buildkit/blob/master/executor/runcexecutor/executor.go"
 
 
-class Scope(NamedTuple):
+class Scope(Record):
     """A cgroup folder `prefix` + name. Where `needs_id`, the name has to be hexadecimal to be more than a hint."""
 
     prefix: str
@@ -54,7 +56,7 @@ SCOPES: tuple[Scope, ...] = (
 )
 
 
-class Folder(NamedTuple):
+class Folder(Record):
     """A cgroup folder in which a runtime keeps one folder for each container. `needs_id` as in Scope."""
 
     name: str
@@ -88,7 +90,7 @@ FOLDERS: tuple[Folder, ...] = (
 )
 
 
-class Storage(NamedTuple):
+class Storage(Record):
     """Parts that follow each other in the path of a container's files on its host; "*" stands for any one part.
 
     `engine` rows name who started the container; the others only say whose storage it lies on, which engines share.
@@ -221,7 +223,7 @@ BOUND_FILES = frozenset(
 """What engines bind into a container from its own folder on the host; the source path names the engine."""
 
 
-class Filesystem(NamedTuple):
+class Filesystem(Record):
     """A file system that shows a container.
 
     `targets` are what the mount point begins with ("/" exactly: the root; "": any).

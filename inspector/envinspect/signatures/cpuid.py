@@ -4,15 +4,16 @@ Exact bytes, padding included. Careful projects disagree on three of them; both 
 who says which.
 """
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Strength
+from __future__ import annotations
+
+from envinspect.model import Record, Strength
 
 HYPERVISOR_BIT_REFERENCE = "https://docs.kernel.org/virt/kvm/x86/cpuid.html"
 
 PROOF, STRONG = Strength.PROOF, Strength.STRONG
 
 
-class Signature(NamedTuple):
+class Signature(Record):
     """What twelve bytes speak for."""
 
     id: str

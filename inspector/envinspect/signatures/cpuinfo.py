@@ -1,7 +1,8 @@
 """Names that /proc/cpuinfo shows only inside a virtual machine: (field, how it begins, what it speaks for)."""
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Strength
+from __future__ import annotations
+
+from envinspect.model import Record, Strength
 
 HINT, STRONG, PROOF = Strength.HINT, Strength.STRONG, Strength.PROOF
 QEMU_CPU = "https://github.com/qemu/qemu/blob/master/target/i386/cpu.c"
@@ -11,7 +12,7 @@ PSERIES = "https://github.com/torvalds/linux/blob/master/arch/powerpc/platforms/
 SUN4V = "https://github.com/torvalds/linux/blob/master/arch/sparc/kernel/setup_64.c"
 
 
-class CpuinfoRow(NamedTuple):
+class CpuinfoRow(Record):
     """A field's value that begins so speaks for the id.
 
     `depth` is 1 for what runs inside another machine without hiding it.

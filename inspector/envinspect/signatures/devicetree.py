@@ -1,12 +1,13 @@
 """Names in the device tree that speak for a hypervisor, by how they begin."""
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Strength
+from __future__ import annotations
+
+from envinspect.model import Record, Strength
 
 STRONG, PROOF = Strength.STRONG, Strength.PROOF
 
 
-class TreeRow(NamedTuple):
+class TreeRow(Record):
     """What a compatible or model string speaks for."""
 
     id: str

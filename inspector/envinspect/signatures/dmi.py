@@ -6,8 +6,9 @@ makers asks for a product as well. Any VMM can be told to show any string, so no
 Field names are those of /sys/class/dmi/id (Linux, drivers/firmware/dmi-id.c); the comparison ignores case.
 """
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Kind, Strength
+from __future__ import annotations
+
+from envinspect.model import Kind, Record, Strength
 
 VM, CLOUD = Kind.VM, Kind.CLOUD
 HINT, STRONG = Strength.HINT, Strength.STRONG
@@ -15,7 +16,7 @@ HINT, STRONG = Strength.HINT, Strength.STRONG
 IS, IS_NOT, STARTS, HAS, HAS_NOT, ENDS = "is", "is-not", "starts", "has", "has-not", "ends"
 
 
-class DmiRow(NamedTuple):
+class DmiRow(Record):
     """All conditions, each (field, how, text), must hold."""
 
     kind: Kind

@@ -1,10 +1,11 @@
 """The row of the catalogue: one thing that an answer may name."""
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Kind
+from __future__ import annotations
+
+from envinspect.model import Kind, Record
 
 
-class Entry(NamedTuple):
+class Entry(Record):
     """One id, what it is, and what the peers call it.
 
     `refines` names the more general id that this one makes more precise ("" for none): evidence for the general id

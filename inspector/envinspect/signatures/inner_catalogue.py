@@ -1,5 +1,7 @@
 """Catalogue rows for what sits inside the machine: WSL, containers, sandboxes, emulation, hosts, orchestrators."""
 
+from __future__ import annotations
+
 from envinspect.model import Kind
 from envinspect.signatures.entry import Entry
 

@@ -5,6 +5,8 @@ Type 1 runs on the bare machine, type 2 inside a host operating system: Popek an
 (https://apps.dtic.mil/sti/citations/AD0772809). Where the type is debated the note says so.
 """
 
+from __future__ import annotations
+
 from envinspect.model import Kind
 from envinspect.signatures.entry import Entry
 

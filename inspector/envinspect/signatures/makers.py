@@ -4,6 +4,8 @@ A maker counts only where nothing speaks for a virtual machine. The names are th
 https://github.com/linuxhw/DMI; "To be filled by O.E.M." and its kin are nobody's.
 """
 
+from __future__ import annotations
+
 REAL_MAKERS = (
     "aaeon", "abit", "acer", "advantech", "airis", "alienware", "amd", "american megatrends", "ampere", "aopen",
     "aorus", "apple computer", "arima", "asrock", "asus", "atos", "ayaneo", "axiomtek", "azw", "beelink", "benq",

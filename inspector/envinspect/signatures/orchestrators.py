@@ -1,7 +1,8 @@
 """The variables that orchestrators and platforms document for what they run, and the mounts of engines' machines."""
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Strength
+from __future__ import annotations
+
+from envinspect.model import Record, Strength
 
 _ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
@@ -40,7 +41,7 @@ _CODESPACES = (
 )
 
 
-class Variables(NamedTuple):
+class Variables(Record):
     """Variables that must all be set; `value` begins the value of the first one ("" for any)."""
 
     names: tuple[str, ...]
@@ -138,7 +139,7 @@ VARIABLES: tuple[Variables, ...] = (
 _CROSTINI = "https://chromium.googlesource.com/chromiumos/docs/+/HEAD/containers_and_vms.md"
 
 
-class EngineMount(NamedTuple):
+class EngineMount(Record):
     """A mount that an engine's Linux machine leaves in its containers: one of the fields is given, or type and source.
 
     `source` begins the mount's source; `<n>` at its end stands for a number and the end.

@@ -4,8 +4,9 @@ Left out on purpose: VMware's SVGA and VMXNET3, which QEMU and VirtualBox emulat
 cards of real machines speak.
 """
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Kind, Strength
+from __future__ import annotations
+
+from envinspect.model import Kind, Record, Strength
 
 VM, CLOUD = Kind.VM, Kind.CLOUD
 HINT, STRONG = Strength.HINT, Strength.STRONG
@@ -13,7 +14,7 @@ PCI_IDS = "https://pci-ids.ucw.cz/read/PC/"
 QEMU_PCI = "https://www.qemu.org/docs/master/specs/pci-ids.html"
 
 
-class PciRow(NamedTuple):
+class PciRow(Record):
     """What one vendor:device speaks for."""
 
     kind: Kind
@@ -23,7 +24,7 @@ class PciRow(NamedTuple):
     reference: str
 
 
-class GuestFilesystem(NamedTuple):
+class GuestFilesystem(Record):
     """Whose guests mount a file system."""
 
     id: str
@@ -90,7 +91,7 @@ VIRTIO_REFERENCE = "https://docs.oasis-open.org/virtio/virtio/v1.2/virtio-v1.2.h
 LXD = "https://documentation.ubuntu.com/lxd/latest/explanation/instances/"
 
 
-class PortRow(NamedTuple):
+class PortRow(Record):
     """What the name of a virtio serial port speaks for."""
 
     id: str

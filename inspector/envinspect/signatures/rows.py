@@ -1,17 +1,19 @@
 """Reads every signature table as rows of one form: what is looked for, what it speaks for, and who says so."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, NamedTuple
+from typing import Any
 
 from envinspect import signatures
-from envinspect.model import Strength
+from envinspect.model import Record, Strength
 from envinspect.signatures.entry import Entry
 
 
-class SignatureRow(NamedTuple):
+class SignatureRow(Record):
     """One row of a signature table in a form that all tables share. `pattern` is what is looked for, in words.
 
     `strength` is "" where the probe decides it. `when` holds a row's conditions where it has any: (field, how, text).
@@ -29,6 +31,11 @@ class SignatureRow(NamedTuple):
 def signature_rows() -> tuple[SignatureRow, ...]:
     """Return the rows of every table in `envinspect.signatures`; a table is a tuple or dict of rows that name an id."""
     return tuple(_signature_rows())
+
+
+def in_order() -> list[SignatureRow]:
+    """Return the rows sorted by table, then by what they say."""
+    return sorted(signature_rows(), key=lambda row: tuple(row.to_dict().values()))
 
 
 def _signature_rows() -> Iterator[SignatureRow]:

@@ -1,5 +1,7 @@
 """Reads the two names in an ACPI table's header (ACPI 6.5, table 5.4)."""
 
+from __future__ import annotations
+
 
 def oem_ids(table: bytes) -> tuple[str, str]:
     """Return OEM id and OEM table id, trimmed and in upper case; both "" where the table is too short to hold them."""

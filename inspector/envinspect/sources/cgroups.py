@@ -1,9 +1,11 @@
 """Reads /proc/PID/cgroup (man 7 cgroups): version 1, version 2 and both at once."""
 
-from envinspect.light_typing import NamedTuple
+from __future__ import annotations
+
+from envinspect.model import Record
 
 
-class Membership(NamedTuple):
+class Membership(Record):
     """One line: the hierarchy's number (0 is cgroup v2), its controllers ("" for v2), and the path in it."""
 
     hierarchy: int

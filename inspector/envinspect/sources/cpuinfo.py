@@ -3,6 +3,8 @@
 Value`, whatever the architecture.
 """
 
+from __future__ import annotations
+
 LINE_LIMIT = 400
 
 

@@ -1,5 +1,7 @@
 """Reads /proc/PID/environ: NUL-separated, and newline-separated as reports print it."""
 
+from __future__ import annotations
+
 
 def variable(text: str, name: str) -> str | None:
     """Return the value of a variable, None where it is not set; an empty value counts as not set."""

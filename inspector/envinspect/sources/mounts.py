@@ -1,9 +1,11 @@
 """Reads /proc/PID/mountinfo and /proc/mounts (man 5 proc), truncated ones and WSL's unescaped ones too."""
 
-from envinspect.light_typing import NamedTuple
+from __future__ import annotations
+
+from envinspect.model import Record
 
 
-class Mount(NamedTuple):
+class Mount(Record):
     """One mount: where it is (`target`), what of its file system is shown there (`root`), the file system, its options.
 
     `root` is "" where the source (/proc/mounts) does not tell it. `options` are the file system's, an overlay's

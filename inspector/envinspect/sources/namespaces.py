@@ -1,5 +1,7 @@
 """Reads the links of /proc/PID/ns (man 7 namespaces)."""
 
+from __future__ import annotations
+
 INITIAL: dict[str, frozenset[int]] = {
     "ipc": frozenset({0xEFFFFFFF}),
     "uts": frozenset({0xEFFFFFFE}),

@@ -1,5 +1,7 @@
 """Matches SMBIOS strings against rows; reads the one bit of the raw tables that speaks of virtual machines."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from envinspect.signatures.dmi import ENDS, HAS, HAS_NOT, IS, IS_NOT, STARTS, DmiRow

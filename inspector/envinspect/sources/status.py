@@ -1,5 +1,7 @@
 """Reads `Key: value` files: /proc/PID/status, /proc/cpuinfo's first processor (man 5 proc)."""
 
+from __future__ import annotations
+
 
 def parse_status(text: str) -> dict[str, str]:
     """Return the values by key, both trimmed; the first of a repeated key counts."""

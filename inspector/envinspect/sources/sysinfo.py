@@ -3,7 +3,9 @@
 Arch/s390/kernel/sysinfo.c).
 """
 
-from envinspect.light_typing import NamedTuple
+from __future__ import annotations
+
+from envinspect.model import Record
 
 LINES_LIMIT = 2000
 EMULATED_MAKER = "QEMU"
@@ -11,7 +13,7 @@ EMULATED_GUEST = "TCGguest"
 """What QEMU writes where it emulates the machine (target/s390x/tcg/misc_helper.c): KVM shows the real maker."""
 
 
-class Level(NamedTuple):
+class Level(Record):
     """One level of virtualisation: which hypervisor ("lpar", "zvm", "kvm", "qemu", "vm"), the words it was read from.
 
     `emulated` is QEMU without KVM.

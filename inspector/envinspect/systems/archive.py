@@ -4,12 +4,15 @@ A capture is untrusted input. Nothing is unpacked to disk; only plain files, fol
 inside are taken.
 """
 
+from __future__ import annotations
+
 import os
 import stat as stat_bits
 from errno import ELOOP
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envinspect.errors import CaptureError, UsageError
+from envinspect.model import Record
 from envinspect.systems.files import LINKS_LIMIT, READ_LIMIT_BYTES
 from envinspect.terminal import printable as shown
 
@@ -31,14 +34,14 @@ ROOT = "root"
 """The folder of a capture that stands for the inspected system's `/` (contract 1)."""
 
 
-class Entry(NamedTuple):
+class Entry(Record):
     """One file (`data`), link (`target`) or folder (neither) of a capture."""
 
     data: bytes | None = None
     target: str | None = None
 
 
-class Tree(NamedTuple):
+class Tree(Record):
     """Everything in a capture by its path relative to it, "" being the capture itself; folders list their names."""
 
     entries: dict[str, Entry]
@@ -168,7 +171,7 @@ def _walk(tree: Tree, where: str) -> None:
             raise CaptureError(f"{shown(where)}/{shown(folder)}: {error.strerror}") from error
 
 
-def _from_disk(item: "os.DirEntry[str]", where: str, name: str) -> Entry:
+def _from_disk(item: os.DirEntry[str], where: str, name: str) -> Entry:
     if item.is_symlink():
         return Entry(target=os.readlink(item.path))  # noqa: PTH115 - no pathlib in the inspector
     if item.is_dir(follow_symlinks=False):
@@ -186,7 +189,7 @@ def _from_disk(item: "os.DirEntry[str]", where: str, name: str) -> Entry:
 class _Metered:
     """A decompressed stream that ends in an error after `allowance` more bytes: bombs go off here, in a small box."""
 
-    def __init__(self, source: "GzipFile", where: str) -> None:
+    def __init__(self, source: GzipFile, where: str) -> None:
         self._source = source
         self._where = where
         self._total = 0
@@ -224,7 +227,7 @@ def _unpack(tree: Tree, where: str) -> None:
         raise CaptureError(f"{shown(where)}: not a whole .tar.gz ({shown(str(error), 80)}); capture again") from error
 
 
-def _from_member(archive: "TarFile", member: "TarInfo", stream: _Metered, where: str) -> Entry:
+def _from_member(archive: TarFile, member: TarInfo, stream: _Metered, where: str) -> Entry:
     if member.isdir():
         return Entry()
     if member.issym():

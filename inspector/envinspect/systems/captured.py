@@ -3,6 +3,8 @@
 What the capture's writer never asked is "not-recorded"; what it asked and did not find is absent.
 """
 
+from __future__ import annotations
+
 import json
 from typing import TypeVar
 

@@ -1,5 +1,7 @@
 """Which system is asked about: the running machine, a capture (--from) or a mounted root filesystem (--root)."""
 
+from __future__ import annotations
+
 from envinspect.errors import UsageError
 from envinspect.facts import Facts
 

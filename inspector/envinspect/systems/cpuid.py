@@ -5,13 +5,15 @@ executable anonymous pages (SELinux execmem, PaX), the kernel's cpuid device is 
 Calling convention and register order: Intel SDM vol. 2A, CPUID; System V AMD64 ABI.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
 from envinspect.facts import Cpuid, Registers
-from envinspect.light_typing import TYPE_CHECKING
 from envinspect.model import ABSENT, Denied, Found, Reading
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

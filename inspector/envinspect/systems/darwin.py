@@ -4,6 +4,8 @@ Not looked at, and said so in the answer: IOKit's device tree, which names the d
 VirtualBox. Tested with recorded sysctls only.
 """
 
+from __future__ import annotations
+
 import ctypes
 import ctypes.util
 

@@ -3,12 +3,14 @@
 Everything comes back as one of the three answers (`envinspect.model.Reading`); nothing raises for what a path holds.
 """
 
+from __future__ import annotations
+
 import os
 import stat as stat_bits
 from errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, ESRCH, errorcode
 
 from envinspect.facts import Stat
-from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model import ABSENT, Denied, Found, Reading, Refusal
 
 READ_LIMIT_BYTES = 4 << 20
 """More than any file that is asked for holds; a longer one is read up to here."""
@@ -19,7 +21,7 @@ LINKS_LIMIT = 40
 _ABSENT_ERRORS = frozenset({ENOENT, ENOTDIR, ESRCH, ENAMETOOLONG})
 
 
-def refused(error: OSError) -> Reading[bytes]:
+def refused(error: OSError) -> Refusal:
     """Return the answer that an error stands for: absent where nothing is there, else denied with the errno's name."""
     if error.errno in _ABSENT_ERRORS:
         return ABSENT
@@ -78,14 +80,12 @@ class LiveRoot:
                         break
             return Found(tuple(sorted(names)))
         except OSError as error:
-            refusal = refused(error)
-            return refusal if not isinstance(refusal, Found) else ABSENT
+            return refused(error)
 
     def stat(self, path: str) -> Reading[Stat]:
         """Return dev, inode, mode and size."""
         try:
             found = os.stat(path)  # noqa: PTH116 - pathlib costs more to import than the whole inspection
         except OSError as error:
-            refusal = refused(error)
-            return refusal if not isinstance(refusal, Found) else ABSENT
+            return refused(error)
         return Found(Stat(found.st_dev, found.st_ino, found.st_mode, found.st_size))

@@ -1,5 +1,7 @@
 """The questions to ask of the machine this process runs on: its files, its CPU, its environment."""
 
+from __future__ import annotations
+
 import os
 import sys
 

@@ -4,13 +4,15 @@ Every step of a path is opened relative to the last one and never through a link
 The machine itself is not asked: CPUID, environment and uname of such a root are not recorded.
 """
 
+from __future__ import annotations
+
 import os
 import stat as stat_bits
 from errno import EACCES, ELOOP, EPERM, errorcode
 
 from envinspect.errors import UsageError
 from envinspect.facts import Facts, Stat, Uname
-from envinspect.model import ABSENT, NOT_RECORDED, Absent, Denied, Found, Reading
+from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
 from envinspect.systems.cpuid import RecordedCpuid
 from envinspect.systems.files import LINKS_LIMIT, LISTING_LIMIT, read_descriptor, refused
 from envinspect.terminal import printable as shown
@@ -71,7 +73,7 @@ class MountedRoot:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            return _other(error)
+            return refused(error)
 
     def stat(self, path: str) -> Reading[Stat]:
         """Return the identity of what is at a path."""
@@ -82,7 +84,7 @@ class MountedRoot:
             finally:
                 os.close(parent)
         except OSError as error:
-            return _other(error)
+            return refused(error)
         return Found(Stat(found.st_dev, found.st_ino, found.st_mode, found.st_size))
 
     def _walk(self, path: str, *, follow_last: bool) -> tuple[int, str]:
@@ -124,11 +126,6 @@ def _rise(held: list[int], depth: int) -> None:
     """Close folders until `depth` are open; the root, which is the first, only for depth 0."""
     while len(held) > depth and (len(held) > 1 or depth == 0):
         os.close(held.pop())
-
-
-def _other(error: OSError) -> Absent | Denied:
-    refusal = refused(error)
-    return ABSENT if isinstance(refusal, Found) else refusal
 
 
 def _nothing(_name: str) -> Reading[str]:

@@ -5,11 +5,16 @@ so they are found under Linux's names as well, and one table of signatures serve
 the answer: CPUID, WMI, the device tree. Tested with recorded values only.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 
-from envinspect.light_typing import Any
-from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model import Found, Reading
 from envinspect.systems.files import LiveRoot, refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FOLDER = "/registry/"
 _BIOS = "HKLM/HARDWARE/DESCRIPTION/System/BIOS/"
@@ -56,8 +61,7 @@ class WindowsRoot(LiveRoot):
                 count = self._winreg.QueryInfoKey(opened)[0]
                 return Found(tuple(sorted(self._winreg.EnumKey(opened, place) for place in range(count))))
         except OSError as error:
-            refusal = refused(error)
-            return refusal if isinstance(refusal, Denied) else ABSENT
+            return refused(error)
 
     def _open(self, path: str) -> Any:
         hive, _, key = path.partition("/")

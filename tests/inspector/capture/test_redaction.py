@@ -1,5 +1,7 @@
 """Redaction takes out what names a machine or a person, and keeps what signatures rest on."""
 
+from __future__ import annotations
+
 import re
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A capture answers as the system did; what is captured is what was asked; nothing half-written is left."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os

@@ -1,5 +1,7 @@
 """What a place can do: sockets are asked for real, and what only a trial proves is called unknown."""
 
+from __future__ import annotations
+
 import json
 import socket
 import threading

@@ -1,5 +1,7 @@
 """Any bytes in any file, any words in any register: every report and form of the answer comes out, printable."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

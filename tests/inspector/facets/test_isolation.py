@@ -1,5 +1,7 @@
 """What separates a process from its host: names, numbers, and what cannot be told."""
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What a process may use: every source, both versions of control groups, limits of ancestors, and this machine."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 from pathlib import Path

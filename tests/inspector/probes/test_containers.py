@@ -1,5 +1,7 @@
 """The inner probes over made-up machines: any bytes anywhere, files that are denied, markers that anybody can drop."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

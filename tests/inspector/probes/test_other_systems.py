@@ -1,5 +1,7 @@
 """macOS and Windows, by recorded sysctls and registry values: constructed from documentation, run on neither."""
 
+from __future__ import annotations
+
 import json
 from contextlib import nullcontext
 from pathlib import Path

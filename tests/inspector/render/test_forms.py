@@ -1,5 +1,7 @@
 """Every form of the answer, from stacks put together by hand: wording, trees, and what the peers would print."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -8,7 +10,7 @@ from tests.inspector.captured_systems import answer_for
 from envinspect.facts import Facts, Uname, no_environ
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
-from envinspect.render import FORMATS, render
+from envinspect.render import FORMATS, Rendered, render
 from envinspect.signatures.catalogue import ENTRIES, entry_of, name_of
 from envinspect.systems.archive import Tree
 from envinspect.systems.captured import CapturedRoot
@@ -25,7 +27,9 @@ def piece(kind: Kind, name: str, strength: Strength = Strength.STRONG, source: s
 def layer(kind: Kind, name: str, **details: str) -> Layer:
     entry = entry_of(kind, name)
     level = entry.hypervisor_type if entry else None
-    return Layer(kind, name, name_of(kind, name), level, Strength.STRONG, details, (piece(kind, name),))
+    return Layer(
+        kind, name, name_of(kind, name), level, Strength.STRONG, tuple(sorted(details.items())), (piece(kind, name),)
+    )
 
 
 def mark(kind: Kind, name: str) -> Mark:
@@ -39,7 +43,7 @@ def answer(
     found = [mark(Kind.ROLE, role) for role in roles]
     evidence = tuple(item for holder in (*layers, *marks, *found) for item in holder.evidence)
     root = CapturedRoot(Tree({}, {}), links={}, listings={}, stats={}, denied={})
-    stack = Stack(layers, tuple(found), marks[0] if marks else None, (), None, evidence, (), (), determined)._replace(
+    stack = Stack(layers, tuple(found), marks[0] if marks else None, (), None, evidence, (), (), determined).replace(
         **more
     )
     return Answer(stack, Facts(root, RecordedCpuid({}), uname=Uname(), euid=0, environ=no_environ))
@@ -72,7 +76,7 @@ NESTED = answer(layer(VM, "firecracker", accelerator="kvm"), layer(BOX, "docker"
     ],
 )
 def test_systemd_detect_virt(found: Answer, word: str, code: int) -> None:
-    assert render("systemd-detect-virt", found) == (f"{word}\n", code)
+    assert render("systemd-detect-virt", found) == Rendered(f"{word}\n", code)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,8 @@ def test_systemd_detect_virt(found: Answer, word: str, code: int) -> None:
     ],
 )
 def test_virt_what(found: Answer, facts: list[str]) -> None:
-    text, code = render("virt-what", found)
+    rendered = render("virt-what", found)
+    text, code = rendered.text, rendered.exit_code
     assert (text.splitlines(), code) == (facts, 0)
 
 
@@ -143,12 +148,13 @@ def test_the_text_of_a_nested_stack() -> None:
     docker, vmm = piece(BOX, "docker"), piece(VM, "firecracker", Strength.PROOF, "/acpi")
     stale = Overruled(piece(BOX, "podman", Strength.HINT, "/run/.containerenv"), "stale", "It is a leftover.")
     found = answer(
-        layer(VM, "firecracker", accelerator="kvm")._replace(evidence=(vmm, vmm, vmm, vmm)),
+        layer(VM, "firecracker", accelerator="kvm").replace(evidence=(vmm, vmm, vmm, vmm)),
         layer(BOX, "docker"),
         overruled=(stale,),
         unknown=tuple(Unknown(f"/u{number}", "EACCES", "much") for number in range(6)),
     )
-    text, code = render("text", found)
+    rendered = render("text", found)
+    text, code = rendered.text, rendered.exit_code
     assert code == 0
     assert text == (
         "Docker container in a Firecracker virtual machine (KVM).\n"
@@ -187,7 +193,7 @@ def test_bare_metal_and_not_determined() -> None:
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_colour_changes_nothing_but_colour(name: str) -> None:
     coloured = render(name, NESTED, COLOURED).text
-    for sequence in COLOURED:
+    for sequence in COLOURED.to_dict().values():
         coloured = coloured.replace(sequence, "")
     assert coloured == render(name, NESTED).text
 
@@ -211,7 +217,8 @@ def test_explain_shows_every_piece_with_its_reference() -> None:
 def test_an_open_machine_below_known_layers_is_said_plainly_and_exits_with_3() -> None:
     answer = answer_for("docker-cgroup-v2")
     for form in ("text", "explain"):
-        text, code = render(form, answer)
+        rendered = render(form, answer)
+        text, code = rendered.text, rendered.exit_code
         assert "Not determined: whether the machine below is virtual or bare metal." in text
         assert "Docker container" in text
         assert code == 3

@@ -1,5 +1,7 @@
 """The JSON Schema in the package holds for every answer that there is a system for, and refuses what is none."""
 
+from __future__ import annotations
+
 import json
 from importlib import resources
 

@@ -1,5 +1,7 @@
 """The resolver's laws, for any evidence; and that no bytes whatever make a probe fail."""
 
+from __future__ import annotations
+
 import random
 
 import pytest
@@ -44,7 +46,7 @@ def test_nothing_disappears(pieces: list[Evidence]) -> None:
     assert not supporting & overruled
 
 
-@given(st.lists(evidence().map(lambda piece: piece._replace(strength=Strength.HINT)), max_size=12))
+@given(st.lists(evidence().map(lambda piece: piece.replace(strength=Strength.HINT)), max_size=12))
 def test_hints_alone_decide_nothing(pieces: list[Evidence]) -> None:
     stack = resolve(pieces, [], machine_looked_at=True)
     assert not stack.layers

@@ -1,5 +1,7 @@
 """What holds for all systems' inner layers: each id is reached, each rule has a case, markers alone decide nothing."""
 
+from __future__ import annotations
+
 import functools
 
 import pytest

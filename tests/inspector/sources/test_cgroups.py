@@ -1,5 +1,7 @@
 """cgroup files: every form that kernels and runtimes write, and anything else without a crash."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

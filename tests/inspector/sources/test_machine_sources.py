@@ -1,5 +1,7 @@
 """The machines' parsers: what they read, and that no input whatever makes them fail."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st

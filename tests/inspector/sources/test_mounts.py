@@ -1,5 +1,7 @@
 """Mount tables: the kernel's, the older one, WSL's unescaped one; and whose storage a path leads through."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

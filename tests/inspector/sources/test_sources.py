@@ -1,5 +1,7 @@
 """status, environ, containerenv and namespace links."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

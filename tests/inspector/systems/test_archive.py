@@ -1,5 +1,7 @@
 """Hostile captures are refused with one line and exit code 2, in bounded time and memory, and touch nothing outside."""
 
+from __future__ import annotations
+
 import gzip
 import io
 import json

@@ -1,5 +1,7 @@
 """The door to the CPU: the instruction, the kernel's device where pages may not be executed, and recorded leaves."""
 
+from __future__ import annotations
+
 import mmap
 import os
 import platform

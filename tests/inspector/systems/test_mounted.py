@@ -1,5 +1,7 @@
 """--root DIR: everything is resolved below DIR, and nothing of the running machine is told."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

@@ -4,6 +4,8 @@ Add one where two known things clash and one of them is known to be wrong: winne
 it.
 """
 
+from __future__ import annotations
+
 from envinspect.resolver.overrules.inner import INNER_RULES
 from envinspect.resolver.overrules.machines import MACHINE_RULES
 from envinspect.resolver.overrules.rule import Rule

@@ -1,5 +1,7 @@
 """The rules for what sits inside a machine: stale and faked markers, sandboxes like containers, translated CPUs."""
 
+from __future__ import annotations
+
 from envinspect.model import Evidence, Kind, Strength
 from envinspect.resolver.overrules.rule import Losers, Rule, View, from_cpuid
 

@@ -1,5 +1,7 @@
 """The rules for machines: control domains and root partitions, borrowed names and signatures, shared devices."""
 
+from __future__ import annotations
+
 from envinspect.model import Kind, Strength
 from envinspect.probes.cpuid import HYPER_V_INTERFACE_NOTE
 from envinspect.probes.devices import PCI

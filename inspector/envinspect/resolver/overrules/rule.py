@@ -4,19 +4,20 @@ A rule sees all evidence that no earlier rule has overruled and names the losers
 the table matters, the order of the evidence does not.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 
-from envinspect.light_typing import NamedTuple
-from envinspect.model import Evidence, Kind, Strength
+from envinspect.model import Evidence, Kind, Record, Strength
 
 Losers = Iterable[Evidence]
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """One reason not to believe evidence."""
 
     name: str
-    losers: Callable[["View"], Losers]
+    losers: Callable[[View], Losers]
     because: str
     reference: str
 
