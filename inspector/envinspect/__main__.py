@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -37,6 +38,7 @@ _REPORTS = frozenset({"resources", "isolation", "capabilities"})
 
 def main() -> int:
     """Run the command line and return the exit code (contract 2)."""
+    gc.disable()  # a call is over before there is garbage worth collecting
     try:
         code = _run(tuple(sys.argv[1:]))
         if sys.stdout is not None:
