@@ -10,7 +10,6 @@ from envbench.backend import MarkCallback, Workload
 from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
-from envbench.samples import variant_text
 from envbench.traces.journal import Journal
 from envbench.vm.direct import DirectMachine, start_direct
 from envbench.vm.emulator import find_emulator
@@ -74,7 +73,7 @@ class QemuBackend(VmBackend):
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> QemuInstance:
         """Start one QEMU and return once its serial line is open."""
-        recipe, name = self._recipes[variant_text(variant)], self._next_name()
+        recipe, name = self._recipes[frozenset(variant.items())], self._next_name()
         folder = self._settings.work_dir / name
         with machine_folder(self._journal, folder) as number:
             guest = recipe.guest(folder, name, workload)

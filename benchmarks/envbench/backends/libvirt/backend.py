@@ -29,7 +29,6 @@ from envbench.backends.libvirt.removal import domain_log, end_domain, remove_dom
 from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
-from envbench.samples import variant_text
 from envbench.settings import Settings, new_nonce
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, pids_named, processes_of
@@ -154,12 +153,12 @@ class LibvirtBackend(VmBackend):
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build what all starts of this variant share, and copy it to where libvirt's QEMU can read it."""
         super().prepare(variant)
-        key = variant_text(variant)
+        key = frozenset(variant.items())
         self._recipes[key] = self._readable_recipe(self._place(variant), self._recipes[key])
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> LibvirtInstance:
         """Create one transient domain, which starts it, and return once its serial line is open."""
-        place, recipe, name = self._place(variant), self._recipes[variant_text(variant)], self._next_name()
+        place, recipe, name = self._place(variant), self._recipes[frozenset(variant.items())], self._next_name()
         place.reconnect()
         folder = place.folder / name
         with machine_folder(self._journal, folder) as number, self._journalled(name, place.uri) as domain_number:

@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from envbench.backend import Unusable, Usable, unusable
 from envbench.errors import BackendError
-from envbench.samples import variant_text
 from envbench.settings import Settings
 from envbench.traces.journal import Journal, Kind
 from envbench.vm.emulator import Emulator, find_emulator
@@ -31,7 +30,7 @@ class VmBackend:
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings = settings
         self._journal = journal
-        self._recipes: dict[str, Recipe] = {}
+        self._recipes: dict[frozenset[tuple[str, str]], Recipe] = {}
         self._emulator: Emulator
         self._counter = itertools.count(1)
 
@@ -60,7 +59,7 @@ class VmBackend:
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build what all starts of this variant share: the initramfs's tree, the kernel's place, the disk."""
         self._emulator = find_emulator()
-        self._recipes[variant_text(variant)] = make_recipe(self._settings, variant, self._emulator.architecture)
+        self._recipes[frozenset(variant.items())] = make_recipe(self._settings, variant, self._emulator.architecture)
 
     def close(self) -> None:
         """Forget the artefacts; they lie in the run's own folder."""
