@@ -236,7 +236,7 @@ def capture_command(
 
     OUT is a new folder or .tar.gz, which --from reads. What names the machine or a person is taken out.
     """
-    from datetime import UTC, datetime
+    from datetime import datetime, timezone
 
     from envinspect.capture.every_question import ask_everything, names_of_this_host
     from envinspect.capture.redaction import Redaction
@@ -248,7 +248,7 @@ def capture_command(
         facts,
         out,
         tool=f"envinspect {__version__}",
-        captured_at=datetime.now(UTC),
+        captured_at=datetime.now(timezone.utc),
         redaction=None if no_redact else Redaction(names_of_this_host(facts)),
     )
     kept = "nothing was redacted" if no_redact else "serial numbers, UUIDs, MAC addresses and names are redacted"

@@ -11,9 +11,9 @@ from enum import IntEnum
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, which type checkers take for true
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, Generic, Self, TypeVar, Union
+    from typing import Any, ClassVar, Generic, TypeVar, Union
 
-    from typing_extensions import dataclass_transform
+    from typing_extensions import Self, dataclass_transform
 
     T = TypeVar("T")
 else:
@@ -38,7 +38,7 @@ class Record:
 
     def __init__(self, *values: Any, **named: Any) -> None:
         fields, state = self._fields, self.__dict__
-        state.update(zip(fields, values))  # noqa: B905 - the lengths are compared below
+        state.update(zip(fields, values))
         if named or len(values) != len(fields):
             for field in fields[len(values) :]:
                 if field in named:
@@ -110,8 +110,8 @@ class Denied(Record):
 
 
 if TYPE_CHECKING:
-    Refusal = Union[Absent, Denied]  # noqa: UP007 - Python 3.9
-    Reading = Union[Found[T], Absent, Denied]  # noqa: UP007
+    Refusal = Union[Absent, Denied]
+    Reading = Union[Found[T], Absent, Denied]
 else:
     Refusal = (Absent, Denied)
     Reading = (Found, Absent, Denied)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import sys
-import tomllib
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -28,6 +27,11 @@ from envinspect.signatures.catalogue import ENTRIES, entry_of
 from envinspect.sources.acpi import oem_ids
 from envinspect.sources.cpuinfo import fields
 from envinspect.sources.smbios import matches
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 T = TypeVar("T")
 

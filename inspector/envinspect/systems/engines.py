@@ -24,7 +24,7 @@ def connects(path: str, *, http: bool) -> Reading[str]:
                 return Found("takes connections")
             connection.sendall(_PING)
             answer = connection.recv(4096)
-    except TimeoutError:
+    except (TimeoutError, socket.timeout):  # one and the same from Python 3.10 on
         return Denied("ETIMEDOUT")
     except AttributeError:
         return ABSENT  # a system without unix sockets

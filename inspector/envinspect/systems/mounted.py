@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat as stat_bits
 from errno import EACCES, ELOOP, EPERM, errorcode
+from itertools import islice
 
 from envinspect.errors import UsageError
 from envinspect.facts import Facts, Stat, Uname
@@ -67,9 +68,7 @@ class MountedRoot:
                 os.close(parent)
             try:
                 with os.scandir(descriptor) as entries:
-                    return Found(
-                        tuple(sorted(entry.name for entry, _ in zip(entries, range(LISTING_LIMIT), strict=False)))
-                    )
+                    return Found(tuple(sorted(entry.name for entry in islice(entries, LISTING_LIMIT))))
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -130,7 +130,9 @@ def test_redaction_changes_no_answer(tmp_path: Path) -> None:
         ask_everything(facts)
         out = str(tmp_path / name)
         redaction = Redaction(("some",))
-        write_capture(facts, out, tool="test", captured_at=datetime(2026, 1, 1, tzinfo=UTC), redaction=redaction)
+        write_capture(
+            facts, out, tool="test", captured_at=datetime(2026, 1, 1, tzinfo=timezone.utc), redaction=redaction
+        )
         assert signs(inspect(read_capture(out)).stack) == signs(answer_for(name).stack)
 
     holds_for_all(law)

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import tarfile
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from envinspect.model import ABSENT, Denied, Found, Reading
 from envinspect.systems.captured import read_capture
 from envinspect.systems.live import live_facts
 
-WHEN = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+WHEN = datetime(2026, 11, 20, 12, 0, 0, tzinfo=timezone.utc)
 
 
 class Machine:
