@@ -7,8 +7,6 @@
 The names below are imported when first used, so that `import envinspect` costs nothing.
 """
 
-from __future__ import annotations
-
 from envinspect.version import __version__
 
 TYPE_CHECKING = False
@@ -19,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Evidence", "Kind", "Layer", "Mark", "Stack", "Strength", "__version__", "inspect"]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name):  # type: (str) -> object  # noqa: ANN001, ANN202 - as in __main__
     if name not in __all__:
-        raise AttributeError(f"module 'envinspect' has no attribute {name!r}")
+        raise AttributeError("module 'envinspect' has no attribute " + repr(name))
     if name in {"Answer", "inspect"}:
         from envinspect import inspection  # noqa: PLC0415 - paid for by whoever uses it
 

@@ -1,12 +1,19 @@
-"""Every way envinspect ends badly, each with its exit code (contract 2). Only `cli.main` turns an error into a code."""
+"""Every way envinspect ends badly, each with its exit code (contract 2), and how an error becomes one line."""
 
 from __future__ import annotations
 
 
 class EnvinspectError(Exception):
-    """Base: one line that says what happened, where, and what to try."""
+    """Base: what happened and where, in one line; `remedy` is what to try, "" where nothing is known to help.
+
+    `str` is the line without the remedy; `one_line` puts the two together where they are shown to a person.
+    """
 
     exit_code = 1
+
+    def __init__(self, what: str = "", *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.remedy = remedy
 
 
 class UsageError(EnvinspectError):
@@ -31,3 +38,21 @@ class NotMetError(EnvinspectError):
     """--is NAME: answered, and the answer is no."""
 
     exit_code = 4
+
+
+def one_line(error: EnvinspectError) -> str:
+    """Return what happened and what to try, as it is printed; "" for an error that is for scripts (`--is` not met)."""
+    what = printable(str(error), 500)
+    return f"{what}; try: {printable(error.remedy)}" if error.remedy else what
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Return text from outside so that it can be printed: escaped where it is no printable character, and shortened."""
+    if not text.isprintable():
+        text = "".join(
+            character
+            if character.isprintable()
+            else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+            for character in text
+        )
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from envinspect.errors import NotDeterminedError, NotMetError, UsageError
-from envinspect.facts import Facts
+from envinspect.errors import UsageError
 from envinspect.model import Kind, Mark, Stack
 from envinspect.signatures.catalogue import ENTRIES, lineage
 
@@ -27,29 +24,14 @@ def known(name: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a typing mistake pays for it
 
     near = get_close_matches(name.lower(), sorted(names), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "see `envinspect list`"
-    raise UsageError(f"{name!r} is no name of an environment; {hint}")
+    remedy = " or ".join(near) if near else "`envinspect list`, which prints all names"
+    raise UsageError(f"{name!r} is no name of an environment", remedy=remedy)
 
 
-def met(groups: tuple[str, ...], facts: Callable[[], Facts]) -> None:
-    """Return if of each group, names with commas between them, at least one holds.
-
-    Raises UsageError for an unknown name before anything is read, NotMetError (without a word, for scripts) where the
-    answer is no, NotDeterminedError where too little could be read to say no.
-    """
-    from envinspect.inspection import inspect  # noqa: PLC0415 - after the names
-
-    wanted = [[known(name.strip()) for name in group.split(",")] for group in groups]
-    stack = inspect(facts()).stack
-    if all(any(holds(stack, name) for name in group) for group in wanted):
-        return
-    if not stack.determined or any(_undecided(stack, name) for group in wanted for name in group):
-        raise NotDeterminedError("too little could be read to say; see `envinspect --explain`")
-    raise NotMetError
-
-
-def _undecided(stack: Stack, name: str) -> bool:
-    """Say whether a name that does not hold is of a kind of which "no" cannot be said."""
+def open_question(stack: Stack, name: str) -> bool:
+    """Say whether a name does not hold, but too little could be read to say no."""
+    if not stack.determined:
+        return True
     kinds = {entry.kind for entry in ENTRIES if entry.id == name} | {_LAYERS[name] for _ in (name,) if name in _LAYERS}
     return bool(kinds & set(stack.undecided)) and not holds(stack, name)
 

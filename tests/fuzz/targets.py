@@ -19,10 +19,10 @@ from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Found, Reading
 from envinspect.render import FORMATS, render
 from envinspect.render.blocks import capabilities_text, isolation_text, resources_text
+from envinspect.render.terminal import PLAIN
 from envinspect.systems.archive import Entry, Tree
 from envinspect.systems.captured import CapturedRoot, read_capture
 from envinspect.systems.cpuid import RecordedCpuid
-from envinspect.terminal import PLAIN
 
 UNAMES = (
     ("Linux", "x86_64"),

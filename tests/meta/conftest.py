@@ -16,6 +16,8 @@ def tools_of_the_dev_group():
     missing = []
     for line in [*groups["test"], *(entry for entry in groups["dev"] if isinstance(entry, str))]:
         wanted = Requirement(line)
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            continue
         try:
             got = importlib.metadata.version(wanted.name)
         except importlib.metadata.PackageNotFoundError:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
+from envinspect.capture.redaction import Redaction
+from envinspect.capture.write import write_capture
 from envinspect.facets.abilities import capabilities_block
 from envinspect.facets.host import host_block
 from envinspect.facets.isolation import isolation_block
@@ -10,8 +14,24 @@ from envinspect.facts import Facts
 from envinspect.inspection import inspect
 from envinspect.model import Found
 from envinspect.signatures.catalogue import ENTRIES
+from envinspect.version import __version__
 
 _NAMES = ("/proc/sys/kernel/hostname", "/etc/hostname")
+
+
+def capture(facts: Facts, out: str, *, redact: bool) -> None:
+    """Ask a system everything and write it to `out`, a new folder or .tar.gz, with or without what names it.
+
+    Raises CaptureError where `out` is there already or cannot be written.
+    """
+    ask_everything(facts)
+    write_capture(
+        facts,
+        out,
+        tool=f"envinspect {__version__}",
+        captured_at=datetime.now(timezone.utc),
+        redaction=Redaction(names_of_this_host(facts)) if redact else None,
+    )
 
 
 def ask_everything(facts: Facts) -> None:

@@ -17,11 +17,11 @@ from typing import TypeVar
 
 from envinspect.capture.redaction import Redaction
 from envinspect.errors import CaptureError
+from envinspect.errors import printable as shown
 from envinspect.facts import Facts
 from envinspect.model import Denied, Found, Reading
 from envinspect.systems.archive import ROOT
 from envinspect.systems.captured import SCHEMA
-from envinspect.terminal import printable as shown
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 K = TypeVar("K")
@@ -34,7 +34,7 @@ def write_capture(facts: Facts, out: str, *, tool: str, captured_at: datetime, r
     Raises CaptureError where `out` is there already or cannot be written; then nothing of it is left.
     """
     if os.path.lexists(out):
-        raise CaptureError(f"{shown(out)} is there already; give a new name")
+        raise CaptureError(f"{shown(out)} is there already", remedy="a new name")
     files = _files(facts, tool, captured_at, redaction)
     folder, name = os.path.split(os.path.abspath(out))  # noqa: PTH100 - paths are strings throughout
     try:

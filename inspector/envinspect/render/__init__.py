@@ -6,7 +6,7 @@ To add one: write a module here with `render(answer, palette) -> Rendered` and n
 from __future__ import annotations
 
 from envinspect.model import Record
-from envinspect.terminal import PLAIN, Palette
+from envinspect.render.terminal import PLAIN, Palette
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,23 +38,23 @@ NOT_DETERMINED = (
 
 
 class Rendered(Record):
-    """What goes to standard output (ends in a line break, or is empty), and the exit code of contract 2."""
+    """What goes to standard output (ends in a line break, or is empty), and the exit code of contract 2.
+
+    `warning` is a line for standard error: what the form cannot say in its own words.
+    """
 
     text: str
     exit_code: int
+    warning: str = ""
 
 
 def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
     """Return the answer in the form `name`, a key of FORMATS."""
-    from importlib import import_module  # noqa: PLC0415 - a bare call names its form itself
-
-    form: _Form = import_module(f"envinspect.render.{FORMATS[name]}")
-    return form.render(answer, palette)
-
-
-def warning(name: str, answer: Answer) -> str:
-    """Return what the form `name` cannot say in its own words and standard error has to, "" for nothing."""
-    return NOT_DETERMINED if name in DROP_IN and not answer.stack.determined else ""
+    module = f"envinspect.render.{FORMATS[name]}"
+    form: _Form = __import__(module, fromlist=["render"])  # importlib would cost a plain call more than the form
+    rendered = form.render(answer, palette)
+    undetermined = name in DROP_IN and not answer.stack.determined
+    return rendered.replace(warning=NOT_DETERMINED) if undetermined else rendered
 
 
 def answered(answer: Answer) -> int:

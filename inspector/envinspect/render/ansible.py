@@ -7,8 +7,8 @@ import json
 from envinspect.inspection import Answer
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered, answered
+from envinspect.render.terminal import Palette
 from envinspect.signatures.catalogue import lineage
-from envinspect.terminal import Palette
 
 # The words of lib/ansible/module_utils/facts/virtual/linux.py; "VirtualPC" is its word for Hyper-V too.
 _GUESTS = {

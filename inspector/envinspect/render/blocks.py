@@ -7,9 +7,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from envinspect.errors import printable
 from envinspect.facts import Facts
 from envinspect.render import Rendered
-from envinspect.terminal import Palette, printable
+from envinspect.render.terminal import Palette
 
 Block = dict[str, Any]
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))

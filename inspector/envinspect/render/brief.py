@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from envinspect.errors import printable
 from envinspect.inspection import Answer
 from envinspect.render import Rendered, answered
-from envinspect.terminal import Palette, printable
+from envinspect.render.terminal import Palette
 
 
 def render(answer: Answer, palette: Palette) -> Rendered:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from envinspect.errors import printable
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Kind, Layer, Mark
 from envinspect.render import Rendered, answered
+from envinspect.render.terminal import Palette
 from envinspect.render.text import overruled_line, tree, undetermined, unknown_line
 from envinspect.signatures.catalogue import entry_of
-from envinspect.terminal import Palette, printable
 
 
 def render(answer: Answer, palette: Palette) -> Rendered:

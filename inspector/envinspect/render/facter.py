@@ -8,8 +8,8 @@ from typing import Any
 from envinspect.inspection import Answer
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered, answered
+from envinspect.render.terminal import Palette
 from envinspect.signatures.catalogue import lineage
-from envinspect.terminal import Palette
 
 # The words of lib/facter/facts/linux/virtual.rb and its resolvers.
 _WORDS = {

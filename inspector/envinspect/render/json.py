@@ -8,7 +8,7 @@ from envinspect.facets.host import host_block
 from envinspect.facets.resources import resources_block
 from envinspect.inspection import Answer
 from envinspect.render import Rendered, answered
-from envinspect.terminal import Palette
+from envinspect.render.terminal import Palette
 
 
 def render(answer: Answer, palette: Palette) -> Rendered:  # noqa: ARG001 - JSON has no colours

@@ -5,8 +5,8 @@ from __future__ import annotations
 from envinspect.inspection import Answer
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered
+from envinspect.render.terminal import Palette
 from envinspect.signatures.catalogue import entry_of, lineage
-from envinspect.terminal import Palette
 
 NONE = "none"
 NOTHING_FOUND = 1

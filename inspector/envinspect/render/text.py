@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from envinspect.errors import printable
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Unknown
 from envinspect.render import Rendered, answered
-from envinspect.terminal import Palette, printable
+from envinspect.render.terminal import Palette
 
 STRONGEST = 3
 WARNINGS = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from envinspect.inspection import Answer
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered
+from envinspect.render.terminal import Palette
 from envinspect.signatures.catalogue import entry_of
-from envinspect.terminal import Palette
 
 _CLOUDS = {"aws": "aws", "gcp": "google_cloud", "alibaba": "alibaba_cloud"}
 _PLATFORMS = {"nutanix-ahv": "nutanix_ahv", "ovirt": "ovirt", "rhv": "rhev"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from envinspect.errors import printable
 from envinspect.facts import Facts
 from envinspect.inspection import Answer
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Record
@@ -19,10 +20,10 @@ from envinspect.probes.firmware import TREE
 from envinspect.probes.isolation import isolation
 from envinspect.probes.mounts import mount_table
 from envinspect.render import Rendered, answered
+from envinspect.render.terminal import Palette
 from envinspect.render.text import overruled_line, unknown_line
 from envinspect.signatures.catalogue import ENTRIES, lineage
 from envinspect.signatures.rows import SignatureRow, signature_rows
-from envinspect.terminal import Palette, printable
 
 PATTERNS_SHOWN = 8
 _NOTHING = "nothing is there"

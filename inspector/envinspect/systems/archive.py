@@ -12,9 +12,9 @@ from errno import ELOOP
 from typing import TYPE_CHECKING
 
 from envinspect.errors import CaptureError, UsageError
+from envinspect.errors import printable as shown
 from envinspect.model import Record
 from envinspect.systems.files import LINKS_LIMIT, READ_LIMIT_BYTES
-from envinspect.terminal import printable as shown
 
 if TYPE_CHECKING:
     from gzip import GzipFile
@@ -85,7 +85,7 @@ def read_tree(path: str) -> Tree:
         mode = os.stat(path).st_mode  # noqa: PTH116 - no pathlib in the inspector
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or error
-        raise UsageError(f"{shown(path)}: {problem}; --from takes what `envinspect capture` wrote") from error
+        raise UsageError(f"{shown(path)}: {problem}", remedy="what `envinspect capture` wrote") from error
     if not stat_bits.S_ISDIR(mode) and not stat_bits.S_ISREG(mode):
         raise CaptureError(f"{shown(path)}: neither a folder nor an archive")
     tree = Tree({"": Entry()}, {"": []})
@@ -224,7 +224,9 @@ def _unpack(tree: Tree, where: str) -> None:
             while stream.read(65_536):
                 """Read to the end: only there does gzip's checksum tell whether the archive is whole."""
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError, OverflowError) as error:
-        raise CaptureError(f"{shown(where)}: not a whole .tar.gz ({shown(str(error), 80)}); capture again") from error
+        raise CaptureError(
+            f"{shown(where)}: not a whole .tar.gz ({shown(str(error), 80)})", remedy="capture it again"
+        ) from error
 
 
 def _from_member(archive: TarFile, member: TarInfo, stream: _Metered, where: str) -> Entry:

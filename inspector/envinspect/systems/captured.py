@@ -9,11 +9,11 @@ import json
 from typing import TypeVar
 
 from envinspect.errors import CaptureError
+from envinspect.errors import printable as shown
 from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
 from envinspect.systems.archive import ROOT, Entry, Tree, read_tree
 from envinspect.systems.cpuid import RecordedCpuid
-from envinspect.terminal import printable as shown
 
 SCHEMA = "envinspect-capture/1"
 _WORD = 1 << 32
@@ -120,7 +120,7 @@ def _parse(tree: Tree, path: str) -> object:
     entry = tree.entries.get("facts.json")
     if entry is None or entry.data is None:
         hint = f"; there is no {ROOT}/ either: not a capture" if ROOT not in tree.entries else ""
-        raise CaptureError(f"{shown(path)}: no facts.json in it{hint}; for a plain root filesystem use --root")
+        raise CaptureError(f"{shown(path)}: no facts.json in it{hint}", remedy="--root for a plain root filesystem")
     try:
         parsed: object = json.loads(entry.data.decode("utf-8"))
     except (ValueError, RecursionError) as error:

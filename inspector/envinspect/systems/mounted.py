@@ -12,11 +12,11 @@ from errno import EACCES, ELOOP, EPERM, errorcode
 from itertools import islice
 
 from envinspect.errors import UsageError
+from envinspect.errors import printable as shown
 from envinspect.facts import Facts, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
 from envinspect.systems.cpuid import RecordedCpuid
 from envinspect.systems.files import LINKS_LIMIT, LISTING_LIMIT, read_descriptor, refused
-from envinspect.terminal import printable as shown
 
 _SELF = ("/proc/self", "/proc/thread-self")
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else os.O_RDONLY
@@ -137,5 +137,5 @@ def mounted_facts(folder: str) -> Facts:
         os.close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{shown(folder)}: {problem}; --root takes a folder that holds a root filesystem") from error
+        raise UsageError(f"{shown(folder)}: {problem}", remedy="a folder that holds a root filesystem") from error
     return Facts(MountedRoot(folder), RecordedCpuid({}), uname=Uname(), euid=None, environ=_nothing)

@@ -15,7 +15,7 @@ from envinspect.capture import write as capture
 from envinspect.capture.every_question import ask_everything
 from envinspect.capture.redaction import Redaction
 from envinspect.capture.write import write_capture
-from envinspect.cli import run
+from envinspect.cli.commands import run
 from envinspect.errors import CaptureError
 from envinspect.facets.resources import resources_block
 from envinspect.facts import Facts, Registers, Stat, Uname

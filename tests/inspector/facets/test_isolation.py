@@ -11,9 +11,9 @@ import pytest
 from envinspect.facets.isolation import CAPABILITIES, capability_names, isolation_block
 from envinspect.facts import Facts
 from envinspect.render.blocks import isolation_text
+from envinspect.render.terminal import PLAIN
 from envinspect.systems.captured import read_capture
 from envinspect.systems.live import live_facts
-from envinspect.terminal import PLAIN
 
 DOCKER_MOUNTS = """\
 100 90 0:50 / / rw - overlay overlay rw

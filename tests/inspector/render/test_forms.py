@@ -11,11 +11,11 @@ from envinspect.facts import Facts, Uname, no_environ
 from envinspect.inspection import Answer
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
 from envinspect.render import FORMATS, Rendered, render
+from envinspect.render.terminal import COLOURED
 from envinspect.signatures.catalogue import ENTRIES, entry_of, name_of
 from envinspect.systems.archive import Tree
 from envinspect.systems.captured import CapturedRoot
 from envinspect.systems.cpuid import RecordedCpuid
-from envinspect.terminal import COLOURED
 
 URL = "https://example.org/"
 

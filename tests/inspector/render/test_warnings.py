@@ -3,7 +3,7 @@
 import pytest
 from tests.inspector.captured_systems import SYSTEMS
 
-from envinspect.cli import run
+from envinspect.cli.commands import run
 from envinspect.render import DROP_IN
 
 

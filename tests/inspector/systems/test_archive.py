@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from envinspect.cli import run
+from envinspect.cli.commands import run
 from envinspect.errors import CaptureError, EnvinspectError, UsageError
 from envinspect.model import ABSENT, Denied, Found
 from envinspect.systems import archive
@@ -164,7 +164,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     whole = Path(make_archive(tmp_path / "whole.tar.gz", member("root/a", os.urandom(2000)))).read_bytes()
     path = tmp_path / "cut.tar.gz"
     path.write_bytes(whole[:keep])
-    assert "capture again" in refusal(str(path), capsys)
+    assert "try: capture it again" in refusal(str(path), capsys)
 
 
 def test_a_flipped_bit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from envinspect.cli import run
+from envinspect.cli.commands import run
 from envinspect.model import ABSENT, Denied, Found
 from envinspect.systems.mounted import mounted_facts
 

@@ -14,10 +14,10 @@ import pytest
 from tests.inspector.captured_systems import NAMES, answer_for
 
 from envinspect import inspection
-from envinspect.cli import command, run
+from envinspect.cli.commands import command, run
+from envinspect.render.terminal import PLAIN
 from envinspect.render.why_not import why_not
 from envinspect.signatures.catalogue import ENTRIES
-from envinspect.terminal import PLAIN
 
 KVM = [0, 0, 1 << 31, 0]
 KVM_LEAF = [0x40000001, int.from_bytes(b"KVMK", "little"), int.from_bytes(b"VMKV", "little"), ord("M")]
@@ -87,7 +87,7 @@ def test_what_is_not_determined_exits_with_3_and_still_answers(
 
 def test_close_matches_are_offered(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--is", "dokcer"]) == 2
-    assert "did you mean docker" in capsys.readouterr().err
+    assert "try: docker" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,10 @@ def test_an_unexpected_error_is_one_line_and_exit_code_1(
 
     monkeypatch.setattr(inspection, "inspect", broken)
     assert run(["--brief"]) == 1
-    assert capsys.readouterr().err == "envinspect: unexpected RuntimeError: boom; see it whole with --debug\n"
+    assert (
+        capsys.readouterr().err
+        == "envinspect: unexpected RuntimeError: boom; try: --debug, which shows where it happened\n"
+    )
     with pytest.raises(RuntimeError):
         run(["--brief", "--debug"])
 

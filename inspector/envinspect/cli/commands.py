@@ -1,22 +1,16 @@
-"""The command line: which question was asked, of which system, and in which form the answer goes out.
-
-`run` is the only place where an error becomes a line on stderr and an exit code (contract 2).
-"""
+"""The command line as click parses it: every option and sub-command becomes a `Call` of the table of actions."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from envinspect.errors import EnvinspectError, UsageError
-from envinspect.facts import Facts
-from envinspect.model import Record
-from envinspect.render import DROP_IN, Rendered, render, warning
-from envinspect.systems.choose import facts_of
-from envinspect.terminal import encodable, palette_for, printable
+from envinspect.cli.actions import INTERRUPTED, Call, failed, perform, show
+from envinspect.errors import UsageError
+from envinspect.render import DROP_IN, Rendered
+from envinspect.systems.choose import Place
 from envinspect.version import __version__
 
 EPILOG = (
@@ -30,41 +24,16 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         code = command.main(arguments, prog_name="envinspect", standalone_mode=False)
-    except EnvinspectError as error:
-        if debug:
-            raise
-        return _complain(str(error), error.exit_code) if str(error) else error.exit_code
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "envinspect"
-        return _complain(f"{' '.join(error.format_message().split())} Try: {where} --help", 2)
+        return failed(UsageError(" ".join(error.format_message().split()).rstrip("."), remedy=f"{where} --help"))
     except click.Abort:
-        return 130
+        return INTERRUPTED
     except Exception as error:
         if debug or isinstance(error, BrokenPipeError):
             raise
-        return _complain(f"unexpected {type(error).__name__}: {error}; see it whole with --debug", 1)
+        return failed(error)
     return code if isinstance(code, int) else 0
-
-
-def _complain(message: str, code: int) -> int:
-    sys.stderr.write(encodable(f"envinspect: {printable(message, 500)}\n", sys.stderr))
-    return code
-
-
-def _show(rendered: Rendered) -> int:
-    sys.stdout.write(encodable(rendered.text, sys.stdout))
-    return rendered.exit_code
-
-
-class _Target(Record):
-    """The system that is asked about, by the options that name it."""
-
-    capture: str | None
-    root: str | None
-
-    def facts(self) -> Facts:
-        """Return the questions to it."""
-        return facts_of(self.capture, self.root)
 
 
 def _of_a_system(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,41 +84,29 @@ def command(
     debug: bool,  # noqa: ARG001 - read by `run`
 ) -> int:
     """Say where this code runs (machine, VM, WSL, container, sandbox), and why it believes so."""
-    target = _Target(capture, root)
-    context.obj = target
-    forms = [name for name, wanted in (("json", as_json), ("brief", brief), ("explain", explain)) if wanted]
+    place = Place(capture, root)
+    context.obj = place
+    asked = [name for name, wanted in (("json", as_json), ("brief", brief), ("explain", explain)) if wanted]
+    asked += [drop_in] if drop_in is not None else []
+    asked += ["why-not"] if why_not is not None else []
+    asked += ["is"] if names else []
     if context.invoked_subcommand is not None:
-        if forms or drop_in or why_not or names:
-            raise UsageError(f"{context.invoked_subcommand} takes no answer options; give them without a sub-command")
+        if asked:
+            raise UsageError(f"{context.invoked_subcommand} takes no answer options", remedy="it without them")
         return 0
-    if len(forms) + sum((drop_in is not None, why_not is not None, bool(names))) > 1:
-        raise UsageError("--json, --brief, --explain, --format, --why-not and --is ask for different answers: give one")
-    if names:
-        from envinspect.names import met
-
-        met(names, target.facts)
-        return 0
-    from envinspect.inspection import inspect
-
-    if why_not is not None:
-        from envinspect.names import known
-        from envinspect.render import why_not as explained
-
-        known(why_not)
-        return _show(explained.why_not(why_not, inspect(target.facts()), palette_for(sys.stdout)))
-    form = forms[0] if forms else drop_in or "text"
-    answer = inspect(target.facts())
-    if said := warning(form, answer):
-        _complain(said, 0)
-    return _show(render(form, answer, palette_for(sys.stdout)))
+    if len(asked) > 1:
+        raise UsageError(
+            "--json, --brief, --explain, --format, --why-not and --is ask for different answers", remedy="one of them"
+        )
+    words = names if why_not is None else (why_not,)
+    return perform(Call(asked[0] if asked else "text", place, words))
 
 
-def _merged(context: click.Context, capture: str | None, root: str | None) -> _Target:
-    """Return the target that a sub-command's own options name, else the one named before it."""
-    if capture is None and root is None:
-        outer: _Target = context.obj
-        return outer
-    return _Target(capture, root)
+def _merged(context: click.Context, capture: str | None, root: str | None) -> Place:
+    """Return the system that a sub-command's own options name, else the one named before it."""
+    own = Place(capture, root)
+    outer: Place = context.obj
+    return own if own.named else outer
 
 
 @command.command("list")
@@ -159,9 +116,7 @@ def list_command(as_json: bool) -> int:
 
     Each with its kind, hypervisor type, and what systemd-detect-virt and virt-what call it.
     """
-    from envinspect.render.catalogue import catalogue_json, catalogue_text
-
-    return _show(Rendered(catalogue_json() if as_json else catalogue_text(), 0))
+    return perform(Call("list", as_json=as_json))
 
 
 @command.command("signatures")
@@ -171,9 +126,7 @@ def signatures_command(as_json: bool) -> int:
 
     What is looked for, what it speaks for, how strongly, and (as JSON) who says so.
     """
-    from envinspect.render.catalogue import signatures_json, signatures_text
-
-    return _show(Rendered(signatures_json() if as_json else signatures_text(), 0))
+    return perform(Call("signatures", as_json=as_json))
 
 
 def _add_report(name: str, words: str) -> None:
@@ -190,10 +143,7 @@ def _add_report(name: str, words: str) -> None:
         root: str | None,
         debug: bool,  # noqa: ARG001
     ) -> int:
-        from envinspect.render.blocks import report
-
-        facts = _merged(context, capture, root).facts()
-        return _show(report(name, facts, palette_for(sys.stdout), as_json=as_json))
+        return perform(Call(name, _merged(context, capture, root), as_json=as_json))
 
 
 _add_report(
@@ -236,24 +186,7 @@ def capture_command(
 
     OUT is a new folder or .tar.gz, which --from reads. What names the machine or a person is taken out.
     """
-    from datetime import datetime, timezone
-
-    from envinspect.capture.every_question import ask_everything, names_of_this_host
-    from envinspect.capture.redaction import Redaction
-    from envinspect.capture.write import write_capture
-
-    facts = _merged(context, capture, root).facts()
-    ask_everything(facts)
-    write_capture(
-        facts,
-        out,
-        tool=f"envinspect {__version__}",
-        captured_at=datetime.now(timezone.utc),
-        redaction=None if no_redact else Redaction(names_of_this_host(facts)),
-    )
-    kept = "nothing was redacted" if no_redact else "serial numbers, UUIDs, MAC addresses and names are redacted"
-    sys.stderr.write(encodable(f"{printable(out)}: written; {kept}, look through it before you share it\n", sys.stderr))
-    return 0
+    return perform(Call("capture", _merged(context, capture, root), (out,), redact=not no_redact))
 
 
 @command.command("completion")
@@ -267,5 +200,5 @@ def completion_command(shell: str) -> int:
 
     found = get_completion_class(shell)
     if found is None:
-        raise UsageError(f"no completion for {shell}")
-    return _show(Rendered(found(command, {}, "envinspect", "_ENVINSPECT_COMPLETE").source(), 0))
+        raise UsageError(f"no completion for {shell}", remedy="bash, zsh or fish")
+    return show(Rendered(found(command, {}, "envinspect", "_ENVINSPECT_COMPLETE").source(), 0))

@@ -1,4 +1,4 @@
-"""What may reach a terminal: text from outside with control characters escaped, colour only where it is wanted."""
+"""What a terminal gets: colour only where it is wanted, no character that its encoding cannot hold."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ from envinspect.model import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """Return text from outside so that it can be printed: escaped where it is no printable character, and shortened."""
-    if not text.isprintable():
-        text = "".join(
-            character
-            if character.isprintable()
-            else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-            for character in text
-        )
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 class Palette(Record):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import errno
 import io
 import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,14 +21,19 @@ from hypothesis import strategies as st
 from envinspect import __main__ as entry
 from envinspect import inspection
 from envinspect.capture.every_question import ask_everything
+from envinspect.cli.actions import ACTIONS
+from envinspect.cli.plain import _FORMS, call_of
+from envinspect.errors import CaptureError, one_line, printable
 from envinspect.facets.host import host_block
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Found
+from envinspect.render.terminal import PLAIN, encodable, palette_for
 from envinspect.systems import darwin as platform_darwin
 from envinspect.systems import live as machine
 from envinspect.systems.captured import read_capture
 from envinspect.systems.live import RunningMachine, live_facts
-from envinspect.terminal import PLAIN, encodable, palette_for, printable
+
+INSPECTOR = Path(__file__).parents[3] / "inspector"
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -43,7 +51,7 @@ def test_calls_with_and_without_click(
 
 def test_is_without_click(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--is", "dokcer") == 2
-    assert "did you mean docker" in capsys.readouterr().err
+    assert "try: docker" in capsys.readouterr().err
     codes = {call(monkeypatch, "--is", name) for name in ("vm", "bare-metal")}
     assert codes <= {0, 3, 4}
     assert 0 in codes or 3 in codes
@@ -52,7 +60,7 @@ def test_is_without_click(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_the_short_way_and_clicks_way_say_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words, form in entry._FORMS.items():
+    for words, form in _FORMS.items():
         if form == "json":
             continue
         short = call(monkeypatch, *words), capsys.readouterr().out
@@ -236,3 +244,65 @@ def test_a_target_before_or_after_the_question(
     for arguments in (["--from", str(tmp_path), "--brief"], ["--brief", "--from", str(tmp_path)]):
         assert call(monkeypatch, *arguments) == 3
         assert capsys.readouterr().out.startswith("unknown: ")
+
+
+@pytest.mark.parametrize(
+    "words", ["", "--json", "--format facter", "list", "isolation --json", "--is vm --is aws", "--from x"]
+)
+def test_calls_of_the_short_way_are_actions_of_the_table(words):
+    call = call_of(tuple(words.split()))
+    assert call is not None
+    assert call.action in ACTIONS
+
+
+@pytest.mark.parametrize(
+    "words", ["--nonsense", "--json --brief", "list --from x", "capture out", "--why-not kvm", "--is"]
+)
+def test_what_needs_parsing_is_left_to_click(words):
+    assert call_of(tuple(words.split())) is None
+
+
+def test_what_to_try_is_a_field_and_stands_once_in_the_line():
+    error = CaptureError("x: is there already", remedy="a new name")
+    assert (str(error), error.remedy) == ("x: is there already", "a new name")
+    assert one_line(error) == "x: is there already; try: a new name"
+    assert one_line(CaptureError("x: no")) == "x: no"
+
+
+def interpreter(version: str) -> str | None:
+    """Return a real Python of a version: on PATH, or among those that pyenv built."""
+    built = [str(path) for path in Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+    for candidate in (*built, shutil.which(f"python{version}")):
+        if candidate and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return None
+
+
+OLD = {version: interpreter(version) for version in ("2.7", "3.6", "3.7", "3.8")}
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param(version, marks=pytest.mark.applies(found is not None, "no such Python"))
+        for version, found in OLD.items()
+    ],
+)
+def test_an_older_python_gets_one_line(version):
+    """Started for real where there is such a Python; without one, the next test says what it could parse."""
+    done = subprocess.run(
+        [OLD[version], "-m", "envinspect"], cwd=INSPECTOR, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"envinspect: needs Python 3.9 or newer, this is {version}\n"
+
+
+@pytest.mark.parametrize("name", ["__init__", "__main__", "version"])
+def test_what_every_python_loads_is_free_of_newer_syntax(name):
+    """Python 2 and 3.6 know no annotations of the future, no f-strings (2) and no annotations of arguments (2)."""
+    tree = ast.parse((INSPECTOR / "envinspect" / f"{name}.py").read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    assert not [node for node in nodes if isinstance(node, (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr))]
+    assert not [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    arguments = [argument for node in nodes if isinstance(node, ast.arguments) for argument in node.args]
+    assert not [argument for argument in arguments if argument.annotation]

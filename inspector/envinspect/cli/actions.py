@@ -1,0 +1,131 @@
+"""What a command line can ask: one table of actions, which the short way of plain calls and click share.
+
+An action takes a `Call` and returns what goes to the standard streams. Only `show` prints it, and only `failed` turns
+an error into a line on standard error and an exit code (contract 2).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from envinspect.errors import EnvinspectError, NotDeterminedError, NotMetError, one_line
+from envinspect.model import Record
+from envinspect.render import FORMATS, Rendered
+from envinspect.render.terminal import encodable, palette_for
+from envinspect.systems.choose import Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INTERRUPTED = 130
+
+
+class Call(Record):
+    """One question: `action` is a key of ACTIONS, `words` are what it takes (names, or where a capture goes)."""
+
+    action: str
+    place: Place = Place()
+    words: tuple[str, ...] = ()
+    as_json: bool = False
+    redact: bool = True
+
+
+def perform(call: Call) -> int:
+    """Answer a call on the standard streams and return the exit code. Raises EnvinspectError where it cannot."""
+    return show(ACTIONS[call.action](call))
+
+
+def show(rendered: Rendered) -> int:
+    """Write what was rendered to the standard streams and return its exit code."""
+    if rendered.warning:
+        complain(rendered.warning)
+    if sys.stdout is not None:
+        sys.stdout.write(encodable(rendered.text, sys.stdout))
+    return rendered.exit_code
+
+
+def failed(error: Exception) -> int:
+    """Say in one line what went wrong, and return the exit code; `--is` that is not met is for scripts: no word."""
+    if not isinstance(error, EnvinspectError):
+        what = f"unexpected {type(error).__name__}: {error}"
+        error = EnvinspectError(what, remedy="--debug, which shows where it happened")
+    complain(one_line(error))
+    return error.exit_code
+
+
+def complain(line: str) -> None:
+    """Write a line to standard error, where there is one and there is something to say."""
+    if sys.stderr is not None and line:
+        sys.stderr.write(encodable(f"envinspect: {line}\n", sys.stderr))
+
+
+def _answer(call: Call) -> Rendered:
+    from envinspect.inspection import inspect
+    from envinspect.render import render
+
+    return render(call.action, inspect(call.place.facts()), palette_for(sys.stdout))
+
+
+def _why_not(call: Call) -> Rendered:
+    from envinspect.inspection import inspect
+    from envinspect.names import known
+    from envinspect.render.why_not import why_not
+
+    name = known(call.words[0])
+    return why_not(name, inspect(call.place.facts()), palette_for(sys.stdout))
+
+
+def _is(call: Call) -> Rendered:
+    """Of each group of names, commas between them, at least one must hold."""
+    from envinspect.inspection import inspect
+    from envinspect.names import holds, known, open_question
+
+    wanted = [[known(name.strip()) for name in group.split(",")] for group in call.words]
+    stack = inspect(call.place.facts()).stack
+    if all(any(holds(stack, name) for name in group) for group in wanted):
+        return Rendered("", 0)
+    if any(open_question(stack, name) for group in wanted for name in group):
+        raise NotDeterminedError("too little could be read to say", remedy="`envinspect --explain`")
+    raise NotMetError
+
+
+def _catalogue(call: Call) -> Rendered:
+    from envinspect.render import catalogue
+
+    return Rendered(catalogue.catalogue_json() if call.as_json else catalogue.catalogue_text(), 0)
+
+
+def _signatures(call: Call) -> Rendered:
+    from envinspect.render import catalogue
+
+    return Rendered(catalogue.signatures_json() if call.as_json else catalogue.signatures_text(), 0)
+
+
+def _report(call: Call) -> Rendered:
+    from envinspect.render.blocks import report
+
+    return report(call.action, call.place.facts(), palette_for(sys.stdout), as_json=call.as_json)
+
+
+def _capture(call: Call) -> Rendered:
+    from envinspect.capture.every_question import capture
+
+    (out,) = call.words
+    capture(call.place.facts(), out, redact=call.redact)
+    kept = "serial numbers, UUIDs, MAC addresses and names are redacted" if call.redact else "nothing was redacted"
+    return Rendered("", 0, warning=f"{out}: written; {kept}, look through it before you share it")
+
+
+LISTINGS: dict[str, Callable[[Call], Rendered]] = {"list": _catalogue, "signatures": _signatures}
+"""What asks no system."""
+REPORTS: dict[str, Callable[[Call], Rendered]] = dict.fromkeys(("resources", "isolation", "capabilities"), _report)
+ACTIONS: dict[str, Callable[[Call], Rendered]] = {
+    **dict.fromkeys(FORMATS, _answer),
+    **LISTINGS,
+    **REPORTS,
+    "is": _is,
+    "why-not": _why_not,
+    "capture": _capture,
+}
+"""Every action by its name; an answer's is the name of its form."""
