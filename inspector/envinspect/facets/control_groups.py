@@ -1,12 +1,15 @@
 """Finds the limits that control groups set this process, v1 and v2, on every level that can be seen from here.
 
-A limit of any ancestor binds as well, so every folder from the process's own up to the mount's root is asked
-(https://docs.kernel.org/admin-guide/cgroup-v2.html, "Top-down Constraint").
+A limit of any ancestor binds as well, so every level from the process's own group up is asked
+(https://docs.kernel.org/admin-guide/cgroup-v2.html, "Top-down Constraint"). A hierarchy may be mounted several times,
+and a mount may show a part of it: each level is read where it can be seen. Where the own group cannot be seen, that is
+an answer of its own, and never "no limit".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Found, Record
@@ -16,6 +19,20 @@ from envinspect.sources.mounts import Mount, parse_mountinfo, parse_mounts
 LEVELS_LIMIT = 64
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 says "no limit" with the largest multiple of the page size; no machine has an exbibyte."""
+DIGITS_LIMIT = 64
+UP = ".."
+Value = Callable[[str], "float | None"]
+
+
+class State(Enum):
+    """What is known of one limit."""
+
+    SET = "set"
+    """A level that can be seen sets it."""
+    NONE_VISIBLE = "none-visible"
+    """The own group and those above it were read as far as they can be seen, and none of them sets it."""
+    NOT_VISIBLE = "not-visible"
+    """The own group, or a level above it that is there, could not be read: a limit may well bind."""
 
 
 class Limit(Record):
@@ -31,39 +48,92 @@ class Limit(Record):
         return f"{self.text} in {self.source}"
 
 
+class Levels(Record):
+    """Where the limits of one controller stand.
+
+    `version` is 0 where no hierarchy has the controller. `folders` are the levels that can be seen, the process's own
+    first. `hidden` says why the own group is not among them, and is "" where it is. `whole` is true where the levels
+    reach up to the root of the hierarchy, so that none is out of sight.
+    """
+
+    version: int
+    folders: tuple[str, ...]
+    hidden: str
+    whole: bool
+
+
+class Finding(Record):
+    """One limit as far as it can be told: its state, the tightest value (None where none was found), and why."""
+
+    state: State
+    limit: Limit | None
+    levels: int
+    because: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the finding as the JSON answer spells it."""
+        value = None if self.limit is None else self.limit.value
+        if value is not None and value == int(value):
+            value = int(value)
+        return {"state": self.state.value, "value": value, "levels": self.levels, "because": self.because}
+
+
 class ControlGroups:
     """Where this process stands in the hierarchies. `unreadable` collects the files that were denied on the way."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._memberships = parse_cgroup(facts.str_or("/proc/self/cgroup"))
+        self._membership_denied = isinstance(facts.text("/proc/self/cgroup"), Denied)
         mounts = facts.text("/proc/self/mountinfo")
         if isinstance(mounts, Found):
-            self._mounts = parse_mountinfo(mounts.value)
+            shown = parse_mountinfo(mounts.value)
         else:
-            self._mounts = parse_mounts(facts.str_or("/proc/mounts"))
+            shown = parse_mounts(facts.str_or("/proc/mounts"))
+        # Of several mounts on one place the last hides the others.
+        self._mounts = tuple({mount.target: mount for mount in shown}.values())
         self.unreadable: list[str] = []
 
-    def levels(self, controller: str) -> tuple[int, tuple[str, ...]]:
-        """Return the version (0: none) and the folders that a controller's limits stand in, the process's own first."""
+    def levels(self, controller: str) -> Levels:
+        """Return the levels of a controller's hierarchy, the process's own first."""
         for membership in self._memberships:
             if controller in membership.controllers.split(","):
-                found = self._folders(membership, lambda mount: _is_v1(mount, controller))
-                if found:
-                    return 1, found
+                mounts = [mount for mount in self._mounts if _is_v1(mount, controller)]
+                return self._levels(1, membership, mounts)
         for membership in self._memberships:
             if membership.hierarchy == 0:
-                found = self._folders(membership, lambda mount: mount.fstype == "cgroup2")
-                if found:
-                    return 2, found
-        return 0, ()
+                mounts = [mount for mount in self._mounts if mount.fstype == "cgroup2"]
+                return self._levels(2, membership, mounts)
+        why = "/proc/self/cgroup cannot be read" if self._membership_denied else "/proc/self/cgroup names no group"
+        return Levels(0, (), why, whole=False)
 
-    def _folders(self, membership: Membership, fits: Callable[[Mount], bool]) -> tuple[str, ...]:
-        mount = next((mount for mount in self._mounts if fits(mount)), None)
-        if mount is None:
-            return ()
-        parts = [part for part in _below(membership.path, mount.root).split("/") if part][:LEVELS_LIMIT]
-        return tuple("/".join([mount.target.rstrip("/"), *parts[:depth]]) for depth in range(len(parts), -1, -1))
+    def _levels(self, version: int, membership: Membership, mounts: Sequence[Mount]) -> Levels:
+        if not mounts:
+            return Levels(version, (), f"cgroup v{version} is not mounted here", whole=False)
+        own, *above = _ancestors(membership.path, mounts)
+        folder = _folder(own, mounts)
+        if folder is None:
+            roots = ", ".join(f"{mount.root} at {mount.target}" for mount in mounts[:3])
+            why = f"the own group {membership.path} is not in what is mounted ({roots})"
+            return Levels(version, self._container_group(membership, mounts), why, whole=False)
+        visible = [found for level in above if (found := _folder(level, mounts)) is not None]
+        namespaced = self._facts.link("/proc/self/ns/cgroup")
+        initial = not isinstance(namespaced, Found) or namespaced.value == "cgroup:[4026531835]"
+        to_the_top = initial and UP not in own and _folder((), mounts) is not None
+        return Levels(version, (folder, *visible)[:LEVELS_LIMIT], "", to_the_top)
+
+    def _container_group(self, membership: Membership, mounts: Sequence[Mount]) -> tuple[str, ...]:
+        """Return the folder of the group that a container was given, where the process itself was moved elsewhere.
+
+        An engine mounts just that group at the usual place; the JDK reads it in this case as well
+        (https://github.com/openjdk/jdk/pull/21808). A mount that shows what lies above the own namespace is never it.
+        """
+        others = {other.path for other in self._memberships if other is not membership}
+        for mount in mounts:
+            usual = mount.target == "/sys/fs/cgroup" or mount.target.startswith("/sys/fs/cgroup/")
+            if UP not in mount.root.split("/") and (usual or mount.root in others):
+                return (mount.target,)
+        return ()
 
     def text(self, path: str) -> str:
         """Return a control file's text, "" where there is none; a denied one is remembered."""
@@ -72,53 +142,146 @@ class ControlGroups:
             self.unreadable.append(f"{path} ({reading.error})")
         return reading.value if isinstance(reading, Found) else ""
 
-    def tightest(self, controller: str, v1: str, v2: str, value: Callable[[str], float | None]) -> Limit | None:
-        """Return the smallest value of a control file on any level, None where no level sets one."""
-        version, folders = self.levels(controller)
-        best: Limit | None = None
-        for folder in folders:
-            path = f"{folder}/{v1 if version == 1 else v2}"
-            text = self.text(path)
-            found = value(text) if text else None
-            if found is not None and (best is None or found < best.value):
-                best = Limit(found, path, text)
-        return best
+    def find(self, controller: str, v1: str, v2: str, value: Value, *, v1_whole: Value | None = None) -> Finding:
+        """Return the smallest value of a control file (`v1` or `v2` by the version) on any level.
 
-    def cpu_quota(self) -> Limit | None:
+        `value` reads a file's text and returns None for "no limit". `v1_whole` reads from the own group's memory.stat
+        what binds with regard to the whole hierarchy, levels out of sight included.
+        """
+        levels = self.levels(controller)
+        name = v1 if levels.version == 1 else v2
+        read = [self._read(folder, name, value) for folder in levels.folders] if name else []
+        limits = [one.limit for one in read if one.limit is not None]
+        seen = sum(one.seen for one in read)
+        to_the_top = levels.whole
+        if levels.version == 1 and v1_whole is not None and levels.folders:
+            stat = f"{levels.folders[0]}/memory.stat"
+            found = v1_whole(self.text(stat))
+            to_the_top = to_the_top or "hierarchical_" in self.text(stat)
+            if found is not None and all(found < limit.value for limit in limits):
+                limits.append(Limit(found, stat, f"{found:.0f} with regard to all groups above"))
+        best = min(limits, key=lambda limit: limit.value, default=None)
+        return _finding(best, levels.replace(whole=to_the_top), seen, [one.denied for one in read if one.denied])
+
+    def _read(self, folder: str, name: str, value: Value) -> _Level:
+        path = f"{folder}/{name}"
+        reading = self._facts.text(path)
+        if isinstance(reading, Found):
+            found = value(reading.value)
+            return _Level(1, None if found is None else Limit(found, path, reading.value), "")
+        if isinstance(reading, Denied) and reading.error != "not-recorded":
+            self.unreadable.append(f"{path} ({reading.error})")
+            return _Level(0, None, f"{path} ({reading.error})")
+        # A group that lacks the file, as the root of a hierarchy does, sets no such limit.
+        return _Level(int(self._facts.exists(f"{folder}/cgroup.procs")), None, "")
+
+    def cpu_quota(self) -> Finding:
         """Return the CPU time per time that the scheduler grants, in CPUs (docs.kernel.org/scheduler/sched-bwc)."""
-        version, folders = self.levels("cpu")
-        if version != 1:
-            return self.tightest("cpu", "", "cpu.max", _ratio)
-        best: Limit | None = None
-        for folder in folders:
-            quota = self.text(f"{folder}/cpu.cfs_quota_us")
-            period = self.text(f"{folder}/cpu.cfs_period_us") if quota not in {"", "-1"} else ""
-            found = _ratio(f"{quota} {period}")
-            if found is not None and (best is None or found < best.value):
-                best = Limit(found, f"{folder}/cpu.cfs_quota_us", f"{quota}/{period}")
-        return best
+        levels = self.levels("cpu")
+        if levels.version != 1:
+            return self.find("cpu", "", "cpu.max", ratio)
+        read = [self._v1_quota(folder) for folder in levels.folders]
+        limits = [one.limit for one in read if one.limit is not None]
+        best = min(limits, key=lambda limit: limit.value, default=None)
+        return _finding(best, levels, sum(one.seen for one in read), [one.denied for one in read if one.denied])
+
+    def own_cpu_quota(self) -> float | None:
+        """Return the quota that the own group itself sets, in CPUs, None where it sets none or cannot be seen."""
+        levels = self.levels("cpu")
+        if levels.hidden or not levels.folders:
+            return None
+        folder = levels.folders[0]
+        one = self._v1_quota(folder) if levels.version == 1 else self._read(folder, "cpu.max", ratio)
+        return None if one.limit is None else one.limit.value
+
+    def _v1_quota(self, folder: str) -> _Level:
+        quota = self._read(folder, "cpu.cfs_quota_us", lambda text: None if text.startswith("-") else whole(text))
+        if quota.limit is None:
+            return quota
+        period = self.text(f"{folder}/cpu.cfs_period_us")
+        found = ratio(f"{quota.limit.text} {period}")
+        limit = None if found is None else Limit(found, quota.limit.source, f"{quota.limit.text}/{period}")
+        return quota.replace(limit=limit)
+
+
+class _Level(Record):
+    """One level as it was read: 1 where it could be seen, its limit, and the file that was denied."""
+
+    seen: int
+    limit: Limit | None
+    denied: str
+
+
+def _finding(best: Limit | None, levels: Levels, seen: int, denied: Sequence[str]) -> Finding:
+    count = f"{seen} level{'s' if seen != 1 else ''}"
+    if levels.hidden:
+        why = f"limits of its control group cannot be seen from here: {levels.hidden}"
+        if best is not None:
+            why = f"{best.because}, the group that is mounted; {why}"
+        return Finding(State.NOT_VISIBLE, best, seen, why)
+    if best is not None:
+        return Finding(State.SET, best, seen, best.because)
+    if denied:
+        why = f"limits of its control group cannot be seen from here: {denied[0]}"
+        return Finding(State.NOT_VISIBLE, None, seen, why)
+    if not seen:
+        where = levels.folders[0] if levels.folders else "the control groups"
+        why = f"limits of its control group cannot be seen from here: nothing of it is in {where}"
+        return Finding(State.NOT_VISIBLE, None, 0, why)
+    if levels.whole:
+        return Finding(State.NONE_VISIBLE, None, seen, f"none on its {count}, all of them seen")
+    return Finding(State.NONE_VISIBLE, None, seen, f"none on the {count} that can be seen from here")
 
 
 def _is_v1(mount: Mount, controller: str) -> bool:
     return mount.fstype == "cgroup" and controller in mount.options.split(",")
 
 
-def _below(path: str, root: str) -> str:
-    """Return a membership's path relative to what its mount shows; "" where that begins elsewhere (`/../other`)."""
-    if root in {"", "/"}:
-        return "" if "/../" in f"{path}/" else path
-    return path[len(root) :] if path == root or path.startswith(f"{root}/") else ""
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split("/") if part and part != ".")[:LEVELS_LIMIT]
 
 
-def _ratio(text: str) -> float | None:
+def _ancestors(path: str, mounts: Sequence[Mount]) -> Iterator[tuple[str, ...]]:
+    """Yield a group's own path and those of all groups above it, as parts.
+
+    Above the root of the own namespace (cgroup_namespaces(7)) only mounts made outside it tell anything: the kernel
+    writes their roots as `/..`, `/../..`.
+    """
+    parts = _parts(path)
+    named = len(parts) - parts.count(UP)
+    for count in range(len(parts), len(parts) - named - 1, -1):
+        yield parts[:count]
+    ups = len(parts) - named
+    deepest = max((_parts(mount.root).count(UP) for mount in mounts), default=0)
+    for count in range(ups + 1, deepest + 1):
+        yield (UP,) * count
+
+
+def _folder(level: tuple[str, ...], mounts: Sequence[Mount]) -> str | None:
+    """Return where a level can be seen: in the mount whose root is the longest prefix of its path; None for nowhere."""
+    best: tuple[int, str] | None = None
+    for mount in mounts:
+        root = _parts(mount.root)
+        below = level[len(root) :]
+        if level[: len(root)] != root or UP in below:
+            continue
+        if best is None or len(root) > best[0]:
+            best = len(root), "/".join([mount.target.rstrip("/"), *below])
+    return None if best is None else best[1]
+
+
+def ratio(text: str) -> float | None:
+    """Return `quota period` as CPUs; None for `max` and for anything that is no such pair."""
     quota, _, period = text.partition(" ")
-    if not quota.isdecimal() or not period.isdecimal() or max(len(quota), len(period)) > 18 or int(period) == 0:
-        return None
-    return int(quota) / int(period)
+    found, of = _number(quota), _number(period)
+    return None if found is None or not of else found / of
 
 
 def whole(text: str) -> float | None:
     """Return a limit that is a whole number; None for `max`, for cgroup v1's unlimited, and for anything else."""
-    if not text.isdecimal() or len(text) > 20 or int(text) >= UNLIMITED_BYTES:
-        return None
-    return int(text)
+    found = _number(text)
+    return None if found is None or found >= UNLIMITED_BYTES else found
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= DIGITS_LIMIT else None

@@ -10,6 +10,7 @@ from typing import Any
 from envinspect.facts import Facts
 from envinspect.model import Found
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
+from envinspect.sources.mounts import kernels_own, parse_mountinfo
 from envinspect.sources.status import parse_status
 
 Block = dict[str, Any]
@@ -29,7 +30,7 @@ def host_block(facts: Facts) -> Block:
         "cpu_vendor": _cpuinfo(facts).get("vendor_id"),
     }
     memory, boot_time = _total_memory(facts), _boot_time(facts)
-    if facts.running is not None and memory is None:
+    if facts.running is not None and memory is None and not isinstance(facts.text("/proc/meminfo"), Found):
         memory, boot_time = facts.running.memory_bytes(), facts.running.boot_time_s()
     return block | {"memory_bytes": memory, "boot_time_s": boot_time}
 
@@ -69,7 +70,8 @@ def _boot_time(facts: Facts) -> int | None:
 
 def _total_memory(facts: Facts) -> int | None:
     reading = facts.text("/proc/meminfo")
-    if not isinstance(reading, Found):
+    mounts = parse_mountinfo(facts.str_or("/proc/self/mountinfo"))
+    if not isinstance(reading, Found) or not kernels_own(mounts, "/proc/meminfo"):
         return None
     digits = parse_status(reading.value).get("MemTotal", "").removesuffix("kB").strip()
     return int(digits) * 1024 if digits.isdecimal() and len(digits) < 18 else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading
-from envinspect.sources.mounts import parse_mountinfo, parse_mounts
+from envinspect.sources.mounts import kernels_own, parse_mountinfo, parse_mounts
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 from envinspect.sources.status import parse_status
 
@@ -185,7 +185,7 @@ def _host_visible(facts: Facts) -> list[Block]:
     questions = (
         ("host processes", facts.str_or("/proc/2/comm") == "kthreadd", "PID 2 is kthreadd (/proc/2/comm)"),
         ("kernel log", isinstance(facts.stat("/dev/kmsg"), Found), "/dev/kmsg"),
-        ("host memory size", isinstance(facts.text("/proc/meminfo"), Found), "/proc/meminfo"),
+        ("host memory size", _host_memory(facts), "/proc/meminfo"),
         ("firmware tables", bool(_names(facts, "/sys/firmware/acpi/tables")), "/sys/firmware/acpi/tables"),
         ("machine identity", isinstance(facts.text("/sys/class/dmi/id/sys_vendor"), Found), "/sys/class/dmi/id"),
         ("block devices", bool(_names(facts, "/sys/class/block")), "/sys/class/block"),
@@ -193,6 +193,12 @@ def _host_visible(facts: Facts) -> list[Block]:
         ("kernel modules", isinstance(facts.text("/proc/modules"), Found), "/proc/modules"),
     )
     return [{"what": what, "visible": visible, "source": source} for what, visible, source in questions]
+
+
+def _host_memory(facts: Facts) -> bool:
+    """Say whether the machine's memory size shows: not where lxcfs puts the container's own in its place."""
+    mounts = parse_mountinfo(facts.str_or("/proc/self/mountinfo"))
+    return isinstance(facts.text("/proc/meminfo"), Found) and kernels_own(mounts, "/proc/meminfo")
 
 
 def _names(facts: Facts, path: str) -> tuple[str, ...]:

@@ -1,21 +1,26 @@
 """Says what this process may really use, and why: the `resources` block of the answer.
 
 Every value has a `…_because`; null is "not known here", never nothing and never unlimited. Limits come from files, so
-that a capture can tell them; only the disk is asked of the live system.
+that a capture can tell them; only the own CPU mask and the disk are asked of the live system. The block `limits` says
+of each limit whether it is set, set by none of the levels that can be seen, or cannot be seen from here.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from envinspect.facets.control_groups import ControlGroups, Limit, whole
+from envinspect.facets.control_groups import ControlGroups, Finding, Limit, State, whole
+from envinspect.facets.runtimes import runtimes
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Denied, Found
+from envinspect.sources.mounts import kernels_own, parse_mountinfo
 from envinspect.sources.status import parse_status
 
 Block = dict[str, Any]
-_NOT_RECORDED = "not known of a system that is not running here"
+_ONLINE = "/sys/devices/system/cpu/online"
+_MEMINFO = "/proc/meminfo"
+_LIMITS = "/proc/self/limits"
+_STATUS = "/proc/self/status"
 
 
 def resources_block(facts: Facts) -> Block:
@@ -27,187 +32,277 @@ def resources_block(facts: Facts) -> Block:
     block |= _processes(facts, groups)
     block |= _disk(facts)
     block |= _huge_pages(facts)
+    block["limits"] = {key.removesuffix("_limit"): block.pop(key) for key in list(block) if key.endswith("_limit")}
     block["unreadable"] = sorted(set(groups.unreadable))
     return block
 
 
+def _why_unknown(facts: Facts, path: str, key: str = "") -> str:
+    """Say what happened to a file that a value was to come from."""
+    reading = facts.text(path)
+    if isinstance(reading, Denied):
+        return f"{path} was not recorded" if reading.error == "not-recorded" else f"{path}: {reading.error}"
+    if isinstance(reading, Found):
+        return f"{path} has no {key}" if key else f"{path} is empty or not understood"
+    return f"{path} is not there"
+
+
+def _kernels_own(facts: Facts, path: str) -> bool:
+    """Say whether the kernel itself writes a file; lxcfs and sysboxfs put files of the container in its place."""
+    mounts = facts.text("/proc/self/mountinfo")
+    return not isinstance(mounts, Found) or kernels_own(parse_mountinfo(mounts.value), path)
+
+
 def _cpus(facts: Facts, groups: ControlGroups) -> Block:
-    """Affinity and cpuset bound which CPUs, the quota bounds how much of their time; the smaller one counts."""
-    online = count_cpus(facts.str_or("/sys/devices/system/cpu/online"))
-    allowed_list = parse_status(facts.str_or("/proc/self/status")).get("Cpus_allowed_list", "")
-    allowed, allowed_because = count_cpus(allowed_list), f"Cpus_allowed_list {allowed_list} in /proc/self/status"
-    if allowed is None and facts.running is not None:
-        allowed, allowed_because = facts.running.cpus_allowed()
-    if allowed is not None and online is not None and allowed > online:
-        # The mask may name CPUs that are offline or do not exist; sched_getaffinity(2), and so nproc, leaves them out.
-        allowed, allowed_because = online, "all that are online (/sys/devices/system/cpu/online)"
-    quota = groups.cpu_quota()
+    """Affinity, cpuset and what is online bound which CPUs, the quota bounds how much of their time."""
+    machine = _kernels_own(facts, _ONLINE)
+    online = cpu_set(facts.str_or(_ONLINE)) if machine else None
+    allowed, because = _allowed(facts, groups, online)
+    found = groups.cpu_quota()
+    quota = found.limit
     cpus: float | None = allowed
-    because = allowed_because if allowed is not None else _NOT_RECORDED
-    if allowed is not None and allowed_list:
-        because += _cpuset_says(groups, allowed_list)
     if quota is not None and (allowed is None or quota.value < allowed):
         cpus, because = quota.value, quota.because
+    elif found.state is State.NOT_VISIBLE:
+        because += f"; {found.because}"
+    read_by = runtimes(allowed, None if quota is None else quota.value, groups.own_cpu_quota(), groups.levels("cpu"))
+    counts = {one["id"]: one["cpus"] for one in read_by}
     return {
         "cpus": _short(cpus),
         "cpus_because": because,
-        "cpus_online": online,
+        "cpus_online": None if online is None else len(online),
         "cpus_allowed": allowed,
         "cpu_quota": _short(quota.value) if quota else None,
-        "cpu_quota_because": quota.because if quota else "no level of the control groups sets one",
-        "jvm_cpus": jvm_cpus(allowed, quota),
-        "go_cpus": go_cpus(allowed, quota),
+        "cpu_quota_because": found.because,
+        "jvm_cpus": counts["jvm"],
+        "go_cpus": counts["go"],
+        "runtimes": read_by,
+        "cpu_limit": found.to_dict(),
     }
 
 
-def jvm_cpus(allowed: int | None, quota: Limit | None) -> int | None:
-    """Return what a JVM takes for availableProcessors(): the quota rounded up, at most the allowed CPUs.
+def _allowed(facts: Facts, groups: ControlGroups, online: frozenset[int] | None) -> tuple[int | None, str]:
+    """Return how many CPUs the process may run on, and why: its mask, of that what the cpuset has and what is online.
 
-    Reference: https://github.com/openjdk/jdk/blob/master/src/hotspot/os/linux/cgroupSubsystem_linux.cpp
+    sched_getaffinity(2), and so nproc, leaves out CPUs that are offline or do not exist; the mask in a file does not.
     """
-    if allowed is None:
-        return None
-    return allowed if quota is None else max(1, min(allowed, math.ceil(quota.value)))
+    if facts.running is not None:
+        asked, source = facts.running.cpus_allowed()
+        if asked is not None:
+            return asked, source
+    listed = parse_status(facts.str_or(_STATUS)).get("Cpus_allowed_list", "")
+    mask, because = cpu_set(listed), f"Cpus_allowed_list {listed} in {_STATUS}"
+    cpuset, source = _cpuset(groups)
+    if mask is None:
+        mask, because = cpuset, f"{source}; {_why_unknown(facts, _STATUS, 'Cpus_allowed_list')}"
+        if mask is None:
+            return None, _why_unknown(facts, _STATUS, "Cpus_allowed_list")
+    elif cpuset is not None and mask & cpuset:
+        because += ", as the cpuset has it" if mask == cpuset else f", of which {source} has {len(mask & cpuset)}"
+        mask &= cpuset
+    # Numbers that have nothing in common were counted anew by somebody: they say nothing of this mask.
+    if online is not None and mask & online and not mask <= online:
+        mask &= online
+        because += f", of which {len(mask)} are online ({_ONLINE})"
+    return len(mask), because
 
 
-def go_cpus(allowed: int | None, quota: Limit | None) -> int | None:
-    """Return what Go since 1.25 takes for GOMAXPROCS: as the JVM, but never less than 2 because of a quota.
+def _cpuset(groups: ControlGroups) -> tuple[frozenset[int] | None, str]:
+    """Return the CPUs that the own group's cpuset has, and the file that says so; None where it is not told."""
+    levels = groups.levels("cpuset")
+    if levels.hidden or not levels.folders:
+        return None, ""
+    name = "cpuset.effective_cpus" if levels.version == 1 else "cpuset.cpus.effective"
+    path = f"{levels.folders[0]}/{name}"
+    return cpu_set(groups.text(path)), path
 
-    Reference: https://go.dev/doc/go1.25#container-aware-gomaxprocs
+
+def cpu_set(text: str) -> frozenset[int] | None:
+    """Return the CPUs that a list such as `0-3,8` names (docs.kernel.org/admin-guide/cputopology).
+
+    None for what is no such list, an empty text among it.
     """
-    if allowed is None:
-        return None
-    return allowed if quota is None else min(allowed, max(2, math.ceil(quota.value)))
-
-
-def _cpuset_says(groups: ControlGroups, allowed_list: str) -> str:
-    """Say which of the two that could have set the mask it was, where that can be told."""
-    version, folders = groups.levels("cpuset")
-    if not folders:
-        return ""
-    name = "cpuset.effective_cpus" if version == 1 else "cpuset.cpus.effective"
-    effective = groups.text(f"{folders[0]}/{name}")
-    if not effective:
-        return ""
-    return ", as the cpuset has it" if effective == allowed_list else f"; the cpuset would allow {effective}"
-
-
-def count_cpus(text: str) -> int | None:
-    """Return how many CPUs a list such as `0-3,8` names (docs.kernel.org/admin-guide/cputopology); None if none."""
-    total = 0
+    numbers: set[int] = set()
     for part in text.strip().split(","):
         first, dash, last = part.partition("-")
         last = last if dash else first
-        if not (first.isdecimal() and last.isdecimal()) or max(len(first), len(last)) > 7 or int(last) < int(first):
+        if not (first.isdecimal() and last.isdecimal()) or max(len(first), len(last)) > 5 or int(last) < int(first):
             return None
-        total += int(last) - int(first) + 1
-    return total
+        numbers.update(range(int(first), int(last) + 1))
+    return frozenset(numbers)
 
 
 def _memory(facts: Facts, groups: ControlGroups) -> Block:
-    meminfo = parse_status(facts.str_or("/proc/meminfo"))
+    """Return what memory there is and the tightest bound on it: control groups, memory.high, the process's own."""
+    meminfo = parse_status(facts.str_or(_MEMINFO))
+    own = _kernels_own(facts, _MEMINFO)
     total, available = _kibibytes(meminfo.get("MemTotal")), _kibibytes(meminfo.get("MemAvailable"))
-    swap = _kibibytes(meminfo.get("SwapTotal"))
-    because = "MemTotal in /proc/meminfo" if total is not None else _NOT_RECORDED
-    available_because = "MemAvailable in /proc/meminfo" if available is not None else _NOT_RECORDED
-    limit = groups.tightest("memory", "memory.limit_in_bytes", "memory.max", whole)
-    memory = total
-    if limit is not None and (total is None or limit.value < total):
-        memory, because = int(limit.value), limit.because
-        left = _left_under(groups, limit)
+    memory, because = total, _why_unknown(facts, _MEMINFO, "MemTotal")
+    if total is not None:
+        because = "MemTotal in /proc/meminfo" + ("" if own else ", which is the container's own there")
+    available_because = f"MemAvailable in {_MEMINFO}"
+    if available is None:
+        available_because = _why_unknown(facts, _MEMINFO, "MemAvailable")
+    hard = groups.find("memory", "memory.limit_in_bytes", "memory.max", whole, v1_whole=_hierarchical("memory"))
+    high = groups.find("memory", "", "memory.high", whole)
+    space = _rlimit_found(facts, "Max address space", "RLIMIT_AS")
+    data = _rlimit_found(facts, "Max data size", "RLIMIT_DATA")
+    bounds = [found.limit for found in (hard, high, space, data) if found.limit is not None]
+    best = min(bounds, key=lambda limit: limit.value, default=None)
+    if best is not None and (total is None or best.value < total):
+        memory, because = int(best.value), best.because
+    elif hard.state is State.NOT_VISIBLE:
+        because += f"; {hard.because}"
+    for limit in (hard.limit, high.limit):
+        left = None if limit is None else _left_under(groups, limit)
         if left is not None and (available is None or left < available):
-            available, available_because = (
-                left,
-                f"limit less use, without file cache, in {limit.source.rpartition('/')[0]}",
-            )
-    swap_allowed, swap_because = _swap(groups, swap, limit)
+            folder = limit.source.rpartition("/")[0] if limit is not None else ""
+            available, available_because = left, f"limit less use, without file cache, in {folder}"
+    swap_allowed, swap_because, swap = _swap(facts, groups, _kibibytes(meminfo.get("SwapTotal")), hard.limit)
     return {
         "memory_bytes": memory,
         "memory_because": because,
         "memory_available_bytes": available,
         "memory_available_because": available_because,
-        "memory_machine_bytes": total,
+        "memory_machine_bytes": total if own else None,
+        "memory_high_bytes": None if high.limit is None else int(high.limit.value),
+        "memory_high_because": high.because if groups.levels("memory").version == 2 else "cgroup v2 alone has it",
+        "address_space_bytes": None if space.limit is None else int(space.limit.value),
+        "address_space_because": space.because,
+        "data_segment_bytes": None if data.limit is None else int(data.limit.value),
+        "data_segment_because": data.because,
         "swap_bytes": swap_allowed,
         "swap_because": swap_because,
+        "memory_limit": hard.to_dict(),
+        "memory_high_limit": high.to_dict(),
+        "swap_limit": swap.to_dict(),
+        "address_space_limit": space.to_dict(),
+        "data_segment_limit": data.to_dict(),
     }
+
+
+def _hierarchical(what: str) -> Any:
+    """Return a reader of memory.stat's limit with regard to the hierarchy (docs.kernel.org/cgroup-v1/memory, 5.2)."""
+
+    def read(text: str) -> float | None:
+        return whole(_row(text, f"hierarchical_{what}_limit"))
+
+    return read
+
+
+def _row(text: str, key: str) -> str:
+    """Return the value of a `key value` line, "" where there is none."""
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if name == key:
+            return value.strip()
+    return ""
 
 
 def _left_under(groups: ControlGroups, limit: Limit) -> int | None:
     """Return what is left below a memory limit, inactive file cache counted as free, as `docker stats` counts it."""
-    folder = limit.source.rpartition("/")[0]
-    v1 = limit.source.endswith("limit_in_bytes")
+    folder, _, name = limit.source.rpartition("/")
+    v1 = name in {"memory.limit_in_bytes", "memory.stat"}
     used = whole(groups.text(f"{folder}/{'memory.usage_in_bytes' if v1 else 'memory.current'}"))
     if used is None:
         return None
-    cache = 0.0
-    for line in groups.text(f"{folder}/memory.stat").splitlines():
-        key, _, value = line.partition(" ")
-        if key == ("total_inactive_file" if v1 else "inactive_file"):
-            cache = whole(value.strip()) or 0.0
+    stat = groups.text(f"{folder}/memory.stat")
+    cache = whole(_row(stat, "total_inactive_file" if v1 else "inactive_file")) or 0.0
     return max(0, int(limit.value - max(0.0, used - cache)))
 
 
-def _swap(groups: ControlGroups, total: int | None, memory: Limit | None) -> tuple[int | None, str]:
+def _swap(
+    facts: Facts, groups: ControlGroups, total: int | None, memory: Limit | None
+) -> tuple[int | None, str, Finding]:
     """v2 limits swap by itself; v1 limits memory and swap together."""
+    found = groups.find(
+        "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", whole, v1_whole=_hierarchical("memsw")
+    )
     if total is None:
-        return None, _NOT_RECORDED
-    both = groups.tightest("memory", "memory.memsw.limit_in_bytes", "memory.swap.max", whole)
+        return None, _why_unknown(facts, _MEMINFO, "SwapTotal"), found
+    because = f"SwapTotal in {_MEMINFO}"
+    both = found.limit
     if both is None:
-        return total, "SwapTotal in /proc/meminfo"
+        return total, because + (f"; {found.because}" if found.state is State.NOT_VISIBLE else ""), found
     allowed = int(both.value)
-    if both.source.endswith("memsw.limit_in_bytes"):
+    if not both.source.endswith("memory.swap.max"):
         allowed = max(0, allowed - int(memory.value if memory is not None else 0))
-    return (allowed, both.because) if allowed < total else (total, "SwapTotal in /proc/meminfo")
+    return (allowed, both.because, found) if allowed < total else (total, because, found)
 
 
 def _processes(facts: Facts, groups: ControlGroups) -> Block:
-    kernel = whole(facts.str_or("/proc/sys/kernel/threads-max"))
-    limit = groups.tightest("pids", "pids.max", "pids.max", whole)
-    pids, because = (None, _NOT_RECORDED) if kernel is None else (int(kernel), "/proc/sys/kernel/threads-max")
+    path = "/proc/sys/kernel/threads-max"
+    kernel = whole(facts.str_or(path))
+    found = groups.find("pids", "pids.max", "pids.max", whole)
+    limit = found.limit
+    pids, because = (None, _why_unknown(facts, path)) if kernel is None else (int(kernel), path)
     if limit is not None and (pids is None or limit.value < pids):
         pids, because = int(limit.value), limit.because
+    elif found.state is State.NOT_VISIBLE:
+        because += f"; {found.because}"
     soft, hard = _rlimit(facts, "Max open files")
-    user_soft, _ = _rlimit(facts, "Max processes")
+    files = _rlimit_found(facts, "Max open files", "RLIMIT_NOFILE")
+    user = _rlimit_found(facts, "Max processes", "RLIMIT_NPROC")
     return {
         "pids": pids,
         "pids_because": because,
-        "user_processes": user_soft,
-        "user_processes_because": "RLIMIT_NPROC in /proc/self/limits; root is exempt",
+        "user_processes": _integer(None if user.limit is None else user.limit.value),
+        "user_processes_because": f"{user.because}; root is exempt",
         "open_files": soft,
         "open_files_hard": hard,
-        "open_files_because": "RLIMIT_NOFILE in /proc/self/limits" if soft is not None else _NOT_RECORDED,
+        "open_files_because": files.because,
+        "pids_limit": found.to_dict(),
+        "open_files_limit": files.to_dict(),
+        "user_processes_limit": user.to_dict(),
     }
 
 
-def _rlimit(facts: Facts, name: str) -> tuple[int | None, int | None]:
-    """Return the soft and hard limit of a row of /proc/self/limits; None where it is unlimited or not there."""
-    for line in facts.str_or("/proc/self/limits").splitlines():
+def _rlimit_row(facts: Facts, name: str) -> tuple[str, str]:
+    """Return the soft and hard limit of a row of /proc/self/limits (man 5 proc) as they stand, "" where it is not."""
+    for line in facts.str_or(_LIMITS).splitlines():
         if line.startswith(name):
             soft, hard, *_ = [*line.removeprefix(name).split(), "", ""]
-            return _integer(whole(soft)), _integer(whole(hard))
-    return None, None
+            return soft, hard
+    return "", ""
+
+
+def _rlimit(facts: Facts, name: str) -> tuple[int | None, int | None]:
+    """Return the soft and hard limit of a row; None where it is unlimited or not there."""
+    soft, hard = _rlimit_row(facts, name)
+    return _integer(whole(soft)), _integer(whole(hard))
+
+
+def _rlimit_found(facts: Facts, row: str, name: str) -> Finding:
+    """Return a limit of the process itself (getrlimit(2)) in the words of the limits of its groups."""
+    soft, _ = _rlimit_row(facts, row)
+    if not soft:
+        return Finding(State.NOT_VISIBLE, None, 0, _why_unknown(facts, _LIMITS, row))
+    value = whole(soft)
+    if value is None:
+        return Finding(State.NONE_VISIBLE, None, 1, f"{name} in {_LIMITS} is {soft}")
+    return Finding(State.SET, Limit(value, _LIMITS, f"{name} {soft}"), 1, f"{name} in {_LIMITS}")
 
 
 def _disk(facts: Facts) -> Block:
     """Ask for the file system of the working folder, which a quota may bound further without telling."""
-    block: Block = {"disk_bytes": None, "disk_available_bytes": None, "disk_because": _NOT_RECORDED}
+    because = "statvfs(2) of the working folder"
     found = facts.running.disk() if facts.running is not None else ABSENT
     if isinstance(found, Found):
         total, available = found.value.total_bytes, found.value.available_bytes
-        because = "statvfs(2) of the working folder"
         return {"disk_bytes": total, "disk_available_bytes": available, "disk_because": because}
-    if isinstance(found, Denied):
-        return block | {"disk_because": f"statvfs(2) of the working folder: {found.error}"}
-    return block
+    why = f"{because}: {found.error}" if isinstance(found, Denied) else f"{because} is asked of a running system only"
+    return {"disk_bytes": None, "disk_available_bytes": None, "disk_because": why}
 
 
 def _huge_pages(facts: Facts) -> Block:
-    meminfo = parse_status(facts.str_or("/proc/meminfo"))
+    meminfo = parse_status(facts.str_or(_MEMINFO))
+    count = _integer(whole(meminfo.get("HugePages_Total", "")))
+    because = f"HugePages_Total in {_MEMINFO}"
     return {
-        "huge_pages": _integer(whole(meminfo.get("HugePages_Total", ""))),
+        "huge_pages": count,
         "huge_pages_free": _integer(whole(meminfo.get("HugePages_Free", ""))),
         "huge_page_bytes": _kibibytes(meminfo.get("Hugepagesize")),
-        "huge_pages_because": "HugePages_Total in /proc/meminfo" if meminfo else _NOT_RECORDED,
+        "huge_pages_because": because if count is not None else _why_unknown(facts, _MEMINFO, "HugePages_Total"),
     }
 
 

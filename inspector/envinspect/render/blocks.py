@@ -41,14 +41,15 @@ def resources_text(block: Block, palette: Palette) -> str:
     of_online = f" of {online} online" if online is not None else ""
     huge = block["huge_pages"]
     rows = [
-        ("CPUs", _count(block["cpus"]) + of_online, block["cpus_because"]),
-        ("  JVM / Go", f"{_count(block['jvm_cpus'])} / {_count(block['go_cpus'])}", "what those runtimes make of it"),
-        ("Memory", bytes_text(block["memory_bytes"]), block["memory_because"]),
+        ("CPUs", _at_most(block, "cpu") + _count(block["cpus"]) + of_online, block["cpus_because"]),
+        *_runtime_rows(block["runtimes"]),
+        ("Memory", _at_most(block, "memory") + bytes_text(block["memory_bytes"]), block["memory_because"]),
+        *_memory_rows(block),
         ("  available", bytes_text(block["memory_available_bytes"]), block["memory_available_because"]),
         ("Swap", bytes_text(block["swap_bytes"]), block["swap_because"]),
         ("Processes", _count(block["pids"]), block["pids_because"]),
-        ("  of this user", _count(block["user_processes"]), block["user_processes_because"]),
-        ("Open files", _count(block["open_files"]), block["open_files_because"]),
+        ("  of this user", _limit(block, "user_processes"), block["user_processes_because"]),
+        ("Open files", _limit(block, "open_files"), block["open_files_because"]),
         ("Disk", f"{bytes_text(block['disk_available_bytes'])} free", block["disk_because"]),
         (
             "Huge pages",
@@ -59,6 +60,38 @@ def resources_text(block: Block, palette: Palette) -> str:
     lines = [_row(*row, palette) for row in rows]
     lines += [f"{palette.warn}could not be read{palette.end}  {printable(path)}" for path in block["unreadable"]]
     return "\n".join(lines) + "\n"
+
+
+def _at_most(block: Block, limit: str) -> str:
+    """Return what goes before a value that a limit out of sight may lower."""
+    known = block["cpus" if limit == "cpu" else f"{limit}_bytes"] is not None
+    return "at most " if known and block["limits"][limit]["state"] == "not-visible" else ""
+
+
+def _limit(block: Block, name: str) -> str:
+    """Return a limit of the process itself: its number, "unlimited", or "unknown" where it could not be read."""
+    return "unlimited" if block["limits"][name]["state"] == "none-visible" else _count(block[name])
+
+
+def _memory_rows(block: Block) -> list[tuple[str, str, str]]:
+    """Return a row for each further bound on memory that is set."""
+    rows = (("  throttled at", "memory_high"), ("  address space", "address_space"), ("  data segment", "data_segment"))
+    return [
+        (words, bytes_text(block[f"{key}_bytes"]), block[f"{key}_because"])
+        for words, key in rows
+        if block[f"{key}_bytes"] is not None
+    ]
+
+
+def _runtime_rows(runtimes: list[Block]) -> list[tuple[str, str, str]]:
+    """Return a row for each number that runtimes take for their CPUs, and which will be throttled for it."""
+    counts: dict[tuple[int | None, bool | None], list[str]] = {}
+    for one in runtimes:
+        counts.setdefault((one["cpus"], one["throttled"]), []).append(f"{one['name'].partition(' ')[0]} {one['since']}")
+    return [
+        ("  taken by", _count(cpus), ", ".join(names) + ("; these will be throttled" if throttled else ""))
+        for (cpus, throttled), names in counts.items()
+    ]
 
 
 def _row(name: str, value: str, because: str, palette: Palette) -> str:

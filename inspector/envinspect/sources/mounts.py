@@ -57,6 +57,24 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
+def kernels_own(mounts: tuple[Mount, ...], path: str) -> bool:
+    """Say whether a file below /proc or /sys is the kernel's own, and not one that was mounted over it.
+
+    lxcfs (https://linuxcontainers.org/lxcfs/) and sysboxfs mount files of their own making, which speak of the
+    container. True where no mount tells.
+    """
+    best: Mount | None = None
+    for mount in mounts:
+        above = mount.target.rstrip("/")
+        if (
+            above
+            and (path == above or path.startswith(f"{above}/"))
+            and (best is None or len(above) >= len(best.target))
+        ):
+            best = mount
+    return best is None or best.fstype in {"proc", "sysfs"}
+
+
 def _plain(field: str) -> str:
     """Undo the octal escapes for space, tab, newline and backslash."""
     if "\\" not in field:

@@ -65,7 +65,10 @@ class RunningMachine:
     def cpus_allowed(self) -> tuple[int | None, str]:
         """Return how many CPUs the scheduler may put this process on."""
         if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0)), "sched_getaffinity(2)"
+            try:
+                return len(os.sched_getaffinity(0)), "sched_getaffinity(2)"
+            except OSError as error:  # a filter may refuse it
+                return None, f"sched_getaffinity(2): {error.strerror}"
         return os.cpu_count(), "what the operating system reports"
 
     def disk(self) -> Reading[Disk]:

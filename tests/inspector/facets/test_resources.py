@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from envinspect.facets.control_groups import ControlGroups, Limit
-from envinspect.facets.resources import count_cpus, go_cpus, jvm_cpus, resources_block
+from envinspect.facets.control_groups import ControlGroups, Levels
+from envinspect.facets.resources import cpu_set, resources_block
+from envinspect.facets.runtimes import runtimes
 from envinspect.facts import Facts, Uname, no_environ
 from envinspect.systems.archive import Entry, Tree
 from envinspect.systems.captured import CapturedRoot
@@ -56,12 +57,12 @@ def v2(path: str = "/a/b", **files: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(("text", "count"), [("0", 1), ("0-3", 4), ("0-1,4,6-7", 5), ("0-3\n", 4)])
 def test_cpu_lists(text: str, count: int) -> None:
-    assert count_cpus(text) == count
+    assert len(cpu_set(text) or ()) == count
 
 
 @pytest.mark.parametrize("text", ["", "-", "a", "3-1", "0-", "0,,1", "0-99999999", "0x1"])
 def test_what_is_no_cpu_list_is_not_known(text: str) -> None:
-    assert count_cpus(text) is None
+    assert cpu_set(text) is None
 
 
 def test_affinity_bounds_the_cpus() -> None:
@@ -80,13 +81,14 @@ def test_v2_quota_of_any_ancestor_binds() -> None:
     block = resources_block(system(files))
     assert block["cpus"] == 1.5
     assert block["cpus_because"] == "150000 100000 in /sys/fs/cgroup/a/cpu.max"
-    assert (block["jvm_cpus"], block["go_cpus"]) == (2, 2)
+    assert block["limits"]["cpu"] == {"state": "set", "value": 1.5, "levels": 2, "because": block["cpus_because"]}
+    assert (block["jvm_cpus"], block["go_cpus"]) == (2, 4)
 
 
 def test_the_tightest_of_nested_quotas_counts() -> None:
     files = v2(**{"/a/b/cpu.max": "300000 100000", "/a/cpu.max": "50000 100000", "/cpu.max": "900000 100000"})
     block = resources_block(system(files))
-    assert (block["cpus"], block["jvm_cpus"], block["go_cpus"]) == (0.5, 1, 2)
+    assert (block["cpus"], block["jvm_cpus"], block["go_cpus"]) == (0.5, 1, 3)
 
 
 def test_a_quota_wider_than_the_affinity_changes_nothing() -> None:
@@ -142,7 +144,10 @@ def test_a_container_without_its_own_cgroup_namespace_sees_its_limits_at_the_mou
 
 def test_a_path_outside_the_namespace_is_not_followed() -> None:
     files = v2("/../../other", **{"/cpu.max": "100000 100000"})
-    assert ControlGroups(system(files)).levels("cpu") == (2, ("/sys/fs/cgroup",))
+    levels = ControlGroups(system(files)).levels("cpu")
+    assert levels.folders == ("/sys/fs/cgroup",)
+    assert "/../../other is not in what is mounted" in levels.hidden
+    assert resources_block(system(files))["limits"]["cpu"]["state"] == "not-visible"
 
 
 def test_a_denied_limit_is_told() -> None:
@@ -152,8 +157,11 @@ def test_a_denied_limit_is_told() -> None:
 
 def test_an_empty_system_knows_nothing_and_says_so() -> None:
     block = resources_block(system({}))
-    values = {key: value for key, value in block.items() if not key.endswith("_because") and key != "unreadable"}
+    rest = {"unreadable", "limits", "runtimes"}
+    values = {key: value for key, value in block.items() if not key.endswith("_because") and key not in rest}
     assert set(values.values()) == {None}
+    assert {limit["state"] for limit in block["limits"].values()} == {"not-visible"}
+    assert {one["cpus"] for one in block["runtimes"]} == {None}
     assert all(block[key] for key in block if key.endswith("_because"))
 
 
@@ -166,21 +174,177 @@ def test_open_files_and_huge_pages() -> None:
     assert (block["huge_pages"], block["huge_pages_free"], block["huge_page_bytes"]) == (16, 4, 2 << 20)
 
 
+OWN = Levels(2, ("/sys/fs/cgroup",), "", whole=False)
+
+
 @pytest.mark.parametrize(
-    ("allowed", "quota", "jvm", "golang"),
+    ("allowed", "quota", "own", "counts"),
     [
-        (8, None, 8, 8),
-        (8, 0.1, 1, 2),
-        (8, 2.0, 2, 2),
-        (8, 2.1, 3, 3),
-        (1, 0.5, 1, 1),
-        (4, 16.0, 4, 4),
-        (None, 1.0, None, None),
+        (8, None, None, {"go": 8, "jvm": 8, "jvm-before-24": 8, "node": 8, "dotnet": 8, "python": 8, "rust": 8}),
+        (8, 0.1, 0.1, {"go": 2, "jvm": 1, "jvm-before-24": 1, "node": 1, "dotnet": 1, "python": 8, "rust": 1}),
+        (8, 2.1, 2.1, {"go": 3, "jvm": 3, "jvm-before-24": 3, "node": 2, "dotnet": 3, "python": 8, "rust": 2}),
+        (8, 2.0, None, {"go": 8, "jvm": 2, "jvm-before-24": 8, "node": 2, "dotnet": 8, "python": 8, "rust": 2}),
+        (1, 0.5, 0.5, {"go": 1, "jvm": 1, "jvm-before-24": 1, "node": 1, "dotnet": 1, "python": 1, "rust": 1}),
+        (4, 16.0, 16.0, {"go": 4, "jvm": 4, "jvm-before-24": 4, "node": 4, "dotnet": 4, "python": 4, "rust": 4}),
     ],
 )
-def test_the_rules_of_jvm_and_go(allowed: int | None, quota: float | None, jvm: int | None, golang: int | None) -> None:
-    limit = None if quota is None else Limit(quota, "cpu.max", "")
-    assert (jvm_cpus(allowed, limit), go_cpus(allowed, limit)) == (jvm, golang)
+def test_what_runtimes_make_of_it(allowed: int, quota: float | None, own: float | None, counts: dict[str, int]) -> None:
+    assert {one["id"]: one["cpus"] for one in runtimes(allowed, quota, own, OWN)} == counts
+
+
+def test_a_runtime_that_reads_less_than_the_kernel_enforces_is_named() -> None:
+    """https://github.com/golang/go/issues/81180: Go reads the own group alone, by design."""
+    found = {one["id"]: one["throttled"] for one in runtimes(5, 2.0, None, OWN)}
+    assert found["go"] is True
+    assert found["jvm"] is False
+
+
+def test_node_reads_no_quota_of_version_1() -> None:
+    """libuv looks for the file at a path that no system has."""
+    found = {one["id"]: one["cpus"] for one in runtimes(8, 2.0, 2.0, OWN.replace(version=1))}
+    assert (found["node"], found["rust"], found["go"]) == (8, 2, 2)
+
+
+class TestWhatCannotBeSeen:
+    """Not to see a limit is an answer of its own, and never that there is none."""
+
+    @staticmethod
+    def state(files: dict[str, str], limit: str = "memory", denied: dict[str, str] | None = None) -> tuple[str, str]:
+        found = resources_block(system(base() | files, denied))["limits"][limit]
+        return found["state"], found["because"]
+
+    def test_no_mount(self) -> None:
+        state, because = self.state(
+            {"/proc/self/cgroup": "0::/a\n", "/proc/self/mountinfo": "1 0 0:1 / / rw - ext4 a rw\n"}
+        )
+        assert state == "not-visible"
+        assert because.endswith("cgroup v2 is not mounted here")
+
+    def test_a_namespace_of_ones_own_without_a_fresh_mount(self) -> None:
+        mounts = "30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+        files = {"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": mounts, "/sys/fs/cgroup/cgroup.procs": ""}
+        assert self.state(files)[0] == "not-visible"
+
+    def test_a_mount_that_shows_another_part(self) -> None:
+        mounts = "30 23 0:26 /other /mnt/groups rw - cgroup2 cgroup2 rw\n"
+        files = {"/proc/self/cgroup": "0::/a\n", "/proc/self/mountinfo": mounts, "/mnt/groups/memory.max": "1000"}
+        assert self.state(files)[0] == "not-visible"
+        assert resources_block(system(base() | files))["memory_bytes"] == 8_000_000 * 1024
+
+    def test_a_level_that_is_denied(self) -> None:
+        files = v2(**{"/a/b/memory.max": "max", "/memory.max": "max"})
+        state, because = self.state(files, denied={"/sys/fs/cgroup/a/memory.max": "EACCES"})
+        assert (state, "/sys/fs/cgroup/a/memory.max (EACCES)" in because) == ("not-visible", True)
+
+    def test_none_on_the_levels_that_can_be_seen(self) -> None:
+        files = v2(**{"/a/b/memory.max": "max", "/a/memory.max": "max", "/cgroup.procs": ""})
+        assert self.state(files) == ("none-visible", "none on its 3 levels, all of them seen")
+
+    def test_it_is_said_with_the_value(self) -> None:
+        block = resources_block(system(base()))
+        assert "limits of its control group cannot be seen from here" in block["memory_because"]
+        assert "limits of its control group cannot be seen from here" in block["cpus_because"]
+
+
+def test_a_limit_above_the_mounted_folder_of_version_1() -> None:
+    """https://docs.kernel.org/admin-guide/cgroup-v1/memory.html, 5.2."""
+    files = base() | {
+        "/proc/self/cgroup": "4:memory:/pod/x\n",
+        "/proc/self/mountinfo": "30 23 0:26 /pod/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+        "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes": "9223372036854771712",
+        "/sys/fs/cgroup/memory/memory.stat": "hierarchical_memory_limit 1000000000\n"
+        "hierarchical_memsw_limit 1200000000\n",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes": "100",
+    }
+    block = resources_block(system(files))
+    assert (block["memory_bytes"], block["swap_bytes"]) == (1_000_000_000, 200_000_000)
+    assert (block["limits"]["memory"]["state"], block["memory_available_bytes"]) == ("set", 999_999_900)
+
+
+def test_each_level_is_read_where_it_can_be_seen() -> None:
+    """A container with the host's hierarchy mounted beside its own: the levels above show there."""
+    mounts = (
+        "30 23 0:26 / /host/cgroup rw - cgroup cgroup rw,memory\n"
+        "31 23 0:26 /pod/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+    )
+    files = base() | {
+        "/proc/self/cgroup": "4:memory:/pod/x\n",
+        "/proc/self/mountinfo": mounts,
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+        "/host/cgroup/pod/memory.limit_in_bytes": "1000",
+        "/host/cgroup/memory.limit_in_bytes": "9223372036854771712",
+    }
+    assert ControlGroups(system(files)).levels("memory").folders == (
+        "/sys/fs/cgroup/memory",
+        "/host/cgroup/pod",
+        "/host/cgroup",
+    )
+    assert resources_block(system(files))["memory_bytes"] == 1000
+
+
+def test_above_the_own_namespace_a_mount_from_outside_still_tells() -> None:
+    mounts = "30 23 0:26 /.. /outer rw - cgroup2 cgroup2 rw\n31 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+    files = base() | {
+        "/proc/self/cgroup": "0::/\n",
+        "/proc/self/mountinfo": mounts,
+        "/sys/fs/cgroup/memory.max": "5000",
+        "/outer/memory.max": "4000",
+    }
+    assert resources_block(system(files))["memory_bytes"] == 4000
+
+
+def test_memory_high_and_the_limits_of_the_process_bind_too() -> None:
+    block = resources_block(system(v2(**{"/a/b/memory.high": "500000000", "/a/b/memory.max": "600000000"})))
+    assert (block["memory_bytes"], block["memory_high_bytes"]) == (500_000_000, 500_000_000)
+    limits = "Limit Soft Hard Units\nMax address space         300000000            unlimited            bytes\n"
+    limits += "Max data size             200000000            unlimited            bytes\n"
+    block = resources_block(system(base() | {"/proc/self/limits": limits}))
+    assert (block["memory_bytes"], block["address_space_bytes"], block["data_segment_bytes"]) == (
+        200_000_000,
+        300_000_000,
+        200_000_000,
+    )
+    assert block["memory_because"] == "RLIMIT_DATA 200000000 in /proc/self/limits"
+
+
+def test_a_quota_with_many_digits_is_read() -> None:
+    files = v2(**{"/a/b/cpu.max": "17592186044415000000000 1000000"})
+    assert resources_block(system(files))["cpu_quota"] == 17592186044415000
+
+
+def test_cpus_are_sets() -> None:
+    files = base() | {
+        "/proc/self/status": "Cpus_allowed_list:\t0-7\n",
+        "/sys/devices/system/cpu/online": "0,2,4,6,8,10,12,14\n",
+    }
+    assert resources_block(system(files))["cpus"] == 4
+    files = v2(**{"/a/b/cpuset.cpus.effective": "2-9"}) | {"/proc/self/status": "Cpus_allowed_list:\t0-3\n"}
+    assert resources_block(system(files))["cpus"] == 2
+
+
+@pytest.mark.parametrize("mask", ["24", "0-3"])
+def test_lxcfs_counts_cpus_and_memory_anew(mask: str) -> None:
+    """https://github.com/lxc/lxcfs/issues/731: its files speak of the container."""
+    mounts = (
+        "102 100 0:42 /proc/meminfo /proc/meminfo rw - fuse.lxcfs lxcfs rw\n"
+        "104 100 0:44 /sys/devices/system/cpu /sys/devices/system/cpu rw - fuse.lxcfs lxcfs rw\n"
+    )
+    files = base() | {
+        "/proc/self/status": f"Cpus_allowed_list:\t{mask}\n",
+        "/sys/devices/system/cpu/online": "0\n",
+        "/proc/self/mountinfo": mounts,
+    }
+    block = resources_block(system(files))
+    assert block["cpus"] == (1 if mask == "24" else 4)
+    assert (block["cpus_online"], block["memory_machine_bytes"]) == (None, None)
+
+
+def test_reasons_say_what_happened_here() -> None:
+    files = {key: text for key, text in base().items() if key != "/proc/meminfo"}
+    assert resources_block(system(files))["memory_because"].startswith("/proc/meminfo is not there")
+    block = resources_block(system(files, denied={"/proc/meminfo": "EACCES"}))
+    assert block["memory_because"].startswith("/proc/meminfo: EACCES")
 
 
 @pytest.mark.applies(Path("/proc/self/status").exists(), "asks the running Linux")
