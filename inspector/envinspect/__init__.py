@@ -1,29 +1,56 @@
 """envinspect: says where this code runs (machine, VM, WSL, container, sandbox), and why it believes so.
 
-    from envinspect import inspect
-    answer = inspect()
-    print(answer.summary, answer.stack.layers)
+    import envinspect
 
-The names below are imported when first used, so that `import envinspect` costs nothing.
+    here = envinspect.inspect()
+    print(here.summary, here.layers, here.matches("docker"))
+
+What `__all__` names is the promise; all else is internal. The names are imported when first used, so that
+`import envinspect` costs next to nothing. This file holds nothing that an old Python could not parse.
 """
 
 from envinspect.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envinspect.inspection import Answer, inspect
-    from envinspect.model import Evidence, Kind, Layer, Mark, Stack, Strength
+    from envinspect.api import Answer, abilities, inspect, isolation, resources
+    from envinspect.errors import CaptureError, EnvinspectError, UsageError
+    from envinspect.facets.records import Abilities, Ability, Host, Isolation, Resources
+    from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Strength, Unknown
 
-__all__ = ["Answer", "Evidence", "Kind", "Layer", "Mark", "Stack", "Strength", "__version__", "inspect"]
+__all__ = [
+    "Abilities",
+    "Ability",
+    "Answer",
+    "CaptureError",
+    "EnvinspectError",
+    "Evidence",
+    "Host",
+    "Isolation",
+    "Kind",
+    "Layer",
+    "Mark",
+    "Overruled",
+    "Resources",
+    "Strength",
+    "Unknown",
+    "UsageError",
+    "__version__",
+    "abilities",
+    "inspect",
+    "isolation",
+    "resources",
+]
 
 
-def __getattr__(name):  # type: (str) -> object  # noqa: ANN001, ANN202 - as in __main__
-    if name not in __all__:
+if not TYPE_CHECKING:
+
+    def __getattr__(name):  # noqa: ANN001, ANN202 - as in __main__
+        if name in __all__:
+            from envinspect import api, errors, model  # noqa: PLC0415 - paid for by whoever uses it
+            from envinspect.facets import records  # noqa: PLC0415
+
+            for module in (api, errors, records, model):
+                if hasattr(module, name):
+                    return getattr(module, name)
         raise AttributeError("module 'envinspect' has no attribute " + repr(name))
-    if name in {"Answer", "inspect"}:
-        from envinspect import inspection  # noqa: PLC0415 - paid for by whoever uses it
-
-        return getattr(inspection, name)
-    from envinspect import model  # noqa: PLC0415
-
-    return getattr(model, name)

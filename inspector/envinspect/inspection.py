@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from envinspect.answer import answer_as_json, summarise
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Record, Stack, Unknown
+from envinspect.model import Evidence, Stack, Unknown
 from envinspect.probes import PROBES, Probe
 from envinspect.resolver.enough import machine_looked_at
 from envinspect.resolver.resolve import resolve
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Answer(Record):
-    """What was found out: the stack, and the facts that it was read from (for what is looked up late)."""
+class Inspection:
+    """What was found out: the stack, and the facts that it was read from (for what a form still asks of them)."""
 
-    stack: Stack
-    facts: Facts
+    def __init__(self, stack: Stack, facts: Facts) -> None:
+        self.stack = stack
+        self.facts = facts
 
     @property
     def summary(self) -> str:
@@ -33,7 +34,7 @@ class Answer(Record):
         return answer_as_json(self.stack) | blocks
 
 
-def inspect(facts: Facts | None = None) -> Answer:
+def inspect(facts: Facts | None = None) -> Inspection:
     """Answer for the running machine, or for a captured or mounted one whose facts are given.
 
     Raises nothing for what it finds there.
@@ -57,7 +58,7 @@ def inspect(facts: Facts | None = None) -> Answer:
     except Exception as error:  # noqa: BLE001 - as above
         unknown.append(_failure("enough.machine_looked_at", error))
         looked_at = False
-    return Answer(resolve(evidence, unknown, machine_looked_at=looked_at), facts)
+    return Inspection(resolve(evidence, unknown, machine_looked_at=looked_at), facts)
 
 
 def _of_its_system(facts: Facts) -> tuple[tuple[Probe, ...], Callable[[Facts], bool]]:

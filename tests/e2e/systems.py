@@ -104,7 +104,7 @@ def _prune(root: Path, asked: set[str]) -> None:
 
 def adopt(row: dict[str, object], archive: Path, expectations: ModuleType) -> str:
     """Make one system; return a line that says what came of it."""
-    from envinspect import inspect
+    from envinspect.inspection import inspect
     from envinspect.systems.captured import read_capture
 
     name = f"real-{row['name']}"

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from envinspect.inspection import Answer, inspect
+from envinspect.inspection import Inspection, inspect
 from envinspect.systems.captured import read_capture
 
 SYSTEMS = Path(__file__).parent.parent / "systems"
@@ -14,13 +14,13 @@ NAMES = sorted(folder.name for folder in SYSTEMS.iterdir() if (folder / "expect.
 
 
 @functools.cache
-def answer_for(name: str) -> Answer:
+def answer_for(name: str) -> Inspection:
     """Return a system's answer; whoever would ask its facts for more reads the capture again."""
     return inspect(read_capture(str(SYSTEMS / name)))
 
 
 @functools.cache
-def answers() -> tuple[Answer, ...]:
+def answers() -> tuple[Inspection, ...]:
     """Return the answers of all systems."""
     return tuple(map(answer_for, NAMES))
 

@@ -16,7 +16,7 @@ import pytest
 from tests.inspector.captured_systems import NAMES, SYSTEMS, answer_for, answers
 
 from envinspect.facts import Facts
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Found, Kind, Reading, Stack, Strength
 from envinspect.probes import acpi, devices, dmi
 from envinspect.resolver.overrules import OVERRULES
@@ -68,7 +68,7 @@ def expectation(stack: Stack) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_expected(name: str, answer: Answer) -> str:
+def as_expected(name: str, answer: Inspection) -> str:
     """Compare with expect.toml, whose details may name fewer than there are."""
     expected = tomllib.loads((SYSTEMS / name / "expect.toml").read_text())
     got = tomllib.loads(expectation(answer.stack))
@@ -86,11 +86,11 @@ def as_expected(name: str, answer: Answer) -> str:
     return "\n".join(wrong)
 
 
-def no_probe_fails(name: str, answer: Answer) -> str:
+def no_probe_fails(name: str, answer: Inspection) -> str:
     return " ".join(str(item) for item in answer.stack.unknown if item.source.startswith("probe:"))
 
 
-def every_file_is_read(name: str, answer: Answer) -> str:
+def every_file_is_read(name: str, answer: Inspection) -> str:
     asked = answer.facts.files.keys() | answer.facts.stats.keys()
     # The two spellings of the dmi-id folder hold the same files on a live machine.
     asked |= {path.replace("/sys/class/dmi/id/", "/sys/devices/virtual/dmi/id/") for path in asked}
@@ -99,12 +99,12 @@ def every_file_is_read(name: str, answer: Answer) -> str:
     return " ".join(sorted(present - asked))
 
 
-def origin_says_whether_it_was_captured(name: str, answer: Answer) -> str:
+def origin_says_whether_it_was_captured(name: str, answer: Inspection) -> str:
     origin = (SYSTEMS / name / "ORIGIN.md").read_text().lower()
     return "" if "constructed" in origin or "captured" in origin else origin
 
 
-def every_id_is_in_the_catalogue_and_every_piece_is_cited(name: str, answer: Answer) -> str:
+def every_id_is_in_the_catalogue_and_every_piece_is_cited(name: str, answer: Inspection) -> str:
     return " ".join(
         str(piece)
         for piece in answer.stack.evidence
@@ -112,12 +112,12 @@ def every_id_is_in_the_catalogue_and_every_piece_is_cited(name: str, answer: Ans
     )
 
 
-def hints_alone_make_no_inner_layer(name: str, answer: Answer) -> str:
+def hints_alone_make_no_inner_layer(name: str, answer: Inspection) -> str:
     inner = [layer for layer in answer.stack.layers if layer.kind in {Kind.CONTAINER, Kind.SANDBOX, Kind.CHROOT}]
     return " ".join(layer.id for layer in inner if all(piece.strength is Strength.HINT for piece in layer.evidence))
 
 
-def no_scheduler_statistics_are_asked_for(name: str, answer: Answer) -> str:
+def no_scheduler_statistics_are_asked_for(name: str, answer: Inspection) -> str:
     """Until Linux 4.14 it showed the host's PID of a container's init; it misleads since."""
     return "/proc/1/sched" if "/proc/1/sched" in answer.facts.files else ""
 

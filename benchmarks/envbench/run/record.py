@@ -128,12 +128,9 @@ def library_versions() -> dict[str, str]:
 
 def host_answer(*, include_names: bool = False) -> dict[str, Any]:
     """Return envinspect's whole answer about this machine; host and user names only where asked for."""
-    from envinspect import inspect  # noqa: PLC0415 -- looks at the machine when it is asked to
-    from envinspect.facets.host import host_block  # noqa: PLC0415
-    from envinspect.facets.resources import resources_block  # noqa: PLC0415
+    import envinspect  # noqa: PLC0415 -- looks at the machine when it is asked to
 
-    answer = inspect()
-    found: dict[str, Any] = answer.to_json(host=host_block(answer.facts), resources=resources_block(answer.facts))
+    found = envinspect.inspect().to_dict()
     if include_names:
         found["hostname"] = os.uname().nodename
     return found

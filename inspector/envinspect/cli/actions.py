@@ -69,8 +69,8 @@ def _answer(call: Call) -> Rendered:
 
 def _why_not(call: Call) -> Rendered:
     from envinspect.inspection import inspect
-    from envinspect.names import known
     from envinspect.render.why_not import why_not
+    from envinspect.signatures.names import known
 
     name = known(call.words[0])
     return why_not(name, inspect(call.place.facts()), palette_for(sys.stdout))
@@ -79,7 +79,7 @@ def _why_not(call: Call) -> Rendered:
 def _is(call: Call) -> Rendered:
     """Of each group of names, commas between them, at least one must hold."""
     from envinspect.inspection import inspect
-    from envinspect.names import holds, known, open_question
+    from envinspect.signatures.names import holds, known, open_question
 
     wanted = [[known(name.strip()) for name in group.split(",")] for group in call.words]
     stack = inspect(call.place.facts()).stack

@@ -9,22 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from envinspect.facets.isolation import capability_names
+from envinspect.facets.records import Abilities, Ability
 from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading, Record
 from envinspect.sources.status import parse_status
 
 FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin")
 NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"
-
-
-class Ability(Record):
-    """One thing that may be possible here. `remedy` is "" where there is nothing to mend."""
-
-    id: str
-    what: str
-    answer: str
-    because: str
-    remedy: str = ""
 
 
 class _Engine(Record):
@@ -59,10 +50,15 @@ EMULATORS = ("qemu-system-x86_64", "qemu-system-aarch64", "qemu-kvm", "kvm")
 
 def capabilities_block(facts: Facts) -> dict[str, Any]:
     """Return every ability, in a fixed order."""
+    return abilities_of(facts).to_dict()
+
+
+def abilities_of(facts: Facts) -> Abilities:
+    """Return every ability, in a fixed order."""
     abilities = [_engine(facts, engine) for engine in ENGINES]
     abilities += [_runtimes(facts), _user_namespaces(facts), _kvm(facts), _emulated(facts), _nested(facts)]
     abilities += [_foreign(facts), _perf(facts)]
-    return {"capabilities": [ability.to_dict() for ability in abilities]}
+    return Abilities(tuple(abilities))
 
 
 def _engine(facts: Facts, engine: _Engine) -> Ability:

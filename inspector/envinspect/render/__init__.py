@@ -12,10 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from envinspect.inspection import Answer
+    from envinspect.inspection import Inspection
 
     class _Form(Protocol):
-        def render(self, answer: Answer, palette: Palette) -> Rendered: ...
+        def render(self, answer: Inspection, palette: Palette) -> Rendered: ...
 
 
 FORMATS = {
@@ -48,7 +48,7 @@ class Rendered(Record):
     warning: str = ""
 
 
-def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
+def render(name: str, answer: Inspection, palette: Palette = PLAIN) -> Rendered:
     """Return the answer in the form `name`, a key of FORMATS."""
     module = f"envinspect.render.{FORMATS[name]}"
     form: _Form = __import__(module, fromlist=["render"])  # importlib would cost a plain call more than the form
@@ -57,6 +57,6 @@ def render(name: str, answer: Answer, palette: Palette = PLAIN) -> Rendered:
     return rendered.replace(warning=NOT_DETERMINED) if undetermined else rendered
 
 
-def answered(answer: Answer) -> int:
+def answered(answer: Inspection) -> int:
     """Return the exit code of a plain answer: 0, or 3 where too little could be read to tell."""
     return 0 if answer.stack.determined else 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
@@ -24,7 +24,7 @@ _HOSTS = {"kvm-host": "kvm", "xen-dom0": "xen", "openvz-host": "openvz", "hyper-
 NOT_AVAILABLE = "NA"
 
 
-def render(answer: Answer, palette: Palette) -> Rendered:  # noqa: ARG001 - JSON has no colours
+def render(answer: Inspection, palette: Palette) -> Rendered:  # noqa: ARG001 - JSON has no colours
     """Return one JSON object."""
     return Rendered(json.dumps(facts_of(answer.stack), indent=1) + "\n", answered(answer))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from envinspect.errors import printable
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
 
 
-def render(answer: Answer, palette: Palette) -> Rendered:
+def render(answer: Inspection, palette: Palette) -> Rendered:
     """Return `ids, outermost first: sentence`."""
     stack = answer.stack
     ids = "/".join(layer.id for layer in stack.layers)

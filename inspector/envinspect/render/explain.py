@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envinspect.errors import printable
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
@@ -11,7 +11,7 @@ from envinspect.render.text import overruled_line, tree, undetermined, unknown_l
 from envinspect.signatures.catalogue import entry_of
 
 
-def render(answer: Answer, palette: Palette) -> Rendered:
+def render(answer: Inspection, palette: Palette) -> Rendered:
     """Return the long text."""
     stack = answer.stack
     lines = [
@@ -51,7 +51,7 @@ def _pieces(pieces: tuple[Evidence, ...], palette: Palette, indent: str = "  ") 
     return lines
 
 
-def _looked_at(answer: Answer) -> str:
+def _looked_at(answer: Inspection) -> str:
     facts = answer.facts
     counts = (
         (len(facts.files), "files"),

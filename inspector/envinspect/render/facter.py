@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
@@ -24,7 +24,7 @@ _HOSTS = {"xen-dom0": "xen0", "openvz-host": "openvzhn"}
 _CLOUDS = {"aws": "aws", "azure": "azure", "gcp": "gce"}
 
 
-def render(answer: Answer, palette: Palette) -> Rendered:  # noqa: ARG001 - JSON has no colours
+def render(answer: Inspection, palette: Palette) -> Rendered:  # noqa: ARG001 - JSON has no colours
     """Return one JSON object; `cloud` is left out outside the three clouds that Facter knows."""
     return Rendered(json.dumps(facts_of(answer.stack), indent=1) + "\n", answered(answer))
 

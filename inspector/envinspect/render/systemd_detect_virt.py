@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered
 from envinspect.render.terminal import Palette
@@ -16,7 +16,7 @@ _OF_CLOUD = {"aws": "amazon", "gcp": "google"}
 """KVM guests of these clouds have names of their own."""
 
 
-def render(answer: Answer, palette: Palette) -> Rendered:  # noqa: ARG001 - this output is for scripts
+def render(answer: Inspection, palette: Palette) -> Rendered:  # noqa: ARG001 - this output is for scripts
     """Return the one word; exit code 1 with `none`."""
     word = word_of(answer.stack)
     return Rendered(f"{word}\n", 0 if word != NONE else NOTHING_FOUND)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.errors import printable
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Unknown
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
@@ -22,7 +22,7 @@ _KINDS = {
 }
 
 
-def render(answer: Answer, palette: Palette) -> Rendered:
+def render(answer: Inspection, palette: Palette) -> Rendered:
     """Return the text of a plain call."""
     stack = answer.stack
     lines = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Kind, Layer, Stack
 from envinspect.render import Rendered
 from envinspect.render.terminal import Palette
@@ -14,7 +14,7 @@ _XEN_MODES = {"hvm": "xen-hvm", "pv": "xen-domU", "pvh": "xen-domU"}
 _ROLES = {"xen-dom0": ("xen", "xen-dom0"), "openvz-host": ()}
 
 
-def render(answer: Answer, palette: Palette) -> Rendered:  # noqa: ARG001 - this output is for scripts
+def render(answer: Inspection, palette: Palette) -> Rendered:  # noqa: ARG001 - this output is for scripts
     """Return the facts; nothing on bare metal. It exits with 0 either way."""
     return Rendered("".join(f"{fact}\n" for fact in facts_of(answer.stack)), 0)
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from envinspect.errors import printable
 from envinspect.facts import Facts
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Record
-from envinspect.names import BARE_METAL, holds
 from envinspect.probes.acpi import DEVICES, TABLES
 from envinspect.probes.cgroup import cgroups
 from envinspect.probes.clocksource import AVAILABLE
@@ -23,13 +22,14 @@ from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
 from envinspect.render.text import overruled_line, unknown_line
 from envinspect.signatures.catalogue import ENTRIES, lineage
+from envinspect.signatures.names import BARE_METAL, holds
 from envinspect.signatures.rows import SignatureRow, signature_rows
 
 PATTERNS_SHOWN = 8
 _NOTHING = "nothing is there"
 
 
-def why_not(name: str, answer: Answer, palette: Palette) -> Rendered:
+def why_not(name: str, answer: Inspection, palette: Palette) -> Rendered:
     """Return the text for one name that `names.known` has passed."""
     stack = answer.stack
     ids = meant(name)
@@ -55,7 +55,7 @@ def meant(name: str) -> frozenset[str]:
     ) | {name}
 
 
-def _not_bare_metal(answer: Answer, palette: Palette) -> list[str]:
+def _not_bare_metal(answer: Inspection, palette: Palette) -> list[str]:
     stack = answer.stack
     if stack.bare_metal:
         return ["It is bare metal: enough was looked at, and nothing speaks for a virtual machine."]
@@ -109,7 +109,7 @@ def _where(row: SignatureRow) -> tuple[str, tuple[str, ...], Callable[[Facts], s
     return *_WHERE[row.table], row.pattern
 
 
-def _sentences(place: _Place, answer: Answer, ids: frozenset[str], palette: Palette) -> Iterator[str]:
+def _sentences(place: _Place, answer: Inspection, ids: frozenset[str], palette: Palette) -> Iterator[str]:
     shown = [printable(pattern, 100) for pattern in place.patterns[:PATTERNS_SHOWN]]
     more = len(place.patterns) - len(shown)
     yield f"{printable(place.what)}: {'; '.join(shown)}{f'; and {more} more' if more > 0 else ''}"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from envinspect.inspection import Answer, inspect
+from envinspect.inspection import Inspection, inspect
 from envinspect.model import ABSENT, Found
 from envinspect.systems.captured import read_capture
 from envinspect.systems.darwin import decoded
@@ -19,7 +19,7 @@ LXSS = "/registry/HKCU/Software/Microsoft/Windows/CurrentVersion/Lxss"
 KVP = "/registry/HKLM/SOFTWARE/Microsoft/Virtual Machine/Guest/Parameters/PhysicalHostName"
 
 
-def answer(tmp_path: Path, sysname: str, files: dict[str, str], **facts: object) -> Answer:
+def answer(tmp_path: Path, sysname: str, files: dict[str, str], **facts: object) -> Inspection:
     uname = {"sysname": sysname, "machine": "arm64"}
     (tmp_path / "facts.json").write_text(json.dumps({"schema": "envinspect-capture/1", "uname": uname, **facts}))
     for path, text in files.items():

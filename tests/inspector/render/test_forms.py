@@ -8,7 +8,7 @@ import pytest
 from tests.inspector.captured_systems import answer_for
 
 from envinspect.facts import Facts, Uname, no_environ
-from envinspect.inspection import Answer
+from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
 from envinspect.render import FORMATS, Rendered, render
 from envinspect.render.terminal import COLOURED
@@ -38,7 +38,7 @@ def mark(kind: Kind, name: str) -> Mark:
 
 def answer(
     *layers: Layer, cloud: str = "", roles: tuple[str, ...] = (), determined: bool = True, **more: object
-) -> Answer:
+) -> Inspection:
     marks = [mark(Kind.CLOUD, cloud)] if cloud else []
     found = [mark(Kind.ROLE, role) for role in roles]
     evidence = tuple(item for holder in (*layers, *marks, *found) for item in holder.evidence)
@@ -46,7 +46,7 @@ def answer(
     stack = Stack(layers, tuple(found), marks[0] if marks else None, (), None, evidence, (), (), determined).replace(
         **more
     )
-    return Answer(stack, Facts(root, RecordedCpuid({}), uname=Uname(), euid=0, environ=no_environ))
+    return Inspection(stack, Facts(root, RecordedCpuid({}), uname=Uname(), euid=0, environ=no_environ))
 
 
 VM, BOX = Kind.VM, Kind.CONTAINER
@@ -75,7 +75,7 @@ NESTED = answer(layer(VM, "firecracker", accelerator="kvm"), layer(BOX, "docker"
         (answer(layer(VM, "kvm"), layer(Kind.SANDBOX, "proot")), "proot", 0),
     ],
 )
-def test_systemd_detect_virt(found: Answer, word: str, code: int) -> None:
+def test_systemd_detect_virt(found: Inspection, word: str, code: int) -> None:
     assert render("systemd-detect-virt", found) == Rendered(f"{word}\n", code)
 
 
@@ -95,7 +95,7 @@ def test_systemd_detect_virt(found: Answer, word: str, code: int) -> None:
         (answer(layer(VM, "qemu", accelerator="tcg")), ["qemu"]),
     ],
 )
-def test_virt_what(found: Answer, facts: list[str]) -> None:
+def test_virt_what(found: Inspection, facts: list[str]) -> None:
     rendered = render("virt-what", found)
     text, code = rendered.text, rendered.exit_code
     assert (text.splitlines(), code) == (facts, 0)
@@ -113,7 +113,7 @@ def test_virt_what(found: Answer, facts: list[str]) -> None:
         (answer(layer(Kind.SANDBOX, "bubblewrap")), "NA", "NA", [], []),
     ],
 )
-def test_ansible(found: Answer, kind: str, role: str, guest: list[str], host: list[str]) -> None:
+def test_ansible(found: Inspection, kind: str, role: str, guest: list[str], host: list[str]) -> None:
     assert json.loads(render("ansible", found).text) == {
         "virtualization_type": kind,
         "virtualization_role": role,
@@ -134,7 +134,7 @@ def test_ansible(found: Answer, kind: str, role: str, guest: list[str], host: li
         (answer(layer(VM, "xen", mode="pv")), "xenu", True, None),
     ],
 )
-def test_facter(found: Answer, virtual: str, is_virtual: bool, provider: str | None) -> None:
+def test_facter(found: Inspection, virtual: str, is_virtual: bool, provider: str | None) -> None:
     facts = json.loads(render("facter", found).text)
     assert (facts["virtual"], facts["is_virtual"], facts.get("cloud", {}).get("provider")) == (
         virtual,

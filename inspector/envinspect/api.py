@@ -1,0 +1,133 @@
+"""What Python programs call: `import envinspect`, then the names of `envinspect.__all__`.
+
+Every function asks the running machine, or the system that one of its arguments names. It raises UsageError where two
+systems are named or what is named is not there, CaptureError for a capture that cannot be read. What an inspected
+system holds never raises anything.
+"""
+
+from __future__ import annotations
+
+import os
+
+from envinspect import answer as words
+from envinspect.facets.abilities import abilities_of
+from envinspect.facets.host import host_block
+from envinspect.facets.isolation import isolation_block
+from envinspect.facets.records import Abilities, Host, Isolation, Resources, host_of, isolation_of, resources_of
+from envinspect.facets.resources import resources_block
+from envinspect.inspection import inspect as inspect_facts
+from envinspect.model import Record, Stack
+from envinspect.signatures.names import holds, known
+from envinspect.systems.choose import Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from envinspect.facts import Facts
+    from envinspect.model import Evidence, Layer, Mark, Overruled, Unknown
+
+    PathLike = str | os.PathLike[str]
+
+
+class Answer(Record):
+    """Where code runs, and why that is believed. Frozen all through, and hashable.
+
+    `stack` is all that was found; the properties give its parts. `host` and `resources` stand beside it in the JSON.
+    """
+
+    stack: Stack
+    host: Host
+    resources: Resources
+
+    @property
+    def summary(self) -> str:
+        """One plain sentence without a full stop: "Docker container in a Firecracker virtual machine (KVM)"."""
+        return words.summarise(self.stack)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, outermost first; () on bare metal, and where nothing could be told (see `determined`)."""
+        return self.stack.layers
+
+    @property
+    def cloud(self) -> Mark | None:
+        """The cloud that the machine belongs to, None where nothing speaks for one."""
+        return self.stack.cloud
+
+    @property
+    def roles(self) -> tuple[Mark, ...]:
+        """What this machine is to others: a KVM host, Xen's control domain."""
+        return self.stack.roles
+
+    @property
+    def orchestrators(self) -> tuple[Mark, ...]:
+        """What started the containers, innermost first: Kubernetes, Nomad."""
+        return self.stack.orchestrators
+
+    @property
+    def determined(self) -> bool:
+        """False where too much could not be read to call it bare metal, or to say that it is no container."""
+        return self.stack.determined
+
+    @property
+    def bare_metal(self) -> bool:
+        """True where no virtual machine was found and enough was read to say so."""
+        return self.stack.bare_metal
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All that was observed, believed or not."""
+        return self.stack.evidence
+
+    @property
+    def overruled(self) -> tuple[Overruled, ...]:
+        """The evidence that was not believed, with the rule and the reason."""
+        return self.stack.overruled
+
+    @property
+    def unknown(self) -> tuple[Unknown, ...]:
+        """What could not be read, and what it would have told."""
+        return self.stack.unknown
+
+    def matches(self, name: str) -> bool:
+        """Say whether this is, or has, what a name means: "docker", "vm", "aws", "bare-metal", as for `--is`.
+
+        A general name (kvm) matches all that refine it (firecracker). Where `determined` is False, False may mean that
+        it could not be told. Raises UsageError for a name that `envinspect list` does not know.
+        """
+        return holds(self.stack, known(name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `envinspect --json` prints (schema envinspect/1)."""
+        blocks = {"host": self.host.to_dict(), "resources": self.resources.to_dict()}
+        return {**words.answer_as_json(self.stack), **blocks}
+
+
+def inspect(*, capture: PathLike | None = None, root: PathLike | None = None) -> Answer:
+    """Say where this code runs, or where the system did that a `capture` or a `root` folder holds."""
+    facts = _facts(capture, root)
+    return Answer(
+        inspect_facts(facts).stack, host=host_of(host_block(facts)), resources=resources_of(resources_block(facts))
+    )
+
+
+def resources(*, capture: PathLike | None = None, root: PathLike | None = None) -> Resources:
+    """Say what this process may really use: CPUs, memory, processes, files, disk, with the limit that binds."""
+    return resources_of(resources_block(_facts(capture, root)))
+
+
+def isolation(*, capture: PathLike | None = None, root: PathLike | None = None) -> Isolation:
+    """Say what separates this process from its host."""
+    return isolation_of(isolation_block(_facts(capture, root)))
+
+
+def abilities(*, capture: PathLike | None = None, root: PathLike | None = None) -> Abilities:
+    """Say what works here: containers, virtual machines, foreign binaries, performance counters."""
+    return abilities_of(_facts(capture, root))
+
+
+def _facts(capture: PathLike | None, root: PathLike | None) -> Facts:
+    return Place(
+        capture=None if capture is None else os.fspath(capture), root=None if root is None else os.fspath(root)
+    ).facts()
