@@ -28,6 +28,41 @@ class Host(Record):
     boot_time_s: int | None
 
 
+class RuntimeCount(Record):
+    """How many CPUs a language's runtime counts here; `throttled` is True where that is more than may run."""
+
+    id: str
+    name: str
+    since: str
+    cpus: int | None
+    throttled: bool | None
+    reads: str
+    reference: str
+
+
+class LimitState(Record):
+    """One limit as far as it can be told: `state` is set, none-visible or not-visible; `levels` were looked at."""
+
+    state: str
+    value: float | None
+    levels: int
+    because: str
+
+
+class Limits(Record):
+    """The limits by what they bind."""
+
+    cpu: LimitState
+    memory: LimitState
+    memory_high: LimitState
+    swap: LimitState
+    address_space: LimitState
+    data_segment: LimitState
+    pids: LimitState
+    open_files: LimitState
+    user_processes: LimitState
+
+
 class Resources(Record):
     """What this process may really use; each `…_because` says where the value beside it comes from."""
 
@@ -39,11 +74,18 @@ class Resources(Record):
     cpu_quota_because: str
     jvm_cpus: int | None
     go_cpus: int | None
+    runtimes: tuple[RuntimeCount, ...]
     memory_bytes: int | None
     memory_because: str
     memory_available_bytes: int | None
     memory_available_because: str
     memory_machine_bytes: int | None
+    memory_high_bytes: int | None
+    memory_high_because: str
+    address_space_bytes: int | None
+    address_space_because: str
+    data_segment_bytes: int | None
+    data_segment_because: str
     swap_bytes: int | None
     swap_because: str
     pids: int | None
@@ -60,6 +102,7 @@ class Resources(Record):
     huge_pages_free: int | None
     huge_page_bytes: int | None
     huge_pages_because: str
+    limits: Limits
     unreadable: tuple[str, ...]
 
 
@@ -170,7 +213,14 @@ def host_of(block: dict[str, Any]) -> Host:
 
 def resources_of(block: dict[str, Any]) -> Resources:
     """Return the resources report as a record."""
-    return Resources(**{**block, "unreadable": tuple(block["unreadable"])})
+    return Resources(
+        **{
+            **block,
+            "runtimes": tuple(RuntimeCount(**row) for row in block["runtimes"]),
+            "limits": Limits(**{name: LimitState(**found) for name, found in block["limits"].items()}),
+            "unreadable": tuple(block["unreadable"]),
+        }
+    )
 
 
 def isolation_of(block: dict[str, Any]) -> Isolation:
