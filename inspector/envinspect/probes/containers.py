@@ -20,6 +20,7 @@ from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import SAME, UNKNOWN, around_root, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.signatures.containers import BOUND_FILES
+from envinspect.sources.cgroups import parse_cgroup
 
 _GENERIC = "container"
 _NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
@@ -205,13 +206,22 @@ def lost_engine_files(facts: Facts) -> bool:
     own, table = facts.stat("/"), facts.derived(mount_table)
     if not isinstance(own, Found) or own.value.ino == 0 or table.root is None:
         return False
-    if facts.derived(root_place).state == SAME or any(
-        piece.strength > Strength.HINT for piece in facts.derived(sandbox_evidence)
-    ):
+    if any(piece.strength > Strength.HINT for piece in facts.derived(sandbox_evidence)):
         return False
+    if facts.derived(root_place).state == SAME and not _in_a_group_below(facts):
+        return False  # PID 1 has the same root: the files were unmounted, unless PID 1 is a container's within
     chains = [chain for chain in storage_chains(table) if chain[-1].mount is table.root]
     on_docker = any(chain[-1].row.id == "docker" for chain in chains)
     return on_docker and not any(mount.target in BOUND_FILES for mount in table.mounts)
+
+
+def _in_a_group_below(facts: Facts) -> bool:
+    """Say whether the own cgroup lies below that of the innermost container that the path names, as runc puts it."""
+    chain = facts.derived(cgroups).chain
+    if not chain:
+        return False
+    group = chain[-1].observed.rpartition("/")[2]
+    return any(f"/{group}/" in member.path for member in parse_cgroup(facts.str_or("/proc/self/cgroup")))
 
 
 def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:

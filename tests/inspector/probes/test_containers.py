@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,3 +143,16 @@ def test_a_dropped_marker_makes_no_container_of_a_host(name: str, marker: str) -
     stack = inspect(facts).stack
     assert not [layer for layer in stack.layers if layer.kind is Kind.CONTAINER]
     assert any(item.evidence.source == marker for item in stack.overruled)
+
+
+def test_a_container_within_is_seen_although_pid_1_has_the_same_root(tmp_path: Path) -> None:
+    """PID 1 is the inner container's own: the group below the outer one's tells the two apart."""
+    system = tmp_path / "system"
+    shutil.copytree(SYSTEMS / "real-runc-in-docker", system)
+    (system / "root/proc/1").mkdir(exist_ok=True)
+    shutil.copy(system / "root/proc/self/mountinfo", system / "root/proc/1/mountinfo")
+    assert [layer.id for layer in inspect(read_capture(str(system))).stack.layers] == [
+        "firecracker",
+        "docker",
+        "container",
+    ]
