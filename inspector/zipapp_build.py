@@ -18,7 +18,7 @@ VENDORED = ("click",)
 def copy_distribution(name: str, into: Path) -> None:
     """Copy an installed distribution's Python files and its licence."""
     for file in metadata.files(name) or ():
-        if file.suffix == ".py" or file.name in {"py.typed", "METADATA"} or "licen" in file.name.lower():
+        if file.suffix in {".py", ".sh"} or file.name in {"py.typed", "METADATA"} or "licen" in file.name.lower():
             place = into / file
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(str(file.locate()), place)

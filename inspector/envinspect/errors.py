@@ -34,6 +34,12 @@ class NotDeterminedError(EnvinspectError):
     exit_code = 3
 
 
+class UnreachableError(EnvinspectError):
+    """A place that could not be asked, or did not answer wholly: no shell, no rights, an answer that was cut short."""
+
+    exit_code = 3
+
+
 class NotMetError(EnvinspectError):
     """--is NAME: answered, and the answer is no."""
 

@@ -124,11 +124,19 @@ class Running(Protocol):
         """Return the CPU's name; None where nothing tells."""
 
 
+class Observer(Record):
+    """How a system was looked at: `how` is "native", "sh" or "pid"; `cpuid` "instruction", "device" or "none"."""
+
+    how: str
+    cpuid: str
+
+
 class Facts:
     """The one thing a probe is given.
 
     `files`, `links`, `listings`, `stats`, `variables` and `leaves` hold every answer so far, by question; capture
-    writes them. `running` is None where the system is not the one that this process runs on.
+    writes them. `subject` is what the caller calls the system, `observer` how it was looked at: "" and None for the one
+    that this process runs on. `running` is None where the system is not the one that this process runs on.
     """
 
     def __init__(
@@ -141,6 +149,8 @@ class Facts:
         environ: Callable[[str], Reading[str]],
         running: Running | None = None,
     ) -> None:
+        self.subject = ""
+        self.observer: Observer | None = None
         self.root = root
         self.uname = uname
         self.euid = euid

@@ -81,6 +81,9 @@ qemu-system-aarch64 qemu-system-arm
 qemu-aarch64-static qemu-user-static
 mmdebstrap mmdebstrap
 cpio cpio
+mksh mksh
+yash yash
+toybox toybox
 chromium chromium
 hyperfine hyperfine
 mke2fs e2fsprogs

@@ -41,6 +41,12 @@ def ask_everything(facts: Facts) -> None:
         block(facts)
 
 
+def ask_beforehand(facts: Facts) -> None:
+    """Ask all that may be wanted of a place that can be asked only once: every question, and the names to scrub."""
+    ask_everything(facts)
+    names_of_this_host(facts)
+
+
 def names_of_this_host(facts: Facts) -> tuple[str, ...]:
     """Return the host names to be scrubbed; they are read past `facts`, so that they do not enter the capture."""
     found: list[str] = []

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from envinspect.facts import Facts
+
 INTERRUPTED = 130
 
 
@@ -60,11 +62,20 @@ def complain(line: str) -> None:
         sys.stderr.write(encodable(f"envinspect: {line}\n", sys.stderr))
 
 
+def _facts(call: Call) -> Facts:
+    """Return the questions to the system that a call is about."""
+    if call.place.asked_beforehand:
+        from envinspect.capture.every_question import ask_everything
+
+        return call.place.facts(ask_everything)
+    return call.place.facts()
+
+
 def _answer(call: Call) -> Rendered:
     from envinspect.inspection import inspect
     from envinspect.render import render
 
-    return render(call.action, inspect(call.place.facts()), palette_for(sys.stdout))
+    return render(call.action, inspect(_facts(call)), palette_for(sys.stdout))
 
 
 def _why_not(call: Call) -> Rendered:
@@ -73,7 +84,7 @@ def _why_not(call: Call) -> Rendered:
     from envinspect.signatures.names import known
 
     name = known(call.words[0])
-    return why_not(name, inspect(call.place.facts()), palette_for(sys.stdout))
+    return why_not(name, inspect(_facts(call)), palette_for(sys.stdout))
 
 
 def _is(call: Call) -> Rendered:
@@ -82,7 +93,7 @@ def _is(call: Call) -> Rendered:
     from envinspect.signatures.names import holds, known, open_question
 
     wanted = [[known(name.strip()) for name in group.split(",")] for group in call.words]
-    stack = inspect(call.place.facts()).stack
+    stack = inspect(_facts(call)).stack
     if all(any(holds(stack, name) for name in group) for group in wanted):
         return Rendered("", 0)
     if any(open_question(stack, name) for group in wanted for name in group):
@@ -105,16 +116,23 @@ def _signatures(call: Call) -> Rendered:
 def _report(call: Call) -> Rendered:
     from envinspect.render.blocks import report
 
-    return report(call.action, call.place.facts(), palette_for(sys.stdout), as_json=call.as_json)
+    return report(call.action, _facts(call), palette_for(sys.stdout), as_json=call.as_json)
 
 
 def _capture(call: Call) -> Rendered:
     from envinspect.capture.every_question import capture
 
     (out,) = call.words
-    capture(call.place.facts(), out, redact=call.redact)
+    capture(_facts(call), out, redact=call.redact)
     kept = "serial numbers, UUIDs, MAC addresses and names are redacted" if call.redact else "nothing was redacted"
     return Rendered("", 0, warning=f"{out}: written; {kept}, look through it before you share it")
+
+
+def _collector(_call: Call) -> Rendered:
+    from envinspect.capture.every_question import ask_everything
+    from envinspect.systems.collector.by_hand import program
+
+    return Rendered(program(ask_everything), 0)
 
 
 LISTINGS: dict[str, Callable[[Call], Rendered]] = {"list": _catalogue, "signatures": _signatures}
@@ -127,5 +145,6 @@ ACTIONS: dict[str, Callable[[Call], Rendered]] = {
     "is": _is,
     "why-not": _why_not,
     "capture": _capture,
+    "collector": _collector,
 }
 """Every action by its name; an answer's is the name of its form."""

@@ -43,6 +43,12 @@ def _of_a_system(function: Callable[..., Any]) -> Callable[..., Any]:
             "--from", "capture", metavar="IN", help="Inspect a capture (folder or .tar.gz), not this machine."
         ),
         click.option("--root", metavar="DIR", help="Inspect the root filesystem below DIR, not this machine."),
+        click.option(
+            "--via",
+            metavar="COMMAND",
+            help="Inspect the place where COMMAND starts a shell, such as 'ssh web1'; no Python is needed there.",
+        ),
+        click.option("--pid", type=int, metavar="PID", help="Inspect the place of another process, from outside."),
         click.option("--debug", is_flag=True, help="Show the traceback of an error."),
     )
     for option in reversed(options):
@@ -81,10 +87,12 @@ def command(
     names: tuple[str, ...],
     capture: str | None,
     root: str | None,
+    via: str | None,
+    pid: int | None,
     debug: bool,  # noqa: ARG001 - read by `run`
 ) -> int:
     """Say where this code runs (machine, VM, WSL, container, sandbox), and why it believes so."""
-    place = Place(capture, root)
+    place = Place(capture, root, via, pid)
     context.obj = place
     asked = [name for name, wanted in (("json", as_json), ("brief", brief), ("explain", explain)) if wanted]
     asked += [drop_in] if drop_in is not None else []
@@ -102,9 +110,9 @@ def command(
     return perform(Call(asked[0] if asked else "text", place, words))
 
 
-def _merged(context: click.Context, capture: str | None, root: str | None) -> Place:
+def _merged(context: click.Context, capture: str | None, root: str | None, via: str | None, pid: int | None) -> Place:
     """Return the system that a sub-command's own options name, else the one named before it."""
-    own = Place(capture, root)
+    own = Place(capture, root, via, pid)
     outer: Place = context.obj
     return own if own.named else outer
 
@@ -141,9 +149,11 @@ def _add_report(name: str, words: str) -> None:
         as_json: bool,
         capture: str | None,
         root: str | None,
+        via: str | None,
+        pid: int | None,
         debug: bool,  # noqa: ARG001
     ) -> int:
-        return perform(Call(name, _merged(context, capture, root), as_json=as_json))
+        return perform(Call(name, _merged(context, capture, root, via, pid), as_json=as_json))
 
 
 _add_report(
@@ -180,13 +190,24 @@ def capture_command(
     no_redact: bool,
     capture: str | None,
     root: str | None,
+    via: str | None,
+    pid: int | None,
     debug: bool,  # noqa: ARG001
 ) -> int:
     """Write what an inspection reads to OUT.
 
     OUT is a new folder or .tar.gz, which --from reads. What names the machine or a person is taken out.
     """
-    return perform(Call("capture", _merged(context, capture, root), (out,), redact=not no_redact))
+    return perform(Call("capture", _merged(context, capture, root, via, pid), (out,), redact=not no_redact))
+
+
+@command.command("collector")
+def collector_command() -> int:
+    """Print the collector, to be run by hand.
+
+    sh collect.sh > web1.wire where nothing but a shell is there, then here: envinspect --from web1.wire
+    """
+    return perform(Call("collector"))
 
 
 @command.command("completion")

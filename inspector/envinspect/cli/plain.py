@@ -73,7 +73,7 @@ def _place(words: tuple[str, ...]) -> tuple[tuple[str, ...], Place]:
     """Return the words without a leading or closing option that names a system, and that system."""
     for pair, rest in ((words[:2], words[2:]), (words[-2:], words[:-2])):
         if len(pair) == 2 and pair[0] in _PLACES and not pair[1].startswith("-"):
-            return rest, Place(**{_PLACES[pair[0]]: pair[1]})
+            return rest, Place().replace(**{_PLACES[pair[0]]: pair[1]})
     return words, Place()
 
 

@@ -6,6 +6,7 @@ What the capture's writer never asked is "not-recorded"; what it asked and did n
 from __future__ import annotations
 
 import json
+import os
 from typing import TypeVar
 
 from envinspect.errors import CaptureError
@@ -16,6 +17,7 @@ from envinspect.systems.archive import ROOT, Entry, Tree, read_tree
 from envinspect.systems.cpuid import RecordedCpuid
 
 SCHEMA = "envinspect-capture/1"
+WIRE_LIMIT_BYTES = 96 << 20
 _WORD = 1 << 32
 T = TypeVar("T")
 
@@ -84,10 +86,13 @@ class CapturedRoot:
 
 
 def read_capture(path: str) -> Facts:
-    """Return the facts of the capture at `path`, a folder or a .tar.gz.
+    """Return the facts of the capture at `path`, a folder or a .tar.gz, or of a recorded wire (`envinspect collector`).
 
     Raises UsageError where nothing is there, CaptureError where it is no whole and harmless capture.
     """
+    recorded = _wire(path)
+    if recorded is not None:
+        return recorded
     tree = read_tree(path)
     document = _Document(_parse(tree, path), f"{shown(path)}: facts.json")
     document.check_schema()
@@ -113,6 +118,23 @@ def read_capture(path: str) -> Facts:
         euid=document.euid(),
         environ=variable,
     )
+
+
+def _wire(path: str) -> Facts | None:
+    """Return the facts of a file that holds a collector's answers, None for any other."""
+    if not os.path.isfile(path):  # noqa: PTH113 - paths are strings; a FIFO would wait for a writer
+        return None
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - paths are strings throughout
+            if b"envinspect-wire/" not in file.read(1 << 20):
+                return None
+            file.seek(0)
+            data = file.read(WIRE_LIMIT_BYTES + 1)
+    except (OSError, ValueError):
+        return None  # whoever reads it as a capture says what is wrong
+    from envinspect.systems.answered import recorded_answers  # noqa: PLC0415 - only wires pay for it
+
+    return recorded_answers(data, shown(path))
 
 
 def _parse(tree: Tree, path: str) -> object:

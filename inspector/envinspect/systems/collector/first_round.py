@@ -1,0 +1,97 @@
+"""What to ask first: everything that would be asked if everything were there.
+
+The questions come from the probes themselves, run against a place where each path exists. A folder there holds one
+name, `*`, so a probe that looks at each device builds a pattern, which the shell on the target expands; a process there
+is in the control group `/~`, which the collector expands to the group and all above it. So no list of files is kept,
+and most places need no second round.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from envinspect.facts import Facts, Registers, Stat, Uname
+from envinspect.model import ABSENT, NOT_RECORDED, Found, Reading
+from envinspect.systems.collector.script import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+V = TypeVar("V")
+
+_STATUS = {"/proc/self/status": b"Cpus_allowed_list:\t0\n"}
+_UNIFIED = _STATUS | {
+    "/proc/self/cgroup": b"0::/~\n",
+    "/proc/self/mountinfo": b"1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+}
+_SECOND_INTERFACE = 0x4000_0100
+"""Hyper-V's interface stands at 0x40000000, another one's behind it (linux: arch/x86/include/asm/cpuid/api.h)."""
+_CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "pids")
+_LEGACY = _STATUS | {
+    "/proc/self/cgroup": "".join(f"{n}:{name}:/~\n" for n, name in enumerate(_CONTROLLERS, 1)).encode(),
+    "/proc/self/mountinfo": "".join(
+        f"{n} 1 0:1 / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}\n" for n, name in enumerate(_CONTROLLERS, 1)
+    ).encode(),
+}
+
+
+class FirstRound(NamedTuple):
+    """All that is to be asked at once."""
+
+    questions: frozenset[Question]
+    variables: frozenset[str]
+    leaves: frozenset[tuple[int, int]]
+
+
+class _Imagined:
+    """Files of a place that has everything of the kinds named in `has` (letters as in a question), and nothing else."""
+
+    def __init__(self, has: str, files: dict[str, bytes]) -> None:
+        self._has = has
+        self._files = files
+        self.asked: set[Question] = set()
+
+    def read(self, path: str) -> Reading[bytes]:
+        return self._answer("R", path, self._files.get(path, b""))
+
+    def link(self, path: str) -> Reading[str]:
+        return self._answer("L", path, f"{path.rpartition('/')[2]}:[1]")
+
+    def listing(self, path: str) -> Reading[tuple[str, ...]]:
+        return self._answer("D", path, ("*",))
+
+    def stat(self, path: str) -> Reading[Stat]:
+        return self._answer("S", path, Stat(1, 1, 0o100644))
+
+    def _answer(self, kind: str, path: str, there: V) -> Reading[V]:
+        self.asked.add(Question(kind, path))
+        return Found(there) if kind in self._has or path in self._files else ABSENT
+
+
+class _ImaginedCpu:
+    """A virtual machine's CPU with two hypervisor interfaces, neither of them known."""
+
+    def __init__(self) -> None:
+        self.asked: set[tuple[int, int]] = set()
+
+    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
+        if leaf & ~0xFF == _SECOND_INTERFACE + 0x100:
+            return NOT_RECORDED
+        self.asked.add((leaf, subleaf))
+        return Found(Registers(leaf | 0xFF, 0, 1 << 31, 0))
+
+
+def first_round(ask: Callable[[Facts], None]) -> FirstRound:
+    """Return what `ask` would ask of places where everything, nothing, or some of it is there."""
+    questions: set[Question] = set()
+    variables: set[str] = set()
+    leaves: set[tuple[int, int]] = set()
+    for has, texts in (("RLDS", _UNIFIED), ("RLDS", _LEGACY), ("LDS", _UNIFIED), ("D", {}), ("S", {}), ("", {})):
+        files, cpu = _Imagined(has, texts), _ImaginedCpu()
+        uname = Uname("Linux", "", "", "x86_64")
+        facts = Facts(files, cpu, uname=uname, euid=None, environ=lambda _: ABSENT)
+        ask(facts)
+        questions |= files.asked
+        variables |= set(facts.variables)
+        leaves |= cpu.asked
+    return FirstRound(frozenset(questions), frozenset(variables), frozenset(leaves))
