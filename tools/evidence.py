@@ -51,7 +51,7 @@ def _signatures() -> list[str]:
     for table, rows in groupby(in_order(), key=lambda row: row.table):
         lines += [f"### {table}", "", "| speaks for | strength | what is looked for |", "|---|---|---|"]
         for row in rows:
-            pattern = row.pattern.replace("|", "\\|")
+            pattern = row.shown.replace("|", "\\|")
             lines.append(f"| `{row.id}` | {row.strength} | [`{pattern}`]({row.reference}) |")
         lines.append("")
     return lines[:-1]

@@ -152,11 +152,39 @@ class Kind(IntEnum):
         return self.name.lower()
 
 
+class Origin(IntEnum):
+    """Where evidence comes from, as far as a rule asks: what one origin says another may know better."""
+
+    OTHER = 0
+    CPUID = 1
+    """The CPU itself was asked: a hypervisor's interface, or a translator's answer."""
+    CLOCK = 2
+    """A clock that the kernel made of a hypervisor's interface."""
+    SMBIOS = 3
+    """Firmware's strings and structures, which any VMM can be told to set at will."""
+    CPUINFO = 4
+    """The kernel's word for what the CPU says."""
+    PCI = 5
+    """Devices on the machine's bus."""
+    MOUNT = 6
+    """A mount of this process."""
+
+
+class Trait(IntEnum):
+    """What else a rule asks of evidence."""
+
+    FIRST_LEAF = 1
+    """It stands in the first leaf of the hypervisors' range."""
+    HYPER_V_INTERFACE = 2
+    """Behind another maker's name Hyper-V's interface answers."""
+
+
 class Evidence(Record):
     """One thing that was observed, and what it speaks for.
 
     `depth` orders layers of one kind, outermost 0 (a container in a container). `details` go into the layer's details,
-    as (key, value) pairs, e.g. ("accelerator", "kvm"). `observed` is verbatim, shortened where long.
+    as (key, value) pairs, e.g. ("accelerator", "kvm"). `observed` is verbatim, shortened where long. Rules decide by
+    `origin` and `traits`, never by how `source` and `observed` are worded.
     """
 
     kind: Kind
@@ -167,6 +195,8 @@ class Evidence(Record):
     reference: str
     depth: int = 0
     details: tuple[tuple[str, str], ...] = ()
+    origin: Origin = Origin.OTHER
+    traits: tuple[Trait, ...] = ()
 
 
 class Overruled(Record):

@@ -13,7 +13,21 @@ PACKAGES = (
     # claims/judge.py tells the findings that decide nothing by how their note begins; xfail_strict ends this with it.
     pytest.param("reports/envreport", marks=pytest.mark.xfail(reason="a finding's note is still read back")),
 )
-SAID = {"reason", "remedy", "message", "detail", "advice", "note", "because", "text", "what", "why"}
+SAID = {
+    "reason",
+    "remedy",
+    "message",
+    "detail",
+    "advice",
+    "note",
+    "because",
+    "text",
+    "what",
+    "why",
+    "observed",
+    "pattern",
+    "summary",
+}
 """Attributes that hold words for a person."""
 TAKES_APART = {"partition", "rpartition", "split", "rsplit", "startswith", "endswith", "find", "index", "removeprefix"}
 

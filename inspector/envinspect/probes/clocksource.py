@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Kind
+from envinspect.model import Evidence, Kind, Origin
 from envinspect.probes.xen import another_owns_cpuid
 from envinspect.signatures.clocksource import CLOCKS
 
@@ -21,4 +21,6 @@ def probe_clocksource(facts: Facts) -> Iterator[Evidence]:
                 seen.add(start)
                 # A PV guest's clock is Xen's, the machine around it may be another's.
                 depth = 1 if row.id == "xen" and another_owns_cpuid(facts) else 0
-                yield Evidence(Kind.VM, row.id, row.strength, AVAILABLE, name[:40], row.reference, depth, row.details)
+                yield Evidence(
+                    Kind.VM, row.id, row.strength, AVAILABLE, name[:40], row.reference, depth, row.details, Origin.CLOCK
+                )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import ABSENT, Evidence, Found, Kind, Strength
+from envinspect.model import ABSENT, Evidence, Found, Kind, Origin, Strength
 from envinspect.probes.firmware import SYSINFO
 from envinspect.sources.cpuinfo import fields, flags
 from envinspect.sources.sysinfo import levels
@@ -43,10 +43,11 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
             yield _evidence(technology, path, wanted or "present", reference).replace(depth=depth)
     cpuinfo = facts.str_or("/proc/cpuinfo")
     if "tdx_guest" in cpuinfo and "tdx_guest" in flags(fields(cpuinfo)):
-        yield _evidence("tdx", "/proc/cpuinfo", "flag tdx_guest", TDX_REFERENCE)
+        yield _evidence("tdx", "/proc/cpuinfo", "flag tdx_guest", TDX_REFERENCE).replace(origin=Origin.CPUINFO)
     features = facts.cpuid(1)
     if isinstance(features, Found) and features.value.ecx >> 31 & 1:
-        yield from _cpuid(facts)
+        for piece in _cpuid(facts):
+            yield piece.replace(origin=Origin.CPUID)
 
 
 def _cpuid(facts: Facts) -> Iterator[Evidence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Trait, Unknown
 from envinspect.signatures.cpuid import EMULATED_CPUS, EMULATED_CPUS_REFERENCE, HYPERVISOR_BIT_REFERENCE, SIGNATURES
 from envinspect.signatures.cpuinfo import ROWS
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
@@ -15,7 +15,6 @@ LAST_LEAF = 0x4000_FF00
 STEP = 0x100
 MICROSOFT = "Microsoft Hv"
 HYPER_V_INTERFACE = int.from_bytes(b"Hv#1", "little")
-HYPER_V_INTERFACE_NOTE = "interface Hv#1"
 """How evidence says that a name other than Microsoft's stands before Hyper-V's interface: QEMU lets users choose it."""
 
 
@@ -34,7 +33,9 @@ def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
     vendor = facts.cpuid(0)
     by_accident = isinstance(vendor, Found) and vendor.value.vendor() == "CentaurHauls"
     strength = Strength.HINT if by_accident else Strength.STRONG
-    yield Evidence(Kind.VM, "vm", strength, "CPUID 0x00000001", "ECX bit 31 set", HYPERVISOR_BIT_REFERENCE)
+    yield Evidence(
+        Kind.VM, "vm", strength, "CPUID 0x00000001", "ECX bit 31 set", HYPERVISOR_BIT_REFERENCE, origin=Origin.CPUID
+    )
     for leaf in range(FIRST_LEAF, LAST_LEAF + 1, STEP):
         reading = facts.cpuid(leaf)
         if not isinstance(reading, Found):
@@ -43,9 +44,14 @@ def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
         row = SIGNATURES.get(text)
         if row is not None:
             borrowed = text != MICROSOFT and _speaks_hyper_v(facts, leaf)
-            observed = text.rstrip("\0") + (f", {HYPER_V_INTERFACE_NOTE}" if borrowed else "")
+            observed = text.rstrip("\0") + (", interface Hv#1" if borrowed else "")
+            traits = ((Trait.FIRST_LEAF,) if leaf == FIRST_LEAF else ()) + (
+                (Trait.HYPER_V_INTERFACE,) if borrowed else ()
+            )
             source = f"CPUID 0x{leaf:08X}"
-            yield Evidence(Kind.VM, row.id, row.strength, source, observed, row.reference, details=row.details)
+            yield Evidence(
+                Kind.VM, row.id, row.strength, source, observed, row.reference, 0, row.details, Origin.CPUID, traits
+            )
         elif leaf > FIRST_LEAF:
             break
 
@@ -66,7 +72,9 @@ def _brand(facts: Facts) -> Iterator[Evidence]:
     for row in ROWS:
         if row.field == "model name" and name.startswith(row.start):
             source = f"CPUID 0x{BRAND_LEAVES[0]:08X}"
-            yield Evidence(Kind.VM, row.id, row.strength, source, name[:80], row.reference, row.depth, row.details)
+            yield Evidence(
+                Kind.VM, row.id, row.strength, source, name[:80], row.reference, row.depth, row.details, Origin.CPUID
+            )
 
 
 def _vendor(facts: Facts) -> Iterator[Evidence]:
@@ -74,7 +82,15 @@ def _vendor(facts: Facts) -> Iterator[Evidence]:
     reading = facts.cpuid(0)
     vendor = reading.value.vendor() if isinstance(reading, Found) else ""
     if vendor in EMULATED_CPUS:
-        yield Evidence(Kind.VM, "vm", Strength.HINT, "CPUID 0x00000000", vendor.strip(), EMULATED_CPUS_REFERENCE)
+        yield Evidence(
+            Kind.VM,
+            "vm",
+            Strength.HINT,
+            "CPUID 0x00000000",
+            vendor.strip(),
+            EMULATED_CPUS_REFERENCE,
+            origin=Origin.CPUID,
+        )
 
 
 def _speaks_hyper_v(facts: Facts, leaf: int) -> bool:

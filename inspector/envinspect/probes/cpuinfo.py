@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
 from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE
 from envinspect.signatures.cpuinfo import ROWS
 from envinspect.sources.cpuinfo import fields, flags
@@ -24,8 +24,20 @@ def probe_cpuinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
     if "hypervisor" in flags(found):
         # VIA's Samuel sets the bit by accident (linux: arch/x86/kernel/cpu/centaur.c leaves it be).
         strength = Strength.HINT if found.get("vendor_id") == "CentaurHauls" else Strength.STRONG
-        yield Evidence(Kind.VM, "vm", strength, CPUINFO, "flag hypervisor", HYPERVISOR_BIT_REFERENCE)
+        yield Evidence(
+            Kind.VM, "vm", strength, CPUINFO, "flag hypervisor", HYPERVISOR_BIT_REFERENCE, origin=Origin.CPUINFO
+        )
     for row in ROWS:
         value = found.get(row.field, "")
         if value.startswith(row.start) and not (row.id == "powervm" and "emulated by qemu" in value):
-            yield Evidence(Kind.VM, row.id, row.strength, CPUINFO, value[:80], row.reference, row.depth, row.details)
+            yield Evidence(
+                Kind.VM,
+                row.id,
+                row.strength,
+                CPUINFO,
+                value[:80],
+                row.reference,
+                row.depth,
+                row.details,
+                Origin.CPUINFO,
+            )

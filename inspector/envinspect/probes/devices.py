@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
 from envinspect.probes.mounts import mount_table
 from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE
 from envinspect.signatures.pci import DEVICES, GUEST_FILESYSTEMS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
@@ -50,10 +50,26 @@ def probe_devices(facts: Facts) -> Iterator[Evidence | Unknown]:
     for number in ids:
         row = DEVICES.get(number)
         if row:
-            yield Evidence(row.kind, row.id, row.strength, PCI, f"{number[:4]}:{number[4:]} {row.name}", row.reference)
+            yield Evidence(
+                row.kind,
+                row.id,
+                row.strength,
+                PCI,
+                f"{number[:4]}:{number[4:]} {row.name}",
+                row.reference,
+                origin=Origin.PCI,
+            )
     virtio = [number for number in ids if number.startswith(VIRTIO_VENDOR)]
     if virtio:
-        yield Evidence(Kind.VM, "vm", Strength.HINT, PCI, f"{len(virtio)} kinds of virtio devices", VIRTIO_REFERENCE)
+        yield Evidence(
+            Kind.VM,
+            "vm",
+            Strength.HINT,
+            PCI,
+            f"{len(virtio)} kinds of virtio devices",
+            VIRTIO_REFERENCE,
+            origin=Origin.PCI,
+        )
     elif _names(facts, VIRTIO_BUS):
         yield Evidence(Kind.VM, "vm", Strength.HINT, VIRTIO_BUS, "virtio devices", VIRTIO_REFERENCE)
     if _names(facts, VMBUS):

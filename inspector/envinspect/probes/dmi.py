@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
 from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
 from envinspect.sources.cpuinfo import fields as cpuinfo_fields
@@ -87,7 +87,14 @@ def _evidence(row: DmiRow, folder: str, texts: dict[str, str], evidence_id: str)
     first = row.when[0][0]
     observed = "; ".join(dict.fromkeys(texts[field][:80] for field, _, _ in row.when))
     return Evidence(
-        row.kind, evidence_id, row.strength, f"{folder}/{first}", observed, row.reference, details=row.details
+        row.kind,
+        evidence_id,
+        row.strength,
+        f"{folder}/{first}",
+        observed,
+        row.reference,
+        details=row.details,
+        origin=Origin.SMBIOS,
     )
 
 
@@ -124,7 +131,9 @@ def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Ite
     serial = fields.get("product_serial", "")
     unnamed = fields.get("sys_vendor", "") in {"", "xen", "amazon ec2"}
     strength = Strength.STRONG if serial == uuid.casefold() or (unnamed and not serial) else Strength.HINT
-    yield Evidence(Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2_UUID_REFERENCE)
+    yield Evidence(
+        Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2_UUID_REFERENCE, origin=Origin.SMBIOS
+    )
 
 
 def _vm_bit(facts: Facts) -> Iterator[Evidence | Unknown]:
@@ -140,4 +149,5 @@ def _vm_bit(facts: Facts) -> Iterator[Evidence | Unknown]:
             BIOS_STRUCTURE,
             "BIOS characteristics: virtual machine",
             SMBIOS_VM_BIT_REFERENCE,
+            origin=Origin.SMBIOS,
         )

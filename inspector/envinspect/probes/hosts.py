@@ -6,7 +6,7 @@ import stat as stat_bits
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model import Evidence, Found, Kind, Origin, Strength
 from envinspect.probes.mounts import mount_table
 from envinspect.probes.namespaces import namespaces
 from envinspect.sources.status import parse_status
@@ -77,7 +77,15 @@ def probe_hosts(facts: Facts) -> Iterator[Evidence]:
         for folder, role_id, reference in _FOLDERS:
             if role_id not in seen and folder in mount.target:
                 seen.add(role_id)
-                yield Evidence(Kind.ROLE, role_id, Strength.STRONG, table.source, mount.target[:200], reference)
+                yield Evidence(
+                    Kind.ROLE,
+                    role_id,
+                    Strength.STRONG,
+                    table.source,
+                    mount.target[:200],
+                    reference,
+                    origin=Origin.MOUNT,
+                )
     yield from _daemons(facts)
     if isinstance(facts.stat("/proc/vz"), Found) and isinstance(facts.stat("/proc/bc"), Found):
         yield Evidence(Kind.ROLE, "openvz-host", Strength.PROOF, "/proc/bc", "present beside /proc/vz", _OPENVZ)

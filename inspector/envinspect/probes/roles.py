@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model import Evidence, Found, Kind, Origin, Strength
 
 HYPERV_BASE = 0x4000_0000
 HYPERV_FEATURES = 0x4000_0003
@@ -37,6 +37,7 @@ def probe_roles(facts: Facts) -> Iterator[Evidence]:
                 source,
                 f"EBX {features.value.ebx:#x}: CreatePartitions",
                 HYPERV_REFERENCE,
+                origin=Origin.CPUID,
             )
     for line in facts.str_or(MODULES).splitlines():
         # Name, size, use count: each running guest holds the module once (linux: virt/kvm/kvm_main.c, fops.owner).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from envinspect.signatures.catalogue import ENTRIES
-from envinspect.signatures.rows import in_order, tables_by_id
+from envinspect.signatures.rows import SignatureRow, in_order, tables_by_id
 
 
 def catalogue_text() -> str:
@@ -31,9 +31,15 @@ def catalogue_json() -> str:
 
 def signatures_text() -> str:
     """Return one line for each signature."""
-    return "".join(f"{row.id:<20} {row.strength or '-':<6} {row.table:<24} {row.pattern}\n" for row in in_order())
+    return "".join(f"{row.id:<20} {row.strength or '-':<6} {row.table:<24} {row.shown}\n" for row in in_order())
 
 
 def signatures_json() -> str:
     """Return every signature row."""
-    return json.dumps([row.to_dict() for row in in_order()], indent=1) + "\n"
+    return json.dumps([_row(row) for row in in_order()], indent=1) + "\n"
+
+
+def _row(row: SignatureRow) -> dict[str, object]:
+    shown = row.replace(pattern=row.shown).to_dict()
+    del shown["source"]  # it stands in the pattern
+    return shown

@@ -97,8 +97,8 @@ def _places(ids: frozenset[str]) -> Iterator[_Place]:
 
 def _where(row: SignatureRow) -> tuple[str, tuple[str, ...], Callable[[Facts], str], str]:
     """Return for one row: how the sentence begins, the sources of its evidence, what is there instead, the pattern."""
-    if row.table.startswith("by_probe."):
-        source, _, sign = row.pattern.partition(": ")
+    if row.source:
+        source, sign = row.source, row.pattern
         if source == "/proc/self/mountinfo":
             return *_WHERE["containers.storage"], sign
         if source == "/proc/self/cgroup":
@@ -129,7 +129,7 @@ def _at(facts: Facts, source: str) -> str:
     return _state(next((answers[source] for answers in known if source in answers), None), _NOTHING)
 
 
-def _state(reading: Reading[Any] | None, absent: str) -> str:
+def _state(reading: Reading[Any] | None, absent: str, *, said: str = "it says") -> str:
     if reading is None:
         return "not looked at"
     if isinstance(reading, Denied):
@@ -140,7 +140,7 @@ def _state(reading: Reading[Any] | None, absent: str) -> str:
     value = reading.value
     text = value.decode("utf-8", "replace").strip("\0 \n") if isinstance(value, bytes) else value
     if isinstance(text, str):
-        return f"it says {_quoted(text)}" if "\n" not in text and text else "it says nothing of the kind"
+        return f"{said} {_quoted(text)}" if "\n" not in text and text else f"{said} nothing of the kind"
     return "something is there, but nothing of the kind"
 
 
@@ -189,7 +189,7 @@ def _release(facts: Facts) -> str:
 
 
 def _acpi(facts: Facts) -> str:
-    return _state(facts.files.get(TABLES[0]), "this machine has no ACPI tables").replace("it says", "the table says")
+    return _state(facts.files.get(TABLES[0]), "this machine has no ACPI tables", said="the table says")
 
 
 def _pci(facts: Facts) -> str:

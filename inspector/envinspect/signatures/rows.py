@@ -12,11 +12,15 @@ from envinspect import signatures
 from envinspect.model import Record, Strength
 from envinspect.signatures.entry import Entry
 
+BY_PROBE = "by_probe.signs"
+"""The table of what a probe looks for on its own: its rows name their source."""
+
 
 class SignatureRow(Record):
     """One row of a signature table in a form that all tables share. `pattern` is what is looked for, in words.
 
     `strength` is "" where the probe decides it. `when` holds a row's conditions where it has any: (field, how, text).
+    `source` is the file that the row itself names, for rows that a probe reads on its own.
     """
 
     table: str
@@ -25,6 +29,12 @@ class SignatureRow(Record):
     strength: str
     reference: str
     when: tuple[tuple[str, str, str], ...] = ()
+    source: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What is looked for, and where the row says so."""
+        return f"{self.source}: {self.pattern}" if self.source else self.pattern
 
 
 @cache
@@ -35,7 +45,9 @@ def signature_rows() -> tuple[SignatureRow, ...]:
 
 def in_order() -> list[SignatureRow]:
     """Return the rows sorted by table, then by what they say."""
-    return sorted(signature_rows(), key=lambda row: tuple(row.to_dict().values()))
+    return sorted(
+        signature_rows(), key=lambda row: (row.table, row.id, row.shown, row.strength, row.reference, row.when)
+    )
 
 
 def _signature_rows() -> Iterator[SignatureRow]:
@@ -67,7 +79,13 @@ def _row(table: str, key: str, row: Any) -> SignatureRow:
         pattern = _WORDS.get(table, _key)(key, row)
     strength = getattr(row, "strength", "")
     return SignatureRow(
-        table, row.id, pattern, strength.name.lower() if isinstance(strength, Strength) else "", row.reference, when
+        table,
+        row.id,
+        pattern,
+        strength.name.lower() if isinstance(strength, Strength) else "",
+        row.reference,
+        when,
+        getattr(row, "source", "") if table == BY_PROBE else "",
     )
 
 
@@ -93,7 +111,7 @@ _WORDS: dict[str, Callable[[str, Any], str]] = {
     "orchestrators.engine_mounts": lambda _, row: row.fstype or row.source or row.folder,
     "pci.devices": lambda key, row: f"{key[:4]}:{key[4:]} ({row.name})",
     "cpuinfo.rows": lambda _, row: f"{row.field}: {row.start}…",
-    "by_probe.signs": lambda _, row: f"{row.source}: {row.sign}",
+    BY_PROBE: lambda _, row: row.sign,
 }
 """How the rows of a table say what is looked for; of tables that are not named here the keys themselves are."""
 

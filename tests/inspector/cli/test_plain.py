@@ -297,6 +297,29 @@ def test_an_older_python_gets_one_line(version):
     assert done.stderr == f"envinspect: needs Python 3.9 or newer, this is {version}\n"
 
 
+NEWER = {version: interpreter(version) for version in ("2.7", "3.6", "3.9", "3.10")}
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param(version, marks=pytest.mark.applies(found is not None, "no such Python"))
+        for version, found in NEWER.items()
+    ],
+)
+def test_envbench_says_in_one_line_which_python_it_needs(version):
+    paths = os.pathsep.join((str(INSPECTOR), str(INSPECTOR.parent / "benchmarks")))
+    done = subprocess.run(
+        [NEWER[version], "-m", "envbench"],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"envbench: needs Python 3.11 or newer, this is {version}\n"
+
+
 @pytest.mark.parametrize("name", ["__init__", "__main__", "version"])
 def test_what_every_python_loads_is_free_of_newer_syntax(name):
     """Python 2 and 3.6 know no annotations of the future, no f-strings (2) and no annotations of arguments (2)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.model import Evidence, Kind, Strength
+from envinspect.model import Kind, Origin, Strength
 from envinspect.resolver.overrules.rule import Losers, Rule, View, from_cpuid
 
 _INTERFACE = "https://systemd.io/CONTAINER_INTERFACE/"
@@ -58,11 +58,7 @@ def _host_inside_container(view: View) -> Losers:
         return ()
     roles = view.of(Kind.ROLE, "docker-host", "podman-host", "lxd-host")
     inside_out = view.holds(Kind.CHROOT)  # chroot into the host's root, which was handed in
-    return [piece for piece in roles if inside_out or not _is_mount(piece)]
-
-
-def _is_mount(piece: Evidence) -> bool:
-    return piece.source.startswith("/proc/")
+    return [piece for piece in roles if inside_out or piece.origin is not Origin.MOUNT]
 
 
 INNER_RULES: tuple[Rule, ...] = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.model import Kind, Strength
-from envinspect.probes.cpuid import HYPER_V_INTERFACE_NOTE
-from envinspect.probes.devices import PCI
+from envinspect.model import Kind, Origin, Strength, Trait
 from envinspect.resolver.overrules.rule import Losers, Rule, View, from_firmware_strings, from_interface
 
 _PARAVIRTUAL_KVM = ("virtualbox", "parallels")
@@ -27,7 +25,7 @@ def _vm_losers_in_root_partition(view: View) -> Losers:
     if not view.holds(Kind.ROLE, "hyper-v-root"):
         return ()
     return [
-        piece for piece in view.of(Kind.VM, "hyper-v", "vm") if from_interface(piece) or piece.source == "/proc/cpuinfo"
+        piece for piece in view.of(Kind.VM, "hyper-v", "vm") if from_interface(piece) or piece.origin is Origin.CPUINFO
     ]
 
 
@@ -35,7 +33,7 @@ def _vm_losers_in_dom0(view: View) -> Losers:
     if not view.holds(Kind.ROLE, "xen-dom0"):
         return ()
     xen = view.of(Kind.VM, "xen")
-    cpu = [piece for piece in view.of(Kind.VM, "vm") if from_interface(piece) or piece.source == "/proc/cpuinfo"]
+    cpu = [piece for piece in view.of(Kind.VM, "vm") if from_interface(piece) or piece.origin is Origin.CPUINFO]
     # In a control domain that itself runs in another VMM the CPU's bit is that VMM's, and stays.
     others = any(piece.id not in {"xen", "vm"} and piece.strength > Strength.HINT for piece in view.of(Kind.VM))
     return xen if others else (*xen, *cpu)
@@ -57,12 +55,10 @@ def _viridian(view: View) -> Losers:
 
 def _chosen_vendor(view: View) -> Losers:
     """Another maker's name before Hyper-V's interface, where KVM follows or the machine is QEMU's: a user chose it."""
-    followed = any(from_interface(piece) and not piece.source.endswith("0000") for piece in view.of(Kind.VM, "kvm"))
+    followed = any(from_interface(piece) and Trait.FIRST_LEAF not in piece.traits for piece in view.of(Kind.VM, "kvm"))
     if not followed and not _machine_is_qemu(view):
         return ()
-    return [
-        piece for piece in view.of(Kind.VM) if from_interface(piece) and piece.observed.endswith(HYPER_V_INTERFACE_NOTE)
-    ]
+    return [piece for piece in view.of(Kind.VM) if Trait.HYPER_V_INTERFACE in piece.traits]
 
 
 def _kvm_interface(view: View) -> Losers:
@@ -75,7 +71,7 @@ def _kvm_interface(view: View) -> Losers:
     if not imitators or _machine_is_qemu(view):
         return ()
     by_strings_alone = all(from_firmware_strings(piece) for piece in imitators)
-    if by_strings_alone and any(piece.source == PCI for piece in view.of(Kind.VM)):
+    if by_strings_alone and any(piece.origin is Origin.PCI for piece in view.of(Kind.VM)):
         return ()
     return [piece for piece in view.of(Kind.VM, "kvm") if from_interface(piece)]
 

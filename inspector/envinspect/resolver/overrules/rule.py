@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from envinspect.model import Evidence, Kind, Record, Strength
+from envinspect.model import Evidence, Kind, Origin, Record, Strength
 
 Losers = Iterable[Evidence]
 
@@ -39,14 +39,14 @@ class View:
 
 def from_cpuid(piece: Evidence) -> bool:
     """Say whether the CPU itself was asked."""
-    return piece.source.startswith("CPUID ")
+    return piece.origin is Origin.CPUID
 
 
 def from_interface(piece: Evidence) -> bool:
     """Say whether the hypervisor's interface was asked: by CPUID, or by the clock that the kernel made of it."""
-    return from_cpuid(piece) or "/clocksource/" in piece.source
+    return piece.origin in {Origin.CPUID, Origin.CLOCK}
 
 
 def from_firmware_strings(piece: Evidence) -> bool:
     """Say whether it is an SMBIOS string, which any VMM can be told to set at will."""
-    return "/dmi/" in piece.source
+    return piece.origin is Origin.SMBIOS
