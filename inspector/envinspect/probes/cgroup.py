@@ -33,7 +33,7 @@ class Level(Record):
 
     id: str
     strength: Strength
-    observed: str
+    part: str
     reference: str
 
 

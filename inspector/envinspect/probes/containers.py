@@ -146,7 +146,7 @@ def _levels(facts: Facts) -> Levels:
         Trace(
             level.id,
             engine=True,
-            evidence=Evidence(Kind.CONTAINER, level.id, level.strength, seen.source, level.observed, level.reference),
+            evidence=Evidence(Kind.CONTAINER, level.id, level.strength, seen.source, level.part, level.reference),
         )
         for level in seen.chain
     ]
@@ -220,7 +220,7 @@ def _in_a_group_below(facts: Facts) -> bool:
     chain = facts.derived(cgroups).chain
     if not chain:
         return False
-    group = chain[-1].observed.rpartition("/")[2]
+    group = chain[-1].part.rpartition("/")[2]
     return any(f"/{group}/" in member.path for member in parse_cgroup(facts.str_or("/proc/self/cgroup")))
 
 

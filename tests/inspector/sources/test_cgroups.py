@@ -164,5 +164,5 @@ def test_any_text_is_read(text: str) -> None:
     )
 )
 def test_any_mixture_of_parts_names_containers_in_their_order(parts: list[str]) -> None:
-    found = [level.observed for level in levels(components("/" + "/".join(parts)))]
+    found = [level.part for level in levels(components("/" + "/".join(parts)))]
     assert len(found) <= len(parts)
