@@ -14,7 +14,7 @@ from envinspect.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envinspect.api import Answer, abilities, inspect, isolation, resources
-    from envinspect.errors import CaptureError, EnvinspectError, UsageError
+    from envinspect.errors import CaptureError, EnvinspectError, UnreachableError, UsageError
     from envinspect.facets.records import Abilities, Ability, Host, Isolation, Resources
     from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Strength, Unknown
 
@@ -34,6 +34,7 @@ __all__ = [
     "Resources",
     "Strength",
     "Unknown",
+    "UnreachableError",
     "UsageError",
     "__version__",
     "abilities",

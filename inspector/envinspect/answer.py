@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from envinspect.facts import Observer
+
 SCHEMA = "envinspect/1"
 
 _ACCELERATORS = {"kvm": "KVM", "tcg": "TCG", "xen": "Xen", "hvf": "HVF", "nvmm": "NVMM", "haxm": "HAXM", "whpx": "WHPX"}
@@ -106,10 +108,13 @@ def _phrase(layer: Layer, cloud: Mark | None) -> str:
     return " ".join(word for word in (name, noun) if word) + (f" ({', '.join(extras)})" if extras else "")
 
 
-def answer_as_json(stack: Stack) -> dict[str, Any]:
-    """Return contract 2's object without its host and resources blocks.
+def answer_as_json(
+    stack: Stack, *, subject: str = "", observer: Observer | None = None, **blocks: Any
+) -> dict[str, Any]:
+    """Return contract 2's object; `blocks` (host=, resources=) are put in at the end as they are.
 
-    Evidence is referred to by its place in the list.
+    Evidence is referred to by its place in the list. `subject` is what another system is called, `observer` how it was
+    looked at.
     """
     places = {piece: place for place, piece in enumerate(stack.evidence)}
     return {
@@ -144,6 +149,9 @@ def answer_as_json(stack: Stack) -> dict[str, Any]:
         ],
         "undecided": [kind.word for kind in stack.undecided],
         **({"outer": {"state": "not-visible", "because": stack.outer}} if stack.outer else {}),
+        **({"subject": subject} if subject else {}),
+        **({"observer": observer.to_dict()} if observer is not None else {}),
+        **blocks,
     }
 
 

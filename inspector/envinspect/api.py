@@ -1,13 +1,16 @@
 """What Python programs call: `import envinspect`, then the names of `envinspect.__all__`.
 
-Every function asks the running machine, or the system that one of its arguments names. It raises UsageError where two
-systems are named or what is named is not there, CaptureError for a capture that cannot be read. What an inspected
-system holds never raises anything.
+Every function asks the running machine, or the system that one of its arguments names: `capture`, a folder or .tar.gz;
+`root`, a folder that holds a root file system; `pid`, another process here; `via`, a command that starts a shell there,
+as one text or as its words. It raises UsageError where two are named or what is named is not there, CaptureError for a
+capture that cannot be read, UnreachableError where a process or a place cannot be asked. What an inspected system holds
+never raises anything.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 
 from envinspect import answer as words
 from envinspect.facets.abilities import abilities_of
@@ -22,23 +25,28 @@ from envinspect.systems.choose import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-    from envinspect.facts import Facts
+    from envinspect.facts import Facts, Observer
     from envinspect.model import Evidence, Layer, Mark, Overruled, Unknown
 
-    PathLike = str | os.PathLike[str]
+    Path = str | os.PathLike[str]
+    Via = str | Sequence[str]
 
 
 class Answer(Record):
     """Where code runs, and why that is believed. Frozen all through, and hashable.
 
     `stack` is all that was found; the properties give its parts. `host` and `resources` stand beside it in the JSON.
+    `subject` is what another system is called, `observer` how it was looked at: "" and None for this machine.
     """
 
     stack: Stack
     host: Host
     resources: Resources
+    subject: str = ""
+    observer: Observer | None = None
 
     @property
     def summary(self) -> str:
@@ -100,34 +108,59 @@ class Answer(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `envinspect --json` prints (schema envinspect/1)."""
-        blocks = {"host": self.host.to_dict(), "resources": self.resources.to_dict()}
-        return {**words.answer_as_json(self.stack), **blocks}
+        return words.answer_as_json(
+            self.stack,
+            subject=self.subject,
+            observer=self.observer,
+            host=self.host.to_dict(),
+            resources=self.resources.to_dict(),
+        )
 
 
-def inspect(*, capture: PathLike | None = None, root: PathLike | None = None) -> Answer:
-    """Say where this code runs, or where the system did that a `capture` or a `root` folder holds."""
-    facts = _facts(capture, root)
+def inspect(
+    *, capture: Path | None = None, root: Path | None = None, pid: int | None = None, via: Via | None = None
+) -> Answer:
+    """Say where this code runs, or where the system or the process that an argument names does."""
+    facts = _facts(capture, root, pid, via)
     return Answer(
-        inspect_facts(facts).stack, host=host_of(host_block(facts)), resources=resources_of(resources_block(facts))
+        inspect_facts(facts).stack,
+        host=host_of(host_block(facts)),
+        resources=resources_of(resources_block(facts)),
+        subject=facts.subject,
+        observer=facts.observer,
     )
 
 
-def resources(*, capture: PathLike | None = None, root: PathLike | None = None) -> Resources:
+def resources(
+    *, capture: Path | None = None, root: Path | None = None, pid: int | None = None, via: Via | None = None
+) -> Resources:
     """Say what this process may really use: CPUs, memory, processes, files, disk, with the limit that binds."""
-    return resources_of(resources_block(_facts(capture, root)))
+    return resources_of(resources_block(_facts(capture, root, pid, via)))
 
 
-def isolation(*, capture: PathLike | None = None, root: PathLike | None = None) -> Isolation:
+def isolation(
+    *, capture: Path | None = None, root: Path | None = None, pid: int | None = None, via: Via | None = None
+) -> Isolation:
     """Say what separates this process from its host."""
-    return isolation_of(isolation_block(_facts(capture, root)))
+    return isolation_of(isolation_block(_facts(capture, root, pid, via)))
 
 
-def abilities(*, capture: PathLike | None = None, root: PathLike | None = None) -> Abilities:
+def abilities(
+    *, capture: Path | None = None, root: Path | None = None, pid: int | None = None, via: Via | None = None
+) -> Abilities:
     """Say what works here: containers, virtual machines, foreign binaries, performance counters."""
-    return abilities_of(_facts(capture, root))
+    return abilities_of(_facts(capture, root, pid, via))
 
 
-def _facts(capture: PathLike | None, root: PathLike | None) -> Facts:
-    return Place(
-        capture=None if capture is None else os.fspath(capture), root=None if root is None else os.fspath(root)
-    ).facts()
+def _facts(capture: Path | None, root: Path | None, pid: int | None, via: Via | None) -> Facts:
+    place = Place(
+        capture=None if capture is None else os.fspath(capture),
+        root=None if root is None else os.fspath(root),
+        pid=pid,
+        via=via if via is None or isinstance(via, str) else shlex.join(via),
+    )
+    if not place.asked_beforehand:
+        return place.facts()
+    from envinspect.capture.every_question import ask_beforehand  # noqa: PLC0415 - only such a place needs it
+
+    return place.facts(ask_beforehand)

@@ -31,10 +31,7 @@ class Inspection:
 
     def to_json(self, **blocks: Any) -> dict[str, Any]:
         """Return the answer as contract 2 has it; `blocks` (host=, resources=) are put in at the end as they are."""
-        how: dict[str, Any] = {"subject": self.facts.subject} if self.facts.subject else {}
-        if self.facts.observer is not None:
-            how["observer"] = self.facts.observer.to_dict()
-        return answer_as_json(self.stack) | how | blocks
+        return answer_as_json(self.stack, subject=self.facts.subject, observer=self.facts.observer, **blocks)
 
 
 def inspect(facts: Facts | None = None) -> Inspection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -121,3 +122,18 @@ def test_importing_the_package_loads_nothing_else():
     code = "import sys, envinspect; print(*(name for name in sys.modules if name.startswith('envinspect')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["envinspect.version", "envinspect"]
+
+
+@pytest.mark.parametrize("via", ["env", ["env"]])
+def test_a_place_by_its_shell_says_how_it_was_asked(via):
+    here = envinspect.inspect(via=via)
+    assert (here.subject, here.to_dict()["observer"]["how"]) == ("env", "sh")
+    assert [layer.id for layer in here.layers] == [layer.id for layer in envinspect.inspect().layers]
+    frozen_all_through(here)
+
+
+def test_another_process():
+    here = envinspect.inspect(pid=os.getpid())
+    assert here.to_dict()["observer"]["how"] == "pid"
+    with pytest.raises(envinspect.EnvinspectError):
+        envinspect.inspect(pid=2**22 + 1)

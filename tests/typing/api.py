@@ -27,6 +27,8 @@ def of_another_system(path: Path) -> float:
     assert_type(found.memory_bytes, int | None)
     assert_type(envinspect.isolation(root="/mnt").namespaces.pid.initial, bool | None)
     assert_type(envinspect.abilities(capture=str(path)).capabilities, tuple[envinspect.Ability, ...])
+    assert_type(envinspect.inspect(pid=1).subject, str)
+    assert_type(envinspect.inspect(via=["ssh", "web1"]).determined, bool)
     return found.cpus or 0.0
 
 
