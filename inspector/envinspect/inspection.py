@@ -1,4 +1,4 @@
-"""Looks once, then thinks: runs every probe over the facts, resolves what they found, and puts the answer together."""
+"""Runs every probe over the facts, resolves what they found, and puts the answer together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from envinspect.answer import answer_as_json, summarise
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Stack, Unknown
 from envinspect.probes import PROBES, Probe
-from envinspect.resolver.enough import machine_looked_at
+from envinspect.resolver.enough import enough_was_read
 from envinspect.resolver.resolve import resolve
 from envinspect.systems.live import live_facts
 
@@ -42,7 +42,7 @@ def inspect(facts: Facts | None = None) -> Inspection:
     facts = live_facts() if facts is None else facts
     evidence: list[Evidence] = []
     unknown: list[Unknown] = []
-    probes, looked = _of_its_system(facts)
+    probes, says_enough = _of_its_system(facts)
     for probe in probes:
         try:
             for item in probe(facts):
@@ -54,20 +54,20 @@ def inspect(facts: Facts | None = None) -> Inspection:
         except Exception as error:  # noqa: BLE001
             unknown.append(_failure(f"{probe.__module__.rpartition('.')[2]}.{probe.__name__}", error))
     try:
-        looked_at = looked(facts)
+        enough = says_enough(facts)
     except Exception as error:  # noqa: BLE001 - as above
-        unknown.append(_failure("enough.machine_looked_at", error))
-        looked_at = False
-    return Inspection(resolve(evidence, unknown, machine_looked_at=looked_at), facts)
+        unknown.append(_failure("enough.enough_was_read", error))
+        enough = False
+    return Inspection(resolve(evidence, unknown, enough_was_read=enough), facts)
 
 
 def _of_its_system(facts: Facts) -> tuple[tuple[Probe, ...], Callable[[Facts], bool]]:
-    """Return the probes of the facts' operating system, and what says whether enough could be looked at there."""
+    """Return the probes of the facts' operating system, and what says whether enough was read there."""
     if facts.uname.sysname not in {"Darwin", "Windows"}:
-        return PROBES, machine_looked_at
+        return PROBES, enough_was_read
     from envinspect.probes import other_systems  # noqa: PLC0415 - only there
 
-    return other_systems.PROBES_OF[facts.uname.sysname], other_systems.machine_looked_at
+    return other_systems.PROBES_OF[facts.uname.sysname], other_systems.enough_was_read
 
 
 def _failure(name: str, error: Exception) -> Unknown:

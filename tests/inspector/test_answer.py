@@ -65,4 +65,4 @@ def piece(kind: Kind, layer_id: str, depth: int = 0, **details: str) -> Evidence
     ],
 )
 def test_sentence(pieces: list[Evidence], looked_at: bool, sentence: str) -> None:
-    assert summarise(resolve(pieces, [], machine_looked_at=looked_at)) == sentence
+    assert summarise(resolve(pieces, [], enough_was_read=looked_at)) == sentence

@@ -18,7 +18,7 @@ VIRTUAL_MAC = "https://developer.apple.com/documentation/virtualization"
 KVP = "https://learn.microsoft.com/en-us/virtualization/hyper-v-on-windows/reference/integration-services"
 WSL = "https://learn.microsoft.com/en-us/windows/wsl/install"
 
-NOT_LOOKED_AT = "not looked at"
+NOT_ASKED = "not looked at"
 VMM_PRESENT = "/sysctl/kern.hv_vmm_present"
 MODEL = "/sysctl/hw.model"
 MODELS = (("VMware", "vmware"), ("Parallels", "parallels"), ("VirtualMac", "apple-vz"))
@@ -38,7 +38,7 @@ def probe_darwin(facts: Facts) -> Iterator[Evidence | Unknown]:
             yield Evidence(Kind.VM, layer_id, Strength.STRONG, MODEL, model, VIRTUAL_MAC)
     if facts.str_or("/sysctl/sysctl.proc_translated") == "1":
         yield Evidence(Kind.EMULATION, "rosetta", Strength.PROOF, "/sysctl/sysctl.proc_translated", "1", ROSETTA)
-    yield Unknown("IOKit", NOT_LOOKED_AT, "the devices by which a guest that shows a Mac's model is told")
+    yield Unknown("IOKit", NOT_ASKED, "the devices by which a guest that shows a Mac's model is told")
 
 
 def probe_windows(facts: Facts) -> Iterator[Evidence | Unknown]:
@@ -50,8 +50,8 @@ def probe_windows(facts: Facts) -> Iterator[Evidence | Unknown]:
     if isinstance(distributions, Found) and distributions.value:
         count = f"{len(distributions.value)} distributions"
         yield Evidence(Kind.ROLE, "wsl-host", Strength.STRONG, DISTRIBUTIONS, count, WSL)
-    yield Unknown("CPUID", NOT_LOOKED_AT, "whether a hypervisor is present, under which Windows itself may run (VBS)")
-    yield Unknown("WMI", NOT_LOOKED_AT, "Win32_ComputerSystem.HypervisorPresent")
+    yield Unknown("CPUID", NOT_ASKED, "whether a hypervisor is present, under which Windows itself may run (VBS)")
+    yield Unknown("WMI", NOT_ASKED, "Win32_ComputerSystem.HypervisorPresent")
 
 
 Probe = Callable[[Facts], "Iterator[Evidence | Unknown]"]
@@ -62,6 +62,6 @@ PROBES_OF: dict[str, tuple[Probe, ...]] = {
 """The probes of the systems that are no Linux, by uname's sysname."""
 
 
-def machine_looked_at(facts: Facts) -> bool:
+def enough_was_read(facts: Facts) -> bool:
     """Say whether what these systems tell is enough to call one bare metal: the VMM sysctl, or a maker's name."""
     return isinstance(facts.bytes(VMM_PRESENT), Found) or bool(facts.str_or(MANUFACTURER))

@@ -17,7 +17,7 @@ def render(answer: Inspection, palette: Palette) -> Rendered:
     lines = [
         f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
         "",
-        *tree(stack, palette, live=answer.facts.running is not None),
+        *tree(stack, palette, of_this_process=answer.facts.running is not None),
         *undetermined(stack, palette),
     ]
     marks = [mark for mark in (*stack.roles, stack.cloud, *stack.orchestrators, stack.engine) if mark is not None]
@@ -36,7 +36,7 @@ def render(answer: Inspection, palette: Palette) -> Rendered:
     if stack.unknown:
         lines += ["", f"{palette.strong}Could not be read{palette.end}"]
         lines += [f"  {unknown_line(item, palette)}" for item in stack.unknown]
-    lines += ["", _looked_at(answer)]
+    lines += ["", _all_that_was_asked(answer)]
     return Rendered("\n".join(lines) + "\n", answered(answer))
 
 
@@ -51,7 +51,7 @@ def _pieces(pieces: tuple[Evidence, ...], palette: Palette, indent: str = "  ") 
     return lines
 
 
-def _looked_at(answer: Inspection) -> str:
+def _all_that_was_asked(answer: Inspection) -> str:
     facts = answer.facts
     counts = (
         (len(facts.files), "files"),

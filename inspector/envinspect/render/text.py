@@ -28,7 +28,7 @@ def render(answer: Inspection, palette: Palette) -> Rendered:
     lines = [
         f"{palette.strong}{printable(answer.summary, 500)}.{palette.end}",
         "",
-        *tree(stack, palette, live=answer.facts.running is not None),
+        *tree(stack, palette, of_this_process=answer.facts.running is not None),
         *undetermined(stack, palette),
     ]
     lines += _section("Because", [_piece(piece, palette) for piece in strongest(stack)])
@@ -37,7 +37,7 @@ def render(answer: Inspection, palette: Palette) -> Rendered:
     return Rendered("\n".join(lines) + "\n", answered(answer))
 
 
-def tree(stack: Stack, palette: Palette, *, live: bool = True) -> Iterator[str]:
+def tree(stack: Stack, palette: Palette, *, of_this_process: bool = True) -> Iterator[str]:
     """Yield the stack as a tree, outermost first, with what else is true of the machine beside it."""
     machine = [mark for mark in (stack.cloud, *stack.roles) if mark is not None]
     machine_word = "machine" if stack.layers or not stack.bare_metal else "bare metal"
@@ -47,7 +47,7 @@ def tree(stack: Stack, palette: Palette, *, live: bool = True) -> Iterator[str]:
     inside = [mark for mark in (*stack.orchestrators, stack.engine) if mark is not None]
     for depth, layer in enumerate(stack.layers):
         yield f"{'   ' * depth}└─ {_layer(layer, palette)}"
-    process = "this process" if live else "the inspected process"
+    process = "this process" if of_this_process else "the inspected process"
     yield f"{'   ' * len(stack.layers)}└─ {process}{_beside(inside, palette)}"
 
 

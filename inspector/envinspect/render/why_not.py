@@ -38,9 +38,9 @@ def why_not(name: str, answer: Inspection, palette: Palette) -> Rendered:
     elif holds(stack, name):
         lines = [f"It is: {printable(answer.summary, 500)}. `envinspect --explain` shows the evidence."]
     else:
-        looked = [line for place in _places(ids) for line in _sentences(place, answer, ids, palette)]
+        places = [line for place in _places(ids) for line in _sentences(place, answer, ids, palette)]
         lines = [f"{printable(answer.summary, 500)}. Nothing that was found and believed makes it {name}."]
-        lines += _titled("Looked for", looked or [f"{name} is told by a combination of signs: see docs/evidence.md"])
+        lines += _titled("Looked for", places or [f"{name} is told by a combination of signs: see docs/evidence.md"])
     seen = [item for item in stack.overruled if item.evidence.id in ids]
     lines += _titled("Seen, but not believed", [overruled_line(item, palette) for item in seen])
     if not holds(stack, name):
@@ -120,7 +120,7 @@ def _sentences(place: _Place, answer: Inspection, ids: frozenset[str], palette: 
 
 def _at(facts: Facts, source: str) -> str:
     """Return what was found at a source that one probe asks: a file, a link, a variable, a CPUID leaf."""
-    for start, instead in _SPECIAL.items():
+    for start, instead in _BY_SOURCE.items():
         if source.startswith(start):
             return instead(facts)
     if source.startswith("environ "):
@@ -209,7 +209,7 @@ def _file(path: str) -> Callable[[Facts], str]:
     return lambda facts: _at(facts, path)
 
 
-_SPECIAL: dict[str, Callable[[Facts], str]] = {
+_BY_SOURCE: dict[str, Callable[[Facts], str]] = {
     "CPUID ": _cpuid,
     FOLDERS[0]: lambda facts: _smbios(facts, []),
     "/proc/self/ns": _namespaces,

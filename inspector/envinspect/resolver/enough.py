@@ -28,7 +28,7 @@ IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80867192", "
 _REAL_CPU_NAMES = frozenset(name.strip() for name in REAL_CPUS)
 
 
-def machine_looked_at(facts: Facts) -> bool:
+def enough_was_read(facts: Facts) -> bool:
     """Return True where at least one source that tells could be read.
 
     What CPUID answers to a translated program comes from the translator: it says nothing of the machine.

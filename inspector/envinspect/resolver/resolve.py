@@ -24,10 +24,10 @@ HINTS_BECAUSE = "Only a hint: other systems show the same, and nothing stronger 
 STRONGER = "stronger-evidence"
 
 
-def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, machine_looked_at: bool) -> Stack:
+def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, enough_was_read: bool) -> Stack:
     """Return the stack.
 
-    `machine_looked_at` says whether enough was read to call a machine without any VM evidence bare metal.
+    `enough_was_read` says whether enough was read to call a machine without any VM evidence bare metal.
     """
     pieces = tuple(sorted(set(evidence), key=_order))
     overruled: list[Overruled] = []
@@ -54,7 +54,7 @@ def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, machine
         evidence=pieces,
         overruled=tuple(sorted(overruled, key=lambda item: _order(item.evidence))),
         unknown=unknown,
-        determined=machine_looked_at or machine_found,
+        determined=enough_was_read or machine_found,
         undecided=undecided,
     )
     return stack.replace(determined=False) if stack.container_open else stack

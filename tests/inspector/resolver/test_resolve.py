@@ -33,12 +33,12 @@ def evidence(draw: st.DrawFn) -> Evidence:
 def test_order_does_not_matter(pieces: list[Evidence], shuffler: random.Random) -> None:
     shuffled = list(pieces)
     shuffler.shuffle(shuffled)
-    assert resolve(pieces, [], machine_looked_at=True) == resolve(shuffled, [], machine_looked_at=True)
+    assert resolve(pieces, [], enough_was_read=True) == resolve(shuffled, [], enough_was_read=True)
 
 
 @given(st.lists(evidence(), max_size=12))
 def test_nothing_disappears(pieces: list[Evidence]) -> None:
-    stack = resolve(pieces, [], machine_looked_at=True)
+    stack = resolve(pieces, [], enough_was_read=True)
     marks = [mark for mark in (*stack.roles, stack.cloud, *stack.orchestrators, stack.engine) if mark]
     supporting = {piece for holder in (*stack.layers, *marks) for piece in holder.evidence}
     overruled = {item.evidence for item in stack.overruled}
@@ -48,7 +48,7 @@ def test_nothing_disappears(pieces: list[Evidence]) -> None:
 
 @given(st.lists(evidence().map(lambda piece: piece.replace(strength=Strength.HINT)), max_size=12))
 def test_hints_alone_decide_nothing(pieces: list[Evidence]) -> None:
-    stack = resolve(pieces, [], machine_looked_at=True)
+    stack = resolve(pieces, [], enough_was_read=True)
     assert not stack.layers
     assert not stack.roles
     assert stack.cloud is stack.orchestrator is stack.engine is None
@@ -57,7 +57,7 @@ def test_hints_alone_decide_nothing(pieces: list[Evidence]) -> None:
 
 @given(st.lists(evidence(), max_size=12))
 def test_layers_stand_in_the_order_of_the_stack_and_rest_on_evidence(pieces: list[Evidence]) -> None:
-    stack = resolve(pieces, [], machine_looked_at=False)
+    stack = resolve(pieces, [], enough_was_read=False)
     kinds = [layer.kind for layer in stack.layers]
     assert kinds == sorted(kinds)
     for layer in stack.layers:
@@ -68,7 +68,7 @@ def test_layers_stand_in_the_order_of_the_stack_and_rest_on_evidence(pieces: lis
 
 @given(st.lists(evidence(), max_size=12))
 def test_any_answer_can_be_said_and_written(pieces: list[Evidence]) -> None:
-    stack = resolve(pieces, [Unknown("/x", "EACCES", "y")], machine_looked_at=False)
+    stack = resolve(pieces, [Unknown("/x", "EACCES", "y")], enough_was_read=False)
     document = answer_as_json(stack)
     assert document["summary"] == summarise(stack) != ""
     for layer in document["layers"]:
@@ -76,7 +76,7 @@ def test_any_answer_can_be_said_and_written(pieces: list[Evidence]) -> None:
 
 
 def test_nothing_known_is_not_bare_metal() -> None:
-    stack = resolve([], [], machine_looked_at=False)
+    stack = resolve([], [], enough_was_read=False)
     assert not stack.determined
     assert not stack.bare_metal
     assert "not determined" in summarise(stack).lower()
@@ -84,7 +84,7 @@ def test_nothing_known_is_not_bare_metal() -> None:
 
 def test_a_container_on_an_unknown_machine_is_not_on_bare_metal() -> None:
     piece = Evidence(Kind.CONTAINER, "docker", Strength.PROOF, "/x", "y", "https://x")
-    stack = resolve([piece], [], machine_looked_at=False)
+    stack = resolve([piece], [], enough_was_read=False)
     assert [layer.id for layer in stack.layers] == ["docker"]
     assert not stack.determined
     assert not stack.bare_metal
