@@ -40,11 +40,18 @@ else
 fi
 cgroup=bare-$suite-$$
 network=
+outer=
 
 # shellcheck disable=SC2317  # called by the trap
 clean_up() {
   status=$?
   [ -z "$network" ] || kill "$network" 2>/dev/null || true
+  # With it goes process 1 of the tree, and with that all of them; their cgroups are free a moment later.
+  if [ "$outer" ]; then
+    kill "$outer" 2>/dev/null || true
+    wait "$outer" 2>/dev/null || true
+    sleep 1
+  fi
   for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do
     [ ! -d "$hierarchy/$cgroup" ] || find "$hierarchy/$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done
