@@ -159,8 +159,10 @@ def _facts(capture: Path | None, root: Path | None, pid: int | None, via: Via | 
         pid=pid,
         via=via if via is None or isinstance(via, str) else shlex.join(via),
     )
-    if not place.asked_beforehand:
-        return place.facts()
+    return place.facts(_ask_beforehand)
+
+
+def _ask_beforehand(facts: Facts) -> None:
     from envinspect.capture.every_question import ask_beforehand  # noqa: PLC0415 - only such a place needs it
 
-    return place.facts(ask_beforehand)
+    ask_beforehand(facts)

@@ -64,11 +64,13 @@ def complain(line: str) -> None:
 
 def _facts(call: Call) -> Facts:
     """Return the questions to the system that a call is about."""
-    if call.place.asked_beforehand:
-        from envinspect.capture.every_question import ask_everything
+    return call.place.facts(_ask_beforehand)
 
-        return call.place.facts(ask_everything)
-    return call.place.facts()
+
+def _ask_beforehand(facts: Facts) -> None:
+    from envinspect.capture.every_question import ask_beforehand
+
+    ask_beforehand(facts)
 
 
 def _answer(call: Call) -> Rendered:
@@ -129,10 +131,9 @@ def _capture(call: Call) -> Rendered:
 
 
 def _collector(_call: Call) -> Rendered:
-    from envinspect.capture.every_question import ask_everything
     from envinspect.systems.collector.by_hand import program
 
-    return Rendered(program(ask_everything), 0)
+    return Rendered(program(_ask_beforehand), 0)
 
 
 LISTINGS: dict[str, Callable[[Call], Rendered]] = {"list": _catalogue, "signatures": _signatures}

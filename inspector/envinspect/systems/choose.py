@@ -20,17 +20,12 @@ class Place(Record):
     pid: int | None = None
 
     @property
-    def asked_beforehand(self) -> bool:
-        """Whether all questions must be known before the first answer is looked at."""
-        return self.via is not None or self.pid is not None
-
-    @property
     def named(self) -> bool:
         """Whether an option names a system."""
         return self != Place()
 
-    def facts(self, ask: Callable[[Facts], None] = lambda _facts: None) -> Facts:
-        """Return the questions to the system; `ask` asks all that may be wanted of one that is asked beforehand.
+    def facts(self, ask: Callable[[Facts], None]) -> Facts:
+        """Return the questions to the system; `ask` asks all that may be wanted, of one that can be asked only once.
 
         Raises UsageError where two systems are named or what is named is not there, CaptureError for a capture that
         cannot be read, UnreachableError where a place or a process cannot be asked.

@@ -1,6 +1,7 @@
 """--via: real shells with their PATH cut down, against what this machine says natively; and all that can go wrong."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -165,3 +166,17 @@ def test_the_command_line_takes_it_everywhere(tmp_path: Path) -> None:
     subprocess.run([*run, "--via", "env", "capture", str(tmp_path / "c")], check=True, capture_output=True)
     done = subprocess.run([*run, "--from", str(tmp_path / "c"), "--brief"], capture_output=True, check=True)
     assert done.stdout == subprocess.run([*run, "--brief"], capture_output=True, check=True).stdout
+
+
+@pytest.mark.applies(os.geteuid() == 0, "only root may name a host of its own")
+@pytest.mark.parametrize("how", ["via", "by hand"])
+def test_the_name_of_the_place_enters_no_capture(how: str, tmp_path: Path) -> None:
+    """A value that is kept (`container`) and happens to be the host's name: it is scrubbed as it is natively."""
+    run = f"{sys.executable} -m envinspect"
+    asked = {
+        "via": f"{run} capture there --via env",
+        "by hand": f"{run} collector | sh > there.wire && {run} --from there.wire capture there",
+    }[how]
+    script = f"hostname build-seven; export container=build-seven; {asked}"
+    subprocess.run(["unshare", "--uts", "sh", "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    assert "build-seven" not in (tmp_path / "there/facts.json").read_text(encoding="utf-8")
