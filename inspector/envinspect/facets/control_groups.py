@@ -14,7 +14,7 @@ from enum import Enum
 from envinspect.facts import Facts
 from envinspect.model import Denied, Found, Record
 from envinspect.sources.cgroups import Membership, parse_cgroup
-from envinspect.sources.mounts import Mount, parse_mountinfo, parse_mounts
+from envinspect.sources.mounts import Mount, mount_table
 
 LEVELS_LIMIT = 64
 UNLIMITED_BYTES = 1 << 60
@@ -85,13 +85,8 @@ class ControlGroups:
         self._facts = facts
         self._memberships = parse_cgroup(facts.str_or("/proc/self/cgroup"))
         self._membership_denied = isinstance(facts.text("/proc/self/cgroup"), Denied)
-        mounts = facts.text("/proc/self/mountinfo")
-        if isinstance(mounts, Found):
-            shown = parse_mountinfo(mounts.value)
-        else:
-            shown = parse_mounts(facts.str_or("/proc/mounts"))
         # Of several mounts on one place the last hides the others.
-        self._mounts = tuple({mount.target: mount for mount in shown}.values())
+        self._mounts = tuple({mount.target: mount for mount in facts.derived(mount_table).mounts}.values())
         self.unreadable: list[str] = []
 
     def levels(self, controller: str) -> Levels:
@@ -151,17 +146,15 @@ class ControlGroups:
         levels = self.levels(controller)
         name = v1 if levels.version == 1 else v2
         read = [self._read(folder, name, value) for folder in levels.folders] if name else []
-        limits = [one.limit for one in read if one.limit is not None]
-        seen = sum(one.seen for one in read)
-        to_the_top = levels.whole
         if levels.version == 1 and v1_whole is not None and levels.folders:
             stat = f"{levels.folders[0]}/memory.stat"
-            found = v1_whole(self.text(stat))
-            to_the_top = to_the_top or "hierarchical_" in self.text(stat)
-            if found is not None and all(found < limit.value for limit in limits):
-                limits.append(Limit(found, stat, f"{found:.0f} with regard to all groups above"))
-        best = min(limits, key=lambda limit: limit.value, default=None)
-        return _finding(best, levels.replace(whole=to_the_top), seen, [one.denied for one in read if one.denied])
+            text = self.text(stat)
+            found = v1_whole(text)
+            levels = levels.replace(whole=levels.whole or "hierarchical_" in text)
+            if found is not None:
+                # Last: of equal limits the level's own file is named.
+                read.append(_Level(0, Limit(found, stat, f"{found:.0f} with regard to all groups above"), ""))
+        return _finding(levels, read)
 
     def _read(self, folder: str, name: str, value: Value) -> _Level:
         path = f"{folder}/{name}"
@@ -180,10 +173,7 @@ class ControlGroups:
         levels = self.levels("cpu")
         if levels.version != 1:
             return self.find("cpu", "", "cpu.max", ratio)
-        read = [self._v1_quota(folder) for folder in levels.folders]
-        limits = [one.limit for one in read if one.limit is not None]
-        best = min(limits, key=lambda limit: limit.value, default=None)
-        return _finding(best, levels, sum(one.seen for one in read), [one.denied for one in read if one.denied])
+        return _finding(levels, [self._v1_quota(folder) for folder in levels.folders])
 
     def own_cpu_quota(self) -> float | None:
         """Return the quota that the own group itself sets, in CPUs, None where it sets none or cannot be seen."""
@@ -212,7 +202,11 @@ class _Level(Record):
     denied: str
 
 
-def _finding(best: Limit | None, levels: Levels, seen: int, denied: Sequence[str]) -> Finding:
+def _finding(levels: Levels, read: Sequence[_Level]) -> Finding:
+    """Return what the levels add up to: the tightest limit, and whether any that binds may be out of sight."""
+    best = min((one.limit for one in read if one.limit is not None), key=lambda limit: limit.value, default=None)
+    seen = sum(one.seen for one in read)
+    denied = [one.denied for one in read if one.denied]
     count = f"{seen} level{'s' if seen != 1 else ''}"
     if levels.hidden:
         why = f"limits of its control group cannot be seen from here: {levels.hidden}"

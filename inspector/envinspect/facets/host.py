@@ -10,7 +10,7 @@ from typing import Any
 from envinspect.facts import Facts
 from envinspect.model import Found
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
-from envinspect.sources.mounts import kernels_own, parse_mountinfo
+from envinspect.sources.mounts import kernels_own
 from envinspect.sources.status import parse_status
 
 Block = dict[str, Any]
@@ -70,8 +70,7 @@ def _boot_time(facts: Facts) -> int | None:
 
 def _total_memory(facts: Facts) -> int | None:
     reading = facts.text("/proc/meminfo")
-    mounts = parse_mountinfo(facts.str_or("/proc/self/mountinfo"))
-    if not isinstance(reading, Found) or not kernels_own(mounts, "/proc/meminfo"):
+    if not isinstance(reading, Found) or not kernels_own(facts, "/proc/meminfo"):
         return None
     digits = parse_status(reading.value).get("MemTotal", "").removesuffix("kB").strip()
     return int(digits) * 1024 if digits.isdecimal() and len(digits) < 18 else None

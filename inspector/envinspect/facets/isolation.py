@@ -6,7 +6,7 @@ from typing import Any
 
 from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading
-from envinspect.sources.mounts import kernels_own, parse_mountinfo, parse_mounts
+from envinspect.sources.mounts import Mount, kernels_own, mount_table
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 from envinspect.sources.status import parse_status
 
@@ -131,39 +131,18 @@ def _id_map(reading: Reading[str]) -> list[Block] | None:
     return found
 
 
-class _Shown:
-    """One mount as this report needs it."""
-
-    def __init__(self, target: str, fstype: str, source: str, *, read_only: bool) -> None:
-        self.target = target
-        self.fstype = fstype
-        self.source = source
-        self.read_only = read_only
+def _mounts(facts: Facts) -> tuple[Mount, ...]:
+    """Return the mounts, the last on a place being the one that is seen."""
+    return tuple({mount.target: mount for mount in facts.derived(mount_table).mounts}.values())
 
 
-def _mounts(facts: Facts) -> tuple[_Shown, ...]:
-    """Return the mounts, the last on a place being the one that is seen; mountinfo's own flags tell read-only binds."""
-    reading = facts.text("/proc/self/mountinfo")
-    seen: dict[str, _Shown] = {}
-    if isinstance(reading, Found):
-        for line in reading.value.splitlines():
-            for mount in parse_mountinfo(line):
-                flags = line.split(" ")[5].split(",")
-                shown_read_only = "ro" in flags or "ro" in mount.options.split(",")
-                seen[mount.target] = _Shown(mount.target, mount.fstype, mount.root, read_only=shown_read_only)
-    else:
-        for mount in parse_mounts(facts.str_or("/proc/mounts")):
-            seen[mount.target] = _Shown(mount.target, mount.fstype, "", read_only="ro" in mount.options.split(","))
-    return tuple(seen.values())
-
-
-def masked_paths(mounts: tuple[_Shown, ...]) -> list[str]:
+def masked_paths(mounts: tuple[Mount, ...]) -> list[str]:
     """Return the sensitive paths over which a runtime put /dev/null or an empty tmpfs."""
-    covered = {mount.target for mount in mounts if mount.fstype == "tmpfs" or mount.source == "/null"}
+    covered = {mount.target for mount in mounts if mount.fstype == "tmpfs" or mount.root == "/null"}
     return [path for path in MASKABLE if path in covered]
 
 
-def read_only_paths(mounts: tuple[_Shown, ...]) -> list[str]:
+def read_only_paths(mounts: tuple[Mount, ...]) -> list[str]:
     """Return the guarded paths that are mounted read-only."""
     return [mount.target for mount in mounts if mount.read_only and mount.target in GUARDED]
 
@@ -197,8 +176,7 @@ def _host_visible(facts: Facts) -> list[Block]:
 
 def _host_memory(facts: Facts) -> bool:
     """Say whether the machine's memory size shows: not where lxcfs puts the container's own in its place."""
-    mounts = parse_mountinfo(facts.str_or("/proc/self/mountinfo"))
-    return isinstance(facts.text("/proc/meminfo"), Found) and kernels_own(mounts, "/proc/meminfo")
+    return isinstance(facts.text("/proc/meminfo"), Found) and kernels_own(facts, "/proc/meminfo")
 
 
 def _names(facts: Facts, path: str) -> tuple[str, ...]:

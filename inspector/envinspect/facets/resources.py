@@ -13,7 +13,7 @@ from envinspect.facets.control_groups import ControlGroups, Finding, Limit, Stat
 from envinspect.facets.runtimes import runtimes
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Denied, Found
-from envinspect.sources.mounts import kernels_own, parse_mountinfo
+from envinspect.sources.mounts import kernels_own
 from envinspect.sources.status import parse_status
 
 Block = dict[str, Any]
@@ -47,15 +47,9 @@ def _why_unknown(facts: Facts, path: str, key: str = "") -> str:
     return f"{path} is not there"
 
 
-def _kernels_own(facts: Facts, path: str) -> bool:
-    """Say whether the kernel itself writes a file; lxcfs and sysboxfs put files of the container in its place."""
-    mounts = facts.text("/proc/self/mountinfo")
-    return not isinstance(mounts, Found) or kernels_own(parse_mountinfo(mounts.value), path)
-
-
 def _cpus(facts: Facts, groups: ControlGroups) -> Block:
     """Affinity, cpuset and what is online bound which CPUs, the quota bounds how much of their time."""
-    machine = _kernels_own(facts, _ONLINE)
+    machine = kernels_own(facts, _ONLINE)
     online = cpu_set(facts.str_or(_ONLINE)) if machine else None
     allowed, because = _allowed(facts, groups, online)
     found = groups.cpu_quota()
@@ -135,7 +129,7 @@ def cpu_set(text: str) -> frozenset[int] | None:
 def _memory(facts: Facts, groups: ControlGroups) -> Block:
     """Return what memory there is and the tightest bound on it: control groups, memory.high, the process's own."""
     meminfo = parse_status(facts.str_or(_MEMINFO))
-    own = _kernels_own(facts, _MEMINFO)
+    own = kernels_own(facts, _MEMINFO)
     total, available = _kibibytes(meminfo.get("MemTotal")), _kibibytes(meminfo.get("MemAvailable"))
     memory, because = total, _why_unknown(facts, _MEMINFO, "MemTotal")
     if total is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Record, Strength, Unknown
-from envinspect.probes.mounts import is_of_pod, mount_table
+from envinspect.probes.mounts import is_of_pod
 from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, HOST_UNITS, SCOPES, Folder
 from envinspect.sources.cgroups import (
     Membership,
@@ -18,6 +18,7 @@ from envinspect.sources.cgroups import (
     is_pod,
     parse_cgroup,
 )
+from envinspect.sources.mounts import mount_table
 
 _FOLDERS = {row.name: row for row in FOLDERS}
 _KUBERNETES = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"

@@ -9,9 +9,10 @@ from envinspect.model import Absent, Denied, Evidence, Found, Kind, Strength, Un
 from envinspect.probes.containers import lost_engine_files
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.isolation import masks_proc
-from envinspect.probes.mounts import MountTable, chain_in, mount_table, on_whole_disk
+from envinspect.probes.mounts import chain_in, on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, OWN, SAME, root_place
+from envinspect.sources.mounts import MountTable, mount_table
 
 _STAT = "https://github.com/systemd/systemd/blob/main/src/basic/virt.c"
 _MOUNTINFO = "https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"

@@ -15,12 +15,12 @@ from envinspect.probes.cgroup import cgroups, in_pod
 from envinspect.probes.isolation import isolation, masks_proc
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
-from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, mount_table, on_whole_disk, storage_chains
+from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, on_whole_disk, storage_chains
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import SAME, UNKNOWN, around_root, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.signatures.containers import BOUND_FILES
-from envinspect.sources.cgroups import parse_cgroup
+from envinspect.sources.mounts import mount_table
 
 _GENERIC = "container"
 _NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
@@ -217,11 +217,8 @@ def lost_engine_files(facts: Facts) -> bool:
 
 def _in_a_group_below(facts: Facts) -> bool:
     """Say whether the own cgroup lies below that of the innermost container that the path names, as runc puts it."""
-    chain = facts.derived(cgroups).chain
-    if not chain:
-        return False
-    group = chain[-1].part.rpartition("/")[2]
-    return any(f"/{group}/" in member.path for member in parse_cgroup(facts.str_or("/proc/self/cgroup")))
+    seen = facts.derived(cgroups)
+    return bool(seen.chain) and any(seen.chain[-1].part.rpartition("/")[2] in path[:-1] for path in seen.paths)
 
 
 def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:

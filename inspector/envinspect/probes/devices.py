@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
-from envinspect.probes.mounts import mount_table
 from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE
 from envinspect.signatures.pci import DEVICES, GUEST_FILESYSTEMS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
+from envinspect.sources.mounts import mount_table
 
 PCI = "/proc/bus/pci/devices"
 PCI_LINES_LIMIT = 4096

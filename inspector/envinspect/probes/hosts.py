@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength
-from envinspect.probes.mounts import mount_table
 from envinspect.probes.namespaces import namespaces
+from envinspect.sources.mounts import mount_table
 from envinspect.sources.status import parse_status
 
 _DOCKER = "https://docs.docker.com/engine/storage/drivers/overlayfs-driver/"

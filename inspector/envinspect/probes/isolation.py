@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Kind, Record, Strength, Unknown
-from envinspect.probes.mounts import MountTable, is_inherited, is_moved, on_whole_disk
+from envinspect.probes.mounts import is_inherited, is_moved, on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import SAME, around_root, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.probes.wsl import probe_wsl
+from envinspect.sources.mounts import MountTable
 
 MANY_IDS = 1000
 """A container's range of ids; `unshare --map-root-user` and sandboxes map one."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
-from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, mount_table
+from envinspect.probes.mounts import evidence_of_mount, filesystem_rows
+from envinspect.sources.mounts import mount_table
 from envinspect.sources.status import parse_status
 
 _GVISOR = "https://github.com/google/gvisor/blob/master/pkg/sentry/syscalls/linux/linux64.go"

@@ -8,10 +8,7 @@ from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
 from envinspect.sources.cgroups import is_container_id, is_pod_uid
-from envinspect.sources.mounts import Mount, parse_mountinfo, parse_mounts
-
-MOUNTINFO = "/proc/self/mountinfo"
-MOUNTS = "/proc/mounts"
+from envinspect.sources.mounts import MOUNTINFO, MOUNTS, Mount, MountTable
 
 _SHAPES: dict[str, Callable[[str], bool]] = {"*": bool, "<id>": is_container_id, "<uid>": is_pod_uid}
 _PATTERNS = ("*", "<id>", "<n>")
@@ -44,35 +41,11 @@ _HOST_ROOTS = ("/", "/@", "/root", "/ostree/deploy/", "/sysroot")
 """Roots of a host's own root file system: all of it, a btrfs subvolume (openSUSE, Fedora), an OSTree deployment."""
 
 
-class MountTable(Record):
-    """The mounts, the file they were read from, and what is mounted at / (None: nothing, or not known)."""
-
-    source: str
-    mounts: tuple[Mount, ...]
-    root: Mount | None
-
-
 class Stored(Record):
     """A piece of a mount's path that a row of STORAGE describes, with the mount that shows it."""
 
     row: Storage
     mount: Mount
-
-
-def mount_table(facts: Facts) -> MountTable:
-    """Return the mounts of this process, from the older list where the newer one is not there."""
-    found = facts.text(MOUNTINFO)
-    if isinstance(found, Found):
-        source, mounts = MOUNTINFO, parse_mountinfo(found.value)
-    else:
-        source, mounts = MOUNTS, parse_mounts(facts.str_or(MOUNTS))
-    return MountTable(source, mounts, root_of(mounts))
-
-
-def root_of(mounts: tuple[Mount, ...]) -> Mount | None:
-    """Return the mount on /: the last one; the initramfs below it counts only where the system still runs from it."""
-    roots = [mount for mount in mounts if mount.target == "/"]
-    return next((mount for mount in reversed(roots) if mount.fstype != "rootfs"), roots[-1] if roots else None)
 
 
 def on_whole_disk(root: Mount | None) -> bool:

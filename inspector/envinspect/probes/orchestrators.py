@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.probes.cgroup import cgroups, is_fargate_name
-from envinspect.probes.mounts import is_of_pod, mount_table
+from envinspect.probes.mounts import is_of_pod
 from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 from envinspect.sources.cgroups import is_container_id, is_kubelets, is_pod
-from envinspect.sources.mounts import Mount
+from envinspect.sources.mounts import Mount, mount_table
 
 _PODS = "https://kubernetes.io/docs/concepts/architecture/cgroups/"
 _KUBELET = "https://kubernetes.io/docs/reference/node/kubelet-files/"

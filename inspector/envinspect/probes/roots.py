@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from envinspect.facts import Facts
 from envinspect.model import Found, Record
-from envinspect.probes.mounts import MOUNTINFO, MountTable, mount_table, root_of
 from envinspect.probes.namespaces import namespaces
-from envinspect.sources.mounts import Mount, parse_mountinfo
+from envinspect.sources.mounts import MOUNTINFO, Mount, MountTable, mount_table, parse_mountinfo, root_of
 
 FIRST_MOUNTINFO = "/proc/1/mountinfo"
 

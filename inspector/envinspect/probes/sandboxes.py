@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.probes.cgroup import cgroups
-from envinspect.probes.mounts import mount_table
+from envinspect.sources.mounts import mount_table
 from envinspect.sources.status import parse_status
 
 _BWRAP = "https://github.com/containers/bubblewrap/blob/main/bubblewrap.c"

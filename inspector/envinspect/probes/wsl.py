@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
-from envinspect.probes.mounts import mount_table
+from envinspect.sources.mounts import mount_table
 
 _KERNEL = "https://github.com/microsoft/WSL2-Linux-Kernel"
 _COMPARE = "https://learn.microsoft.com/en-us/windows/wsl/compare-versions"

@@ -17,13 +17,13 @@ from envinspect.probes.devices import PCI, PORTS, pci_ids
 from envinspect.probes.dmi import FOLDERS, strings
 from envinspect.probes.firmware import TREE
 from envinspect.probes.isolation import isolation
-from envinspect.probes.mounts import mount_table
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
 from envinspect.render.text import overruled_line, unknown_line
 from envinspect.signatures.catalogue import ENTRIES, lineage
 from envinspect.signatures.names import BARE_METAL, holds
 from envinspect.signatures.rows import SignatureRow, signature_rows
+from envinspect.sources.mounts import mount_table
 
 PATTERNS_SHOWN = 8
 _NOTHING = "nothing is there"

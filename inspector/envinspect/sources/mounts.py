@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from envinspect.model import Record
+from envinspect.facts import Facts
+from envinspect.model import Found, Record
+
+MOUNTINFO = "/proc/self/mountinfo"
+MOUNTS = "/proc/mounts"
 
 
 class Mount(Record):
@@ -22,6 +26,11 @@ class Mount(Record):
     device: str = ""
     flags: str = ""
 
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written here: the mount's own flags tell read-only binds, the options the rest."""
+        return "ro" in self.flags.split(",") or "ro" in self.options.split(",")
+
     def option(self, name: str) -> str:
         """Return the value of `name=value`, "" where there is none."""
         for option in self.options.split(","):
@@ -29,6 +38,14 @@ class Mount(Record):
             if found and key == name:
                 return value
         return ""
+
+
+class MountTable(Record):
+    """The mounts, the file they were read from, and what is mounted at / (None: nothing, or not known)."""
+
+    source: str
+    mounts: tuple[Mount, ...]
+    root: Mount | None
 
 
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
@@ -57,14 +74,30 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-def kernels_own(mounts: tuple[Mount, ...], path: str) -> bool:
+def mount_table(facts: Facts) -> MountTable:
+    """Return the mounts of this process, from the older list where the newer one is not there."""
+    found = facts.text(MOUNTINFO)
+    if isinstance(found, Found):
+        source, mounts = MOUNTINFO, parse_mountinfo(found.value)
+    else:
+        source, mounts = MOUNTS, parse_mounts(facts.str_or(MOUNTS))
+    return MountTable(source, mounts, root_of(mounts))
+
+
+def root_of(mounts: tuple[Mount, ...]) -> Mount | None:
+    """Return the mount on /: the last one; the initramfs below it counts only where the system still runs from it."""
+    roots = [mount for mount in mounts if mount.target == "/"]
+    return next((mount for mount in reversed(roots) if mount.fstype != "rootfs"), roots[-1] if roots else None)
+
+
+def kernels_own(facts: Facts, path: str) -> bool:
     """Say whether a file below /proc or /sys is the kernel's own, and not one that was mounted over it.
 
     lxcfs (https://linuxcontainers.org/lxcfs/) and sysboxfs mount files of their own making, which speak of the
     container. True where no mount tells.
     """
     best: Mount | None = None
-    for mount in mounts:
+    for mount in facts.derived(mount_table).mounts:
         above = mount.target.rstrip("/")
         if (
             above
