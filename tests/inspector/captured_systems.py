@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+from envinspect.facts import Facts
 from envinspect.inspection import Inspection, inspect
 from envinspect.systems.captured import read_capture
 
@@ -34,3 +36,13 @@ def holds_for_all(law: Callable[[str], None]) -> None:
         except Exception as error:  # noqa: BLE001 - every system is to be heard
             broken.append(f"{name}: {type(error).__name__}: {str(error)[:1000]}")
     assert not broken, f"{len(broken)} of {len(NAMES)} systems:\n" + "\n".join(broken)
+
+
+def made_of(folder: Path, facts: dict[str, object], files: dict[str, str] | None = None) -> Facts:
+    """Return a system that a test makes up: a capture in `folder` of these facts and of these files by their paths."""
+    (folder / "facts.json").write_text(json.dumps({"schema": "envinspect-capture/1", **facts}))
+    for path, text in (files or {}).items():
+        place = folder / "root" / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return read_capture(str(folder))

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.inspector.captured_systems import made_of
 
 from envinspect.facets.abilities import ENGINES, capabilities_block
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Denied, Found, Reading
 from envinspect.systems import engines
-from envinspect.systems.captured import read_capture
 from envinspect.systems.engines import connects, kvm_api_version
 from envinspect.systems.live import RunningMachine, live_facts
 
 INTEL_GUEST = "processor\t: 0\nflags\t\t: fpu vmx hypervisor\n\nprocessor\t: 1\n"
 INTEL_HOST = "processor\t: 0\nflags\t\t: fpu vmx\n"
-
-
-def system(tmp_path: Path, facts: dict[str, object], files: dict[str, str] | None = None) -> Facts:
-    (tmp_path / "facts.json").write_text(json.dumps({"schema": "envinspect-capture/1", **facts}))
-    for path, text in (files or {}).items():
-        place = tmp_path / "root" / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
-    return read_capture(str(tmp_path))
 
 
 def ability(facts: Facts, name: str) -> dict[str, str]:
@@ -105,7 +95,7 @@ class Running(RunningMachine):
 
 def test_a_capture_is_never_asked(tmp_path: Path) -> None:
     stat = {"dev": 1, "ino": 2}
-    facts = system(tmp_path, {"stat": {"/var/run/docker.sock": stat, "/dev/kvm": stat}}, {"/proc/cpuinfo": INTEL_HOST})
+    facts = made_of(tmp_path, {"stat": {"/var/run/docker.sock": stat, "/dev/kvm": stat}}, {"/proc/cpuinfo": INTEL_HOST})
     assert ability(facts, "docker")["answer"] == "unknown"
     assert ability(facts, "kvm")["answer"] == "unknown"
     assert ability(facts, "podman")["answer"] == "no"
@@ -115,16 +105,16 @@ def test_a_capture_is_never_asked(tmp_path: Path) -> None:
     ("cpuinfo", "answer"), [(INTEL_HOST, "yes"), (INTEL_GUEST, "unknown"), ("", "yes")], ids=["host", "guest", "blank"]
 )
 def test_kvm_in_a_guest_is_proved_only_by_a_guest(tmp_path: Path, cpuinfo: str, answer: str) -> None:
-    facts = system(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": cpuinfo})
+    facts = made_of(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": cpuinfo})
     facts.running = Running(Found(12))
     assert ability(facts, "kvm")["answer"] == answer
 
 
 def test_kvm_missing_or_denied(tmp_path: Path) -> None:
-    guest = system(tmp_path, {"stat": {}}, {"/proc/cpuinfo": INTEL_GUEST})
+    guest = made_of(tmp_path, {"stat": {}}, {"/proc/cpuinfo": INTEL_GUEST})
     assert ability(guest, "kvm")["answer"] == "no"
     assert "outer hypervisor" in ability(guest, "kvm")["remedy"]
-    facts = system(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": INTEL_HOST})
+    facts = made_of(tmp_path, {"stat": {"/dev/kvm": {"dev": 1, "ino": 2}}}, {"/proc/cpuinfo": INTEL_HOST})
     facts.running = Running(Denied("EACCES"))
     assert "EACCES" in ability(facts, "kvm")["because"]
     assert "group kvm" in ability(facts, "kvm")["remedy"]
@@ -142,16 +132,16 @@ def test_kvm_missing_or_denied(tmp_path: Path) -> None:
     ],
 )
 def test_user_namespaces(tmp_path: Path, files: dict[str, str], euid: int, answer: str) -> None:
-    assert ability(system(tmp_path, {"euid": euid}, files), "user-namespaces")["answer"] == answer
+    assert ability(made_of(tmp_path, {"euid": euid}, files), "user-namespaces")["answer"] == answer
 
 
 def test_foreign_binaries(tmp_path: Path) -> None:
     folder = "/proc/sys/fs/binfmt_misc"
     names = {folder: ["python3.11", "qemu-aarch64", "qemu-arm", "register", "status"]}
     files = {f"{folder}/qemu-aarch64": "enabled\ninterpreter /usr/bin/qemu\n", f"{folder}/qemu-arm": "disabled\n"}
-    item = ability(system(tmp_path, {"listings": names}, files), "foreign-binaries")
+    item = ability(made_of(tmp_path, {"listings": names}, files), "foreign-binaries")
     assert (item["answer"], item["because"]) == ("yes", "registered: qemu-aarch64")
-    bare = ability(system(tmp_path, {"listings": {}}), "foreign-binaries")
+    bare = ability(made_of(tmp_path, {"listings": {}}), "foreign-binaries")
     assert bare["answer"] in {"no", "yes"}
 
 
@@ -167,7 +157,7 @@ def test_foreign_binaries(tmp_path: Path) -> None:
 )
 def test_perf(tmp_path: Path, level: str, mask: str, counters: list[str], answer: str) -> None:
     files = {"/proc/sys/kernel/perf_event_paranoid": level, "/proc/self/status": f"CapEff:\t{mask}\n"}
-    facts = system(tmp_path, {"listings": {"/sys/bus/event_source/devices": counters}}, files)
+    facts = made_of(tmp_path, {"listings": {"/sys/bus/event_source/devices": counters}}, files)
     assert ability(facts, "perf")["answer"] == answer
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.inspector.captured_systems import made_of
 
 from envinspect.facets.host import host_block
 from envinspect.facts import Facts
-from envinspect.systems.captured import read_capture
 from envinspect.systems.live import RunningMachine, live_facts
 
 
 def system(tmp_path: Path, files: dict[str, str], **facts: object) -> Facts:
-    (tmp_path / "facts.json").write_text(json.dumps({"schema": "envinspect-capture/1", **facts}))
-    for path, text in files.items():
-        place = tmp_path / "root" / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
-    return read_capture(str(tmp_path))
+    return made_of(tmp_path, facts, files)
 
 
 def test_the_host_block_of_a_capture(tmp_path: Path) -> None:

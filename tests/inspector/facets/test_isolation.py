@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
+from tests.inspector.captured_systems import made_of
 
 from envinspect.facets.isolation import CAPABILITIES, capability_names, isolation_block
-from envinspect.facts import Facts
 from envinspect.render.blocks import isolation_text
 from envinspect.render.terminal import PLAIN
-from envinspect.systems.captured import read_capture
 from envinspect.systems.live import live_facts
 
 DOCKER_MOUNTS = """\
@@ -24,15 +22,6 @@ DOCKER_MOUNTS = """\
 105 100 0:54 / /sys ro - sysfs sysfs ro
 106 105 0:55 / /sys/firmware ro - tmpfs tmpfs ro
 """
-
-
-def system(tmp_path: Path, facts: dict[str, object], files: dict[str, str] | None = None) -> Facts:
-    (tmp_path / "facts.json").write_text(json.dumps({"schema": "envinspect-capture/1", **facts}))
-    for path, text in (files or {}).items():
-        place = tmp_path / "root" / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
-    return read_capture(str(tmp_path))
 
 
 def test_capability_names() -> None:
@@ -56,7 +45,9 @@ def test_namespaces(tmp_path: Path) -> None:
         "/proc/self/ns/mnt": "mnt:[4026532001]",
         "/proc/1/ns/mnt": "mnt:[4026531841]",
     }
-    found = isolation_block(system(tmp_path, {"links": links, "denied": {"/proc/self/ns/ipc": "EACCES"}}))["namespaces"]
+    found = isolation_block(made_of(tmp_path, {"links": links, "denied": {"/proc/self/ns/ipc": "EACCES"}}))[
+        "namespaces"
+    ]
     assert {name: found[name]["initial"] for name in ("pid", "uts", "net", "mnt", "ipc", "user")} == {
         "pid": True, "uts": False, "net": None, "mnt": False, "ipc": None, "user": None,
     }  # fmt: skip
@@ -71,7 +62,7 @@ def test_a_docker_container_s_masks_and_limits(tmp_path: Path) -> None:
         "/proc/self/uid_map": "         0     100000      65536\n",
         "/proc/self/attr/current": "docker-default (enforce)\n",
     }
-    facts = system(tmp_path, {"listings": {"/dev": ["fd", "fuse", "null", "tty"]}, "euid": 0}, files)
+    facts = made_of(tmp_path, {"listings": {"/dev": ["fd", "fuse", "null", "tty"]}, "euid": 0}, files)
     block = isolation_block(facts)
     assert block["masked_paths"] == ["/proc/acpi", "/proc/kcore", "/sys/firmware"]
     assert block["read_only_paths"] == ["/proc/sys", "/sys"]
@@ -86,12 +77,12 @@ def test_a_docker_container_s_masks_and_limits(tmp_path: Path) -> None:
 
 def test_the_last_mount_on_a_place_counts(tmp_path: Path) -> None:
     mounts = DOCKER_MOUNTS + "107 105 0:56 / /sys rw - sysfs sysfs rw\n"
-    block = isolation_block(system(tmp_path, {}, {"/proc/self/mountinfo": mounts}))
+    block = isolation_block(made_of(tmp_path, {}, {"/proc/self/mountinfo": mounts}))
     assert block["read_only_paths"] == ["/proc/sys"]
 
 
 def test_nothing_known_is_said_as_such(tmp_path: Path) -> None:
-    block = isolation_block(system(tmp_path, {}))
+    block = isolation_block(made_of(tmp_path, {}))
     assert block["seccomp"] is None
     assert block["no_new_privileges"] is None
     assert block["capabilities"] == {"effective": None, "bounding": None, "ambient": None}
