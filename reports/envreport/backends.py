@@ -1,4 +1,4 @@
-"""What kind of thing a rung is, and what it is called in a table: names and variant keys in, words out."""
+"""What kind of thing a backend is, and what it is called in a table: names and variant keys in, words out."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,7 +7,7 @@ from envbench.samples import variant_keys
 
 
 class Side(StrEnum):
-    """The kinds of rungs that claims are about."""
+    """The kinds of backends that claims are about."""
 
     HOST = "host"
     """The payload as a plain process: the floor."""
@@ -46,15 +46,15 @@ WORDS = {
     "parallel": "all at once",
 }
 FIRST_KEYS = ("accel", "runtime")
-"""What a rung is, before the conditions it ran under."""
+"""What a backend is, before the conditions it ran under."""
 QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "kernel")}
-"""Defaults that every rung shares and that no label needs to repeat."""
+"""Defaults that every backend shares and that no label needs to repeat."""
 USUAL_PROFILE = "minimal"
-"""The payload that every rung runs; the conditions of each verdict name it, labels do not repeat it."""
+"""The payload that every backend runs; the conditions of each verdict name it, labels do not repeat it."""
 
 
 def side_of(backend: str, variant: str, *, is_vm: bool | None = None) -> Side:
-    """Return the kind of a rung; `is_vm` (from run.json) speaks for rungs that this table does not know."""
+    """Return the kind of a backend; `is_vm` (from run.json) speaks for backends that this table does not know."""
     keys = variant_keys(variant)
     if any(name in keys.get("runtime", "") for name in SANDBOX_RUNTIMES):
         return Side.SANDBOX
@@ -70,13 +70,13 @@ def accelerator(variant: str) -> str | None:
 
 
 def is_usual(variant: str) -> bool:
-    """Return whether starts of this variant stand for the rung: warm cache, one at a time."""
+    """Return whether starts of this variant stand for the backend: warm cache, one at a time."""
     keys = variant_keys(variant)
     return keys.get("cache") != "cold" and keys.get("parallel", "1") == "1"
 
 
 def label(backend: str, variant: str, profile: str) -> str:
-    """Return the rung as it is written in tables and charts, e.g. "qemu (TCG, q35) · distro"."""
+    """Return the backend as it is written in tables and charts, e.g. "qemu (TCG, q35) · distro"."""
     keys = variant_keys(variant)
     words = []
     for key in sorted(keys, key=lambda key: (key not in FIRST_KEYS, key)):
@@ -90,5 +90,5 @@ def label(backend: str, variant: str, profile: str) -> str:
 
 
 def sort_key(backend: str, variant: str, profile: str) -> tuple[int, str, str, str]:
-    """Order rungs from the least around a process to the most."""
+    """Order backends from the least around a process to the most."""
     return (ORDER.index(backend) if backend in ORDER else len(ORDER), backend, profile, variant)

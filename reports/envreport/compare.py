@@ -13,7 +13,7 @@ from envbench.metrics import MARGIN_RATIO, Metric, Shown, metric, metrics_of, wo
 from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import label
-from envreport.results import Results, RungKey, Series
+from envreport.results import BackendKey, Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.estimates import Estimate, Interval
 
@@ -50,7 +50,7 @@ class Comparison:
     `ratio` is newer over older: without an interval for what is counted, None where a side has nothing or is 0.
     """
 
-    rung: RungKey
+    backend: BackendKey
     metric: str
     older: Estimate | None
     newer: Estimate | None
@@ -64,7 +64,7 @@ class Comparison:
     @property
     def name(self) -> str:
         """The backend in words."""
-        return label(*self.rung)
+        return label(*self.backend)
 
     @property
     def figures(self) -> str:
@@ -219,9 +219,9 @@ def compare(older: Results, newer: Results) -> tuple[Comparison, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _series(results: Results, experiment: Experiment, name: str) -> dict[RungKey, Series]:
+def _series(results: Results, experiment: Experiment, name: str) -> dict[BackendKey, Series]:
     return {
-        key.rung: series
+        key.backend_key: series
         for key, series in results.series.items()
         if key.experiment is experiment and key.phase == name and (series.values or series.rows)
     }
@@ -230,7 +230,7 @@ def _series(results: Results, experiment: Experiment, name: str) -> dict[RungKey
 Side = tuple[Results, Series | None]
 
 
-def _compare(rung: RungKey, name: str, older: Side, newer: Side) -> Comparison | None:
+def _compare(backend: BackendKey, name: str, older: Side, newer: Side) -> Comparison | None:
     before, after = (
         estimates.median(series.values) if series and series.values else None for _, series in (older, newer)
     )
@@ -239,17 +239,17 @@ def _compare(rung: RungKey, name: str, older: Side, newer: Side) -> Comparison |
         return None
     if before is None or after is None:
         results, which = (older[0], Missing.OLDER) if before is None else (newer[0], Missing.NEWER)
-        failure = results.failure(row.experiment, rung)
+        failure = results.failure(row.experiment, backend)
         note = f"{failure} in the {which} run" if failure else f"not measured in the {which} run"
-        return Comparison(rung, name, before, after, None, Change.MISSING, note, which, bool(failure))
+        return Comparison(backend, name, before, after, None, Change.MISSING, note, which, bool(failure))
     if not row.sampled:
         same = before.value == after.value
         change = Change.SAME if same else _direction(row, more=after.value > before.value)
-        return Comparison(rung, name, before, after, None, change)
+        return Comparison(backend, name, before, after, None, change)
     rounds = [series.rounds if series else {} for _, series in (newer, older)]
     ratio = estimates.ratio(*rounds, paired=False)
-    failure = newer[0].failure(row.experiment, rung)
-    return Comparison(rung, name, before, after, ratio, change_of(ratio, row), failure)
+    failure = newer[0].failure(row.experiment, backend)
+    return Comparison(backend, name, before, after, ratio, change_of(ratio, row), failure)
 
 
 def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterator[str]:

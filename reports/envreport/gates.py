@@ -2,13 +2,14 @@
 
 An interval that spans the bound decides nothing.
 
-    expression  = rung "." metric [ "." statistic ] ( ">" | "<" ) number [ unit ]
-    rung        = backend [ "[" key "=" value { "," key "=" value } "]" ] [ "/" profile ]
+    expression  = backend "." metric [ "." statistic ] ( ">" | "<" ) number [ unit ]
+    backend     = name [ "[" key "=" value { "," key "=" value } "]" ] [ "/" profile ]
     metric      = a phase of a start (ready, create, cycle, …), a metric of an experiment, or "failed"
     statistic   = median (default) | p5 | p25 | p75 | p95 | p99 | min | max
     unit        = ns us µs ms s min | B KiB MiB GiB | %
 
-The gate fails if the statement is true. Rungs that match in several variants are judged one by one, the worst counts.
+The gate fails if the statement is true. Backends that match in several variants are judged one
+by one, the worst counts.
 """
 
 import re
@@ -92,7 +93,7 @@ def parse_gate(text: str) -> Gate:
     found = _EXPRESSION.fullmatch(text)
     if found is None:
         raise ValueError(
-            f"{text!r} is no gate; write RUNG.METRIC[.STATISTIC] > NUMBER[UNIT], e.g. 'docker.ready.p95 > 2s'"
+            f"{text!r} is no gate; write BACKEND.METRIC[.STATISTIC] > NUMBER[UNIT], e.g. 'docker.ready.p95 > 2s'"
         )
     name, statistic = _split_statistic(found["metric"])
     unit = _unit_of(name, text)
@@ -183,7 +184,7 @@ def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer,
         return compare_exact(
             [value], gate.relation, gate.bound
         ), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
-    failed = results.failed(series.key.experiment, series.key.rung)
+    failed = results.failed(series.key.experiment, series.key.backend_key)
     if not metric(gate.metric).sampled:
         value = max(series.values) if gate.relation is Relation.MORE else min(series.values)
         return compare_exact(

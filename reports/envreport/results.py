@@ -26,7 +26,7 @@ class ResultsError(ValueError):
     """A results folder that cannot be used: says which file, what is wrong and what to try."""
 
 
-class RungKey(NamedTuple):
+class BackendKey(NamedTuple):
     """What may be pooled: one way of starting one thing."""
 
     backend: str
@@ -35,7 +35,7 @@ class RungKey(NamedTuple):
 
 
 class SeriesKey(NamedTuple):
-    """One measured quantity of one rung in one experiment."""
+    """One measured quantity of one backend in one experiment."""
 
     experiment: Experiment
     backend: str
@@ -44,13 +44,13 @@ class SeriesKey(NamedTuple):
     phase: str
 
     @property
-    def rung(self) -> RungKey:
-        """The rung it belongs to."""
-        return RungKey(self.backend, self.variant, self.profile)
+    def backend_key(self) -> BackendKey:
+        """The backend it belongs to."""
+        return BackendKey(self.backend, self.variant, self.profile)
 
     @property
     def label(self) -> str:
-        """The rung in words."""
+        """The backend in words."""
         return backends.label(self.backend, self.variant, self.profile)
 
 
@@ -101,8 +101,8 @@ class Results:
     folder: Path
     meta: Mapping[str, Any]
     series: Mapping[SeriesKey, Series]
-    failures: Mapping[tuple[Experiment, RungKey], tuple[Sample, ...]]
-    starts: Mapping[tuple[Experiment, RungKey], int]
+    failures: Mapping[tuple[Experiment, BackendKey], tuple[Sample, ...]]
+    starts: Mapping[tuple[Experiment, BackendKey], int]
     noise: Mapping[str, tuple[Sample, ...]]
     row_count: int
     samples_sha256: str
@@ -129,17 +129,17 @@ class Results:
 
     @cached_property
     def vm_names(self) -> frozenset[str]:
-        """Rungs that run.json calls VMs."""
+        """Backends that run.json calls VMs."""
         return frozenset(str(each.get("name")) for each in self.records("backends", "used") if each.get("is_vm"))
 
-    def side(self, key: RungKey | SeriesKey) -> Side:
-        """Return the kind of a rung."""
+    def side(self, key: BackendKey | SeriesKey) -> Side:
+        """Return the kind of a backend."""
         return backends.side_of(key.backend, key.variant, is_vm=key.backend in self.vm_names)
 
     def find(self, experiment: Experiment, phase: str, *sides: Side, usual: bool = True) -> list[Series]:
-        """Return the series of a quantity on these kinds of rungs (all kinds if none is named) that hold a value.
+        """Return the series of a quantity on these kinds of backends (all kinds if none is named) that hold a value.
 
-        `usual` leaves out cold-cache and parallel starts, which do not stand for a rung.
+        `usual` leaves out cold-cache and parallel starts, which do not stand for a backend.
         """
         return [
             series
@@ -151,17 +151,17 @@ class Results:
             and series.values
         ]
 
-    def failed(self, experiment: Experiment, rung: RungKey) -> int:
-        """Return how many starts of this rung failed or timed out, warm-ups not counted."""
-        return len(self.failures.get((experiment, rung), ()))
+    def failed(self, experiment: Experiment, backend: BackendKey) -> int:
+        """Return how many starts of this backend failed or timed out, warm-ups not counted."""
+        return len(self.failures.get((experiment, backend), ()))
 
-    def failure(self, experiment: Experiment, rung: RungKey) -> str:
+    def failure(self, experiment: Experiment, backend: BackendKey) -> str:
         """Return "3 of 8 starts failed (why)" for one backend as it was set up; "" where none failed."""
-        rows = self.failures.get((experiment, rung), ())
+        rows = self.failures.get((experiment, backend), ())
         if not rows:
             return ""
         reason = next((row.detail for row in rows if row.detail), "no reason recorded")
-        return f"{len(rows)} of {self.starts.get((experiment, rung), len(rows))} starts failed ({reason})"
+        return f"{len(rows)} of {self.starts.get((experiment, backend), len(rows))} starts failed ({reason})"
 
 
 def load(folder: Path) -> Results:
@@ -202,26 +202,27 @@ def collect(
 ) -> Results:
     """Group rows into series, failed starts and noise stamps.
 
-    Rungs are ordered from the least around a process to the most.
+    Backends are ordered from the least around a process to the most.
     """
     grouped: dict[SeriesKey, list[Sample]] = defaultdict(list)
     noise: dict[str, list[Sample]] = defaultdict(list)
-    failed: dict[tuple[Experiment, RungKey], dict[int, Sample]] = defaultdict(dict)
-    starts: dict[tuple[Experiment, RungKey], set[int]] = defaultdict(set)
+    failed: dict[tuple[Experiment, BackendKey], dict[int, Sample]] = defaultdict(dict)
+    starts: dict[tuple[Experiment, BackendKey], set[int]] = defaultdict(set)
     count = 0
     for sample in samples:
         count += 1
         if sample.phase.startswith(NOISE_PREFIX):
             noise[sample.phase].append(sample)
             continue
-        rung = RungKey(sample.backend, sample.variant, sample.profile)
+        backend = BackendKey(sample.backend, sample.variant, sample.profile)
         if not sample.warmup:
-            starts[sample.experiment, rung].add(sample.order)
+            starts[sample.experiment, backend].add(sample.order)
             if sample.outcome is not Outcome.OK:
-                failed[sample.experiment, rung].setdefault(sample.order, sample)
-        grouped[SeriesKey(sample.experiment, *rung, sample.phase)].append(sample)
+                failed[sample.experiment, backend].setdefault(sample.order, sample)
+        grouped[SeriesKey(sample.experiment, *backend, sample.phase)].append(sample)
     ordered = sorted(
-        grouped, key=lambda key: (list(Experiment).index(key.experiment), backends.sort_key(*key.rung), key.phase)
+        grouped,
+        key=lambda key: (list(Experiment).index(key.experiment), backends.sort_key(*key.backend_key), key.phase),
     )
     return Results(
         folder=folder,

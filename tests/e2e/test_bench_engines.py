@@ -224,7 +224,7 @@ def wait_for_rows(process: "subprocess.Popen[bytes]", folder: Path) -> str:
 ENGINES = ("--backend", "docker", "--backend", "runc", "--backend", "namespaces", "--runs", "500", "--format", "csv")
 
 
-@pytest.mark.applies(UNIFIED.exists(), "cgroups are not hybrid here: crun is one of RUNGS")
+@pytest.mark.applies(UNIFIED.exists(), "cgroups are not hybrid here: crun is tested above")
 @pytest.mark.engine("crun")
 def test_crun_starts_where_the_hybrid_hierarchy_is_out_of_its_sight(tmp_path):
     out = tmp_path / "out"

@@ -90,7 +90,7 @@ def _unit(experiment: Experiment, phase: str) -> Unit:
     return metric(phase).unit
 
 
-RUNGS = {
+BACKENDS = {
     "process": ("", 2.0),
     "namespaces": ("", 4.0),
     "runc": ("", 55.0),
@@ -182,7 +182,7 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
     rows, random_ = Rows(), random.Random(seed)
     order = 0
     for iteration in range(runs + 2):
-        for backend, (variant, middle) in RUNGS.items():
+        for backend, (variant, middle) in BACKENDS.items():
             order += 1
             ready = int(middle * MS * random_.lognormvariate(0, 0.12))
             vm = backend == "qemu"
@@ -220,13 +220,13 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
                 )
     kernel = Experiment.KERNEL
     for backend in ("runc", "docker"):
-        variant = RUNGS[backend][0]
+        variant = BACKENDS[backend][0]
         for name in ("boot_id_equals_host", "kernel_equals_host", "visible_on_host"):
             rows.add(kernel, backend, name, [1], variant=variant, detail="seen inside and outside")
         rows.add(Experiment.SIZE, backend, "disk", [2_400_000], variant=variant)
         rows.add(Experiment.SIZE, backend, "item.kernel", [0], variant=variant)
         rows.add(Experiment.SIZE, backend, "item.app", [2_400_000], variant=variant)
-    qemu = RUNGS["qemu"][0]
+    qemu = BACKENDS["qemu"][0]
     rows.add(kernel, "qemu", "boot_id_equals_host", [0], variant=qemu).add(
         kernel, "qemu", "uptime_starts_at_zero", [1], variant=qemu
     )

@@ -58,7 +58,7 @@ def test_a_metric_is_in_report_gate_comparison_and_claim(added: Metric, make_row
         (text,) = render(name, document).values()
         assert b"pages that were shared" in text, name
     costs = next(each for each in document.sections if each.id == "costs")
-    assert costs.tables[0].columns == ("rung", "pages that were shared")
+    assert costs.tables[0].columns == ("backend", "pages that were shared")
     section = next(each for each in document.sections if each.id == added.experiment)
     shown = [cell.text for table in section.tables for row in table.rows for cell in row]
     shown += [column for table in section.tables for column in table.columns]
@@ -74,7 +74,7 @@ id = "shares-little"
 wording = "Little is shared"
 experiment = "{added.experiment}"
 metric = "shared_pages"
-rungs = "container"
+backends = "container"
 is = "<"
 bound = "2048{unit}"
 """,

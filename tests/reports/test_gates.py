@@ -283,7 +283,7 @@ def test_changes(low: float, high: float, expected: Change) -> None:
     assert change_of(None, metric("ready")) is Change.INCONCLUSIVE
 
 
-def test_comparing_names_the_rung_that_only_one_run_has(make_rows: Any) -> None:
+def test_comparing_names_the_backend_that_only_one_run_has(make_rows: Any) -> None:
     older = started(make_rows(), 200).results()
     newer = started(make_rows(), 400).add(S, "runc", Phase.READY, [1e8] * 6).results()
     changes = {each.name: each for each in compare(older, newer)}

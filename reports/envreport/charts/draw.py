@@ -230,7 +230,7 @@ def _order(chart: Chart) -> Figure:
 def _phases(chart: Chart) -> Figure:
     """Stacked bars; each part has a colour and a hatch of its own.
 
-    Phases as shares of each rung's own total, sizes as they are.
+    Phases as shares of each backend's own total, sizes as they are.
     """
     figure, axes = _figure(len(chart.marks))
     shares = chart.kind == "phases"

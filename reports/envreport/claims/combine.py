@@ -51,7 +51,7 @@ def all_of(*parts: Rule) -> AllOf:
 
 
 def observe(experiment: Experiment, sides: tuple[Side, ...], **expected: bool) -> AllOf:
-    """Return a rule on several observations of the same rungs; "__" in a name stands for the dot of a family."""
+    """Return a rule on several observations of the same backends; "__" in a name stands for the dot of a family."""
     return AllOf(
         tuple(Observation(experiment, name.replace("__", "."), sides, value) for name, value in expected.items())
     )

@@ -26,7 +26,7 @@ from envreport.claims.rules import (
     side_words,
 )
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
-from envreport.results import Results, RungKey, Series
+from envreport.results import BackendKey, Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.estimates import Estimate
 
@@ -39,20 +39,20 @@ SOME = Quantifier.SOME
 APART = 2.0
 
 
-def density_slopes(results: Results, metric: str) -> dict[RungKey, tuple[Estimate, tuple[Series, ...]]]:
-    """Return for each rung the slope of a metric over the number of instances, from all steps of one mode together."""
-    steps: dict[RungKey, list[Series]] = defaultdict(list)
+def density_slopes(results: Results, metric: str) -> dict[BackendKey, tuple[Estimate, tuple[Series, ...]]]:
+    """Return each backend's slope of a metric over the number of instances, from all steps of one mode together."""
+    steps: dict[BackendKey, list[Series]] = defaultdict(list)
     for series in results.find(Experiment.DENSITY, metric, usual=False):
         keys = variant_keys(series.key.variant)
         if keys.get("n", "").isdigit():
             rest = variant_text({name: value for name, value in keys.items() if name != "n"})
-            steps[RungKey(series.key.backend, rest, series.key.profile)].append(series)
+            steps[BackendKey(series.key.backend, rest, series.key.profile)].append(series)
     found = {}
-    for rung, parts in steps.items():
+    for backend, parts in steps.items():
         points = [(float(variant_keys(part.key.variant)["n"]), value) for part in parts for value in part.values]
         estimate = estimates.slope([x for x, _ in points], [y for _, y in points])
         if estimate is not None:
-            found[rung] = (estimate, tuple(parts))
+            found[backend] = (estimate, tuple(parts))
     return found
 
 
@@ -84,7 +84,7 @@ class Slopes:
                 if same and results.side(vm) is Side.VM and results.side(container) is Side.CONTAINER:
                     costs = (units.estimate_text(each, Unit.BYTES) for each in (steep, flat))
                     text = f"{' against '.join(costs)} for each further one"
-                    about = f"{_rung_label(vm)} against {_rung_label(container)}"
+                    about = f"{_backend_label(vm)} against {_backend_label(container)}"
                     keys = tuple(part.key for part in (*parts, *others))
                     accel = backends.accelerator(vm.variant) or ""
                     answer, note = _above(steep, flat), ""
@@ -112,12 +112,12 @@ def _apart(upper: Sequence[float], lower: Sequence[float]) -> tuple[Answer, str]
     return Answer.OPEN, "steps overlap"
 
 
-def _mode(rung: RungKey) -> str:
-    return variant_keys(rung.variant).get("mode", "")
+def _mode(backend: BackendKey) -> str:
+    return variant_keys(backend.variant).get("mode", "")
 
 
-def _rung_label(rung: RungKey) -> str:
-    return backends.label(*rung)
+def _backend_label(backend: BackendKey) -> str:
+    return backends.label(*backend)
 
 
 def _above(upper: Estimate, lower: Estimate) -> Answer:
@@ -219,7 +219,7 @@ CLAIMS = (
         ),
         reference="https://libvirt.org/formatdomain.html (memory balloon, vCPU hot-plug); "
         "docs.docker.com/reference/cli/docker/container/update",
-        scope='"In some cases", says D1: one rung of each kind that can do it is enough. '
+        scope='"In some cases", says D1: one backend of each kind that can do it is enough. '
         "What was refused, and by whom, is listed.",
     ),
     Claim(
@@ -263,7 +263,7 @@ CLAIMS = (
             ),
         ),
         reference=WSL_VERSIONS,
-        scope="Start of a distribution against the other rungs inside the same WSL; memory stands beside it.",
+        scope="Start of a distribution against the other backends inside the same WSL; memory stands beside it.",
         reading="WSL 2 is itself a lightweight VM, so it can be compared only with another VM.",
         remedy=WSL_REMEDY,
     ),

@@ -65,12 +65,12 @@ def _unanswered(claim: Claim, outcome: Outcome, results: Results) -> Judgement:
 
 
 def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
-    """Return why a claim could not be tested and what to do: the skipped rung's own words where there is one."""
+    """Return why a claim could not be tested and what to do: the skipped backend's own words where there is one."""
     ran = {key.experiment for key in results.series}
     reasons, remedies = [], []
     for need in needs:
         if need.experiment is None:
-            reasons.append(f"not found here: {need.rungs}")
+            reasons.append(f"not found here: {need.backends}")
             continue
         if need.failed:
             reasons.append(f"it would take that {words(need.metric)}, which is not so here")
@@ -81,9 +81,9 @@ def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
             reasons.append(f"the {need.experiment} experiment {why}")
             remedies.append(str(notes[0]["remedy"]) if notes else f"`envbench {need.experiment}`")
             continue
-        reasons.append(f"not measured for {need.rungs}: {words(need.metric)}")
+        reasons.append(f"not measured for {need.backends}: {words(need.metric)}")
         remedies.extend(f"{each['what']}: {each['reason']} ({each['remedy']})" for each in notes[:SHOWN_LEFT_OUT])
-        remedies.extend(_skipped(results, need.rungs))
+        remedies.extend(_skipped(results, need.backends))
     remedy = "; ".join(dict.fromkeys(remedies)) or "See `envbench doctor` for what is missing on this machine."
     reason = "; ".join(dict.fromkeys(reasons))
     return reason[:1].upper() + reason[1:], remedy
@@ -203,7 +203,7 @@ def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[str
         values = sorted({each[name] for each in variants if name in each})
         if values:
             yield f"{name}: {', '.join(values)}"
-    failed = {(key.experiment, key.rung) for key in keys}
+    failed = {(key.experiment, key.backend_key) for key in keys}
     count = sum(results.failed(*each) for each in failed)
     if count:
         yield f"{count} of {sum(results.starts.get(each, 0) for each in failed)} starts failed"

@@ -49,11 +49,11 @@ def with_answer(finding: Finding, answer: Answer, note: str = "") -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What must be there before a rule can answer: an experiment on these kinds of rungs, and which metric of it."""
+    """What must be there before a rule can answer: an experiment on these kinds of backends, and which metric of it."""
 
     experiment: Experiment | None
     metric: str
-    rungs: str
+    backends: str
     failed: bool = False
     """It was looked at, and is not so here."""
 

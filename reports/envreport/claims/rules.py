@@ -28,7 +28,7 @@ RELATION_WORDS = {Relation.MORE: "more than", Relation.LESS: "less than"}
 
 
 def find(results: Results, experiment: Experiment, metric: str, sides: tuple[Side, ...]) -> list[Series]:
-    """Return the series a claim on these kinds of rungs is judged by.
+    """Return the series a claim on these kinds of backends is judged by.
 
     The floor guest has no operating system and is no VM here.
     """
@@ -47,7 +47,7 @@ def accelerator_of(results: Results, *series: Series) -> str | None:
 
 
 def side_words(sides: tuple[Side, ...]) -> str:
-    """Return kinds of rungs as words for a table."""
+    """Return kinds of backends as words for a table."""
     return (
         " or ".join({Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "bare process"}.get(side, str(side)) for side in sides)
         or "this machine"
@@ -101,13 +101,13 @@ class Threshold:
         return (Need(self.experiment, self.metric, side_words(self.sides)),)
 
     def judge(self, results: Results) -> Outcome:
-        """Compare each rung's quantile with the bound."""
+        """Compare each backend's quantile with the bound."""
         found = [self._finding(results, each) for each in find(results, self.experiment, self.metric, self.sides)]
         return conclude(found, self.quantifier, self.bias, self.needs())
 
     def _finding(self, results: Results, series: Series) -> Finding:
         estimate = quantile_with_failures(
-            series.values, results.failed(self.experiment, series.key.rung), self.quantile
+            series.values, results.failed(self.experiment, series.key.backend_key), self.quantile
         )
         notes = [f"{also}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for also, bound in self.also]
         if estimate.method is estimates.Method.LOG_NORMAL:
@@ -147,7 +147,7 @@ def quantile_with_failures(values: Sequence[float], failed: int, p: float) -> Es
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The ratio of medians of one metric between two kinds of rungs, over every pair with the same payload profile."""
+    """The ratio of medians of one metric between two kinds of backends, over every pair with the same payload."""
 
     experiment: Experiment
     metric: str
@@ -222,7 +222,7 @@ class Ratio:
 def unpaired(needs: tuple[Need, ...], tops: Sequence[Series], bottoms: Sequence[Series]) -> tuple[Need, ...]:
     """Return which of the two sides was not measured; where both were, the second with the payload of the first."""
     missing = tuple(need for need, have in zip(needs, (tops, bottoms), strict=True) if not have)
-    return missing or tuple(replace(need, rungs=f"{need.rungs} with the other's payload") for need in needs[1:])
+    return missing or tuple(replace(need, backends=f"{need.backends} with the other's payload") for need in needs[1:])
 
 
 def pairs(tops: Iterable[Series], bottoms: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
@@ -256,7 +256,7 @@ class Observation:
         return (Need(self.experiment, self.metric, side_words(self.sides)),)
 
     def judge(self, results: Results) -> Outcome:
-        """Hold each rung's observations against what the claim says."""
+        """Hold each backend's observations against what the claim says."""
         found = [self._finding(results, each) for each in find(results, self.experiment, self.metric, self.sides)]
         return conclude(found, self.quantifier, self.bias, self.needs())
 
@@ -319,7 +319,7 @@ def _range(values: Sequence[float], unit: Unit, bound: float | None = None) -> s
 
 @dataclass(frozen=True, slots=True)
 class ExactRatio:
-    """A size or count of one kind of rung over that of another.
+    """A size or count of one kind of backend over that of another.
 
     `resolution` is the relative step in which it was found.
     """

@@ -73,9 +73,9 @@ class SizeShare:
 
 def _items(results: Results, like: Series) -> dict[str, float]:
     """Return the bytes of every class that an artefact was itemised into."""
-    of_rung = (each for key, each in results.series.items() if key._replace(phase="") == like.key._replace(phase=""))
+    of_backend = (each for key, each in results.series.items() if key._replace(phase="") == like.key._replace(phase=""))
     return {
-        each.key.phase: middle(each.values) for each in of_rung if each.key.phase.startswith("item.") and each.values
+        each.key.phase: middle(each.values) for each in of_backend if each.key.phase.startswith("item.") and each.values
     }
 
 

@@ -88,7 +88,7 @@ class NativeSpeed:
 
 @dataclass(frozen=True, slots=True)
 class Slower:
-    """One kind of rung against another, metric by metric: slower holds where the slow-down's interval lies above 1."""
+    """One kind of backend against another by metric: slower holds where the slow-down's interval lies above 1."""
 
     over: tuple[Side, ...]
     under: tuple[Side, ...]

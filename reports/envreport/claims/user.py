@@ -5,8 +5,8 @@ id = "our-api-starts-fast"
 wording = "Our API container is ready within a second"
 experiment = "startup"
 metric = "ready"
-rungs = "container"          # container, vm, host, namespaces, sandbox or wsl
-against = "vm"               # optional: judge the ratio to these rungs instead of the figure itself
+backends = "container"          # container, vm, host, namespaces, sandbox or wsl
+against = "vm"               # optional: judge the ratio to these backends instead of the figure itself
 statistic = "p95"            # optional: median (default) or p95; ratios are of medians
 is = "<"
 bound = "1 s"                # with a unit for times and sizes, a bare number for ratios and counts
@@ -26,7 +26,9 @@ from envreport.claims.rules import Exact, Ratio, Threshold
 from envreport.claims.verdict import Relation, TcgBias
 from envreport.units import nearest, read_bound
 
-REQUIRED = ("id", "wording", "experiment", "metric", "rungs", "is", "bound")
+REQUIRED = ("id", "wording", "experiment", "metric", "backends", "is", "bound")
+OLDER_NAMES = {"rungs": "backends"}
+"""Keys as version 0.1 called them; still read."""
 OPTIONAL = ("against", "statistic", "scope", "reference")
 STATISTICS = {"median": 0.5, "p95": 0.95}
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -65,6 +67,7 @@ def _claim(path: Path, position: int, entry: Any) -> Claim:
     where = f"{path}: claim {position}"
     if not isinstance(entry, Mapping):
         raise ClaimsFileError(f"{where}: not a table")
+    entry = {OLDER_NAMES.get(name, name): value for name, value in entry.items()}
     where = f"{path}: claim {entry.get('id', position)!r}"
     missing = [name for name in REQUIRED if name not in entry]
     if missing:
@@ -97,7 +100,7 @@ def _rule(where: str, entry: Mapping[str, Any]) -> Rule:
     experiment = Experiment(_choice(where, "experiment", entry["experiment"], list(Experiment)))
     row = _metric(where, experiment, str(entry["metric"]))
     relation = Relation(_choice(where, "is", entry["is"], list(Relation)))
-    side = Side(_choice(where, "rungs", entry["rungs"], list(Side)))
+    side = Side(_choice(where, "backends", entry["backends"], list(Side)))
     statistic = _choice(where, "statistic", entry.get("statistic", "median"), list(STATISTICS))
     vm_bias = TcgBias.TOWARDS if relation is Relation.MORE else TcgBias.AWAY
     if "against" in entry:

@@ -40,7 +40,7 @@ class Relation(StrEnum):
 
 
 class Quantifier(StrEnum):
-    """How the answers of several rungs or metrics make one."""
+    """How the answers of several backends or metrics make one."""
 
     AGREE = "agree"
     """All hold, or all fail; a claim on "a container" or "a VM" in general."""

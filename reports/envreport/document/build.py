@@ -158,7 +158,7 @@ def _noise_tables(results: Results) -> Iterator[Table]:
         )
     if found:
         head = (
-            "rung",
+            "backend",
             "drift (Spearman)",
             "lag-1 correlation",
             "first start over median",
@@ -193,10 +193,11 @@ def _method(results: Results) -> tuple[Fact, ...]:
         ),
         Fact("To", "the first byte of the payload's ready line, with a nonce, read on this machine"),
         Fact(
-            "Clock", "one monotonic clock, on this machine, for every rung; nothing inside a guest is trusted for time"
+            "Clock",
+            "one monotonic clock, on this machine, for every backend; nothing inside a guest is trusted for time",
         ),
         Fact("Observer lag", lag),
-        Fact("Order", "rounds, each with every rung in shuffled order; warm-ups are kept as rows and never counted"),
+        Fact("Order", "rounds, each with every backend in shuffled order; warm-ups are kept as rows and never counted"),
         Fact(
             "Medians",
             "with the exact order-statistic interval of at least 95 %; it needs six values, and no "
@@ -271,6 +272,7 @@ def _raw(results: Results) -> RawData:
 
 
 def _failures(results: Results) -> Iterator[tuple[str, str, int, int]]:
-    for (experiment, rung), rows in results.failures.items():
+    for key, rows in results.failures.items():
+        experiment, backend = key
         reason = next((row.detail for row in rows if row.detail), "no reason recorded")
-        yield f"{experiment}: {label(*rung)}", reason, len(rows), results.starts.get((experiment, rung), len(rows))
+        yield f"{experiment}: {label(*backend)}", reason, len(rows), results.starts.get(key, len(rows))

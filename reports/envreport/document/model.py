@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One rung (or pair, or item) in a chart.
+    """One backend (or pair, or item) in a chart.
 
     `values` are in the chart's unit, `positions` their x where order matters.
     """
@@ -96,12 +96,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """One thing that a reader must know before trusting a figure. `rung` is "" where it concerns the whole run."""
+    """One thing that a reader must know before trusting a figure. `backend` is "" where it concerns the whole run."""
 
     code: str
     message: str
     advice: str
-    rung: str = ""
+    backend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +138,4 @@ class ReportDocument:
     raw: RawData
     outcome: str
     failures: tuple[tuple[str, str, int, int], ...] = field(default=())
-    """(rung, reason, failed starts, all starts)."""
+    """(backend, reason, failed starts, all starts)."""

@@ -82,7 +82,7 @@ def noise_warnings(stamps: Mapping[str, Sequence[Sample]]) -> Iterator[Caution]:
 
 
 def run_warnings(results: Results) -> Iterator[Caution]:
-    """Yield what run.json itself warns of: recorded warnings, unfinished rungs, leaks, a run that ended early."""
+    """Yield what run.json itself warns of: recorded warnings, unfinished backends, leaks, a run that ended early."""
     for note in results.notes:
         yield Caution("incomplete", note, "Keep run.json beside samples.csv.")
     for each in results.records("warnings"):
@@ -99,7 +99,7 @@ def run_warnings(results: Results) -> Iterator[Caution]:
             "unfinished",
             f"{', '.join(names)}: stopped after {runs} {'start' if runs == '1' else 'starts'}, {needed} more "
             f"{'was' if needed == '1' else 'were'} wanted{because}",
-            "Give the run more time (--budget) or fewer rungs (--backend).",
+            "Give the run more time (--budget) or fewer backends (--backend).",
         )
     leaked = results.get("cleanup", "leaked")
     for leak in leaked if isinstance(leaked, list) else []:
@@ -111,10 +111,10 @@ def run_warnings(results: Results) -> Iterator[Caution]:
 
 
 def failure_warnings(results: Results) -> Iterator[Caution]:
-    """Yield one warning a rung with failed starts."""
-    for (experiment, rung), rows in results.failures.items():
+    """Yield one warning a backend with failed starts."""
+    for (experiment, backend), rows in results.failures.items():
         name = backends.label(rows[0].backend, rows[0].variant, rows[0].profile)
-        total = results.starts.get((experiment, rung), len(rows))
+        total = results.starts.get((experiment, backend), len(rows))
         reason = next((row.detail for row in rows if row.detail), "no reason recorded")
         yield Caution(
             "failed-starts",

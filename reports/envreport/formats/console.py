@@ -22,7 +22,7 @@ from envreport.formats.markdown import MEASURED, SYMBOLS
 from envreport.units import printable
 
 COLOURS = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "red", Verdict.INCONCLUSIVE: "yellow"}
-SHOWN_COLUMNS = ("rung", "median", "95 % interval", "n", "p95", "failed")
+SHOWN_COLUMNS = ("backend", "median", "95 % interval", "n", "p95", "failed")
 SPARE_COLUMNS = ("p95",)
 """Left out where the terminal is too narrow for all."""
 USUAL_WIDTH = 100
@@ -42,7 +42,7 @@ def summary(document: ReportDocument, folder: Path, *, width: int = 0, styled: b
     startup = next((each for each in document.sections if each.id == "startup"), None)
     if startup and startup.charts:
         screen.print()
-        screen.print(rung_table(startup.charts[0].table, narrow=columns < NARROW))
+        screen.print(backend_table(startup.charts[0].table, narrow=columns < NARROW))
     for line in verdict_lines(document, columns):
         screen.print(line)
     for each in document.warnings:
@@ -56,7 +56,7 @@ def _wrapped(line: str, columns: int, *, indent: int) -> Text:
     return Text(textwrap.fill(printable(line), columns, subsequent_indent=" " * indent))
 
 
-def rung_table(table: Table, *, narrow: bool) -> Grid:
+def backend_table(table: Table, *, narrow: bool) -> Grid:
     """Return the start-up table with the columns that a terminal has room for."""
     wanted = [name for name in SHOWN_COLUMNS if not (narrow and name in SPARE_COLUMNS)]
     grid = Grid(box=SIMPLE, pad_edge=False, padding=(0, 1), show_edge=False, header_style="bold")

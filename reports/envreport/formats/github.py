@@ -23,7 +23,7 @@ def render(document: ReportDocument) -> dict[str, str]:
 
 
 def _entries(document: ReportDocument) -> Iterator[dict[str, str | float]]:
-    """Yield one entry a rung; `range` is the half width of the interval, which the action shows as ±."""
+    """Yield one entry a backend; `range` is the half width of the interval, which the action shows as ±."""
     for row in document.summary:
         if row.experiment != "startup" or row.phase != "ready" or row.median is None:
             continue

@@ -28,7 +28,8 @@ CLAIM_COLUMNS = (
     "reference",
     "scope",
 )
-WARNING_COLUMNS = ("schema", "run_id", "code", "rung", "message", "advice")
+WARNINGS_SCHEMA = "envreport-warnings/2"
+WARNING_COLUMNS = ("schema", "run_id", "code", "backend", "message", "advice")
 Record = dict[str, str | float | int | None]
 
 
@@ -72,10 +73,10 @@ def warning_records(document: ReportDocument) -> Iterator[Record]:
     """Yield one record a warning."""
     for warning in document.warnings:
         yield {
-            "schema": "envreport-warnings/1",
+            "schema": WARNINGS_SCHEMA,
             "run_id": document.run_id,
             "code": warning.code,
-            "rung": warning.rung or None,
+            "backend": warning.backend or None,
             "message": warning.message,
             "advice": warning.advice or None,
         }

@@ -263,7 +263,7 @@ def _paired_ratios(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDA
 def _resampled_medians(cells: bytes, rounds: int) -> NDArray[np.float64]:
     """Return the median of each resample of these rounds.
 
-    The seed is fixed, so rungs with the same rounds see the same draws, and a rung's resamples serve all its pairs.
+    The seed is fixed, so backends with the same rounds see the same draws, and resamples of one serve all its pairs.
     """
     lines = np.frombuffer(cells).reshape(rounds, -1)
     resamples = _resamples(rounds, lines.size)

@@ -36,7 +36,7 @@ def pieces_of(spent: Mapping[Phase, float]) -> dict[str, float]:
 
 
 def pieces_by_start(results: Results, ready: Series) -> dict[str, list[float]]:
-    """Return each piece's values over a rung's starts, in ns, in the order of `PIECES`."""
+    """Return each piece's values over a backend's starts, in ns, in the order of `PIECES`."""
     starts: dict[int, dict[Phase, float]] = defaultdict(dict)
     for phase in (*_CALLS, *_GUEST, Phase.READY, *_END):
         series = results.series.get(ready.key._replace(phase=phase))

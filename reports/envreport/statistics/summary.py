@@ -1,4 +1,4 @@
-"""The summary table: one row for each measured quantity of each rung.
+"""The summary table: one row for each measured quantity of each backend.
 
 What summary.csv, the JSON and the tables share.
 """
@@ -78,7 +78,7 @@ def _row(results: Results, series: Series, run_id: str) -> SummaryRow:
         unit=series.unit,
         n=len(values),
         warmups=series.warmups,
-        failed=results.failed(key.experiment, key.rung),
+        failed=results.failed(key.experiment, key.backend_key),
         median=middle.value if middle else None,
         median_low=middle.interval.low if middle and middle.interval else None,
         median_high=middle.interval.high if middle and middle.interval else None,

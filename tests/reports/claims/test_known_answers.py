@@ -34,11 +34,11 @@ def around(middle: float, factors: tuple[float, ...] = SPREAD) -> list[float]:
     return [middle * factor for factor in factors]
 
 
-def series(experiment: E, phase: str, **rungs: list[float]) -> Build:
-    """Each rung by name; VM rungs are KVM unless the name ends in _tcg."""
+def series(experiment: E, phase: str, **backends: list[float]) -> Build:
+    """Each backend by name; VM backends are KVM unless the name ends in _tcg."""
 
     def build(rows: Any) -> object:
-        for name, values in rungs.items():
+        for name, values in backends.items():
             backend = name.removesuffix("_tcg")
             variant = (TCG if name.endswith("_tcg") else KVM) if backend in {"qemu", "libvirt"} else ""
             rows.add(experiment, backend, phase, values, variant=variant)

@@ -16,7 +16,7 @@ id = "our-container-within-a-second"
 wording = "Our container is ready within a second"
 experiment = "startup"
 metric = "ready"
-rungs = "container"
+backends = "container"
 statistic = "p95"
 is = "<"
 bound = "1 s"
@@ -26,7 +26,7 @@ id = "vm-ten-times"
 wording = "A VM takes ten times as long"
 experiment = "startup"
 metric = "ready"
-rungs = "vm"
+backends = "vm"
 against = "container"
 is = ">"
 bound = 10
@@ -48,6 +48,11 @@ def test_own_claims_are_judged_beside_the_table(run_folder: Path, tmp_path: Path
     assert len(found) == 49
 
 
+def test_the_key_of_version_0_1_is_still_read(tmp_path: Path) -> None:
+    older = GOOD.replace("backends = ", "rungs = ")
+    assert load_claims(write(tmp_path, older)) == load_claims(write(tmp_path, GOOD))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -60,7 +65,7 @@ def test_own_claims_are_judged_beside_the_table(run_folder: Path, tmp_path: Path
         ('metric = "ready"', 'metric = "readiness"', "no metric 'readiness'"),
         ('experiment = "startup"', 'experiment = "speed"', "belongs to the experiment startup"),
         ('experiment = "startup"', 'experiment = "sped"', "choose one of startup"),
-        ('rungs = "container"', 'rungs = "docker"', "choose one of host"),
+        ('backends = "container"', 'backends = "docker"', "choose one of host"),
         ('statistic = "p95"', 'statistic = "mean"', "choose one of median, p95"),
         ('statistic = "p95"', 'colour = "red"', "unknown key colour"),
         ("our-container-within-a-second", "Our Container", "lower-case words"),

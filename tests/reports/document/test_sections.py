@@ -22,7 +22,7 @@ def test_costs_stand_side_by_side_and_a_missing_one_is_a_dash(rows: Any) -> None
     rows.add(Experiment.STARTUP, "docker", Phase.READY, [9e9] * 6, variant="cache=cold")
     rows.add(Experiment.MEMORY, "qemu", "total", [2**27] * 6, variant="accel=tcg")
     (table,) = section(build(rows.results()), "costs").tables
-    assert table.columns == ("rung", "time to ready", "host memory of an idle instance")
+    assert table.columns == ("backend", "time to ready", "host memory of an idle instance")
     assert words(table) == [("docker", "200 ms", "—"), ("qemu (TCG)", "—", "128 MiB")]
 
 
@@ -37,7 +37,7 @@ def test_what_was_left_out_stands_in_its_section_with_reason_and_remedy(rows: An
     assert section(document, "memory").empty.startswith("Not part of this run.")
 
 
-def test_details_are_told_where_something_was_seen_or_one_rung_alone_was_looked_at(rows: Any) -> None:
+def test_details_are_told_where_something_was_seen_or_one_backend_alone_was_looked_at(rows: Any) -> None:
     for backend in ("docker", "runc"):
         rows.add(Experiment.RELEASE, backend, "leaked.total", [0], detail=f"nothing of {backend}")
         rows.add(Experiment.RELEASE, backend, "leaked.files", [0])

@@ -13,7 +13,7 @@ from envreport.document.sections.series import (
     left_out_table,
     matrix_table,
     not_part,
-    on_several_rungs,
+    on_several_backends,
     series_table,
 )
 from envreport.document.sections.speed import speed
@@ -28,9 +28,9 @@ def observed(experiment: Experiment, section_id: str, title: str, lead: str) -> 
         series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
         if not series:
             return Section(section_id, title, "", empty=not_part(results, experiment))
-        compared = on_several_rungs(series)
+        compared = on_several_backends(series)
         told = [each for each in series if each.details or each not in compared]
-        matrix = matrix_table(f"{section_id}-matrix", f"{title}: rung against rung", compared)
+        matrix = matrix_table(f"{section_id}-matrix", f"{title}: backend against backend", compared)
         details = detail_table(f"{section_id}-table", f"{title}: what was seen", told)
         return Section(section_id, title, lead, (), tuple(each for each in (matrix, details) if each.rows))
 

@@ -3,7 +3,7 @@
 from envbench.metrics import Shown, metrics_of
 from envbench.phases import Experiment
 from envreport.document.model import Section
-from envreport.document.sections.series import rung_table
+from envreport.document.sections.series import backend_table
 from envreport.results import Results
 
 
@@ -15,6 +15,6 @@ def costs(results: Results) -> Section:
         for metric in metrics_of(experiment, Shown.COSTS)
         for each in results.find(experiment, metric)
     ]
-    table = rung_table("costs-table", "Costs of one instance, rung by rung", series)
+    table = backend_table("costs-table", "Costs of one instance, backend by backend", series)
     lead = "Medians; a dash is a cost that was not measured. Intervals, and speed, isolation and density, follow below."
     return Section("costs", "What an instance costs", lead, (), (table,), "" if series else "Nothing was measured.")

@@ -65,16 +65,16 @@ def environment_tables(results: Results) -> Iterator[Table]:
                 for each in found
             )
             yield Table(name, caption, tuple(column.replace("_", " ") for column in columns), cells)
-    rungs = (*_used_rungs(results), *_skipped_rungs(results))
-    if rungs:
-        head = ("rung", "used", "facts, or why not", "remedy")
-        yield Table("rungs", "Ways of starting that were used or skipped", head, rungs)
+    backends = (*_used_backends(results), *_skipped_backends(results))
+    if backends:
+        head = ("backend", "used", "facts, or why not", "remedy")
+        yield Table("backends", "Ways of starting that were used or skipped", head, backends)
     kvm = results.record("accelerator", "kvm")
     if kvm:
         yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), tuple(_flat_rows(kvm)))
 
 
-def _used_rungs(results: Results) -> Iterator[tuple[Cell, ...]]:
+def _used_backends(results: Results) -> Iterator[tuple[Cell, ...]]:
     for each in results.records("backends", "used"):
         facts = each.get("facts")
         words = (
@@ -93,7 +93,7 @@ def _fact(key: str, value: object) -> str:
     return shown if shown.startswith(f"{name} ") else f"{name} {shown}"
 
 
-def _skipped_rungs(results: Results) -> Iterator[tuple[Cell, ...]]:
+def _skipped_backends(results: Results) -> Iterator[tuple[Cell, ...]]:
     for each in results.records("backends", "skipped"):
         yield text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", ""))
 

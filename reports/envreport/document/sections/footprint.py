@@ -9,7 +9,7 @@ from envreport import backends, units
 from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
-from envreport.document.sections.series import detail_table, mark, not_part, rung_table, series_table, spoken
+from envreport.document.sections.series import backend_table, detail_table, mark, not_part, series_table, spoken
 from envreport.results import Results
 
 
@@ -72,19 +72,20 @@ def size(results: Results) -> Section:
     items = [each for each in series if each.key.phase.startswith("item.")]
     marks = []
     for head in (each for each in series if each.key.phase == "disk"):
-        own = [(item_name(each.key.phase), median(each.values)) for each in items if each.key.rung == head.key.rung]
+        same = [each for each in items if each.key.backend_key == head.key.backend_key]
+        own = [(item_name(each.key.phase), median(each.values)) for each in same]
         parts = tuple(part for part in own if part[1]) or (("on disk", median(head.values)),)
         marks.append(Mark(head.key.label, results.side(head.key), parts=parts))
     charts: tuple[Chart, ...] = ()
     if marks:
         title = "What the artefacts are made of"
         description = "Bytes by class of content, from kernel and initramfs to libraries and app."
-        table = rung_table("size-items", "What the artefacts hold", items, item_name)
+        table = backend_table("size-items", "What the artefacts hold", items, item_name)
         charts = (Chart("size-chart", "stack", title, description, "size", Unit.BYTES, tuple(marks), table),)
     whole = [each for each in series if each not in items]
-    lead = "The same payload as each rung's own artefact. Sizes are counted, not sampled."
+    lead = "The same payload as each backend's own artefact. Sizes are counted, not sampled."
     return Section(
-        "size", "Size", lead, charts, (rung_table("size-table", "Size on disk, to transfer, and virtual", whole),)
+        "size", "Size", lead, charts, (backend_table("size-table", "Size on disk, to transfer, and virtual", whole),)
     )
 
 
@@ -101,10 +102,10 @@ def density(results: Results) -> Section:
         ("start_n", "density-start", "Start time with others running", "request to ready"),
     ):
         marks, unit = [], Unit.BYTES if metric == "memory_n" else Unit.NS
-        for rung, (slope, parts) in density_slopes(results, metric).items():
+        for backend, (slope, parts) in density_slopes(results, metric).items():
             points = sorted((float(variant_keys(part.key.variant)["n"]), median(part.values)) for part in parts)
-            name = backends.label(*rung)
-            side = results.side(rung)
+            name = backends.label(*backend)
+            side = results.side(backend)
             marks.append(Mark(name, side, tuple(y for _, y in points), tuple(x for x, _ in points), slope))
             limits = units.interval_text(slope.interval, unit)
             rows.append((text(name), text(words(metric)), number(slope.value, unit), text(limits), count(slope.n)))
@@ -112,7 +113,7 @@ def density(results: Results) -> Section:
             table = Table(
                 f"{chart_id}-table",
                 title,
-                ("rung", "instances", axis),
+                ("backend", "instances", axis),
                 tuple(
                     (text(each.name), count(int(x)), number(y, unit))
                     for each in marks
@@ -130,7 +131,7 @@ def density(results: Results) -> Section:
     slopes = Table(
         "density-slopes",
         "Each further instance adds",
-        ("rung", "what", "slope", "95 % interval", "n"),
+        ("backend", "what", "slope", "95 % interval", "n"),
         tuple(rows),
         (2, 3, 4),
     )

@@ -1,6 +1,6 @@
 """Several runs side by side.
 
-The time to ready of each rung over the runs, compared only where the runs are comparable.
+The time to ready of each backend over the runs, compared only where the runs are comparable.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ from envreport import units
 from envreport.backends import label
 from envreport.compare import compare, obstacles
 from envreport.document.model import Cell, Chart, Mark, Section, Table
-from envreport.results import Results, RungKey
+from envreport.results import BackendKey, Results
 from envreport.statistics import estimates
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:
     """Return the section on these runs, oldest first."""
-    medians: dict[RungKey, dict[int, estimates.Estimate]] = {}
+    medians: dict[BackendKey, dict[int, estimates.Estimate]] = {}
     for index, run in enumerate(runs):
         for series in run.find(Experiment.STARTUP, Phase.READY, usual=False):
             estimate = estimates.median(series.values)
             if estimate:
-                medians.setdefault(series.key.rung, {})[index] = estimate
+                medians.setdefault(series.key.backend_key, {})[index] = estimate
     if not medians:
         return Section("runs", "Runs side by side", "", empty="None of these runs has a start.")
     chart = _chart(runs, medians)
@@ -32,13 +32,13 @@ def side_by_side(runs: Sequence[Results]) -> Section:
     )
 
 
-def _chart(runs: Sequence[Results], medians: dict[RungKey, dict[int, estimates.Estimate]]) -> Chart:
+def _chart(runs: Sequence[Results], medians: dict[BackendKey, dict[int, estimates.Estimate]]) -> Chart:
     marks, rows = [], []
-    for rung, found in medians.items():
+    for backend, found in medians.items():
         marks.append(
             Mark(
-                label(*rung),
-                runs[-1].side(rung),
+                label(*backend),
+                runs[-1].side(backend),
                 tuple(each.value for each in found.values()),
                 tuple(index + 1.0 for index in found),
             )
@@ -47,8 +47,9 @@ def _chart(runs: Sequence[Results], medians: dict[RungKey, dict[int, estimates.E
             Cell(units.estimate_text(found.get(index), Unit.NS), found[index].value if index in found else None)
             for index in range(len(runs))
         ]
-        rows.append((Cell(label(*rung)), *cells))
-    table = Table("runs-table", "Median time to ready in each run", ("rung", *(name(run) for run in runs)), tuple(rows))
+        rows.append((Cell(label(*backend)), *cells))
+    head = ("backend", *(name(run) for run in runs))
+    table = Table("runs-table", "Median time to ready in each run", head, tuple(rows))
     return Chart(
         "runs-chart",
         "trend",
@@ -72,7 +73,7 @@ def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:
         reasons = obstacles(older, newer)
         pair = f"{name(older)} → {name(newer)}"
         if reasons:
-            rows.append((Cell(pair), Cell("every rung"), Cell("all"), Cell("not comparable"), Cell("; ".join(reasons))))
+            rows.append(tuple(map(Cell, (pair, "every backend", "all", "not comparable", "; ".join(reasons)))))
             continue
         rows.extend(
             (
@@ -88,7 +89,7 @@ def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:
         Table(
             "runs-changes",
             "From each run to the next",
-            ("runs", "rung", "what", "change", "ratio of medians"),
+            ("runs", "backend", "what", "change", "ratio of medians"),
             tuple(rows),
         ),
     )

@@ -38,7 +38,7 @@ def mark(results: Results, series: Series, *, positions: bool = False) -> Mark:
 
 def series_table(table_id: str, caption: str, series: Sequence[Series], *, metric: bool = False) -> Table:
     """Return median, interval and n of each series as a table."""
-    head = ("rung", *(("what",) if metric else ()), "median", "95 % interval", "n")
+    head = ("backend", *(("what",) if metric else ()), "median", "95 % interval", "n")
     first = 2 if metric else 1
     return Table(
         table_id,
@@ -73,17 +73,17 @@ def detail_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
         )
         for each in series
     )
-    return Table(table_id, caption, ("rung", "what", "result", "seen"), rows, (2,))
+    return Table(table_id, caption, ("backend", "what", "result", "seen"), rows, (2,))
 
 
-def on_several_rungs(series: Sequence[Series]) -> list[Series]:
-    """Return the series whose metric was looked at on more than one rung."""
+def on_several_backends(series: Sequence[Series]) -> list[Series]:
+    """Return the series whose metric was looked at on more than one backend."""
     seen = Counter(each.key.phase for each in series)
     return [each for each in series if seen[each.key.phase] > 1]
 
 
 def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table:
-    """Return medians with a row for each metric and a column for each rung."""
+    """Return medians with a row for each metric and a column for each backend."""
     names = tuple(dict.fromkeys(each.key.label for each in series))
     found = {(each.key.phase, each.key.label): number(median(each.values), each.unit) for each in series}
     rows = tuple(
@@ -93,15 +93,15 @@ def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
     return Table(table_id, caption, ("what", *names), rows, tuple(range(1, len(names) + 1)))
 
 
-def rung_table(table_id: str, caption: str, series: Sequence[Series], name: Callable[[str], str] = words) -> Table:
-    """Return medians with a row for each rung and a column for each metric, called by `name`."""
+def backend_table(table_id: str, caption: str, series: Sequence[Series], name: Callable[[str], str] = words) -> Table:
+    """Return medians with a row for each backend and a column for each metric, called by `name`."""
     phases = tuple(dict.fromkeys(each.key.phase for each in series))
     found = {(each.key.label, each.key.phase): number(median(each.values), each.unit) for each in series}
     rows = tuple(
         (text(label), *(found.get((label, phase), text(units.MISSING)) for phase in phases))
         for label in dict.fromkeys(each.key.label for each in series)
     )
-    return Table(table_id, caption, ("rung", *map(name, phases)), rows, tuple(range(1, len(phases) + 1)))
+    return Table(table_id, caption, ("backend", *map(name, phases)), rows, tuple(range(1, len(phases) + 1)))
 
 
 def not_part(results: Results, experiment: Experiment) -> str:

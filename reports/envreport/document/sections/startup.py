@@ -1,4 +1,4 @@
-"""Start-up: every start, its distribution, its phases, its order, and every pair of rungs against each other."""
+"""Start-up: every start, its distribution, its phases, its order, and every pair of backends against each other."""
 
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -14,7 +14,7 @@ from envreport.statistics.pieces import UNTIL_READY, pieces_by_start
 
 
 def startup(results: Results) -> Section:
-    """Start-up: every start, its distribution, its phases, its order, and every pair of rungs against each other."""
+    """Start-up: every start, its distribution, its phases, its order, and every pair of backends against each other."""
     title = "Start-up"
     ready = results.find(Experiment.STARTUP, Phase.READY, usual=False)
     if not ready:
@@ -63,8 +63,8 @@ def startup(results: Results) -> Section:
         )
     )
     effects = tuple(effect_rows(ready))
-    head = ("rung", "against", "times as long", "95 % interval", "difference")
-    tables = (Table("effects", "Every pair of rungs: ratio of medians", head, effects, (2, 3)),) if effects else ()
+    head = ("backend", "against", "times as long", "95 % interval", "difference")
+    tables = (Table("effects", "Every pair of backends: ratio of medians", head, effects, (2, 3)),) if effects else ()
     return Section("startup", title, lead, tuple(charts), tables)
 
 
@@ -73,7 +73,7 @@ def ready_table(results: Results, ready: Sequence[Series]) -> Table:
     rows = []
     for each in ready:
         p95 = estimates.quantile(each.values, 0.95)
-        failed = results.failed(each.key.experiment, each.key.rung)
+        failed = results.failed(each.key.experiment, each.key.backend_key)
         rows.append(
             (
                 text(each.key.label),
@@ -85,7 +85,7 @@ def ready_table(results: Results, ready: Sequence[Series]) -> Table:
                 count(each.warmups),
             )
         )
-    head = ("rung", "median", "95 % interval", "n", "p95", "fastest", "slowest", "failed", "warm-ups apart")
+    head = ("backend", "median", "95 % interval", "n", "p95", "fastest", "slowest", "failed", "warm-ups apart")
     return Table("ready-table", "Time from request to ready", head, tuple(rows), tuple(range(1, 9)))
 
 
@@ -99,7 +99,7 @@ def quantile_table(ready: Sequence[Series]) -> Table:
     return Table(
         "ecdf-table",
         "Quantiles of the time to ready",
-        ("rung", *(units.percent(p) for p in points)),
+        ("backend", *(units.percent(p) for p in points)),
         tuple(rows),
         (1, 2, 3, 4, 5),
     )
@@ -119,7 +119,7 @@ def order_table(ready: Sequence[Series]) -> Table:
                 number(median(second) if second else None, each.unit),
             )
         )
-    head = ("rung", "first counted start", "median, first half", "median, second half")
+    head = ("backend", "first counted start", "median, first half", "median, second half")
     return Table("order-table", "First and second half of the run", head, tuple(rows), (1, 2, 3))
 
 
@@ -139,7 +139,7 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
     table = Table(
         "phases-table",
         "What a start and its end are made of",
-        ("rung", "piece", "median", "95 % interval", "n"),
+        ("backend", "piece", "median", "95 % interval", "n"),
         tuple(rows),
         (2, 3, 4),
     )
@@ -158,7 +158,7 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
 
 
 def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
-    """Yield the ratio of each pair of rungs with the same payload, the slower over the faster."""
+    """Yield the ratio of each pair of backends with the same payload, the slower over the faster."""
     for index, first in enumerate(ready):
         for second in ready[index + 1 :]:
             if first.key.profile != second.key.profile:
