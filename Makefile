@@ -142,6 +142,10 @@ update-gold: venv ## rewrite the golden outputs; look at the difference before c
 docs: venv ## rewrite the generated parts of docs/
 	@$(BIN)/python -m tests.meta.generate
 
+.PHONY: site
+site: venv ## the documentation as a site that also opens offline: dist/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+
 .PHONY: zipapp
 zipapp: venv ## one file that runs with a bare Python: dist/envinspect.pyz
 	@$(BIN)/python inspector/zipapp_build.py
