@@ -53,6 +53,10 @@ class StartsFailedError(EnvbenchError):
     exit_code = 4
 
 
+class LeftBehindError(EnvbenchError):
+    """The run ended and is reported, but something that it made could not be removed; its journal is kept."""
+
+
 class GateFailedError(EnvbenchError):
     """--fail-if or --baseline: the interval excludes the bound."""
 

@@ -11,7 +11,14 @@ import click
 
 from envbench.commands.gating import judge
 from envbench.commands.options import make_settings
-from envbench.errors import EnvbenchError, GateInconclusiveError, InterruptedRunError, StartsFailedError, one_line
+from envbench.errors import (
+    EnvbenchError,
+    GateInconclusiveError,
+    InterruptedRunError,
+    LeftBehindError,
+    StartsFailedError,
+    one_line,
+)
 from envbench.run.progress import Reporter, reporter
 from envbench.run.session import Session, interruptible, make_work_dir, reap_before, uninterrupted
 from envbench.settings import Plan, new_run_id
@@ -55,6 +62,12 @@ def finish(
         error = StartsFailedError(
             f"{session.failed_starts} starts failed", remedy="the detail column of their rows in samples.csv says why"
         )
+    if session.leaked:
+        left = LeftBehindError(f"left behind, and why: {'; '.join(session.leaked)}", remedy="envbench clean")
+        if error is None or isinstance(error, GateInconclusiveError):
+            error = left
+        else:
+            click.echo(one_line(left), err=True)
     if error is not None:
         session.record.finish(session.record.data["outcome"], error.exit_code)
     if error is not None and not session.prepared:

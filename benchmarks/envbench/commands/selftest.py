@@ -19,7 +19,8 @@ from envbench.errors import EnvbenchError
 from envbench.run.audit import traces_of
 from envbench.run.reaper import reap
 from envbench.run.record import RUN_FILE, SAMPLES_FILE
-from envbench.traces.journal import leftovers
+from envbench.traces.journal import found_journals
+from envbench.traces.owner import Standing
 
 START_DEADLINE_S = 120.0
 RUNS = 1000
@@ -55,9 +56,8 @@ def selftest(crash: bool, names: tuple[str, ...], after_s: float) -> None:  # no
         _show(before)
         rows = sum(1 for _ in (folder / "results" / SAMPLES_FILE).open("rb")) - 1
         click.echo(f"rows that were measured and are kept: {rows}")
-        for done in reap():
-            if done.error:
-                click.echo(f"  not removed: {done.entry.kind} {done.entry.name}: {done.error}")
+        for done in reap().failed:
+            click.echo(f"  not removed: {done.entry.kind} {done.entry.name}: {done.error}")
         after = traces_of(run_id)
         click.echo(f"after the clean-up ({len(after)}):")
         _show(after)
@@ -83,7 +83,7 @@ def _crash(output: Path, names: tuple[str, ...], after_s: float) -> str:
             victim.send_signal(signal.SIGKILL)
             victim.wait()
     run_id = str(json.loads((output / RUN_FILE).read_text("utf-8"))["run_id"])
-    if not any(journal.run_id == run_id for journal in leftovers()):
+    if not any(one.run_id == run_id and one.standing is Standing.DEAD for one in found_journals()):
         raise EnvbenchError(f"run {run_id} has no journal of a dead owner", remedy="reporting this")
     return run_id
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError, EnvbenchError, one_line
+from envbench.folders import cache_folder
 from envbench.payload.packages import Apt, beside_modules, kernel_images, newest_first, release_of, require_apt
 
 REMEDY = "python -m envbench.payload.kernel fetch, or --kernel FILE"
@@ -37,8 +38,8 @@ class GuestKernel:
 
 
 def default_cache_dir() -> Path:
-    """Return envbench's folder in the user's cache (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "envbench"
+    """Return the folder of what envbench fetched or built once."""
+    return cache_folder()
 
 
 def find_kernel(cache_dir: Path, own: Path | None = None) -> GuestKernel:

@@ -17,8 +17,8 @@ from typing import Protocol, runtime_checkable
 from envbench.backend import Backend, Instance
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
+from envbench.traces.mounts import mounts_under
 from envbench.traces.procfs import marked_processes, process_start_ticks
-from envbench.traces.removal import mounts_under
 
 GRACE_S = 3.0
 """What an engine clears up behind itself (a monitor's clean-up command, a cgroup) may end a little after its answer."""

@@ -1,6 +1,7 @@
 """Nothing left behind: removes what the journals of dead owners list, and the processes that carry a dead run's id.
 
-Each thing goes only once it is seen to carry the run's id.
+Each thing goes only once it is seen to carry the run's id. A run whose owner is not proved dead here is left alone:
+it may be live, in a container with its own process ids or on another machine with the same home.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,9 +12,10 @@ from typing import Protocol, cast
 
 from envbench.backends import BACKENDS
 from envbench.errors import EnvbenchError, StartTimeoutError, one_line
-from envbench.traces.journal import Entry, Kind, leftovers
+from envbench.traces.journal import Entry, Found, Kind, found_journals
+from envbench.traces.owner import Standing, boot_id
 from envbench.traces.procfs import marked_processes
-from envbench.traces.removal import end_process, remove_cgroup, remove_folder, unmount_under
+from envbench.traces.removal import end_process, remove_cgroup, remove_folder, remove_handler, unmount_under
 
 
 class ReapingModule(Protocol):
@@ -37,18 +39,69 @@ class Reaped:
     error: str = ""
 
 
-def reap(folder: Path | None = None) -> tuple[Reaped, ...]:
-    """Remove what killed runs left, newest first; keep a journal whose things could not all be removed.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A run that was left alone with what it lists, for its owner is not proved dead here; `host` is where it ran."""
+
+    run_id: str
+    host: str
+    count: int
+
+    def __str__(self) -> str:
+        things = "1 thing" if self.count == 1 else f"{self.count} things"
+        where = f" ({self.host})" if self.host else ""
+        return f"run {self.run_id} of another container or machine{where} lists {things} that may still be there"
+
+    @property
+    def remedy(self) -> str:
+        """What to try."""
+        return f"run `envbench clean` there, or, if that place is gone for good, envbench clean --run {self.run_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaping:
+    """What became of the journals that were found: things of dead runs, live runs, runs that are left alone."""
+
+    done: tuple[Reaped, ...] = ()
+    alive: tuple[str, ...] = ()
+    left: tuple[Left, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Reaped, ...]:
+        """What could not be removed."""
+        return tuple(one for one in self.done if one.error)
+
+
+def reap(folder: Path | None = None, *, run_id: str | None = None) -> Reaping:
+    """Remove what killed runs left; keep a journal whose things could not all be removed.
 
     Processes go first: every process that carries a dead run's id in its environment or is listed with its start time.
+    With `run_id` only that run's things go, and they do although nobody can prove here that its owner is dead, unless
+    it is seen to live: whoever names it knows.
     """
     done: list[Reaped] = []
-    for journal in leftovers(folder):
-        results = [*_reap_marked_processes(journal.run_id), *reap_entries(journal.entries, journal.run_id)]
-        done.extend(results)
-        if not any(result.error for result in results):
-            journal.path.unlink(missing_ok=True)
-    return tuple(done)
+    alive: list[str] = []
+    left: list[Left] = []
+    for journal in found_journals(folder):
+        if run_id not in (None, journal.run_id):
+            continue
+        if journal.standing is Standing.ALIVE:
+            alive.append(journal.run_id)
+        elif journal.standing is Standing.DEAD or run_id is not None:
+            done += _reap_journal(journal)
+        elif journal.entries:
+            left.append(Left(journal.run_id, journal.owner.place.host, len(journal.entries)))
+    return Reaping(tuple(done), tuple(alive), tuple(left))
+
+
+def _reap_journal(journal: Found) -> list[Reaped]:
+    # A process id means something in one PID namespace of one boot; elsewhere it is some other process's.
+    same_ids = journal.standing is Standing.DEAD and journal.owner.place.boot_id == boot_id()
+    entries = [one for one in journal.entries if same_ids or one.kind is not Kind.PROCESS]
+    results = [*_reap_marked_processes(journal.run_id), *reap_entries(entries, journal.run_id)]
+    if not any(result.error for result in results):
+        journal.path.unlink(missing_ok=True)
+    return results
 
 
 def reap_entries(entries: Iterable[Entry], run_id: str) -> tuple[Reaped, ...]:
@@ -78,6 +131,7 @@ _ORDER = (
     Kind.NETWORK,
     Kind.VOLUME,
     Kind.IMAGE,
+    Kind.HANDLER,
     Kind.MOUNT,
     Kind.CGROUP,
     Kind.FILE,
@@ -138,6 +192,7 @@ def _remove_file(entry: Entry, run_id: str) -> bool:
 _REMOVERS: Mapping[Kind, Callable[[Entry, str], bool]] = {
     Kind.PROCESS: _remove_process,
     Kind.CGROUP: lambda entry, run_id: remove_cgroup(_own_path(entry, run_id)),
+    Kind.HANDLER: lambda entry, run_id: remove_handler(_own_path(entry, run_id)),
     Kind.MOUNT: lambda entry, run_id: unmount_under(_own_path(entry, run_id)),
     Kind.FOLDER: lambda entry, run_id: remove_folder(_own_path(entry, run_id)),
     Kind.FILE: _remove_file,

@@ -136,6 +136,8 @@ class Session:
         self.backends: dict[str, Backend] = {}
         self.prepared: list[Prepared] = []
         self.failed_starts = 0
+        self.leaked: tuple[str, ...] = ()
+        """What of the run is still there after `close`, one line each."""
         self._rooms: ThreadPoolExecutor | None = None
         self._witness = audit.Witness(settings.run_id)
         self.sampler.on_instance = self._witness.note
@@ -221,16 +223,14 @@ class Session:
                 self.journal.forget(result.entry.number)
         self._writer.close()
         shutil.rmtree(self.settings.work_dir, ignore_errors=True)
-        leaked = [
+        self.leaked = (
             *(f"{one.entry.kind} {one.entry.name}: {one.error}" for one in reaped if one.error),
             *self._left(),
-        ]
-        self.record.data["cleanup"] = {"checked": self._witness.checked(), "leaked": leaked}
+        )
+        self.record.data["cleanup"] = {"checked": self._witness.checked(), "leaked": list(self.leaked)}
         self.record.data["noise"] = self.noise.record()
         self.record.add_warnings(self.noise.warnings())
         self.journal.close()
-        if leaked:
-            self._say(advice(f"left behind, and why: {'; '.join(leaked)}", "envbench clean"))
         self.record.finish(outcome, exit_code)
 
     def _left(self) -> tuple[str, ...]:
@@ -333,9 +333,12 @@ def drop_caches() -> None:
 
 
 def reap_before(say: Say) -> None:
-    """Remove what earlier, killed runs left, and say so."""
-    for done in reap():
+    """Remove what earlier, killed runs left, and say so; name what is left alone."""
+    found = reap()
+    for done in found.done:
         if done.error:
             say(f"left by killed run {done.run_id}: {done.entry.kind} {done.entry.name}: {done.error}")
         elif done.was_there:
             say(f"removed {done.entry.kind} {done.entry.name}, left by killed run {done.run_id}")
+    for left in found.left:
+        say(advice(f"{left}; left alone", left.remedy))

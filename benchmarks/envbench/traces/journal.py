@@ -1,20 +1,22 @@
 """What a run makes is written down before it is made: the journal, by which a killed run can be cleaned up after.
 
-One file a run, of JSON lines, in the user's state folder (XDG Base Directory Specification: $XDG_STATE_HOME). Its
-first line says who owns it: process id, that process's start time (proc(5), /proc/pid/stat field 22) and the boot's
-id, so that neither a process id used again nor a reboot can make a dead owner look alive.
+One file a run, of JSON lines, in the user's state folder. Its first line says who owns it (`owner`); the owner holds a
+lock on the file for as long as it lives (`lock`).
 """
 
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from envbench.traces.procfs import process_start_ticks
+from envbench.folders import make_private, state_folders
+from envbench.traces.lock import on_own_filesystem, take_lock
+from envbench.traces.owner import Owner, Place, Standing, standing, this_place, this_process
 
 SCHEMA = "envbench-journal/1"
 
@@ -30,21 +32,9 @@ class Kind(StrEnum):
     PROCESS = "process"
     CGROUP = "cgroup"
     MOUNT = "mount"
+    HANDLER = "binfmt handler"
     FOLDER = "folder"
     FILE = "file"
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The process a journal belongs to, told apart from any later one with the same id."""
-
-    pid: int
-    start_ticks: int
-    boot_id: str
-
-    def is_alive(self) -> bool:
-        """Return whether that very process still runs on this very boot."""
-        return self.boot_id == boot_id() and process_start_ticks(self.pid) == self.start_ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +51,6 @@ class Entry:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def boot_id() -> str:
-    """Return the id of this boot of the kernel (random(4)), "" where it cannot be read."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return ""
-
-
-def state_dir() -> Path:
-    """Return the folder of the journals; made on first use by `Journal`."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "envbench"
-
-
 class Journal:
     """The write-ahead list of one run. `intend` reaches the disk before it returns; `forget` after the thing is gone.
 
@@ -85,20 +61,16 @@ class Journal:
         self.run_id = run_id
         self._open: dict[int, Entry] = {}
         self._next = 1
-        parent = folder or state_dir()
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path = parent / f"{run_id}.jsonl"
-        self._file = self.path.open("a", encoding="utf-8")
-        pid = os.getpid()
-        self._write(
-            {
-                "schema": SCHEMA,
-                "run_id": run_id,
-                "pid": pid,
-                "start_ticks": process_start_ticks(pid),
-                "boot_id": boot_id(),
-            }
+        self.path, self._file = _opened_for_writing(run_id, state_folders() if folder is None else (folder,))
+        # Before the first line: a journal that says whose it is and is not locked has lost its owner.
+        locked = take_lock(self._file.fileno())
+        if locked is False:
+            self._file.close()
+            raise FileExistsError(f"{self.path} is another run's")
+        owner = this_process(
+            tempfile.gettempdir(), holds_lock=locked is True, on_own_filesystem=on_own_filesystem(self.path)
         )
+        self._write({"schema": SCHEMA, "run_id": run_id, **_owner_record(owner)})
 
     def intend(self, kind: Kind, name: str, backend: str = "", **facts: str) -> int:
         """Note a thing that is about to be made; return the number with which to `forget` it."""
@@ -127,9 +99,9 @@ class Journal:
     def close(self) -> None:
         """Close the journal, and remove its file where nothing is left to reap; safe to call twice."""
         if not self._file.closed:
-            self._file.close()
             if not self._open:
                 self.path.unlink(missing_ok=True)
+            self._file.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
         if self._file.closed:
@@ -139,28 +111,51 @@ class Journal:
         os.fdatasync(self._file.fileno())
 
 
+def _opened_for_writing(run_id: str, folders: Sequence[Path]) -> tuple[Path, TextIO]:
+    """Return a journal's path and file in the first of these folders that can be written. Raises OSError."""
+    for folder in folders[:-1]:
+        with contextlib.suppress(OSError):
+            return _opened_for_writing(run_id, (folder,))
+    make_private(folders[-1])
+    path = folders[-1] / f"{run_id}.jsonl"
+    return path, path.open("a", encoding="utf-8")
+
+
 @dataclass(frozen=True, slots=True)
-class Leftover:
-    """A journal that was found: whose it is and what it lists as still there."""
+class Found:
+    """A journal that was found: whose it is, what is known of that owner, and what it lists as still there."""
 
     path: Path
     run_id: str
     owner: Owner
+    standing: Standing
     entries: tuple[Entry, ...]
 
 
-def read_journal(path: Path) -> Leftover | None:
-    """Return what a journal says, None where it is not one (or was cut before its first line was whole)."""
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    records: list[dict[str, Any]] = []
-    for line in lines:
+def found_journals(folder: Path | None = None) -> Iterator[Found]:
+    """Yield the journals that lie in this folder (None: in all that this user's runs may have written to).
+
+    While one is handled its lock is held, so that no two clean up after the same run. What is no journal, or cannot be
+    opened, is left out.
+    """
+    for parent in state_folders() if folder is None else (folder,):
+        for path in _files_of_this_user(parent):
+            with contextlib.suppress(FileNotFoundError), _opened(path) as descriptor:
+                found = None if descriptor is None else _found(path, descriptor)
+                if found is not None:
+                    yield found
+
+
+def read_journal(text: str) -> tuple[str, Owner, tuple[Entry, ...]] | None:
+    """Return a journal's run id, its owner and what is still there; None where the text is none or was cut early."""
+    records: list[Any] = []
+    for line in text.split("\n"):
         try:
             records.append(json.loads(line))
         except ValueError:
             break  # The last line of a killed run may be cut; what it was to say had not been made yet.
-    if not records or records[0].get("schema") != SCHEMA:
+    if not records or not isinstance(records[0], dict) or records[0].get("schema") != SCHEMA:
         return None
-    first = records[0]
     open_entries: dict[int, Entry] = {}
     for record in records[1:]:
         if "gone" in record:
@@ -170,11 +165,59 @@ def read_journal(path: Path) -> Leftover | None:
             open_entries[number] = Entry(
                 number, Kind(record["kind"]), record["name"], record["backend"], record["facts"]
             )
-    owner = Owner(first["pid"], first["start_ticks"] or 0, first["boot_id"])
-    return Leftover(path, first["run_id"], owner, tuple(open_entries.values()))
+    return records[0]["run_id"], _owner_of(records[0]), tuple(open_entries.values())
 
 
-def leftovers(folder: Path | None = None) -> tuple[Leftover, ...]:
-    """Return the journals whose owner is dead."""
-    found = (read_journal(path) for path in sorted((folder or state_dir()).glob("*.jsonl")))
-    return tuple(journal for journal in found if journal is not None and not journal.owner.is_alive())
+def _owner_record(owner: Owner) -> dict[str, Any]:
+    return {**{key: value for key, value in asdict(owner).items() if key != "place"}, **asdict(owner.place)}
+
+
+def _owner_of(first: Mapping[str, Any]) -> Owner:
+    """Return the owner that a first line names; a journal of before may lack all but process, start and boot."""
+    place = Place(**{one.name: first.get(one.name, "") for one in fields(Place)})
+    holds_lock, on_own = first.get("holds_lock", False), first.get("on_own_filesystem", False)
+    return Owner(first["pid"], first["start_ticks"] or 0, place, holds_lock, on_own)
+
+
+def _files_of_this_user(folder: Path) -> tuple[Path, ...]:
+    """Return the files that may be journals; () where the folder is another user's: its journals name what they like.
+
+    Root may clean up in a home that it was given.
+    """
+    try:
+        owner = folder.lstat().st_uid
+        shared = folder.parent == Path(tempfile.gettempdir())
+        if owner != os.geteuid() and (shared or os.geteuid() != 0):
+            return ()
+        return tuple(sorted(folder.glob("*.jsonl")))
+    except OSError:
+        return ()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
+    """Open a file, for writing where that is allowed (NFS gives no lock else); None where it cannot be read."""
+    descriptor = None
+    for mode in (os.O_RDWR, os.O_RDONLY):
+        with contextlib.suppress(PermissionError):
+            descriptor = os.open(path, mode | os.O_CLOEXEC | os.O_NOFOLLOW)
+            break
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _found(path: Path, descriptor: int) -> Found | None:
+    got = take_lock(descriptor)
+    if not os.fstat(descriptor).st_nlink:
+        return None  # Its owner, or somebody else who cleans up, has just removed it.
+    read = read_journal(path.read_text("utf-8", errors="replace"))
+    if read is None:
+        return None
+    run_id, owner, entries = read
+    is_locked = None if got is None else not got
+    here = this_place(owner.place.temp_folder)
+    known = standing(owner, here, is_locked=is_locked, on_own_filesystem=on_own_filesystem(path))
+    return Found(path, run_id, owner, known, entries)

@@ -10,7 +10,7 @@ from envbench.settings import RUN_ENVIRONMENT
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
-def _stat_fields(pid: int) -> list[str] | None:
+def _stat_fields(pid: int | str) -> list[str] | None:
     """Return the fields of /proc/pid/stat from the state (field 3) on."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
@@ -28,8 +28,18 @@ def process_start_ticks(pid: int) -> int | None:
 
     A zombie counts as none: it has ended, and only its parent has not looked.
     """
-    fields = _stat_fields(pid)
+    return start_ticks_of(str(pid))
+
+
+def start_ticks_of(name: str) -> int | None:
+    """Return what `process_start_ticks` does of a folder of /proc: a process id, or "self"."""
+    fields = _stat_fields(name)
     return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def pids_started_at(ticks: int) -> tuple[int, ...]:
+    """Return the processes that started at this moment, in clock ticks since boot, whatever their ids are elsewhere."""
+    return tuple(int(pid) for pid in _processes() if start_ticks_of(pid) == ticks)
 
 
 def parent_of(pid: int) -> int | None:

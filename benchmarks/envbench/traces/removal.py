@@ -9,6 +9,7 @@ from pathlib import Path
 from time import sleep
 
 from envbench.errors import EnvbenchError
+from envbench.traces.mounts import filesystem_of, mounts_under
 from envbench.traces.procfs import CGROUP_ROOT, process_start_ticks
 
 
@@ -49,7 +50,7 @@ def remove_cgroup(path: Path) -> bool:
     """Kill what is in this cgroup and remove it with its children; return whether it was there (cgroups(7))."""
     if not path.is_dir():
         return False
-    if not _on_cgroup_filesystem(path):
+    if filesystem_of(path) not in {"cgroup", "cgroup2"}:
         # A runtime that took a plain folder for a hierarchy left it; the ids in its cgroup.procs are mere text.
         shutil.rmtree(path)
         return True
@@ -83,33 +84,6 @@ def _empty_cgroup(path: Path) -> None:
     raise EnvbenchError(f"{path}: still has processes", remedy=f"cat {path}/cgroup.procs")
 
 
-def _mounts() -> tuple[tuple[Path, str], ...]:
-    """Return (mount point, filesystem type) of every mount, in the kernel's order (proc(5), mountinfo)."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text("utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return ()
-    return tuple(
-        (Path(line.split(" ")[4].replace("\\040", " ")), line.partition(" - ")[2].split(" ")[0]) for line in lines
-    )
-
-
-def _on_cgroup_filesystem(path: Path) -> bool:
-    """Return whether this path lies on a cgroup hierarchy, whatever its name looks like."""
-    above = [
-        (len(point.parts), place, kind) for place, (point, kind) in enumerate(_mounts()) if path.is_relative_to(point)
-    ]
-    return bool(above) and max(above)[2] in {"cgroup", "cgroup2"}
-
-
-def mounts_under(path: Path) -> tuple[Path, ...]:
-    """Return the mount points at or below this path, deepest first."""
-    points = (point for point, _kind in _mounts())
-    return tuple(
-        sorted((point for point in points if point.is_relative_to(path)), key=lambda p: len(p.parts), reverse=True)
-    )
-
-
 def unmount_under(path: Path) -> bool:
     """Unmount all that is mounted at or below this path; return whether there was any. Raises EnvbenchError."""
     points = mounts_under(path)
@@ -126,4 +100,15 @@ def remove_folder(path: Path) -> bool:
     if not path.is_dir():
         return False
     shutil.rmtree(path)
+    return True
+
+
+def remove_handler(path: Path) -> bool:
+    """Unregister a handler for foreign programs; return whether it was there (kernel documentation, binfmt-misc)."""
+    if not path.exists():
+        return False
+    try:
+        path.write_text("-1", "ascii")
+    except OSError as error:
+        raise EnvbenchError(f"{path}: {error.strerror}", remedy="sudo") from error
     return True

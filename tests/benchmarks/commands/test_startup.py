@@ -47,6 +47,29 @@ def test_a_run_leaves_its_files_and_nothing_else(use_fake, out, tmp_path):
     assert all(fake.log[-1] == "close" for fake in use_fake())
 
 
+def test_a_run_that_leaves_something_behind_does_not_end_with_0(use_fake, out, capsys, monkeypatch):
+    from tests.benchmarks.conftest import FakeBackend
+
+    from envbench.traces.journal import Kind
+
+    def prepare(self, variant):
+        self.journal.intend(Kind.FILE, "/not/this/runs")
+
+    def init(self, settings, journal, made=FakeBackend.__init__):
+        made(self, settings, journal)
+        self.journal = journal
+
+    monkeypatch.setattr(FakeBackend, "__init__", init)
+    monkeypatch.setattr(FakeBackend, "prepare", prepare)
+    assert startup(out) == 1
+    said = capsys.readouterr().err
+    assert "left behind" in said
+    assert "envbench clean" in said
+    assert run_json(out)["exit_code"] == 1
+    assert "/not/this/runs" in run_json(out)["cleanup"]["leaked"][0]
+    assert (out / "summary.csv").is_file(), "it is reported all the same"
+
+
 def test_the_state_before_each_start_is_on_record(use_fake, out):
     startup(out)
     names = {row.phase for row in read_samples(out / "samples.csv") if row.phase.startswith("noise.")}

@@ -1,5 +1,6 @@
-"""The journal is on the disk before a thing is made, and the reaper takes only what dead runs made."""
+"""The reaper takes only what runs made that are proved dead, and only what carries their id."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,52 +9,32 @@ from pathlib import Path
 
 import pytest
 
-from envbench.run.reaper import reap, reap_entries
+from envbench.run.reaper import Reaping, reap, reap_entries
 from envbench.settings import RUN_ENVIRONMENT
-from envbench.traces.journal import Entry, Journal, Kind, boot_id, leftovers, read_journal
+from envbench.traces.journal import Entry, Journal, Kind
+from envbench.traces.owner import this_place
 from envbench.traces.procfs import process_start_ticks
 from envbench.traces.removal import end_process, remove_cgroup
 
 RUN = "aa11bb22cc33"
 
 
-def dead_journal(
-    folder: Path, entries, run_id: str = RUN, pid: int = 1, ticks: int = 1, boot: str | None = None
-) -> Path:
-    """Write the journal of a run whose process is not there: process 1 never started at tick 1."""
+def dead_journal(folder: Path, entries, run_id: str = RUN, **owner) -> Path:
+    """Write the journal of a run of this place whose process is not there: process 1 never started at tick 1.
+
+    `owner` are keys of the first line that differ.
+    """
     folder.mkdir(exist_ok=True)
     path = folder / f"{run_id}.jsonl"
-    first = {
-        "schema": "envbench-journal/1",
-        "run_id": run_id,
-        "pid": pid,
-        "start_ticks": ticks,
-        "boot_id": boot or boot_id(),
-    }
+    place = dataclasses.asdict(this_place(str(folder)))
+    first = {"schema": "envbench-journal/1", "run_id": run_id, "pid": 1, "start_ticks": 1, **place, **owner}
     rows = [{"made": number, "backend": "", "facts": {}, **entry} for number, entry in enumerate(entries, 1)]
     path.write_text("".join(json.dumps(row) + "\n" for row in (first, *rows)))
     return path
 
 
-def test_a_thing_is_on_the_disk_before_it_is_made(tmp_path):
-    with_file = Journal(RUN, tmp_path)
-    number = with_file.intend(Kind.FOLDER, "/x/" + RUN, endpoint="unix:///a")
-    read = read_journal(with_file.path)
-    assert [(entry.kind, entry.name, entry.facts) for entry in read.entries] == [
-        (Kind.FOLDER, "/x/" + RUN, {"endpoint": "unix:///a"})
-    ]
-    with_file.forget(number)
-    with_file.forget(number)
-    assert read_journal(with_file.path).entries == ()
-    with_file.close()
-    assert not with_file.path.exists(), "an empty journal is of no use to anyone"
-
-
-def test_a_journal_with_open_things_outlives_its_run(tmp_path):
-    journal = Journal(RUN, tmp_path)
-    journal.intend(Kind.FILE, "/x/" + RUN)
-    journal.close()
-    assert journal.path.exists()
+def done_with(folder: Path, **how):
+    return reap(folder, **how).done
 
 
 def test_the_journal_of_a_living_run_is_left_alone(tmp_path):
@@ -61,24 +42,37 @@ def test_the_journal_of_a_living_run_is_left_alone(tmp_path):
     victim = tmp_path / f"mine-{RUN}"
     victim.mkdir()
     journal.intend(Kind.FOLDER, str(victim))
-    assert leftovers(tmp_path) == ()
-    assert reap(tmp_path) == ()
+    assert reap(tmp_path) == Reaping(alive=(RUN,))
+    assert reap(tmp_path, run_id=RUN) == Reaping(alive=(RUN,)), "also where somebody names it"
     assert victim.exists()
     journal.close()
 
 
-@pytest.mark.parametrize(
-    ("pid", "ticks", "boot"),
-    [
-        (os.getpid(), 1, None),  # the process id was used again
-        (os.getpid(), process_start_ticks(os.getpid()), "another boot"),
-        (2**22 + 1, 5, None),
-    ],
-    ids=["process-id-used-again", "another-boot", "no-such-process"],
-)
-def test_a_dead_owner_is_told_from_a_living_one(tmp_path, pid, ticks, boot):
-    dead_journal(tmp_path, [], pid=pid, ticks=ticks, boot=boot)
-    assert [journal.run_id for journal in leftovers(tmp_path)] == [RUN]
+@pytest.mark.parametrize("place", [{"pid_namespace": "1@1"}, {"boot_id": "other"}, {"boot_id": "", "machine_id": ""}])
+def test_a_run_of_another_container_or_machine_is_kept_and_named_until_it_is_asked_for(tmp_path, place):
+    victim, state = tmp_path / f"theirs-{RUN}", tmp_path / "state"
+    victim.mkdir()
+    bystander = subprocess.Popen(["sleep", "60"])
+    ticks = str(process_start_ticks(bystander.pid))
+    listed = [
+        {"kind": "folder", "name": str(victim)},
+        {"kind": "process", "name": str(bystander.pid), "facts": {"start_ticks": ticks}},
+    ]
+    try:
+        path = dead_journal(state, listed, host="web1", **place)
+        (left,) = reap(state).left
+        assert (left.run_id, left.count) == (RUN, 2)
+        assert "another container or machine (web1)" in str(left)
+        assert f"envbench clean --run {RUN}" in left.remedy
+        assert path.exists()
+        assert victim.exists()
+        assert [one.entry.kind for one in done_with(state, run_id=RUN)] == [Kind.FOLDER]
+        assert not victim.exists()
+        assert not path.exists()
+        assert bystander.poll() is None, "a process id of another place is some other process's here"
+    finally:
+        bystander.kill()
+        bystander.wait()
 
 
 def test_files_folders_and_sockets_of_a_dead_run_go_and_a_second_time_finds_nothing(tmp_path):
@@ -87,18 +81,18 @@ def test_files_folders_and_sockets_of_a_dead_run_go_and_a_second_time_finds_noth
     file.write_text("x")
     state = tmp_path / "state"
     dead_journal(state, [{"kind": "folder", "name": str(folder)}, {"kind": "file", "name": str(file)}])
-    done = reap(state)
+    done = done_with(state)
     assert [(one.was_there, one.error) for one in done] == [(True, ""), (True, "")]
     assert not folder.exists()
     assert not file.exists()
-    assert reap(state) == ()
+    assert reap(state) == Reaping()
 
 
 @pytest.mark.parametrize("name", ["/etc", "/tmp/not-ours", "relative-aa11bb22cc33", "/tmp/aa11bb22cc33/../../etc"])
 def test_a_path_that_does_not_carry_the_runs_id_is_never_touched(tmp_path, name):
     state = tmp_path / "state"
     path = dead_journal(state, [{"kind": "folder", "name": name}])
-    (done,) = reap(state)
+    (done,) = done_with(state)
     assert "left alone" in done.error
     assert path.exists(), "what could not be removed stays on the list"
 
@@ -108,7 +102,7 @@ def test_no_engine_is_asked_for_a_thing_that_does_not_carry_the_runs_id(tmp_path
     """Without facts no backend could even say where its engine is: the refusal comes before."""
     state = tmp_path / "state"
     path = dead_journal(state, [{"kind": "container", "name": "somebody-elses", "backend": backend}])
-    (done,) = reap(state)
+    (done,) = done_with(state)
     assert "left alone" in done.error
     assert path.exists()
 
@@ -124,14 +118,6 @@ def test_a_cut_last_line_is_no_reason_to_forget_the_rest(tmp_path):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("text", ["", "{}\n", "no json\n", '{"schema": "other"}\n'])
-def test_what_is_no_journal_is_left_alone(tmp_path, text):
-    path = tmp_path / "x.jsonl"
-    path.write_text(text)
-    assert leftovers(tmp_path) == ()
-    assert path.exists()
-
-
 def test_a_process_that_carries_the_dead_runs_id_is_ended_and_no_other(tmp_path):
     argv = [sys.executable, "-c", "import time; time.sleep(60)"]
     marked = subprocess.Popen(argv, env={**os.environ, RUN_ENVIRONMENT: RUN})
@@ -139,7 +125,7 @@ def test_a_process_that_carries_the_dead_runs_id_is_ended_and_no_other(tmp_path)
     try:
         # The environment shows once the program has been executed; Popen returns then.
         dead_journal(tmp_path, [])
-        done = reap(tmp_path)
+        done = done_with(tmp_path)
         assert [one.entry.name for one in done] == [str(marked.pid)]
         assert marked.wait(5) == -9
         assert other.poll() is None
@@ -162,7 +148,7 @@ def test_a_process_id_that_was_used_again_is_spared():
 def test_an_unknown_backend_or_engine_error_is_kept_for_later(tmp_path):
     state = tmp_path / "state"
     path = dead_journal(state, [{"kind": "container", "name": f"x-{RUN}", "backend": "no-such-backend"}])
-    (done,) = reap(state)
+    (done,) = done_with(state)
     assert done.error
     assert path.exists()
 
@@ -180,13 +166,6 @@ def test_a_zombie_counts_as_ended():
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert process_start_ticks(process.pid) is None
     process.wait()
-
-
-def test_a_state_folder_that_cannot_be_written_is_an_error(tmp_path):
-    blocker = tmp_path / "file"
-    blocker.write_text("")
-    with pytest.raises(OSError, match="file"):
-        Journal(RUN, blocker / "state")
 
 
 def test_a_folder_that_only_looks_like_a_cgroup_goes_and_the_processes_it_names_live(tmp_path):

@@ -6,7 +6,6 @@ end.
 """
 
 import contextlib
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,9 +18,10 @@ from envbench.experiments.shared.running import ask, first
 from envbench.experiments.shared.toolbox import FOREIGN, toolbox
 from envbench.phases import Experiment
 from envbench.run.bench import Bench, Prepared
+from envbench.traces.journal import Journal, Kind
+from envbench.traces.removal import remove_handler
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
-PREFIX = "envbench-"
 REMEDY = f"apt install qemu-user-static, and {artefacts.REMEDY}"
 ROUNDS = 6
 WORK_MIB = 24
@@ -52,7 +52,7 @@ def run(bench: Bench) -> None:
     names = artefacts.foreign_machine()
     if names is None or artefacts.foreign_busybox(bench.settings.cache_dir) is None:
         raise EnvbenchError("no program for another architecture in the cache")
-    with handler(names[1]) as origin:
+    with handler(names[1], bench.journal) as origin:
         bench.record("binfmt_registered", True, detail=origin)
         with toolbox(
             bench, [one.configuration.backend for one in bench.chosen(one_of_a_kind=True) if one in bench.containers()]
@@ -85,13 +85,12 @@ def _measure(bench: Bench, prepared: Prepared, machine: str) -> None:
 
 
 @contextmanager
-def handler(machine: str) -> Iterator[str]:
+def handler(machine: str, journal: Journal) -> Iterator[str]:
     """Have a binfmt_misc handler for programs of this architecture; yield whose it is in words.
 
     One that is there already is used and left. Raises EnvbenchError where none can be registered.
     """
     with _mounted():
-        _unregister_of_the_dead()
         existing = BINFMT / f"qemu-{machine}"
         if existing.exists() and "enabled" in existing.read_text("utf-8", errors="replace"):
             yield f"{existing.name}: registered before this run"
@@ -99,25 +98,20 @@ def handler(machine: str) -> Iterator[str]:
         emulator = shutil.which(f"qemu-{machine}-static")
         if emulator is None:
             raise EnvbenchError(f"no qemu-{machine}-static")
-        name = f"{PREFIX}{os.getpid()}-{machine}"
+        name = f"envbench-{journal.run_id}-{machine}"
+        number = journal.intend(Kind.HANDLER, str(BINFMT / name))
         _write(BINFMT / "register", registration(name, machine, emulator))
         try:
             yield f"{name}: {emulator}, registered for this experiment and removed after it"
         finally:
-            _write(BINFMT / name, b"-1")
+            remove_handler(BINFMT / name)
+            journal.forget(number)
 
 
 def registration(name: str, machine: str, emulator: str) -> bytes:
     """Return the line that registers a handler: name, kind M, offset 0, magic, mask, interpreter, flag F."""
     magic, mask = ("".join(f"\\x{byte:02x}" for byte in part) for part in SIGNATURES[machine])
     return f":{name}:M:0:{magic}:{mask}:{emulator}:F".encode()
-
-
-def _unregister_of_the_dead() -> None:
-    for path in BINFMT.glob(f"{PREFIX}*"):
-        pid = path.name.split("-")[1]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            _write(path, b"-1")
 
 
 def _write(path: Path, words: bytes) -> None:

@@ -1,0 +1,52 @@
+"""Where envbench keeps things: the user's folders, and one of this user's own where there is no home to write to."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from envbench.folders import cache_folder, make_private, state_folders
+
+
+@pytest.fixture
+def fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place for temporary files, with no variable set that names a folder."""
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    return tmp_path / "tmp"
+
+
+def test_the_users_folders_come_first_and_the_fallback_is_looked_into_too(tmp_path, monkeypatch, fallback):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = fallback / f"envbench-state-of-{os.geteuid()}"
+    assert state_folders() == (tmp_path / ".local/state/envbench", own)
+    assert cache_folder() == tmp_path / ".cache/envbench"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert state_folders()[0] == tmp_path / "state/envbench"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert state_folders()[0] == tmp_path / ".local/state/envbench"
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/dev/null/below"])
+def test_a_home_that_cannot_be_written_gives_way_to_a_folder_of_this_users_own(home, monkeypatch, fallback):
+    monkeypatch.setenv("HOME", home)
+    assert state_folders()[0] == fallback / f"envbench-state-of-{os.geteuid()}"
+    assert cache_folder().parent == fallback
+
+
+def test_a_user_whom_the_system_does_not_know_and_who_has_no_home(monkeypatch, fallback):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home")))
+    assert state_folders() == (fallback / f"envbench-state-of-{os.geteuid()}",)
+
+
+def test_a_folder_that_somebody_else_made_there_is_refused(monkeypatch, fallback):
+    folder = fallback / "envbench-state-of-me"
+    make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(PermissionError, match="another user"):
+        make_private(folder)
