@@ -9,9 +9,9 @@ import click
 
 from envbench import settings as plans
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.commands.experiments import format_option, max_option, note_skips, run_experiments
+from envbench.commands.experiments import max_option, note_skips, run_experiments
 from envbench.commands.measuring import run_and_report
-from envbench.commands.options import common_options, make_plan
+from envbench.commands.options import common_options, format_option, make_plan
 from envbench.commands.startup import time_starts
 from envbench.errors import UsageError
 from envbench.experiments import EXPERIMENTS

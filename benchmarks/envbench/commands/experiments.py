@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from envbench.commands.measuring import run_and_report
-from envbench.commands.options import common_options, make_plan
+from envbench.commands.options import common_options, format_option, make_plan
 from envbench.errors import EnvbenchError, InterruptedRunError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.phases import Experiment
@@ -28,9 +28,6 @@ HELP = {
 }
 TIME_IS_UP = "the quarter of an hour of a quick run was used up"
 
-format_option = click.option(
-    "--format", "formats", multiple=True, help="Report format (repeatable; default: csv, html, markdown)."
-)
 max_option = click.option(
     "--max", "max_instances", type=click.IntRange(1), default=16, show_default=True, help="Instances at once, at most."
 )

@@ -59,17 +59,6 @@ def _measured(text: str, name: str, experiments: Collection[Experiment]) -> None
         raise ValueError(f"{text!r}: this command does not measure {name}; `envbench {experiment}` does")
 
 
-def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return these names of report formats. Raises UsageError for one that there is not."""
-    if names:
-        from envreport.formats import FORMATS  # noqa: PLC0415 -- pandas and scipy, before measuring only if asked for
-
-        unknown = [name for name in names if name not in FORMATS]
-        if unknown:
-            raise UsageError(f"--format: no {', '.join(unknown)}", remedy=", ".join(FORMATS))
-    return names
-
-
 def judge(plan: Plan, output: Path) -> EnvbenchError | None:
     """Print what each gate says of a finished run; return the error it ends with, None where all gates pass."""
     if not (plan.fail_if or plan.baseline):

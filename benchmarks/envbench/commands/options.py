@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import click
 from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
+from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
 from envbench.settings import Plan, Settings
 
@@ -51,6 +53,26 @@ class Ratio(click.ParamType[float]):
             self.fail(f"{value!r} is no share; try: 5%", param, ctx)
         return float(match[1]) / (100 if match[2] else 1)
 
+
+def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these names of report formats. Raises UsageError for one that there is not, with the nearest there is."""
+    if names:
+        from envreport.formats import FORMATS  # noqa: PLC0415 -- scipy, before measuring only if asked for
+
+        for name in names:
+            if name not in FORMATS:
+                near = get_close_matches(name, FORMATS, 2)
+                raise UsageError(f"--format: no {name!r}", remedy=" or ".join(near) or ", ".join(FORMATS))
+    return names
+
+
+format_option = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    callback=lambda _ctx, _param, names: read_formats(names),
+    help="Report format (repeatable; default: csv, html, markdown).",
+)
 
 _EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
 

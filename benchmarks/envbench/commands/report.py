@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, folder_argument, refused
+from envbench.commands.options import read_formats
 
 
 @click.command(
@@ -16,6 +17,7 @@ from envbench.commands.arguments import debug_option, folder_argument, refused
     "--format",
     "formats",
     multiple=True,
+    callback=lambda _ctx, _param, names: read_formats(names),
     help="csv, html, json, junit, markdown, openmetrics, prometheus, github or parquet (repeatable).",
 )
 @click.option("--parquet", is_flag=True, help="Write samples and summary as Parquet, too.")

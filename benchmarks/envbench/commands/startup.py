@@ -12,9 +12,9 @@ import click
 from envbench import settings as plans
 from envbench.backend import Unusable
 from envbench.backends import BACKENDS, load
-from envbench.commands.gating import read_formats, read_gates
+from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
-from envbench.commands.options import Ratio, common_options, make_plan, make_settings
+from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
@@ -53,13 +53,7 @@ from envbench.traces.journal import Journal
 )
 @click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Results folder of an earlier run.")
 @click.option("--max-regression", type=Ratio(), help="Fail if slower than the baseline by more than this, e.g. 10%.")
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    callback=lambda _ctx, _param, names: read_formats(names),
-    help="Report format (repeatable; default: csv, html, markdown).",
-)
+@format_option
 @click.option("--dry-run", "dry", is_flag=True, help="Print the schedule and measure nothing.")
 @common_options
 def startup(dry: bool, **options: Any) -> None:
