@@ -2,10 +2,8 @@
 
 An interval that spans the bound decides nothing.
 
-    expression  = backend "." metric [ "." statistic ] ( ">" | "<" ) number [ unit ]
-    backend     = name [ "[" key "=" value { "," key "=" value } "]" ] [ "/" profile ]
-    metric      = a phase of a start (ready, create, cycle, …), a metric of an experiment, or "failed"
-    statistic   = median (default) | p5 | p25 | p75 | p95 | p99 | min | max
+    expression  = figure ( ">" | "<" ) number [ unit ]
+    figure      = as `selectors` says
     unit        = ns us µs ms s min | B KiB MiB GiB | %
 
 The gate fails if the statement is true. Backends that match in several variants are judged one
@@ -18,24 +16,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from envbench.metrics import METRICS, metric, words
-from envbench.phases import Unit
-from envbench.samples import variant_keys
+from envbench.metrics import metric, words
 from envreport import units
 from envreport.claims.rules import quantile_with_failures
 from envreport.claims.verdict import Answer, Relation, compare, compare_exact
 from envreport.compare import Comparison, Missing, differences, require_comparable
 from envreport.compare import compare as compare_runs
 from envreport.results import Results, Series, load
-from envreport.units import nearest, read_bound
+from envreport.selectors import EXACT, FAILED, PATTERN, QUANTILES, Selector, selector_of
+from envreport.units import read_bound
 
-QUANTILES = {"median": 0.5, "p5": 0.05, "p25": 0.25, "p75": 0.75, "p95": 0.95, "p99": 0.99}
-EXACT = ("min", "max")
-FAILED = "failed"
-_EXPRESSION = re.compile(
-    r"\s*(?P<backend>[a-z0-9_-]+)(?:\[(?P<variant>[^\]]*)\])?(?:/(?P<profile>[a-z0-9_-]+))?\.(?P<metric>[a-z0-9_.]+)"
-    r"\s*(?P<relation>[<>])\s*(?P<bound>[0-9]+(?:\.[0-9]+)?\s*[A-Za-zµ%]*)\s*"
-)
+_EXPRESSION = re.compile(rf"\s*{PATTERN}\s*(?P<relation>[<>])\s*(?P<bound>[0-9]+(?:\.[0-9]+)?\s*[A-Za-zµ%]*)\s*")
 
 
 class GateOutcome(StrEnum):
@@ -63,17 +54,12 @@ WORST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A statement that must not be true. `bound` is in the metric's own unit (ns, bytes, ratio, count)."""
+    """A statement that must not be true of a figure. `bound` is in the metric's own unit (ns, bytes, ratio, count)."""
 
     text: str
-    backend: str
-    variant: tuple[tuple[str, str], ...]
-    profile: str
-    metric: str
-    statistic: str
+    figure: Selector
     relation: Relation
     bound: float
-    unit: Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,69 +81,47 @@ def parse_gate(text: str) -> Gate:
         raise ValueError(
             f"{text!r} is no gate; write BACKEND.METRIC[.STATISTIC] > NUMBER[UNIT], e.g. 'docker.ready.p95 > 2s'"
         )
-    name, statistic = _split_statistic(found["metric"])
-    unit = _unit_of(name, text)
+    figure = selector_of(found, text)
     try:
-        bound = read_bound(found["bound"], unit)
+        bound = read_bound(found["bound"], figure.unit)
     except ValueError as error:
         raise ValueError(f"{' '.join(text.split())!r}: {error}") from error
-    return Gate(
-        text=" ".join(text.split()),
-        backend=found["backend"],
-        variant=_variant(found["variant"], text),
-        profile=found["profile"] or "",
-        metric=name,
-        statistic=statistic,
-        relation=Relation(found["relation"]),
-        bound=bound,
-        unit=unit,
-    )
-
-
-def _split_statistic(name: str) -> tuple[str, str]:
-    head, _, tail = name.rpartition(".")
-    return (head, tail) if head and (tail in QUANTILES or tail in EXACT) else (name, "median")
-
-
-def _unit_of(name: str, text: str) -> Unit:
-    if name == FAILED:
-        return Unit.COUNT
-    try:
-        return metric(name).unit
-    except KeyError:
-        near = nearest(name, (*METRICS, FAILED)) or "docs/results-format.md lists them"
-        raise ValueError(f"{text!r}: no metric {name!r}; {near}") from None
-
-
-def _variant(given: str | None, text: str) -> tuple[tuple[str, str], ...]:
-    if given is None:
-        return ()
-    parts = [part.strip().partition("=") for part in given.split(",")]
-    if not all(key and equals and value for key, equals, value in parts):
-        raise ValueError(f"{text!r}: in brackets stand KEY=VALUE pairs, e.g. qemu[accel=tcg]")
-    return tuple((key.strip(), value.strip()) for key, _, value in parts)
+    return Gate(" ".join(text.split()), figure, Relation(found["relation"]), bound)
 
 
 def judge_gate(gate: Gate, results: Results) -> GateResult:
     """Hold a run against a gate. What was not measured, or did not start, does not pass and is not called noise."""
-    if gate.metric == FAILED:
+    if gate.figure.metric == FAILED:
         return _judge_failed(gate, results)
     found = [_judge_series(gate, series, results) for series in _matching(gate, results)]
     if not found:
-        return _unmeasured(gate.text, gate, results)
+        return _unmeasured(gate.text, gate.figure, results)
     answers = [answer for answer, _ in found]
     text = f"{gate.text}: {'; '.join(words for _, words in found)}"
     return GateResult(gate.text, _worst(answers), text)
 
 
-def _unmeasured(name: str, gate: Gate, results: Results) -> GateResult:
+def _unmeasured(name: str, figure: Selector, results: Results) -> GateResult:
     """Return why there is nothing to judge: failed starts with their reason, or what left the backend out."""
-    failed = next((told for key in results.failures if _fits(gate, *key[1]) and (told := results.failure(*key))), "")
+    failed = next((told for key in results.failures if figure.fits(*key[1]) and (told := results.failure(*key))), "")
     if failed:
         return GateResult(name, GateOutcome.FAILED_STARTS, f"{name}: {failed}")
-    skipped = next((each for each in results.records("backends", "skipped") if each.get("name") == gate.backend), None)
-    why = f"{gate.backend} was left out ({skipped.get('reason', 'no reason recorded')})" if skipped else "not measured"
-    return GateResult(name, GateOutcome.NOT_MEASURED, f"{name}: {why}")
+    return GateResult(name, GateOutcome.NOT_MEASURED, f"{name}: {_left_out(figure, results)}")
+
+
+def _left_out(figure: Selector, results: Results) -> str:
+    """Return why a run has no such figure, by its records: left out with its reason, or run in other variants only."""
+    for skipped in results.records("backends", "skipped"):
+        variant = skipped.get("variant", {})
+        named = all(variant.get(key, value) == value for key, value in figure.variant)
+        if skipped.get("name") == figure.backend and named:
+            return f"{figure.backend} was left out ({skipped.get('reason', 'no reason recorded')})"
+    ran = dict.fromkeys(key.label for key in results.series if key.backend == figure.backend)
+    return (
+        f"not measured; this run has {figure.metric} of no such variant, only {', '.join(ran)}"
+        if ran
+        else "not measured"
+    )
 
 
 def _worst(answers: Sequence[Answer]) -> GateOutcome:
@@ -166,39 +130,37 @@ def _worst(answers: Sequence[Answer]) -> GateOutcome:
     return GateOutcome.PASS if all(each is Answer.FAILS for each in answers) else GateOutcome.INCONCLUSIVE
 
 
-def _fits(gate: Gate, backend: str, variant: str, profile: str) -> bool:
-    keys = variant_keys(variant)
-    named = all(keys.get(key) == value for key, value in gate.variant)
-    return backend == gate.backend and named and (not gate.profile or profile == gate.profile)
-
-
 def _matching(gate: Gate, results: Results) -> Iterator[Series]:
     for key, series in results.series.items():
-        if key.phase == gate.metric and series.values and _fits(gate, key.backend, key.variant, key.profile):
+        if (
+            key.phase == gate.figure.metric
+            and series.values
+            and gate.figure.fits(key.backend, key.variant, key.profile)
+        ):
             yield series
 
 
 def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer, str]:
-    if gate.statistic in EXACT:
-        value = min(series.values) if gate.statistic == "min" else max(series.values)
+    if gate.figure.statistic in EXACT:
+        value = min(series.values) if gate.figure.statistic == "min" else max(series.values)
         return compare_exact(
             [value], gate.relation, gate.bound
-        ), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
+        ), f"{series.key.label} {units.quantity(value, gate.figure.unit, gate.bound)}"
     failed = results.failed(series.key.experiment, series.key.backend_key)
-    if not metric(gate.metric).sampled:
+    if not metric(gate.figure.metric).sampled:
         value = max(series.values) if gate.relation is Relation.MORE else min(series.values)
         return compare_exact(
             series.values, gate.relation, gate.bound
-        ), f"{series.key.label} {units.quantity(value, gate.unit, gate.bound)}"
-    estimate = quantile_with_failures(series.values, failed, QUANTILES[gate.statistic])
-    text = f"{series.key.label} {units.estimate_text(estimate, gate.unit, gate.bound)}"
+        ), f"{series.key.label} {units.quantity(value, gate.figure.unit, gate.bound)}"
+    estimate = quantile_with_failures(series.values, failed, QUANTILES[gate.figure.statistic])
+    text = f"{series.key.label} {units.estimate_text(estimate, gate.figure.unit, gate.bound)}"
     return compare(estimate.interval, gate.relation, gate.bound), text
 
 
 def _judge_failed(gate: Gate, results: Results) -> GateResult:
-    fitting = [(key, count) for key, count in results.starts.items() if _fits(gate, *key[1])]
+    fitting = [(key, count) for key, count in results.starts.items() if gate.figure.fits(*key[1])]
     if not fitting:
-        return _unmeasured(gate.text, gate, results)
+        return _unmeasured(gate.text, gate.figure, results)
     failed = sum(results.failed(*key) for key, _ in fitting)
     outcome = (
         GateOutcome.FAIL if compare_exact([failed], gate.relation, gate.bound) is Answer.HOLDS else GateOutcome.PASS

@@ -47,7 +47,7 @@ def started(rows: Any, middle_ms: float, **more: Any) -> Any:
 )
 def test_what_parses(text: str, metric: str, statistic: str, bound: float) -> None:
     gate = parse_gate(text)
-    assert (gate.metric, gate.statistic, gate.bound) == (metric, statistic, bound)
+    assert (gate.figure.metric, gate.figure.statistic, gate.bound) == (metric, statistic, bound)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_any_text_is_a_gate_or_a_value_error(text: str) -> None:
 )
 def test_gates_read_back(backend: str, phase: str, number: int) -> None:
     gate = parse_gate(f"{backend}.{phase}.p95 > {number} ms")
-    assert (gate.backend, gate.metric, gate.bound) == (backend, phase, number * MS)
+    assert (gate.figure.backend, gate.figure.metric, gate.bound) == (backend, phase, number * MS)
     assert parse_gate(gate.text) == gate
 
 

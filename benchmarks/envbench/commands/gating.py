@@ -9,7 +9,7 @@ import click
 from envbench.backends import BACKENDS
 from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, StartsFailedError, UsageError
 from envbench.metrics import metric
-from envbench.phases import HOST, Experiment
+from envbench.phases import HOST
 from envbench.settings import Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
@@ -20,10 +20,10 @@ VARIANT_KEYS = (
 """Keys that may stand in the variant column."""
 
 
-def read_gates(plan: Plan, experiments: Collection[Experiment], profile: str = "minimal") -> None:
+def read_gates(plan: Plan, written: Collection[str], profile: str = "minimal") -> None:
     """Raise UsageError for an expression or a baseline that cannot be used, or that names what this run cannot write.
 
-    `experiments` are those whose rows this command writes, `profile` is the payload that it runs.
+    `written` are the metrics that this command writes, `profile` is the payload that it runs.
     """
     if not (plan.fail_if or plan.baseline):
         return
@@ -31,14 +31,14 @@ def read_gates(plan: Plan, experiments: Collection[Experiment], profile: str = "
 
     try:
         for text in plan.fail_if:
-            gate = parse_gate(text)
+            figure = parse_gate(text).figure
             known = plan.backends or (*BACKENDS, HOST)
-            _known(text, "backend", gate.backend, known if gate.backend in BACKENDS else (*BACKENDS, HOST))
-            _known(text, "profile", gate.profile or profile, (profile, "own", "floor"))
-            for key, _ in gate.variant:
+            _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
+            _known(text, "profile", figure.profile or profile, (profile, "own", "floor"))
+            for key, _ in figure.variant:
                 _known(text, "key", key, VARIANT_KEYS)
-            if gate.metric != "failed":
-                _measured(text, gate.metric, experiments)
+            if figure.metric != "failed":
+                _measured(text, figure.metric, written)
         if plan.baseline:
             load_baseline(Path(plan.baseline))
     except (ValueError, OSError) as error:
@@ -53,10 +53,10 @@ def _known(text: str, what: str, name: str, known: Collection[str]) -> None:
         raise ValueError(f"{text!r}: this run has no {what} {name!r}; {hint}")
 
 
-def _measured(text: str, name: str, experiments: Collection[Experiment]) -> None:
-    experiment = metric(name).experiment
-    if experiment not in experiments:
-        raise ValueError(f"{text!r}: this command does not measure {name}; `envbench {experiment}` does")
+def _measured(text: str, name: str, written: Collection[str]) -> None:
+    """Raise ValueError for a metric, or a member of a family, that is not written, with the command that writes it."""
+    if name not in written and f"{name.rpartition('.')[0]}.*" not in written:
+        raise ValueError(f"{text!r}: this command does not measure {name}; `envbench {metric(name).experiment}` does")
 
 
 def judge(plan: Plan, output: Path) -> EnvbenchError | None:

@@ -18,6 +18,7 @@ from envbench.commands.options import Ratio, common_options, format_option, make
 from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
+from envbench.metrics import metrics_of
 from envbench.phases import Experiment
 from envbench.run.progress import Reporter
 from envbench.run.scheduler import Scheduler, dry_run
@@ -65,7 +66,8 @@ def startup(dry: bool, **options: Any) -> None:
     if options["max_regression"] is not None and options["baseline"] is None:
         raise click.UsageError("--max-regression needs --baseline.")
     plan = make_plan(options)
-    read_gates(plan, (Experiment.STARTUP, Experiment.KERNEL, Experiment.SIZE), options["profile"])
+    written = (*metrics_of(Experiment.STARTUP), *kernel.OBSERVED, *metrics_of(Experiment.SIZE))
+    read_gates(plan, written, options["profile"])
     if dry:
         print_schedule(plan, options)
     else:

@@ -232,6 +232,7 @@ def test_a_gate_that_fails_gives_5_and_one_that_too_few_starts_leave_open_6(use_
         ("docker.ready > 1s", "this run has process"),
         ("process.reddy > 1s", "did you mean ready?"),
         ("process.total > 1 MiB", "`envbench memory` does"),
+        ("process.foreign_arch_runs < 1", "`envbench kernel` does"),
         ("process/distro.ready > 1s", "this run has minimal"),
         ("process[netwrok=none].ready > 1s", "did you mean network?"),
     ],
@@ -240,6 +241,30 @@ def test_a_gate_on_what_this_run_cannot_write_is_refused_before_anything_starts(
     assert startup(out, "--fail-if", gate) == 2
     assert hint in capsys.readouterr().err
     assert not (out / "samples.csv").exists()
+
+
+def test_a_gate_on_a_backend_that_cannot_run_here_fails_with_the_reason(use_fake, out, capsys, monkeypatch):
+    from tests.benchmarks.conftest import FakeBackend
+
+    from envbench.backend import Unusable, Usable
+
+    def check(self):
+        return Unusable("the socket is not there", "start dockerd") if self.name == "docker" else Usable({})
+
+    monkeypatch.setattr(FakeBackend, "check", check)
+    words = ["startup", "--output", str(out), "--runs", "2", "--warmup", "0", "--deadline", "0.3", "--format", "csv"]
+    assert main([*words, "--fail-if", "docker.ready > 2s"]) == 5
+    said = capsys.readouterr()
+    assert "gate not measured: docker.ready > 2s: docker was left out (the socket is not there)" in said.out
+    assert run_json(out)["exit_code"] == 5
+
+
+def test_what_observing_the_kernel_writes_are_metrics_of_that_experiment():
+    from envbench.experiments.kernel.experiment import OBSERVED
+    from envbench.metrics import metrics_of
+    from envbench.phases import Experiment
+
+    assert set(OBSERVED) < set(metrics_of(Experiment.KERNEL))
 
 
 def test_every_command_is_there_and_has_help(capsys):

@@ -30,6 +30,11 @@ ENGINE_INFO = {
 CLOCK_SLACK_S = 2.0
 """What the guest's uptime may exceed the start by: the two clocks begin at different moments of it."""
 
+OBSERVED = (
+    *("boot_id_equals_host", "kernel_equals_host", "uptime_starts_at_zero", "visible_on_host", "hypervisor_process"),
+    *("needs_kvm_device", "hardware_equals_host", "hardware.*", "all_kernels_equal"),
+)
+"""The metrics that `observe` writes; the others of this experiment take more than a look."""
 FACTS_SCRIPT = r"""
 B=${ENVBENCH_BUSYBOX:-/bin/busybox}
 put() { { read -r v <"$2"; } 2>/dev/null && echo "@$1=$v"; }
