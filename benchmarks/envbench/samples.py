@@ -8,6 +8,7 @@ import csv
 import errno
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -109,15 +110,16 @@ def read_samples(path: Path) -> Iterator[Sample]:
     other row does not fit the contract, OSError where the file cannot be read.
     """
     with path.open(encoding="utf-8", newline="") as file:
-        whole = (line for line in file if line.endswith("\n"))
+        rows = csv.reader(line for line in file if line.endswith("\n"))
         try:
-            rows = csv.reader(whole)
             if tuple(next(rows, ())) != COLUMNS:
                 raise SamplesError(f"{path}: line 1: not the columns of {SCHEMA}")
             for row in rows:
                 yield _sample(row, path, rows.line_num)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise SamplesError(f"{path}: {error}") from error
+        except csv.Error as error:
+            raise SamplesError(f"{path}: line {rows.line_num}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise SamplesError(f"{path}: behind line {rows.line_num}: {error}") from error
 
 
 def _sample(row: list[str], path: Path, line: int) -> Sample:
@@ -145,32 +147,44 @@ def _sample(row: list[str], path: Path, line: int) -> Sample:
     try:
         return Sample(
             run_id=run_id,
-            order=int(order),
+            order=_count("order", order),
             experiment=Experiment(experiment),
             backend=backend,
             variant=variant,
             profile=profile,
-            warmup=bool(int(warmup)),
-            iteration=int(iteration),
+            warmup=_count("warmup", warmup, most=1) == 1,
+            iteration=_count("iteration", iteration),
             phase=phase,
             value=None if value == "" else _number(value, Unit(unit)),
             unit=Unit(unit),
             outcome=Outcome(outcome),
             detail=detail,
-            monotonic_ns=int(at),
+            monotonic_ns=_count("monotonic_ns", at),
         )
     except ValueError as error:
         raise SamplesError(f"{path}: line {line}: {error}") from error
 
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
+
+
+def _count(name: str, text: str, most: int = 1 << 63) -> int:
+    """Return a whole number from 0 on. Raises ValueError for all else that Python would read as one."""
+    if not _WHOLE.fullmatch(text) or not 0 <= int(text) <= most:
+        raise ValueError(f"{name} {text!r} is no whole number from 0 {'on' if most > 1 else 'to 1'}")
+    return int(text)
+
+
 def _number(text: str, unit: Unit) -> float | int:
     """Return a value. Raises ValueError for what no measurement can give: nan, an infinity, a negative duration."""
-    try:
-        value: float | int = int(text)
-    except ValueError:
-        value = float(text)
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"value {text!r} is no number that can be measured")
+    value: float | int = int(text) if _WHOLE.fullmatch(text) else float(text)
     if not math.isfinite(value):
         raise ValueError(f"value {text!r} is no number that can be measured")
     if value < 0 and unit is Unit.NS:
         raise ValueError(f"value {text!r} is a duration below 0")
+    if unit is Unit.BOOL and value not in {0, 1}:
+        raise ValueError(f"value {text!r} is neither 0 nor 1")
     return value

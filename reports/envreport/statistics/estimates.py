@@ -7,10 +7,12 @@ is why they head every table: start times are skewed and have outliers, and inte
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,12 +132,17 @@ def _log_normal_limits(ordered: NDArray[np.float64], p: float, value: float) -> 
         return Interval(value, value, CONFIDENCE)
     shift = float(stats.norm.ppf(p)) * math.sqrt(n)
     low_factor, high_factor = _tolerance_factors(n, shift)
-    low, high = math.exp(centre + low_factor * spread), math.exp(centre + high_factor * spread)
+    low, high = _exp(centre + low_factor * spread), _exp(centre + high_factor * spread)
     if p > 0.5:
         high = max(high, float(ordered[-1]))
     if p < 0.5:
         low = min(low, float(ordered[0]))
     return Interval(min(low, value), max(high, value), CONFIDENCE)
+
+
+def _exp(exponent: float) -> float:
+    """Return e to this power; beyond the largest float there is no limit."""
+    return math.exp(exponent) if exponent < math.log(sys.float_info.max) else math.inf
 
 
 @lru_cache(maxsize=1024)
@@ -167,8 +174,7 @@ def ratio_of_medians(numerator: Blocks, denominator: Blocks, *, paired: bool = T
     rounds = min(len(numerator), len(denominator))
     if rounds < MIN_INTERVAL_SAMPLES:
         return Estimate(value, None, rounds, Method.NONE)
-    top_lines, bottom_lines = _matrix(numerator, shared), _matrix(denominator, shared)
-    every = (_paired_ratios if paired else _unpaired_ratios)(top_lines, bottom_lines)
+    every = (_paired_ratios if paired else _unpaired_ratios)(_pool(numerator, shared), _pool(denominator, shared))
     drawn = every[np.isfinite(every)]
     if len(drawn) < len(every) / 10:
         return Estimate(value, None, rounds, Method.NONE)
@@ -246,38 +252,50 @@ def _flat(blocks: Blocks) -> list[float]:
     return [value for values in blocks.values() for value in values]
 
 
-def _matrix(blocks: Blocks, rounds: Sequence[int] | None) -> NDArray[np.float64]:
-    """One line a round, padded with nan."""
+class Pool(NamedTuple):
+    """The values of a side in order of size, each with the number of its round, and how many rounds there are.
+
+    A median of drawn rounds is then the middle of the values, each counted as often as its round was drawn: one pass
+    over them, whatever their number and however unequal the rounds.
+    """
+
+    values: NDArray[np.float64]
+    rounds: NDArray[np.intp]
+    round_count: int
+
+
+def _pool(blocks: Blocks, rounds: Sequence[int] | None) -> Pool:
     lines = [blocks.get(each, ()) for each in (sorted(blocks) if rounds is None else rounds)]
-    matrix = np.full((len(lines), max(1, *(len(line) for line in lines))), np.nan)
-    for index, line in enumerate(lines):
-        matrix[index, : len(line)] = line
-    return matrix
+    values = np.asarray([value for line in lines for value in line], dtype=float)
+    numbers = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    order = np.argsort(values, kind="stable")
+    return Pool(values[order], numbers[order], len(lines))
 
 
-def _paired_ratios(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _quotients(_resampled_medians(top.tobytes(), len(top)), _resampled_medians(bottom.tobytes(), len(bottom)))
+def _paired_ratios(top: Pool, bottom: Pool) -> NDArray[np.float64]:
+    medians = (
+        _resampled_medians(side.values.tobytes(), side.rounds.tobytes(), side.round_count) for side in (top, bottom)
+    )
+    return _quotients(*medians)
 
 
 @lru_cache(maxsize=256)
-def _resampled_medians(cells: bytes, rounds: int) -> NDArray[np.float64]:
+def _resampled_medians(values: bytes, rounds: bytes, round_count: int) -> NDArray[np.float64]:
     """Return the median of each resample of these rounds.
 
-    The seed is fixed, so backends with the same rounds see the same draws, and resamples of one serve all its pairs.
+    The seed is fixed, so backends with the same rounds see the same draws, and a backend's resamples serve all its
+    pairs.
     """
-    lines = np.frombuffer(cells).reshape(rounds, -1)
-    resamples = _resamples(rounds, lines.size)
+    pool = Pool(np.frombuffer(values), np.frombuffer(rounds, dtype=np.intp), round_count)
     random = np.random.default_rng(BOOTSTRAP_SEED)
-    chunk = max(1, min(resamples, CHUNK_CELLS // lines.size))
-    sizes = (min(chunk, resamples - start) for start in range(0, resamples, chunk))
-    return np.concatenate([_drawn_medians(lines, random, size) for size in sizes])
+    sizes = _chunks(_resamples(round_count, len(pool.values)), max(round_count, len(pool.values)))
+    return np.concatenate([_drawn_medians(pool, random, size) for size in sizes])
 
 
-def _unpaired_ratios(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
-    resamples = _resamples(max(len(top), len(bottom)), max(top.size, bottom.size))
+def _unpaired_ratios(top: Pool, bottom: Pool) -> NDArray[np.float64]:
+    most = max(len(top.values), len(bottom.values))
     random = np.random.default_rng(BOOTSTRAP_SEED)
-    chunk = max(1, min(resamples, CHUNK_CELLS // (top.size + bottom.size)))
-    sizes = (min(chunk, resamples - start) for start in range(0, resamples, chunk))
+    sizes = _chunks(_resamples(max(top.round_count, bottom.round_count), most), len(top.values) + len(bottom.values))
     return np.concatenate(
         [_quotients(_drawn_medians(top, random, size), _drawn_medians(bottom, random, size)) for size in sizes]
     )
@@ -288,28 +306,35 @@ def _resamples(rounds: int, cells: int) -> int:
     return min(usual, max(LEAST_RESAMPLES, DRAWN_CELLS // max(1, cells)))
 
 
-def _drawn_medians(lines: NDArray[np.float64], random: np.random.Generator, size: int) -> NDArray[np.float64]:
-    return _row_medians(lines[random.integers(0, len(lines), (size, len(lines)))].reshape(size, -1))
+def _chunks(resamples: int, cells: int) -> Iterator[int]:
+    """Yield how many resamples to draw at once, so that their cells fit into memory."""
+    chunk = max(1, min(resamples, CHUNK_CELLS // max(1, cells)))
+    yield from (min(chunk, resamples - start) for start in range(0, resamples, chunk))
+
+
+def _drawn_medians(pool: Pool, random: np.random.Generator, size: int) -> NDArray[np.float64]:
+    """Return the medians of this many resamples; nan where rounds without a value were drawn alone."""
+    drawn = random.integers(0, pool.round_count, (size, pool.round_count)) + np.arange(size)[:, None] * pool.round_count
+    times = (
+        np.bincount(drawn.ravel(), minlength=size * pool.round_count).astype(np.int32).reshape(size, pool.round_count)
+    )
+    reached = np.cumsum(times[:, pool.rounds], axis=1, dtype=np.int32)  # no more than rounds times the longest of them
+    total = reached[:, -1]
+    return np.where(total > 0, (_at(pool, reached, (total - 1) // 2) + _at(pool, reached, total // 2)) / 2, np.nan)
+
+
+def _at(pool: Pool, reached: NDArray[np.int32], ranks: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the value of this rank, from 0, in each resample, by how many values each of the pool's reaches."""
+    if len(pool.values) > MOST_POINTS:
+        places = [int(np.searchsorted(row, rank, side="right")) for row, rank in zip(reached, ranks, strict=True)]
+    else:
+        places = np.count_nonzero(reached <= ranks[:, None], axis=1)
+    return pool.values[np.minimum(places, len(pool.values) - 1)]
 
 
 def _quotients(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         return top / bottom
-
-
-def _row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Medians of the lines without their nan (numpy's nanmedian loops over lines in Python)."""
-    if not np.isnan(rows).any():
-        plain: NDArray[np.float64] = np.median(rows, axis=1, overwrite_input=True)  # a copy made for this
-        return plain
-    ordered = np.sort(rows, axis=1)  # nan sorts last
-    counts = np.count_nonzero(~np.isnan(ordered), axis=1)
-    lines = np.arange(len(ordered))
-    low, high = (
-        ordered[lines, np.maximum(counts - 1, 0) // 2],
-        ordered[lines, np.minimum(counts // 2, ordered.shape[1] - 1)],
-    )
-    return np.where(counts > 0, (low + high) / 2, np.nan)
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> Estimate | None:

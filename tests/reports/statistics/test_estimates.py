@@ -180,3 +180,31 @@ def test_many_values_in_few_rounds_still_give_an_interval(rounds: int, each: int
     assert found is not None
     assert found.interval is not None
     assert found.interval.low <= 1 <= found.interval.high
+
+
+ANY_FLOAT = st.floats(allow_nan=False, allow_infinity=False)
+RAGGED = st.lists(st.lists(st.floats(0.5, 2.0), max_size=5), min_size=6, max_size=12).filter(any)
+
+
+@given(RAGGED)
+def test_a_resamples_median_is_that_of_its_rounds_values(lines: list[list[float]]) -> None:
+    pool = estimates._pool(dict(enumerate(lines)), None)
+    found = estimates._drawn_medians(pool, np.random.default_rng(3), 20)
+    drawn = np.random.default_rng(3).integers(0, len(lines), (20, len(lines)))
+    for median, row in zip(found, drawn, strict=True):
+        values_drawn = [value for number in row for value in lines[number]]
+        assert math.isnan(median) if not values_drawn else median == pytest.approx(float(np.median(values_drawn)))
+
+
+@given(st.lists(ANY_FLOAT, min_size=1, max_size=40), st.sampled_from([0.05, 0.5, 0.95, 0.99]))
+def test_a_quantile_of_any_finite_numbers_lies_in_its_interval(data: list[float], p: float) -> None:
+    found = estimates.quantile([abs(each) for each in data], p)
+    assert found is not None
+    assert found.interval is None or found.interval.low <= found.value <= found.interval.high
+
+
+@given(st.lists(ANY_FLOAT, min_size=1, max_size=20), st.lists(ANY_FLOAT, min_size=1, max_size=20), st.booleans())
+def test_a_ratio_of_any_finite_numbers_is_no_surprise(top: list[float], bottom: list[float], paired: bool) -> None:
+    with np.errstate(all="ignore"):
+        found = estimates.ratio(rounds(top), rounds(bottom), paired=paired)
+    assert found is None or found.interval is None or not found.interval.low > found.interval.high
