@@ -44,6 +44,19 @@ engine() {
   rm -f "$log"
 }
 
+# unpacked PROGRAM PACKAGE: into the cache only, because installing these would start a service that listens.
+unpacked() {
+  { has "$1" || [ -x "$cache/tools/usr/bin/$1" ]; } && return 0
+  has apt-get || { missing "$1" "this is not Debian or Ubuntu"; return 1; }
+  folder=$(mktemp -d)
+  if (cd "$folder" && chmod 755 . && apt-get download -qq "$2" >log 2>&1) && dpkg-deb -x "$folder/$2"_*.deb "$cache/tools"; then
+    say "$1: unpacked"
+  else
+    missing "$1" "apt-get download $2: $(tail -n 1 "$folder/log")"
+  fi
+  rm -rf "$folder"
+}
+
 # `provision.sh peers`: only what `make perf` compares with.
 if [ "${1:-}" = peers ]; then
   engine virt-what virt-what
@@ -89,6 +102,14 @@ hyperfine hyperfine
 mke2fs e2fsprogs
 virt-what virt-what
 systemd-detect-virt systemd
+END
+[ "${1:-}" = platforms ] || while read -r program package; do
+  unpacked "$program" "$package" </dev/null
+done <<END
+promtool prometheus
+prometheus prometheus
+prometheus-node-exporter prometheus-node-exporter
+prometheus-pushgateway prometheus-pushgateway
 END
 # Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt-get install -y --no-install-recommends fonts-dejavu-core >/dev/null 2>&1 ||

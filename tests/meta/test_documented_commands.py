@@ -49,7 +49,7 @@ def _words(command: str) -> Iterator[str]:
 def parsed(words: Sequence[str]) -> None:
     """Parse a command by the real click commands, values converted; a path need not exist. Raises click's errors."""
     command: click.Command = programs()[words[0]]
-    context, rest = click.Context(command, info_name=words[0]), list(words[1:])
+    context, rest = click.Context(command, info_name=words[0], **command.context_settings), list(words[1:])
     while True:
         values, rest, _ = command.make_parser(context).parse_args(rest)
         _convert(command, context, values)
@@ -58,7 +58,8 @@ def parsed(words: Sequence[str]) -> None:
         found = command.get_command(context, rest[0])
         if found is None:
             break
-        context, command, rest = click.Context(found, info_name=rest[0], parent=context), found, rest[1:]
+        context = click.Context(found, info_name=rest[0], parent=context, **found.context_settings)
+        command, rest = found, rest[1:]
     assert rest == [], f"left over: {rest}"
 
 

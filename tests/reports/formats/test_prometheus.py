@@ -1,11 +1,6 @@
-"""The text format is held against promtool where it is installed, and against its own rules everywhere."""
+"""The text format holds its rules; the programs that read it are asked in tests/e2e/test_formats.py."""
 
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from envreport import report_document
 from envreport.formats import render
@@ -24,13 +19,3 @@ def test_it_has_the_samples_of_openmetrics_and_none_of_what_its_readers_refuse(r
     assert "# EOF" not in text
     assert " info\n" not in text
     assert text.endswith("\n")
-
-
-@pytest.mark.engine("promtool")
-def test_promtool_accepts_it(run_folder: Path, engine_missing: Any) -> None:
-    if not shutil.which("promtool"):
-        engine_missing("promtool (Debian: prometheus) is not installed")
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=text_of(run_folder), capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
