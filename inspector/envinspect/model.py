@@ -177,6 +177,8 @@ class Trait(IntEnum):
     """It stands in the first leaf of the hypervisors' range."""
     HYPER_V_INTERFACE = 2
     """Behind another maker's name Hyper-V's interface answers."""
+    MADE_HERE = 3
+    """It was made in this very place, and not handed in from outside."""
 
 
 class Evidence(Record):

@@ -6,9 +6,11 @@ import stat as stat_bits
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Origin, Strength
+from envinspect.model import Evidence, Found, Kind, Origin, Strength, Trait
+from envinspect.probes.kernels import kernel_evidence
+from envinspect.probes.mounts import on_whole_disk
 from envinspect.probes.namespaces import namespaces
-from envinspect.sources.mounts import mount_table
+from envinspect.sources.mounts import Mount, mount_at, mount_table, parse_mountinfo, root_of
 from envinspect.sources.status import parse_status
 
 _DOCKER = "https://docs.docker.com/engine/storage/drivers/overlayfs-driver/"
@@ -50,15 +52,49 @@ _FILES = (
 )
 """What an engine's daemon keeps while it runs. Sockets get bound into containers, so the best known ones are hints."""
 
+_DOCKER_PID = "/run/docker.pid"
+"""Where dockerd writes its process number (dockerd --pidfile)."""
+
 
 def _daemons(facts: Facts) -> Iterator[Evidence]:
-    """Yield what daemons keep while they run: on the host itself a socket is its daemon's, containers or not."""
+    """Yield what daemons keep while they run: in its own place a socket is its daemon's, containers or not."""
     on_host = facts.derived(namespaces).on_host
     for path, role_id, usual, reference in _FILES:
         found = facts.stat(path)
-        if isinstance(found, Found) and not _is_another(facts, path):
-            here = Strength.STRONG if stat_bits.S_ISSOCK(found.value.mode) else usual
-            yield Evidence(Kind.ROLE, role_id, here if on_host else Strength.HINT, path, "present", reference)
+        if not isinstance(found, Found) or _is_another(facts, path):
+            continue
+        is_socket = stat_bits.S_ISSOCK(found.value.mode)
+        strength = Strength.STRONG if is_socket else usual
+        made_here = not on_host and (
+            (is_socket and _lies_on_root(facts, path)) or (role_id == "docker-host" and facts.derived(_runs_dockerd))
+        )
+        piece = Evidence(
+            Kind.ROLE, role_id, strength if on_host or made_here else Strength.HINT, path, "present", reference
+        )
+        yield piece.replace(traits=(Trait.MADE_HERE,)) if made_here else piece
+
+
+def _lies_on_root(facts: Facts, path: str) -> bool:
+    """Say whether a socket was made on the root itself: what is handed in is a mount, or lies below one.
+
+    gVisor's root may be the host's own, with the host's sockets on it and no mounts to show for them.
+    """
+    table = facts.derived(mount_table)
+    if table.root is None or any(piece.id == "gvisor" for piece in facts.derived(kernel_evidence)):
+        return False
+    holder = mount_at(table.mounts, path)
+    return holder is not None and holder.target == "/"
+
+
+def _runs_dockerd(facts: Facts) -> bool:
+    """Say whether the process that Docker's PID file names is a dockerd, with the same root as this process."""
+    number = facts.str_or(_DOCKER_PID)
+    if not number.isdecimal() or facts.str_or(f"/proc/{number}/comm") != "dockerd":
+        return False
+    own, daemon = facts.derived(mount_table).root, root_of(parse_mountinfo(facts.str_or(f"/proc/{number}/mountinfo")))
+    if own is None or daemon is None:
+        return False
+    return (daemon.device, daemon.root) == (own.device, own.root)
 
 
 def _is_another(facts: Facts, path: str) -> bool:
@@ -67,15 +103,22 @@ def _is_another(facts: Facts, path: str) -> bool:
     return isinstance(link, Found) and "podman" in link.value
 
 
+def _bound_disks(mounts: tuple[Mount, ...]) -> Iterator[str]:
+    """Yield where whole disks are mounted below /: in a container that is where the host's root was handed in."""
+    for mount in mounts:
+        if mount.target != "/" and on_whole_disk(mount):
+            yield f"{mount.target}/"
+
+
 def probe_hosts(facts: Facts) -> Iterator[Evidence]:
     """Say which engines this machine hosts containers with."""
     table = facts.derived(mount_table)
     seen: set[str] = set()
+    foreign = (*_HANDED_IN, *(() if facts.derived(namespaces).on_host else _bound_disks(table.mounts)))
     for mount in table.mounts:
-        if mount.target.startswith(_HANDED_IN):
-            continue
+        within = next((mount.target[len(place) - 1 :] for place in foreign if mount.target.startswith(place)), "")
         for folder, role_id, reference in _FOLDERS:
-            if role_id not in seen and folder in mount.target:
+            if role_id not in seen and folder in mount.target and folder not in within:
                 seen.add(role_id)
                 yield Evidence(
                     Kind.ROLE,

@@ -96,16 +96,18 @@ def kernels_own(facts: Facts, path: str) -> bool:
     lxcfs (https://linuxcontainers.org/lxcfs/) and sysboxfs mount files of their own making, which speak of the
     container. True where no mount tells.
     """
+    holder = mount_at(facts.derived(mount_table).mounts, path)
+    return holder is None or holder.target == "/" or holder.fstype in {"proc", "sysfs"}
+
+
+def mount_at(mounts: tuple[Mount, ...], path: str) -> Mount | None:
+    """Return the mount that a path lies on: the last one with the longest mount point; None where none is known."""
     best: Mount | None = None
-    for mount in facts.derived(mount_table).mounts:
+    for mount in mounts:
         above = mount.target.rstrip("/")
-        if (
-            above
-            and (path == above or path.startswith(f"{above}/"))
-            and (best is None or len(above) >= len(best.target))
-        ):
+        if (path == above or path.startswith(f"{above}/")) and (best is None or len(mount.target) >= len(best.target)):
             best = mount
-    return best is None or best.fstype in {"proc", "sysfs"}
+    return best
 
 
 def _plain(field: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.model import Kind, Origin, Strength
+from envinspect.model import Kind, Origin, Strength, Trait
 from envinspect.resolver.overrules.rule import Losers, Rule, View, from_cpuid
 
 _INTERFACE = "https://systemd.io/CONTAINER_INTERFACE/"
@@ -53,12 +53,16 @@ def _other_wsl(view: View) -> Losers:
 
 
 def _host_inside_container(view: View) -> Losers:
-    """Return the engine's sockets and folders that were handed into a container."""
+    """Return the engine's sockets and folders that were handed into a container; its own engine's are its own."""
     if not view.holds(Kind.CONTAINER):
         return ()
     roles = view.of(Kind.ROLE, "docker-host", "podman-host", "lxd-host")
     inside_out = view.holds(Kind.CHROOT)  # chroot into the host's root, which was handed in
-    return [piece for piece in roles if inside_out or piece.origin is not Origin.MOUNT]
+    return [
+        piece
+        for piece in roles
+        if inside_out or (piece.origin is not Origin.MOUNT and Trait.MADE_HERE not in piece.traits)
+    ]
 
 
 INNER_RULES: tuple[Rule, ...] = (
