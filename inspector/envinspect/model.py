@@ -213,7 +213,7 @@ class Unknown(Record):
     """Something that could not be read, and what it would have told.
 
     `shows` are the kinds of which it alone would have shown whether there is such a layer at all, `names` those that
-    it would have put a name to.
+    it would have put a name to: one of `ids`, or any where that is ().
     """
 
     source: str
@@ -221,6 +221,7 @@ class Unknown(Record):
     would_tell: str
     shows: tuple[Kind, ...] = ()
     names: tuple[Kind, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 class Layer(Record):

@@ -20,6 +20,7 @@ from envinspect.probes.confidential import probe_confidential
 from envinspect.probes.containers import probe_containers
 from envinspect.probes.cpuid import probe_cpuid
 from envinspect.probes.cpuinfo import probe_cpuinfo
+from envinspect.probes.denied import probe_denied
 from envinspect.probes.devices import probe_devices
 from envinspect.probes.dmi import probe_dmi
 from envinspect.probes.emulation import probe_emulation
@@ -27,9 +28,7 @@ from envinspect.probes.firmware import probe_devicetree, probe_lparcfg, probe_md
 from envinspect.probes.hosts import probe_hosts
 from envinspect.probes.isolation import probe_isolation
 from envinspect.probes.kernel import probe_kernel
-from envinspect.probes.markers import probe_markers
 from envinspect.probes.mounts import probe_mounts
-from envinspect.probes.namespaces import probe_namespaces
 from envinspect.probes.orchestrators import probe_engines, probe_orchestrators
 from envinspect.probes.roles import probe_roles
 from envinspect.probes.sandboxes import probe_sandboxes
@@ -63,8 +62,7 @@ PROBES: tuple[Probe, ...] = (
     probe_engines,
     probe_hosts,
     probe_cgroup,
-    probe_markers,
     probe_mounts,
-    probe_namespaces,
     probe_isolation,
+    probe_denied,
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
-from envinspect.probes.dmi import folder_of
+from envinspect.model import NOT_RECORDED, Absent, Evidence, Found, Kind, Strength
+from envinspect.probes.dmi import FOLDERS
 from envinspect.signatures.acpi import DEVICE_IDS, FIRECRACKER_REFERENCE, OEM_IDS, OEM_TABLE_IDS, VMCLOCK_DEVICE
 from envinspect.sources.acpi import oem_ids
 
@@ -16,13 +16,11 @@ FW_CFG = "/sys/firmware/qemu_fw_cfg/rev"
 FW_CFG_REFERENCE = "https://www.qemu.org/docs/master/specs/fw_cfg.html"
 
 
-def probe_acpi(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_acpi(facts: Facts) -> Iterator[Evidence]:
     """Yield what the tables' OEM ids and the devices' ids speak for."""
     for path in TABLES:
         reading = facts.bytes(path)
-        if isinstance(reading, Denied):
-            yield Unknown(path, reading.error, "which VMM wrote the ACPI tables")
-        elif isinstance(reading, Found):
+        if isinstance(reading, Found):
             oem, table_id = oem_ids(reading.value)
             # The table id is the more precise of the two: Apple signs real and virtual machines' tables.
             row = OEM_TABLE_IDS.get(table_id) or OEM_IDS.get(oem)
@@ -33,10 +31,14 @@ def probe_acpi(facts: Facts) -> Iterator[Evidence | Unknown]:
     yield from _devices(facts)
 
 
-def _devices(facts: Facts) -> Iterator[Evidence | Unknown]:
+def _no_smbios(facts: Facts) -> bool:
+    """Say whether the machine has no SMBIOS tables: where they cannot be looked for, it may have some."""
+    readings = [facts.listing(folder) for folder in FOLDERS]
+    return all(isinstance(reading, Absent) or reading == NOT_RECORDED for reading in readings)
+
+
+def _devices(facts: Facts) -> Iterator[Evidence]:
     reading = facts.listing(DEVICES)
-    if isinstance(reading, Denied):
-        yield Unknown(DEVICES, reading.error, "ACPI devices that only virtual machines have")
     if not isinstance(reading, Found):
         return
     hardware_ids = dict.fromkeys(name.partition(":")[0].upper() for name in reading.value)
@@ -44,7 +46,7 @@ def _devices(facts: Facts) -> Iterator[Evidence | Unknown]:
         row = DEVICE_IDS.get(hardware_id)
         if row:
             yield Evidence(Kind.VM, row.id, row.strength, DEVICES, hardware_id, row.reference)
-    if VMCLOCK_DEVICE in hardware_ids and "VMGENCTR" in hardware_ids and not folder_of(facts):
+    if VMCLOCK_DEVICE in hardware_ids and "VMGENCTR" in hardware_ids and _no_smbios(facts):
         # Nitro and QEMU have the device as well, but both write SMBIOS tables; Firecracker writes none.
         yield Evidence(
             Kind.VM,

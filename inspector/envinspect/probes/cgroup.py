@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Record, Strength, Unknown
+from envinspect.model import Absent, Evidence, Found, Record, Strength, Unknown
 from envinspect.probes.mounts import is_of_pod
 from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, HOST_UNITS, SCOPES, Folder
 from envinspect.sources.cgroups import (
@@ -175,8 +175,6 @@ def in_pod(facts: Facts) -> bool:
 
 
 def probe_cgroup(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Say where this process's cgroups could not be read."""
-    found = facts.text("/proc/self/cgroup")
-    if not isinstance(found, Found) and not isinstance(facts.text("/proc/1/cgroup"), Found):
-        error = getattr(found, "error", "absent")
-        yield Unknown("/proc/self/cgroup", error, "which container's cgroup this process is in")
+    """Say where nothing tells this process's cgroups."""
+    if isinstance(facts.text("/proc/self/cgroup"), Absent) and not isinstance(facts.text("/proc/1/cgroup"), Found):
+        yield Unknown("/proc/self/cgroup", "absent", "which container's cgroup this process is in")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Absent, Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Strength, Unknown
 from envinspect.probes.containers import lost_engine_files
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.isolation import masks_proc
@@ -14,6 +14,12 @@ from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, OWN, SAME, root_place
 from envinspect.sources.mounts import MountTable, mount_table
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_TOLD = "whether this process is in a chroot"
+_MOUNT_NAMESPACES = ("/proc/self/ns/mnt", "/proc/1/ns/mnt")
 _STAT = "https://github.com/systemd/systemd/blob/main/src/basic/virt.c"
 _MOUNTINFO = "https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"
 
@@ -25,6 +31,8 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
         yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, FIRST_MOUNTINFO, place.observed, _MOUNTINFO)
         return
     own, first = facts.stat(_own_root(facts)), facts.stat("/proc/1/root/.")
+    if isinstance(own, Denied):
+        yield Unknown("/", own.error, _TOLD, shows=(Kind.CHROOT,))
     if not isinstance(own, Found) or own.value.ino == 0:
         return  # 0: a captured tree that kept no identities
     differs = isinstance(first, Found) and own.value.place != first.value.place
@@ -44,8 +52,21 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
     elif facts.derived(lost_engine_files) and not masks_proc(table):
         observed = "/ is the container's root again, without what the engine mounts into it"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
-    elif isinstance(first, Denied) and place.state != SAME:
-        yield Unknown("/proc/1/root", first.error, "whether this process is in a chroot", shows=(Kind.CHROOT,))
+    elif place.state != SAME:
+        yield from _untold(facts, differs=differs)
+
+
+def _untold(facts: Facts, *, differs: bool) -> Iterator[Unknown]:
+    """Say which of the questions that tell a chroot was denied; those of /proc/1 are asked only where it is there."""
+    asked: list[tuple[str, Reading[Any]]] = [("/proc/1/root", facts.stat("/proc/1/root/."))]
+    if differs:
+        asked = [(path, facts.link(path)) for path in _MOUNT_NAMESPACES]
+    elif not facts.derived(mount_table).mounts:
+        asked.append(("/proc", facts.listing("/proc")))
+    for path, reading in asked:
+        if isinstance(reading, Denied):
+            yield Unknown(path, reading.error, _TOLD, shows=(Kind.CHROOT,))
+            return
 
 
 def _own_root(facts: Facts) -> str:
@@ -80,5 +101,5 @@ def is_folder_of_disk(dev: int, ino: int) -> bool:
 
 def _shares_mounts(facts: Facts) -> bool:
     """Say whether the first process is of this process's mount namespace; with the host's PIDs it may be the host's."""
-    own, first = facts.link("/proc/self/ns/mnt"), facts.link("/proc/1/ns/mnt")
+    own, first = (facts.link(path) for path in _MOUNT_NAMESPACES)
     return isinstance(own, Found) and isinstance(first, Found) and own.value == first.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.signatures.cloud import CLOUD_IDS
 
 CLOUD_ID = "/run/cloud-init/cloud-id"
@@ -15,12 +15,10 @@ ZONE_SOCKET = "/native/.zonecontrol/metadata.sock"
 ZONE_REFERENCE = "https://github.com/canonical/cloud-init/blob/main/cloudinit/sources/DataSourceSmartOS.py"
 
 
-def probe_cloud(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_cloud(facts: Facts) -> Iterator[Evidence]:
     """Yield the cloud that the system itself names. /run is empty at boot, so the word is not a copied image's."""
     reading = facts.text(CLOUD_ID)
-    if isinstance(reading, Denied):
-        yield Unknown(CLOUD_ID, reading.error, "the cloud that cloud-init found at boot")
-    elif isinstance(reading, Found):
+    if isinstance(reading, Found):
         row = CLOUD_IDS.get(reading.value.lower())
         if row:
             yield Evidence(Kind.CLOUD, row.id, Strength.STRONG, CLOUD_ID, reading.value[:40], row.reference)

@@ -103,7 +103,7 @@ def _isolated(facts: Facts, depth: int) -> Iterator[Evidence | Unknown]:
 def _is_the_host(facts: Facts) -> bool:
     """Say whether every namespace and the root are the host's: `nsenter -t 1 -a` leaves only the cgroup as it was."""
     seen = facts.derived(namespaces)
-    if not {"pid", "uts", "ipc"} <= seen.initial or seen.others & {"mnt", "net", "cgroup"}:
+    if not seen.on_host or not seen.initial & {"uts", "ipc"} or seen.others & {"net", "cgroup"}:
         return False
     state = facts.derived(root_place).state
     return state == SAME or (state == UNKNOWN and on_whole_disk(facts.derived(mount_table).root))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Trait, Unknown
+from envinspect.model import Evidence, Found, Kind, Origin, Strength, Trait
 from envinspect.signatures.cpuid import EMULATED_CPUS, EMULATED_CPUS_REFERENCE, HYPERVISOR_BIT_REFERENCE, SIGNATURES
 from envinspect.signatures.cpuinfo import ROWS
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
@@ -18,13 +18,9 @@ HYPER_V_INTERFACE = int.from_bytes(b"Hv#1", "little")
 """How evidence says that a name other than Microsoft's stands before Hyper-V's interface: QEMU lets users choose it."""
 
 
-def probe_cpuid(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_cpuid(facts: Facts) -> Iterator[Evidence]:
     """Yield one piece of evidence per hypervisor signature."""
     features = facts.cpuid(1)
-    if isinstance(features, Denied):
-        yield Unknown(
-            "CPUID 0x00000001", features.error, "whether the CPU says that it runs under a hypervisor, and which"
-        )
     yield from _brand(facts)
     yield from _vendor(facts)
     if not isinstance(features, Found) or not features.value.ecx >> 31 & 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Origin, Strength
 from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE
 from envinspect.signatures.cpuinfo import ROWS
 from envinspect.sources.cpuinfo import fields, flags
@@ -13,11 +13,9 @@ from envinspect.sources.cpuinfo import fields, flags
 CPUINFO = "/proc/cpuinfo"
 
 
-def probe_cpuinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_cpuinfo(facts: Facts) -> Iterator[Evidence]:
     """Yield what the CPU's names and flags speak for."""
     reading = facts.text(CPUINFO)
-    if isinstance(reading, Denied):
-        yield Unknown(CPUINFO, reading.error, "whether the kernel saw a hypervisor's CPU")
     if not isinstance(reading, Found):
         return
     found = fields(reading.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Origin, Strength
 from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE
 from envinspect.signatures.pci import DEVICES, GUEST_FILESYSTEMS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
 from envinspect.sources.mounts import mount_table
@@ -41,11 +41,8 @@ def _pci_ids_of_sysfs(facts: Facts) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def probe_devices(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_devices(facts: Facts) -> Iterator[Evidence]:
     """Yield what devices that only VMMs build speak for."""
-    reading = facts.text(PCI)
-    if isinstance(reading, Denied):
-        yield Unknown(PCI, reading.error, "PCI devices that only virtual machines have")
     ids = pci_ids(facts)
     for number in ids:
         row = DEVICES.get(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
+from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
 from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
 from envinspect.sources.cpuinfo import fields as cpuinfo_fields
@@ -33,7 +33,6 @@ FIELDS = (
 ROOT_ONLY_FIELDS = ("product_serial", "product_uuid")
 BIOS_STRUCTURE = "/sys/firmware/dmi/entries/0-0/raw"
 
-_TELLS = "the hypervisor's or the maker's name in the firmware's tables"
 # Virtual PC shows the same maker and product as Hyper-V; its versions are these (imVirt), and it sets no hypervisor bit
 # (virt-what).
 _VIRTUAL_PC_VERSIONS = ("vs2005r2", "vpc", "5.0")
@@ -59,19 +58,12 @@ def strings(facts: Facts) -> dict[str, str]:
     return found
 
 
-def probe_dmi(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_dmi(facts: Facts) -> Iterator[Evidence]:
     """Yield one piece of evidence per row whose conditions hold."""
     folder = folder_of(facts)
     if not folder:
-        refusal = facts.listing(FOLDERS[0])
-        if isinstance(refusal, Denied):
-            yield Unknown(FOLDERS[0], refusal.error, _TELLS)
         return
     texts = strings(facts)
-    for field in FIELDS + ROOT_ONLY_FIELDS:
-        reading = facts.text(f"{folder}/{field}")
-        if isinstance(reading, Denied):
-            yield Unknown(f"{folder}/{field}", reading.error, _TELLS)
     fields = {field: text.casefold() for field, text in texts.items()}
     for row in ROWS:
         if matches(row, fields) and not (row in MAYBE_WHOLE_ROWS and _cpu_denies_hypervisor(facts)):
@@ -81,6 +73,26 @@ def probe_dmi(facts: Facts) -> Iterator[Evidence | Unknown]:
             yield _evidence(row, folder, texts, row.id)
     yield from _ec2_uuid(folder, texts, fields)
     yield from _vm_bit(facts)
+
+
+def names_behind(facts: Facts) -> tuple[str, ...]:
+    """Return the ids, and what details say, of the rows that hold as far as can be read and ask a denied field too."""
+    folder = folder_of(facts)
+    denied = {field for field in FIELDS + ROOT_ONLY_FIELDS if isinstance(facts.text(f"{folder}/{field}"), Denied)}
+    fields = {field: text.casefold() for field, text in strings(facts).items()}
+    ids: set[str] = set()
+    for row in (*ROWS, *CLOUD_ROWS):
+        open_ = tuple(condition for condition in row.when if condition[0] in denied)
+        if open_ and matches(row.replace(when=tuple(set(row.when) - set(open_))), fields):
+            ids |= {row.id, *(value for _, value in row.details)}
+    if "product_uuid" in denied and _unnamed(fields):
+        ids.add("aws")
+    return tuple(sorted(ids))
+
+
+def _unnamed(fields: dict[str, str]) -> bool:
+    """Say whether the maker's name leaves room for EC2."""
+    return fields.get("sys_vendor", "") in {"", "xen", "amazon ec2"}
 
 
 def _evidence(row: DmiRow, folder: str, texts: dict[str, str], evidence_id: str) -> Evidence:
@@ -129,19 +141,16 @@ def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Ite
     if not is_ec2_uuid(uuid):
         return
     serial = fields.get("product_serial", "")
-    unnamed = fields.get("sys_vendor", "") in {"", "xen", "amazon ec2"}
-    strength = Strength.STRONG if serial == uuid.casefold() or (unnamed and not serial) else Strength.HINT
+    strength = Strength.STRONG if serial == uuid.casefold() or (_unnamed(fields) and not serial) else Strength.HINT
     yield Evidence(
         Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2_UUID_REFERENCE, origin=Origin.SMBIOS
     )
 
 
-def _vm_bit(facts: Facts) -> Iterator[Evidence | Unknown]:
+def _vm_bit(facts: Facts) -> Iterator[Evidence]:
     """Firmware of some real machines sets the bit by mistake, and most VMMs do not set it: a hint."""
     reading = facts.bytes(BIOS_STRUCTURE)
-    if isinstance(reading, Denied):
-        yield Unknown(BIOS_STRUCTURE, reading.error, "the BIOS's virtual-machine bit, a hint only")
-    elif isinstance(reading, Found) and vm_bit(reading.value):
+    if isinstance(reading, Found) and vm_bit(reading.value):
         yield Evidence(
             Kind.VM,
             "vm",

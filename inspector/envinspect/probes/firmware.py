@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.signatures.devicetree import COMPATIBLE, HYPERVISOR, MODEL
 from envinspect.sources.sysinfo import levels
 
@@ -27,11 +27,9 @@ FIRECRACKER_REFERENCE = (
 LPARCFG_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/powerpc/platforms/pseries/lparcfg.c"
 
 
-def probe_devicetree(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_devicetree(facts: Facts) -> Iterator[Evidence]:
     """Yield what the device tree's names speak for."""
     tree = facts.listing(TREE)
-    if isinstance(tree, Denied) and tree.error != "not-recorded":
-        yield Unknown(TREE, tree.error, "the machine's and the hypervisor's names in the device tree")
     for path, rows in (
         (f"{TREE}/hypervisor/compatible", HYPERVISOR),
         (f"{TREE}/compatible", COMPATIBLE),
@@ -67,12 +65,10 @@ def _unknown_hypervisor(facts: Facts) -> Iterator[Evidence]:
         yield Evidence(Kind.VM, "vm", Strength.STRONG, path, said[0][:80], HYPERVISOR_REFERENCE)
 
 
-def probe_sysinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_sysinfo(facts: Facts) -> Iterator[Evidence]:
     """Yield one layer per level that s390 names, the partition outermost."""
     reading = facts.text(SYSINFO)
-    if isinstance(reading, Denied):
-        yield Unknown(SYSINFO, reading.error, "partition, z/VM and KVM levels of an IBM Z machine")
-    elif isinstance(reading, Found):
+    if isinstance(reading, Found):
         for depth, level in enumerate(levels(reading.value)):
             details = (("accelerator", "kvm"),) if level.id == "kvm" else ()
             details = (("accelerator", "tcg"),) if level.emulated else details
@@ -81,7 +77,7 @@ def probe_sysinfo(facts: Facts) -> Iterator[Evidence | Unknown]:
             )
 
 
-def probe_lparcfg(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_lparcfg(facts: Facts) -> Iterator[Evidence]:
     """Yield what POWER's partition file says: PowerVM's partition, or QEMU's machine."""
     text = facts.str_or(LPARCFG)
     for line in text.splitlines():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Record, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Record, Strength
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
 from envinspect.sources.environ import parse_assignments, variable
 
@@ -101,13 +101,6 @@ def _own_variable(facts: Facts) -> Iterator[Marker]:
     value = facts.environ("container")
     if isinstance(value, Found) and value.value in MANAGERS:
         yield _marker(MANAGERS[value.value], Strength.HINT, "environ container", value.value, CONTAINER_INTERFACE)
-
-
-def probe_markers(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Say where the first process's variables could not be read."""
-    found = facts.text("/proc/1/environ")
-    if isinstance(found, Denied):
-        yield Unknown("/proc/1/environ", found.error, "whether a container manager announced itself to PID 1")
 
 
 def _raw(facts: Facts, path: str) -> str:

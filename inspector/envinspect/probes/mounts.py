@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Record, Strength, Unknown
+from envinspect.model import Absent, Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
 from envinspect.sources.cgroups import is_container_id, is_pod_uid
 from envinspect.sources.mounts import MOUNTINFO, MOUNTS, Mount, MountTable
@@ -174,8 +174,6 @@ def evidence_of_mount(
 
 
 def probe_mounts(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Say where the mount table could not be read: it names most containers to anyone, root or not."""
-    found = facts.text(MOUNTINFO)
-    if not isinstance(found, Found) and not isinstance(facts.text(MOUNTS), Found):
-        error = getattr(found, "error", "absent")
-        yield Unknown(MOUNTINFO, error, "what this process's root is, and whose container storage it comes from")
+    """Say where there is no mount table: it names most containers to anyone, root or not."""
+    if isinstance(facts.text(MOUNTINFO), Absent) and not isinstance(facts.text(MOUNTS), Found):
+        yield Unknown(MOUNTINFO, "absent", "what this process's root is, and whose container storage it comes from")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Record, Unknown
+from envinspect.model import Found, Record
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 
 _KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")
@@ -57,10 +55,3 @@ def _against_first_process(facts: Facts, kind: str, initial: set[str], others: s
     own, first = facts.link(f"/proc/self/ns/{kind}"), facts.link(f"/proc/1/ns/{kind}")
     if isinstance(own, Found) and isinstance(first, Found):
         (initial if own.value == first.value else others).add(kind)
-
-
-def probe_namespaces(facts: Facts) -> Iterator[Evidence | Unknown]:
-    """Say where the namespaces could not be read."""
-    found = facts.link("/proc/self/ns/pid")
-    if isinstance(found, Denied):
-        yield Unknown("/proc/self/ns/pid", found.error, "whether this process shares the host's namespaces")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
+from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.signatures.cpuid import SIGNATURES
 
 TYPE = "/sys/hypervisor/type"
@@ -24,11 +24,9 @@ _XEN_SIGNATURE = "XenVMMXenVMM"
 _CPUID_BASE = 0x4000_0000
 
 
-def probe_xen(facts: Facts) -> Iterator[Evidence | Unknown]:
+def probe_xen(facts: Facts) -> Iterator[Evidence]:
     """Yield the control domain as a role, any other domain as a layer."""
     kind_of_hypervisor = facts.text(TYPE)
-    if isinstance(kind_of_hypervisor, Denied):
-        yield Unknown(TYPE, kind_of_hypervisor.error, "whether this is a Xen domain")
     features = _number(facts.str_or(FEATURES))
     capabilities = facts.str_or(CAPABILITIES)
     if features & DOM0_FEATURE:

@@ -12,12 +12,9 @@ from collections.abc import Iterable
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
 from envinspect.resolver.overrules import OVERRULES
 from envinspect.resolver.overrules.rule import View
-from envinspect.signatures.catalogue import ENTRIES, entry_of, lineage, name_of
+from envinspect.signatures.catalogue import ENTRIES, GENERIC_IDS, entry_of, lineage, name_of
 
 _LAYER_KINDS = (Kind.VM, Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.EMULATION, Kind.CHROOT)
-
-GENERIC_IDS = frozenset({"vm", "container"})
-"""What a layer without a name is called."""
 
 HINTS_ALONE = "hints-alone"
 HINTS_BECAUSE = "Only a hint: other systems show the same, and nothing stronger speaks for it."
@@ -54,7 +51,7 @@ def resolve(evidence: Iterable[Evidence], unknown: Iterable[Unknown], *, enough_
         evidence=pieces,
         overruled=tuple(sorted(overruled, key=lambda item: _order(item.evidence))),
         unknown=unknown,
-        determined=enough_was_read or machine_found,
+        determined=(enough_was_read and Kind.VM not in undecided) or machine_found,
         undecided=undecided,
     )
     return stack.replace(determined=False) if stack.container_open else stack
@@ -64,7 +61,7 @@ def _undecided(layers: Iterable[Layer], unknown: tuple[Unknown, ...]) -> tuple[K
     """Return the kinds of which nothing was found, or no name, because what would have told could not be read."""
     found = {kind: [layer.id for layer in layers if layer.kind is kind] for kind in _LAYER_KINDS}
     shown = {kind for item in unknown for kind in item.shows if not found[kind]}
-    named = {kind for item in unknown for kind in item.names if set(found[kind]) & GENERIC_IDS}
+    named = {kind for item in unknown for kind in item.names if set(found.get(kind, ())) & GENERIC_IDS}
     return tuple(sorted(shown | named))
 
 

@@ -9,6 +9,9 @@ from envinspect.signatures.machines import MACHINES
 
 ENTRIES: tuple[Entry, ...] = (*MACHINES, *INNER)
 
+GENERIC_IDS = frozenset({"vm", "container"})
+"""What a layer without a name is called."""
+
 BY_KIND_AND_ID: dict[tuple[Kind, str], Entry] = {(entry.kind, entry.id): entry for entry in ENTRIES}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envinspect.errors import UsageError
 from envinspect.model import Kind, Mark, Stack
-from envinspect.signatures.catalogue import ENTRIES, lineage
+from envinspect.signatures.catalogue import ENTRIES, GENERIC_IDS, lineage
 
 _LAYERS = {kind.word: kind for kind in (Kind.VM, Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.EMULATION, Kind.CHROOT)}
 _MARKS = {"role": Kind.ROLE, "cloud": Kind.CLOUD, "orchestrator": Kind.ORCHESTRATOR, "engine": Kind.ENGINE}
@@ -32,8 +32,31 @@ def open_question(stack: Stack, name: str) -> bool:
     """Say whether a name does not hold, but too little could be read to say no."""
     if not stack.determined:
         return True
-    kinds = {entry.kind for entry in ENTRIES if entry.id == name} | {_LAYERS[name] for _ in (name,) if name in _LAYERS}
-    return bool(kinds & set(stack.undecided)) and not holds(stack, name)
+    if holds(stack, name):
+        return False
+    kinds = {entry.kind for entry in ENTRIES if entry.id == name}
+    kinds |= {table[name] for table in (_LAYERS, _MARKS) if name in table}
+    if name in PLATFORMS:
+        kinds.add(Kind.VM)
+    return bool(kinds & set(stack.undecided)) or any(_would_name(stack, kind, name) for kind in kinds)
+
+
+def _would_name(stack: Stack, kind: Kind, name: str) -> bool:
+    """Say whether something that could not be read might have told this very name.
+
+    Of a layer that was found it could tell a name that makes the known one more precise (firecracker for kvm) or what
+    its details say; of clouds and the like there is room for one more.
+    """
+    if kind in {Kind.CLOUD, Kind.ENGINE} and any(mark and mark.kind is kind for mark in (stack.cloud, stack.engine)):
+        return False
+    if kind in _LAYERS.values() and name not in PLATFORMS:
+        general = GENERIC_IDS.union(lineage(kind, name)[1:])
+        if not any(layer.kind is kind and layer.id in general for layer in stack.layers):
+            return False
+    return any(
+        kind in item.names and (not item.ids or any(name in (*lineage(kind, told), kind.word) for told in item.ids))
+        for item in stack.unknown
+    )
 
 
 def holds(stack: Stack, name: str) -> bool:
