@@ -13,23 +13,27 @@ from envinspect.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envinspect.api import Answer, abilities, inspect, isolation, resources
+    from envinspect.api import Answer, abilities, census, inspect, isolation, resources
     from envinspect.errors import CaptureError, EnvinspectError, UnreachableError, UsageError
     from envinspect.facets.records import Abilities, Ability, Host, Isolation, Resources
     from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Strength, Unknown
+    from envinspect.node_census import Census, Gap, NamespaceSet
 
 __all__ = [
     "Abilities",
     "Ability",
     "Answer",
     "CaptureError",
+    "Census",
     "EnvinspectError",
     "Evidence",
+    "Gap",
     "Host",
     "Isolation",
     "Kind",
     "Layer",
     "Mark",
+    "NamespaceSet",
     "Overruled",
     "Resources",
     "Strength",
@@ -38,6 +42,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "abilities",
+    "census",
     "inspect",
     "isolation",
     "resources",
@@ -48,10 +53,10 @@ if not TYPE_CHECKING:
 
     def __getattr__(name):  # noqa: ANN001, ANN202 - as in __main__
         if name in __all__:
-            from envinspect import api, errors, model  # noqa: PLC0415 - paid for by whoever uses it
+            from envinspect import api, errors, model, node_census  # noqa: PLC0415 - paid for by whoever uses it
             from envinspect.facets import records  # noqa: PLC0415
 
-            for module in (api, errors, records, model):
+            for module in (api, errors, records, model, node_census):
                 if hasattr(module, name):
                     return getattr(module, name)
         raise AttributeError("module 'envinspect' has no attribute " + repr(name))

@@ -1,10 +1,10 @@
 """What Python programs call: `import envinspect`, then the names of `envinspect.__all__`.
 
-Every function asks the running machine, or the system that one of its arguments names: `capture`, a folder or .tar.gz;
-`root`, a folder that holds a root file system; `pid`, another process here; `via`, a command that starts a shell there,
-as one text or as its words. It raises UsageError where two are named or what is named is not there, CaptureError for a
-capture that cannot be read, UnreachableError where a process or a place cannot be asked. What an inspected system holds
-never raises anything.
+Every function but `census` asks the running machine, or the system that one of its arguments names: `capture`, a folder
+or .tar.gz; `root`, a folder that holds a root file system; `pid`, another process here; `via`, a command that starts a
+shell there, as one text or as its words. It raises UsageError where two are named or what is named is not there,
+CaptureError for a capture that cannot be read, UnreachableError where a process or a place cannot be asked. What an
+inspected system holds never raises anything.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from envinspect.facets.records import Abilities, Host, Isolation, Resources, hos
 from envinspect.facets.resources import resources_block
 from envinspect.inspection import inspect as inspect_facts
 from envinspect.model import Record, Stack
+from envinspect.node_census import Census
+from envinspect.node_census import census as take_census
 from envinspect.signatures.names import holds, known
 from envinspect.systems.choose import Place
 
@@ -150,6 +152,14 @@ def abilities(
 ) -> Abilities:
     """Say what works here: containers, virtual machines, foreign binaries, performance counters."""
     return abilities_of(_facts(capture, root, pid, via))
+
+
+def census() -> Census:
+    """Say where every process of this node runs: one entry for each distinct set of namespaces.
+
+    Raises UnreachableError where no process can be seen: on macOS and Windows, and without /proc.
+    """
+    return take_census()
 
 
 def _facts(capture: Path | None, root: Path | None, pid: int | None, via: Via | None) -> Facts:

@@ -32,6 +32,19 @@ def of_another_system(path: Path) -> float:
     return found.cpus or 0.0
 
 
+def of_this_node() -> int:
+    node = envinspect.census()
+    assert_type(node, envinspect.Census)
+    assert_type(node.complete, bool)
+    assert_type(node.sets, tuple[envinspect.NamespaceSet, ...])
+    assert_type(node.gaps, tuple[envinspect.Gap, ...])
+    for found in node.sets:
+        assert_type(found.engine, str | None)
+        assert_type(found.resources, envinspect.Resources)
+        assert_type(found.summary, str)
+    return sum(found.processes for found in node.sets)
+
+
 def of_failures() -> str:
     try:
         envinspect.inspect(capture="x.tar.gz")

@@ -136,12 +136,24 @@ def _collector(_call: Call) -> Rendered:
     return Rendered(program(_ask_beforehand), 0)
 
 
-LISTINGS: dict[str, Callable[[Call], Rendered]] = {"list": _catalogue, "signatures": _signatures}
-"""What asks no system."""
+def _census(call: Call) -> Rendered:
+    from envinspect.node_census import census
+    from envinspect.render.census import census_json, census_text
+
+    found = census()
+    return census_json(found) if call.as_json else census_text(found, palette_for(sys.stdout))
+
+
+OF_NO_PLACE: dict[str, Callable[[Call], Rendered]] = {
+    "list": _catalogue,
+    "signatures": _signatures,
+    "census": _census,
+}
+"""What is about no system in particular: what envinspect knows, and all places of this node."""
 REPORTS: dict[str, Callable[[Call], Rendered]] = dict.fromkeys(("resources", "isolation", "capabilities"), _report)
 ACTIONS: dict[str, Callable[[Call], Rendered]] = {
     **dict.fromkeys(FORMATS, _answer),
-    **LISTINGS,
+    **OF_NO_PLACE,
     **REPORTS,
     "is": _is,
     "why-not": _why_not,

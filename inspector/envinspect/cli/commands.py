@@ -201,6 +201,21 @@ def capture_command(
     return perform(Call("capture", _merged(context, capture, root, via, pid), (out,), redact=not no_redact))
 
 
+@command.command("census")
+@click.option("--json", "as_json", is_flag=True, help="As JSON (schema: envinspect-census/1).")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def census_command(context: click.Context, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - read by `run`
+    """Say where every process of this node runs.
+
+    One line for each distinct set of namespaces: processes, stack, engine, container's id, pod, limits. Exit code 3
+    where some processes may not be looked at, or where one of them runs could not be determined.
+    """
+    if context.obj.named:
+        raise UsageError("census is about this node as a whole", remedy="it on the node itself, without another system")
+    return perform(Call("census", as_json=as_json))
+
+
 @command.command("collector")
 def collector_command() -> int:
     """Print the collector, to be run by hand.

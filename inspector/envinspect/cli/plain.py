@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from envinspect.cli.actions import INTERRUPTED, LISTINGS, REPORTS, Call, failed, perform
+from envinspect.cli.actions import INTERRUPTED, OF_NO_PLACE, REPORTS, Call, failed, perform
 from envinspect.errors import EnvinspectError
 from envinspect.render import DROP_IN
 from envinspect.systems.choose import Place
@@ -62,7 +62,7 @@ def call_of(words: tuple[str, ...]) -> Call | None:
         return Call(_FORMS[rest], place)
     if rest[0] in REPORTS and rest[1:] in {(), ("--json",)}:
         return Call(rest[0], place, as_json=len(rest) > 1)
-    if rest[0] in LISTINGS and rest[1:] in {(), ("--json",)} and not place.named:
+    if rest[0] in OF_NO_PLACE and rest[1:] in {(), ("--json",)} and not place.named:
         return Call(rest[0], as_json=len(rest) > 1)
     if len(rest) % 2 == 0 and set(rest[::2]) == {"--is"}:
         return Call("is", place, rest[1::2])

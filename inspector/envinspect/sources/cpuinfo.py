@@ -5,11 +5,17 @@ Value`, whatever the architecture.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 LINE_LIMIT = 400
 
 
+@lru_cache(maxsize=4)
 def fields(text: str) -> dict[str, str]:
-    """Return key and value of each line, keys in lower case; of a key that is repeated the first is kept."""
+    """Return key and value of each line, keys in lower case; of a key that is repeated the first is kept.
+
+    All places of a node have the same text; what is returned is shared and only to be read.
+    """
     found: dict[str, str] = {}
     head, _, _ = text.partition("\n\nprocessor")
     for line in head.splitlines()[:LINE_LIMIT]:

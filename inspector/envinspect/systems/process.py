@@ -10,8 +10,8 @@ import os
 from typing import TYPE_CHECKING
 
 from envinspect.errors import UnreachableError, UsageError
-from envinspect.facts import Facts, Observer, Stat, Uname
-from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.facts import Facts, Observer, Registers, Stat, Uname, no_environ
+from envinspect.model import ABSENT, Denied, Found, Reading, Record
 from envinspect.sources.status import parse_status
 from envinspect.systems.cpuid import live_cpuid
 from envinspect.systems.files import LiveRoot
@@ -21,6 +21,7 @@ from envinspect.systems.own_view import own_control_groups
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_PF_KTHREAD = 0x0020_0000
 RIGHTS = "run as the process's own user, or as root (CAP_SYS_PTRACE)"
 _OWN = ("/proc/self/", "/proc/thread-self/")
 _BY_NAMESPACE = frozenset({"cgroup", "mountinfo"})
@@ -66,42 +67,71 @@ class ProcessRoot:
         return next((path[len(prefix) :] for prefix in _OWN if path.startswith(prefix)), None)
 
 
+class Node:
+    """This machine as its processes share it: `facts` hold what was asked of it, its CPU among that, each once."""
+
+    def __init__(self) -> None:
+        here = os.uname()
+        uname = Uname(here.sysname, here.release, here.version, here.machine)
+        self.facts = Facts(LiveRoot(), live_cpuid(), uname=uname, euid=os.geteuid(), environ=no_environ)
+
+    def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
+        """Return a CPUID leaf's registers."""
+        return self.facts.cpuid(leaf, subleaf)
+
+    def facts_of(self, pid: int) -> Facts:
+        """Return the questions to a process's place; what may not be looked at is denied."""
+        variables = _variables(pid)
+        facts = Facts(
+            ProcessRoot(pid),
+            self,
+            uname=self.facts.uname,
+            euid=_euid(pid),
+            environ=lambda name: _variable(variables, name),
+        )
+        facts.subject, facts.observer = f"pid {pid}", Observer("pid", "instruction")
+        return facts
+
+
 def process_facts(pid: int, ask: Callable[[Facts], None]) -> Facts:
     """Return the facts of a process's place; all that `ask` asks for is read before the process may end.
 
     Raises UsageError where there is no such process, UnreachableError where it ends meanwhile or may not be looked at.
     """
-    born = _born(pid)
-    if born is None:
+    found = life(pid)
+    if found is None:
         raise UsageError(f"--pid {pid}: no such process here")
     try:
         os.close(os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY))
     except OSError as error:
-        if _born(pid) == born:
+        if life(pid) == found:
             raise UnreachableError(f"--pid {pid}: its root: {error.strerror}", remedy=RIGHTS) from error
-    here = os.uname()
-    variables = _variables(pid)
-    facts = Facts(
-        ProcessRoot(pid),
-        live_cpuid(),
-        uname=Uname(here.sysname, here.release, here.version, here.machine),
-        euid=_euid(pid),
-        environ=lambda name: _variable(variables, name),
-    )
-    facts.subject, facts.observer = f"pid {pid}", Observer("pid", "instruction")
+    facts = Node().facts_of(pid)
     ask(facts)
-    if _born(pid) != born:
+    if life(pid) != found:
         raise UnreachableError(f"--pid {pid}: the process ended while it was looked at", remedy="name one that goes on")
     return facts
 
 
-def _born(pid: int) -> str | None:
-    """Return when a process started, in clock ticks (man 5 proc, field 22), so that a number used again is noticed."""
+class Life(Record):
+    """When a process started, in clock ticks, so that a number used again is noticed, and whether it is the kernel's.
+
+    Reference: man 5 proc_pid_stat, fields 3 (state), 9 (flags) and 22; PF_KTHREAD in linux: include/linux/sched.h.
+    """
+
+    born: str
+    of_the_kernel: bool
+
+
+def life(pid: int) -> Life | None:
+    """Return what tells one process from the next with its number; None where it has ended, or never was."""
     reading = LiveRoot().read(f"/proc/{pid}/stat")
     if not isinstance(reading, Found):
         return None
     fields = reading.value.decode("utf-8", "replace").rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 and fields[0] not in {"Z", "X"} else None
+    if len(fields) < 20 or fields[0] in {"Z", "X"} or not fields[6].isdecimal():
+        return None
+    return Life(fields[19], bool(int(fields[6]) & _PF_KTHREAD))
 
 
 def _variables(pid: int) -> Reading[dict[str, str]]:
