@@ -124,8 +124,13 @@ class Running(Protocol):
         """Return the CPU's name; None where nothing tells."""
 
 
+NATIVE = "native"
+HOW = frozenset({NATIVE, "sh", "pid"})
+CPUID_FROM = frozenset({"instruction", "device", "none"})
+
+
 class Observer(Record):
-    """How a system was looked at: `how` is "native", "sh" or "pid"; `cpuid` "instruction", "device" or "none"."""
+    """How a system was looked at: `how` is one of HOW, `cpuid` of CPUID_FROM."""
 
     how: str
     cpuid: str

@@ -35,10 +35,17 @@ def capture(facts: Facts, out: str, *, redact: bool) -> None:
 
 
 def ask_everything(facts: Facts) -> None:
-    """Fill `facts` with every question that some part of envinspect asks."""
-    inspect(facts)
-    for block in (host_block, resources_block, isolation_block, capabilities_block):
-        block(facts)
+    """Fill `facts` with every question that some part of envinspect asks of the system, or of a capture of it.
+
+    What a running machine tells by a call is looked for in files where there is no such machine.
+    """
+    running = facts.running
+    for machine in (running, None) if running is not None else (None,):
+        facts.running = machine
+        inspect(facts)
+        for block in (host_block, resources_block, isolation_block, capabilities_block):
+            block(facts)
+    facts.running = running
 
 
 def ask_beforehand(facts: Facts) -> None:

@@ -18,8 +18,8 @@ from typing import TypeVar
 from envinspect.capture.redaction import Redaction
 from envinspect.errors import CaptureError
 from envinspect.errors import printable as shown
-from envinspect.facts import Facts
-from envinspect.model import Denied, Found, Reading
+from envinspect.facts import NATIVE, Facts, Observer
+from envinspect.model import NOT_RECORDED, Denied, Found, Reading
 from envinspect.systems.archive import ROOT
 from envinspect.systems.captured import SCHEMA
 
@@ -52,6 +52,7 @@ def _files(facts: Facts, tool: str, captured_at: datetime, redaction: Redaction 
     files: dict[str, bytes] = {}
     for path, data in _found(facts.files):
         files[f"{ROOT}{os.path.normpath(clean(path))}"] = redaction.file(path, data) if redaction is not None else data
+    observer = _observer(facts)
     document = {
         "schema": SCHEMA,
         "tool": tool,
@@ -70,6 +71,8 @@ def _files(facts: Facts, tool: str, captured_at: datetime, redaction: Redaction 
             for path, stat in _found(facts.stats)
         },
         "denied": _denied(facts),
+        "asked": sorted({clean(path) for path in _asked(facts)}),
+        **({} if observer is None else {"observer": observer.to_dict()}),
     }
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True)
     return {"facts.json": f"{text}\n".encode("ascii"), **files}
@@ -87,6 +90,19 @@ def _found(readings: dict[K, Reading[V]]) -> Iterator[tuple[K, V]]:
 
 def _leaf(leaf: int, subleaf: int) -> str:
     return f"0x{leaf:08x}" + (f"/{subleaf:x}" if subleaf else "")
+
+
+def _asked(facts: Facts) -> Iterator[str]:
+    """Yield every path that the system itself gave an answer to; of another capture it may be told that it has none."""
+    tables: Iterable[Mapping[str, object]] = (facts.files, facts.links, facts.listings, facts.stats)
+    return (path for table in tables for path, answer in table.items() if answer != NOT_RECORDED)
+
+
+def _observer(facts: Facts) -> Observer | None:
+    """Return how the system was looked at, None where that is not known: of a root file system, of another capture."""
+    if facts.observer is not None or facts.running is None:
+        return facts.observer
+    return Observer(NATIVE, "instruction" if any(True for _ in _found(facts.leaves)) else "none")
 
 
 def _denied(facts: Facts) -> dict[str, str]:

@@ -7,7 +7,7 @@ from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
-from envinspect.render.text import overruled_line, tree, undetermined, unknown_line
+from envinspect.render.text import from_outside, overruled_line, tree, undetermined, unknown_line
 from envinspect.signatures.catalogue import entry_of
 
 
@@ -37,6 +37,7 @@ def render(answer: Inspection, palette: Palette) -> Rendered:
         lines += ["", f"{palette.strong}Could not be read{palette.end}"]
         lines += [f"  {unknown_line(item, palette)}" for item in stack.unknown]
     lines += ["", _all_that_was_asked(answer)]
+    lines += [f"Looked at {line}." for line in from_outside(answer.facts.observer)]
     return Rendered("\n".join(lines) + "\n", answered(answer))
 
 

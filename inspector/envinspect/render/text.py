@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envinspect.errors import printable
+from envinspect.facts import Observer
 from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Unknown
 from envinspect.render import Rendered, answered
@@ -31,6 +32,7 @@ def render(answer: Inspection, palette: Palette) -> Rendered:
         *tree(stack, palette, of_this_process=answer.facts.running is not None),
         *undetermined(stack, palette),
     ]
+    lines += _section("Looked at from outside", from_outside(answer.facts.observer))
     lines += _section("Because", [_piece(piece, palette) for piece in strongest(stack)])
     lines += _section("Seen, but not believed", _some([overruled_line(item, palette) for item in stack.overruled]))
     lines += _section("Could not be read", _some([unknown_line(item, palette) for item in stack.unknown]))
@@ -63,6 +65,15 @@ def undetermined(stack: Stack, palette: Palette) -> list[str]:
     word = f"{palette.warn}Not determined{palette.end}"
     told = ["", *(f"{word}: {line}" for line in lines)] if lines else []
     return [*told, "", f"Outer layers: {stack.outer}"] if stack.outer else told
+
+
+def from_outside(observer: Observer | None) -> list[str]:
+    """Return how a system was looked at that envinspect does not run on, and what is lost by that."""
+    if observer is None:
+        return []
+    how = "through a shell" if observer.how == "sh" else "as another process of this machine"
+    lost = "disk space" if observer.cpuid != "none" else "CPUID, so what it alone proves stays open, and disk space"
+    return [f"{how}; lost by that: {lost}"]
 
 
 def _layer(layer: Layer, palette: Palette) -> str:

@@ -1,6 +1,7 @@
 """Reads a captured system (contract 1) back as Facts: the answers of that machine, never of this one.
 
-What the capture's writer never asked is "not-recorded"; what it asked and did not find is absent.
+What the capture's writer never asked is "not-recorded"; what it asked and did not find is absent. A capture without a
+list of what was asked (`asked`) is taken to have asked for every path.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import TypeVar
 
 from envinspect.errors import CaptureError
 from envinspect.errors import printable as shown
-from envinspect.facts import Facts, Registers, Stat, Uname
-from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
+from envinspect.facts import CPUID_FROM, HOW, NATIVE, Facts, Observer, Registers, Stat, Uname
+from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading, Refusal
 from envinspect.systems.archive import ROOT, Entry, Tree, read_tree
 from envinspect.systems.cpuid import RecordedCpuid
 
@@ -33,19 +34,21 @@ class CapturedRoot:
         listings: dict[str, tuple[str, ...]] | None,
         stats: dict[str, Stat] | None,
         denied: dict[str, str],
+        asked: frozenset[str] | None = None,
     ) -> None:
         self._tree = tree
         self._links = links
         self._listings = listings
         self._stats = stats
         self._denied = denied
+        self._asked = asked
 
     def read(self, path: str) -> Reading[bytes]:
         """Return a recorded file's bytes."""
         entry = self._entry(path)
         if entry is not None and entry.data is not None:
             return Found(entry.data)
-        return self._refusal(path) or ABSENT
+        return self._refusal(path)
 
     def link(self, path: str) -> Reading[str]:
         """Return a recorded link's text."""
@@ -55,7 +58,7 @@ class CapturedRoot:
         target = self._tree.entries[place].target if place is not None else None
         if target is not None:
             return Found(target)
-        return self._refusal(path) or (NOT_RECORDED if self._links is None else ABSENT)
+        return self._refusal(path, recorded=self._links is not None)
 
     def listing(self, path: str) -> Reading[tuple[str, ...]]:
         """Return a recorded listing; without one, what the capture's own folder holds, which may be less."""
@@ -64,7 +67,7 @@ class CapturedRoot:
         place = self._tree.locate(path)
         if place is not None and place in self._tree.children:
             return Found(tuple(sorted(self._tree.children[place])))
-        return self._refusal(path) or (NOT_RECORDED if self._listings is None else ABSENT)
+        return self._refusal(path, recorded=self._listings is not None)
 
     def stat(self, path: str) -> Reading[Stat]:
         """Return a recorded identity, or that of a file in the capture."""
@@ -74,15 +77,18 @@ class CapturedRoot:
         if entry is not None:
             mode = 0o040755 if entry.data is None else 0o100644
             return Found(Stat(0, 0, mode, len(entry.data or b"")))
-        return self._refusal(path) or ABSENT
+        return self._refusal(path)
 
     def _entry(self, path: str) -> Entry | None:
         place = self._tree.locate(path)
         return None if place is None else self._tree.entries[place]
 
-    def _refusal(self, path: str) -> Denied | None:
+    def _refusal(self, path: str, *, recorded: bool = True) -> Refusal:
+        """Return what a path is that nothing was recorded of: denied, never asked for, or absent."""
         error = self._denied.get(path)
-        return None if error is None else Denied(error)
+        if error is not None:
+            return Denied(error)
+        return ABSENT if recorded and (self._asked is None or path in self._asked) else NOT_RECORDED
 
 
 def read_capture(path: str) -> Facts:
@@ -109,15 +115,18 @@ def read_capture(path: str) -> Facts:
         listings=document.listings(),
         stats=document.stats(),
         denied=document.strings("denied") or {},
+        asked=document.asked(),
     )
     uname = document.strings("uname") or {}
-    return Facts(
+    facts = Facts(
         root,
         RecordedCpuid(document.leaves()),
         uname=Uname(*(uname.get(field, "") for field in Uname._fields)),
         euid=document.euid(),
         environ=variable,
     )
+    facts.observer = document.observer()
+    return facts
 
 
 def _wire(path: str) -> Facts | None:
@@ -218,6 +227,25 @@ class _Document:
         """Return the recorded effective user id."""
         value = self._parsed.get("euid")
         return None if value is None else self._number(value, _WORD, "euid")
+
+    def asked(self) -> frozenset[str] | None:
+        """Return the paths that the system was asked about; None where the capture does not say."""
+        value = self._parsed.get("asked")
+        return (
+            None
+            if value is None
+            else frozenset(self._typed(path, str, "asked") for path in self._typed(value, list, "asked"))
+        )
+
+    def observer(self) -> Observer | None:
+        """Return how the system was looked at; None natively, and where the capture does not say."""
+        table = self._table("observer")
+        if table is None:
+            return None
+        how, cpuid = (self._typed(table.get(key, ""), str, f"observer.{key}") for key in ("how", "cpuid"))
+        if how not in HOW or cpuid not in CPUID_FROM:
+            raise CaptureError(f"{self._where}: observer: {shown(how, 30)!r} and {shown(cpuid, 30)!r} are not known")
+        return None if how == NATIVE else Observer(how, cpuid)
 
     def _table(self, key: str) -> dict[str, object] | None:
         value = self._parsed.get(key)

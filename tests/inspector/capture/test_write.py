@@ -18,9 +18,10 @@ from envinspect.capture.write import write_capture
 from envinspect.cli.commands import run
 from envinspect.errors import CaptureError
 from envinspect.facets.resources import resources_block
-from envinspect.facts import Facts, Registers, Stat, Uname
+from envinspect.facts import Facts, Observer, Registers, Stat, Uname
 from envinspect.inspection import inspect
-from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
+from envinspect.render import render
 from envinspect.systems.captured import read_capture
 from envinspect.systems.live import live_facts
 
@@ -104,6 +105,7 @@ def test_the_format_is_contract_1(tmp_path: Path) -> None:
         "listings": {"/dev": ["kvm", "null"]},
         "stat": {path: {"dev": 7, "ino": 8, "mode": 0o100644, "size": 9} for path in ("/a", "/secret")},
         "denied": {"/secret": "EACCES", "/closed": "EACCES"},
+        "asked": ["/a", "/closed", "/dev", "/missing", "/ns", "/secret"],
     }
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) == ["facts.json", "root/a"]
     assert (out / "root/a").read_bytes() == b"\0\xff text"
@@ -180,3 +182,75 @@ def test_a_capture_of_a_capture_is_the_same(tmp_path: Path) -> None:
         facts.cpuid(*key)
     write_capture(facts, str(second), tool="test", captured_at=WHEN, redaction=None)
     assert (second / "facts.json").read_text() == (first / "facts.json").read_text()
+
+
+def test_a_path_that_was_never_asked_is_not_recorded_and_never_absent(tmp_path: Path) -> None:
+    out = str(tmp_path / "capture")
+    write_capture(asked(), out, tool="test", captured_at=WHEN, redaction=None)
+    again = read_capture(out)
+    for ask in (again.bytes, again.link, again.listing, again.stat):
+        assert ask("/missing") == ABSENT
+        assert ask("/never/asked") == NOT_RECORDED
+    assert again.bytes("/secret") == Denied("EACCES")
+    # What it is told of a capture that it has no record of is not asked either, when it is captured again.
+    once_more = str(tmp_path / "again")
+    write_capture(again, once_more, tool="test", captured_at=WHEN, redaction=None)
+    assert read_capture(once_more).bytes("/never/asked") == NOT_RECORDED
+    assert read_capture(once_more).bytes("/missing") == ABSENT
+
+
+def test_a_capture_without_the_list_asked_for_everything(tmp_path: Path) -> None:
+    out = tmp_path / "capture"
+    write_capture(asked(), str(out), tool="test", captured_at=WHEN, redaction=None)
+    document = json.loads((out / "facts.json").read_text("utf-8"))
+    assert document.pop("asked") == ["/a", "/closed", "/dev", "/missing", "/ns", "/secret"]
+    (out / "facts.json").write_text(json.dumps(document), "utf-8")
+    assert read_capture(str(out)).bytes("/never/asked") == ABSENT
+
+
+def test_how_a_system_was_looked_at_is_kept_and_said_where_it_was_not_natively(tmp_path: Path) -> None:
+    facts = asked()
+    for number, observer in enumerate(
+        (Observer("sh", "none"), Observer("sh", "device"), Observer("pid", "instruction"))
+    ):
+        facts.observer = observer
+        out = str(tmp_path / str(number))
+        write_capture(facts, out, tool="test", captured_at=WHEN, redaction=None)
+        again = read_capture(out)
+        assert again.observer == observer
+        assert inspect(again).to_json()["observer"] == observer.to_dict()
+        said = render("text", inspect(again)).text
+        assert ("CPUID, so" in said) == (observer.cpuid == "none")
+        assert "disk space" in said
+        assert "disk space" in render("explain", inspect(again)).text
+
+
+def test_a_native_capture_answers_as_the_machine_does(tmp_path: Path) -> None:
+    out = tmp_path / "capture"
+    facts = live_facts()
+    ask_everything(facts)
+    write_capture(facts, str(out), tool="test", captured_at=WHEN, redaction=None)
+    assert json.loads((out / "facts.json").read_text("utf-8"))["observer"]["how"] == "native"
+    again = read_capture(str(out))
+    assert again.observer is None
+    assert inspect(again).to_json() == inspect(facts).to_json()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("asked", {"/a": 1}),
+        ("asked", [1]),
+        ("observer", "sh"),
+        ("observer", {"how": "telepathy", "cpuid": "none"}),
+        ("observer", {"how": "sh"}),
+        ("observer", {"how": "sh", "cpuid": ["none"]}),
+    ],
+)
+def test_what_is_no_list_of_paths_and_no_observer_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    out = tmp_path / "capture"
+    write_capture(asked(), str(out), tool="test", captured_at=WHEN, redaction=None)
+    document = json.loads((out / "facts.json").read_text("utf-8")) | {key: value}
+    (out / "facts.json").write_text(json.dumps(document), "utf-8")
+    with pytest.raises(CaptureError, match=key):
+        read_capture(str(out))
