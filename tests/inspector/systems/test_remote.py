@@ -13,7 +13,9 @@ from envinspect.capture.every_question import ask_everything
 from envinspect.errors import UnreachableError, UsageError
 from envinspect.inspection import inspect
 from envinspect.systems import remote
+from envinspect.systems.collector.answers import Answers
 from envinspect.systems.collector.script import Question, ask, askable, collector, new_mark
+from envinspect.systems.collector.wire import read_rounds
 from envinspect.systems.live import live_facts
 from envinspect.systems.remote import remote_facts
 
@@ -140,6 +142,18 @@ def test_paths_are_data_to_the_shell(tmp_path: Path) -> None:
     assert not askable("/a'b")
     assert not askable("/a\nb")
     assert hostile in script
+
+
+@pytest.mark.applies(os.geteuid() == 0, "only root may become another user")
+def test_the_users_own_number_stands_in_the_paths_of_the_first_round() -> None:
+    user = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+    script = collector(new_mark()) + ask(1, [Question("S", "/run/user/~u/bus"), Question("L", "/proc/self/~u/exe")])
+    done = subprocess.run([*user, "sh"], input=script.encode(), cwd="/", check=True, capture_output=True)
+    answers = Answers()
+    answers.add(read_rounds(done.stdout, "here")[0].payload, "here")
+    assert answers.euid == 65534
+    assert set(answers.stats) == {"/run/user/65534/bus"}
+    assert set(answers.links) == {"/proc/self/65534/exe"}
 
 
 def test_no_variable_that_is_asked_for_is_the_collectors_own() -> None:

@@ -4,22 +4,20 @@
 #   R PATH        a regular file's bytes         L PATH    a symbolic link's text
 #   D PATH        a folder's names               S PATH    a file's device, inode, mode and size
 #   C LEAF COUNT  CPUID leaves from LEAF (a multiple of 16) on, where the kernel's cpuid device can be read
-# A small letter instead of R, L, D or S: PATH is a pattern; `/~` in it stands for each control group from here upwards.
+# A small letter instead of R, L, D or S: PATH is a pattern; `/~` in it stands for each control group from here upwards,
+# `/~u/` for the user's number.
 # Every path is spelled with $mark in front, slashes and dots that mean nothing to the kernel: that tells what tools
 # print about a file from what stands in it. The answer goes out as envinspect-wire/1, lines of ASCII only.
-LC_ALL=C
-export LC_ALL
+export LC_ALL=C
 set -f
 nl='
 '
 wire=envinspect-wire/1
 mark=/./.
 
+say() { printf '%s\n' "$1"; }
 # mksh has no printf of its own, and each line would cost a process.
-case ${KSH_VERSION-} in
-*MIRBSD*) say() { print -r -- "$1"; } ;;
-*) say() { printf '%s\n' "$1"; } ;;
-esac
+case ${KSH_VERSION-} in *MIRBSD*) say() { print -r -- "$1"; } ;; esac
 
 # Which tools are here is tried, once: whether they are installed does not tell what they can do.
 encoding=base64
@@ -41,7 +39,7 @@ if ! try=$(stat -L -c %d / 2>&1); then
     identities() { ls -Lldin "$@"; }
 fi
 
-groups=
+groups='' user=$(id -u 2>/dev/null)
 [ -r /proc/self/cgroup ] && while IFS=: read -r try try group; do
     group=${group%/}
     while case $groups$nl in *"$nl$group/$nl"*) false ;; *) groups=$groups$nl$group/ ;; esac; do group=${group%/*}; done
@@ -78,6 +76,7 @@ answer() {
         V*) eval "[ \"\${$what+set}\" ] && say \"\$nl\$mark set \$what=\$$what\" || say \"\$nl\$mark unset \$what\"" ;;
         C*) [ -r /dev/cpu/0/cpuid ] &&
             part "cpuid $what" dd if=/dev/cpu/0/cpuid bs=16 skip=$((${what% *} / 16)) count="${what#* }" ;;
+        [a-z]*/~u/*) put "${line%% *}" "${what%%/~u/*}/$user/${what#*/~u/}" ;;
         [a-z]*/~*) for group in $groups; do put "${line%% *}" "${what%%/~*}${group%/}${what#*/~}"; done ;;
         [a-z]*) set +f; for path in $what; do put "${line%% *}" "$path"; done; set -f ;;
         *) put "${line%% *}" "$what" ;;

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Found, Reading
-from envinspect.systems.collector.script import Question
+from envinspect.systems.collector.script import USER, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 V = TypeVar("V")
 
+_SOME_USER = 0xFFFF_FFFE
+"""An imagined user's number; in a path it stands for that of the user there."""
 _STATUS = {"/proc/self/status": b"Cpus_allowed_list:\t0\n"}
 _UNIFIED = _STATUS | {
     "/proc/self/cgroup": b"0::/~\n",
     "/proc/self/mountinfo": b"1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+    "/sys/hypervisor/type": b"xen\n",
 }
 _SECOND_INTERFACE = 0x4000_0100
 """Hyper-V's interface stands at 0x40000000, another one's behind it (linux: arch/x86/include/asm/cpuid/api.h)."""
@@ -64,7 +67,7 @@ class _Imagined:
         return self._answer("S", path, Stat(1, 1, 0o100644))
 
     def _answer(self, kind: str, path: str, there: V) -> Reading[V]:
-        self.asked.add(Question(kind, path))
+        self.asked.add(Question(kind, path.replace(f"/{_SOME_USER}/", f"/{USER}/")))
         return Found(there) if kind in self._has or path in self._files else ABSENT
 
 
@@ -89,7 +92,7 @@ def first_round(ask: Callable[[Facts], None]) -> FirstRound:
     for has, texts in (("RLDS", _UNIFIED), ("RLDS", _LEGACY), ("LDS", _UNIFIED), ("D", {}), ("S", {}), ("", {})):
         files, cpu = _Imagined(has, texts), _ImaginedCpu()
         uname = Uname("Linux", "", "", "x86_64")
-        facts = Facts(files, cpu, uname=uname, euid=None, environ=lambda _: ABSENT)
+        facts = Facts(files, cpu, uname=uname, euid=_SOME_USER, environ=lambda _: ABSENT)
         ask(facts)
         questions |= files.asked
         variables |= set(facts.variables)

@@ -14,6 +14,8 @@ KINDS = ("R", "L", "D", "S")
 """Read a file, a link, a folder's names, an identity: as `Facts.bytes`, `link`, `listing` and `stat`."""
 ANCESTORS = "~"
 """As a part of a path: stands for every control group from the process's own up to the root."""
+USER = "~u"
+"""As a part of a path: stands for the effective user's number."""
 _MARK_TEMPLATE = "/./."
 _MARK_STEPS = 24
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
