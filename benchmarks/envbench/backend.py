@@ -150,8 +150,10 @@ class Backend(Protocol):
         """
         ...
 
-    def engine_processes(self) -> tuple[int, ...]:
+    def engine_processes(self) -> tuple[int, ...] | None:
         """Return host process ids of the daemons behind this backend (dockerd, containerd); () where there is none.
+
+        None where there are some that are not processes of this host, or cannot be told from others.
 
         They outlive the instances; the sampler charges a start with the CPU time they spend meanwhile.
         """

@@ -9,69 +9,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from own_daemon import OwnDaemon, own_daemon
 
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.phases import Outcome, Phase
 from envbench.run.audit import traces_of
 from envbench.samples import Sample, read_samples
-from envbench.traces.procfs import process_start_ticks
 
 LONG = ("--runs", "400", "--budget", "60", "--format", "csv")
 """More starts than any of these tests waits for."""
-
-
-class OwnDaemon:
-    """dockerd over a folder and a socket of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.socket = f"unix://{folder}/docker.sock"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    # In a network namespace of its own: a daemon without a bridge deletes docker0, whoever's it is.
-                    *("unshare", "--net", "dockerd", "--host", self.socket, "--data-root", self.folder / "data"),
-                    *("--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid", "--bridge=none"),
-                    *("--iptables=false", "--ip-forward=false"),
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        deadline_ns = monotonic_ns() + 60 * NS_PER_S
-        while subprocess.run(["docker", "--host", self.socket, "version"], capture_output=True, check=False).returncode:
-            assert monotonic_ns() < deadline_ns, (self.folder / "log").read_text()[-2000:]
-            time.sleep(0.1)
-
-    def send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """End it as a crash does; containers' shims live on."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        # Its containerd dies with it, a moment later. A new daemon must take neither for alive, be it as a zombie.
-        theirs = self.folder / "exec/containerd/containerd.pid"
-        while process_start_ticks(int(theirs.read_text())) is not None:
-            time.sleep(0.05)
-        theirs.unlink()
-        (self.folder / "pid").unlink(missing_ok=True)
-
-    def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
-            self._process.terminate()
-            self._process.wait(60)
 
 
 @pytest.fixture
@@ -79,18 +30,9 @@ def daemon(engine_missing: Callable[[str], None], monkeypatch: pytest.MonkeyPatc
     """A Docker daemon of the test's own, for this test and all that it starts."""
     if shutil.which("dockerd") is None or os.geteuid() != 0:
         engine_missing("docker: needs dockerd and root")
-    folder = Path(tempfile.mkdtemp(prefix="own-docker-"))
-    made = OwnDaemon(folder)
-    monkeypatch.setenv("DOCKER_HOST", made.socket)
-    try:
-        made.start()
+    with own_daemon() as made:
+        monkeypatch.setenv("DOCKER_HOST", made.socket)
         yield made
-    finally:
-        made.close()
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
-        for point in reversed(mounts):
-            subprocess.run(["umount", "--lazy", point], check=False)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Run:

@@ -13,11 +13,13 @@ from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api
 from envbench.errors import BackendError
 from envbench.settings import LABEL, Settings, container_variants
+from envbench.traces.daemons import daemon_of, endpoint_socket
 from envbench.traces.journal import Entry, Journal
-from envbench.traces.procfs import pids_named
+from envbench.traces.procfs import children_of, command_line
 
 SYSTEM_SOCKET = Path("/var/run/docker.sock")
 START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"
+SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 SHIM_PREFIX = "io.containerd."
 """Names an engine lists for its own ways to call a runtime that it lists under its plain name too."""
 
@@ -59,6 +61,7 @@ class DockerBackend(EngineBackend):
     def __init__(self, settings: Settings, journal: Journal) -> None:
         super().__init__(settings, journal)
         self._runtimes: tuple[str, ...] = ()
+        self._containerd = ""
 
     def endpoint(self) -> str:
         """Return the engine's address."""
@@ -87,9 +90,16 @@ class DockerBackend(EngineBackend):
                 version, info = self.api.version(), self.api.info()
         except BackendError as error:
             return unusable(error, START_REMEDY)
+        other = other_engine(version)
+        if other:
+            return Unusable(
+                f"the engine at {endpoint} is {other}, not Docker",
+                "--backend podman; for Docker, DOCKER_HOST with its own socket",
+            )
         if info.get("OSType") != "linux":
             return Unusable(f"the engine runs {info.get('OSType')} containers", "switch it to Linux containers")
         self._runtimes = runtimes_of(info)
+        self._containerd = (info.get("Containerd") or {}).get("Address", "")
         unknown = set(self.settings.runtimes) - set(self._runtimes)
         if unknown:
             return Unusable(
@@ -127,9 +137,34 @@ class DockerBackend(EngineBackend):
             found = self.api.containers(all=True, filters={"label": f"{LABEL}={self.settings.run_id}"})
         return tuple(name.lstrip("/") for one in found for name in one["Names"])
 
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return dockerd and containerd."""
-        return pids_named("dockerd", "containerd")
+    def engine_processes(self) -> tuple[int, ...] | None:
+        """Return dockerd and its containerd, None where one of them cannot be told."""
+        path = endpoint_socket(self.endpoint())
+        daemon = None if path is None else daemon_of(path)
+        containerd = None if daemon is None else self._containerd_of(daemon)
+        return None if daemon is None or containerd is None else (daemon, containerd)
+
+    def _containerd_of(self, daemon: int) -> int | None:
+        """Return the containerd of a dockerd: at the address that the engine gives, which its root folder holds.
+
+        Engines before API 1.46 give none: they start one as their child, or use the system's where it runs.
+        """
+        children = () if self._containerd else children_of(daemon)
+        for child in children:
+            if Path(command_line(child).partition(" ")[0]).name == "containerd":
+                return child
+        address = self._containerd or os.fspath(SYSTEM_CONTAINERD)
+        return daemon_of(Path(f"/proc/{daemon}/root{address}"))
+
+
+def other_engine(version: Mapping[str, Any]) -> str:
+    """Return the name of an engine that speaks Docker's API and is not Docker, "" for Docker.
+
+    The first component of its version (Docker Engine API, SystemVersion) is "Engine"; Podman's is "Podman Engine". Such
+    an engine takes a runtime's name and starts its own all the same.
+    """
+    names = [str(part.get("Name", "")) for part in version.get("Components") or ()]
+    return "" if not names or "Engine" in names else names[0]
 
 
 def runtimes_of(info: Mapping[str, Any]) -> tuple[str, ...]:

@@ -306,7 +306,7 @@ class GvisorBackend(OciBackend):
 
     def helpers(self, pid: int) -> tuple[int, ...]:
         """Return the sandbox's file server, which runsc starts beside it."""
-        return shim_of(pid)
+        return shim_of(pid, self.settings.run_id)
 
 
 def _has_ended(pid: int, deadline_ns: int) -> bool:

@@ -70,7 +70,7 @@ def _grow(bench: Bench, prepared: Prepared, mode: str) -> None:
             last_ready_ns = max(run_.ready_ns for run_ in new)
             runs += new
             sleep(SETTLE_S)
-            memory = sum(footprint(run_.instance.processes(), run_.instance.cgroup()).total for run_ in runs)
+            memory = sum(footprint(run_.host_processes(), run_.instance.cgroup()).total for run_ in runs)
             each = (memory - before) // (step - reached)
             for number, run_ in enumerate(new):
                 bench.record("start_n", run_.start_ns, configuration, iteration=number)

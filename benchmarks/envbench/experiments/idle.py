@@ -54,7 +54,7 @@ def run(bench: Bench) -> None:
 
 
 def _count(run_: Running) -> _Counters:
-    pids = run_.instance.processes()
+    pids = run_.host_processes()
     return _Counters(monotonic_ns(), cpu_ns(pids), wakeups(pids))
 
 
@@ -79,6 +79,6 @@ def _record(bench: Bench, prepared: Prepared, run_: Running, window: int, before
         iteration=window,
         detail=detail,
     )
-    held = footprint(run_.instance.processes(), run_.instance.cgroup()).total
+    held = footprint(run_.host_processes(), run_.instance.cgroup()).total
     bench.record("idle_memory", held, configuration, iteration=window, detail=detail)
     return now

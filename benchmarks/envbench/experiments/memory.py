@@ -23,7 +23,7 @@ from envbench.experiments.shared.accounting import (
 from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.experiments.shared.running import Running, running
 from envbench.phases import Experiment
-from envbench.run.bench import Bench, Prepared, engine_processes
+from envbench.run.bench import Bench, Prepared
 
 SETTLE_S = 0.3
 """After the ready line: an engine's start call, and what a kernel frees after boot, may still be under way."""
@@ -114,7 +114,7 @@ def _one(bench: Bench, prepared: Prepared, round_number: int, bare: int | None) 
 
     with running(bench, prepared) as run_:
         sleep(SETTLE_S)
-        pids = run_.instance.processes()
+        pids = run_.host_processes()
         seen = footprint(pids, run_.instance.cgroup())
         _record_definitions(put, seen, len(pids))
         if round_number == 0:
@@ -158,7 +158,7 @@ def _available(bench: Bench, prepared: Prepared) -> None:
     before = available_bytes()
     with ExitStack() as stack:
         for _ in range(count):
-            stack.enter_context(running(bench, prepared))
+            stack.enter_context(running(bench, prepared)).host_processes()
         sleep(SETTLE_S)
         difference = (before - available_bytes()) / count
     bench.record(
@@ -216,8 +216,15 @@ def smallest(gets_ready: Callable[[int], bool], low: int, high: int) -> tuple[in
 
 def _engines(bench: Bench) -> None:
     for prepared in bench.configurations:
-        pids = engine_processes(prepared)
-        if pids:
+        pids = prepared.backend.engine_processes()
+        if pids is None:
+            bench.skip(
+                Experiment.MEMORY,
+                f"{prepared.name}: its engine's daemons",
+                "they are not processes of this host, or may not be looked at",
+                "run envbench as root, where the engine runs",
+            )
+        elif pids:
             pss = process_memory(pids).pss
             bench.record(
                 "engine_pss", pss, prepared.configuration, detail=f"{len(pids)} daemons, shared by all instances"

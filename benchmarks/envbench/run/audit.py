@@ -18,7 +18,7 @@ from envbench.backend import Backend, Instance
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
 from envbench.traces.mounts import mounts_under
-from envbench.traces.procfs import marked_processes, process_start_ticks
+from envbench.traces.procfs import command_line, marked_processes, process_start_ticks
 
 GRACE_S = 3.0
 """What an engine clears up behind itself (a monitor's clean-up command, a cgroup) may end a little after its answer."""
@@ -88,7 +88,7 @@ class Witness:
     def _found(self) -> tuple[str, ...]:
         found = [f"process {pid}" for pid, started in sorted(self._processes) if process_start_ticks(pid) == started]
         marked = marked_processes(self._run_id)
-        found += [f"process {pid} (carries the run's id): {_command_of(pid)}" for pid in marked]
+        found += [f"process {pid} (carries the run's id): {command_line(pid)[:80] or 'gone'}" for pid in marked]
         found += [f"cgroup {path}" for path in sorted(self._cgroups) if path.exists()]
         found += [f"mount {path}" for path in mounts_under(Path("/")) if self._run_id in str(path)]
         found += [f"file {path}" for path in _files_of(self._run_id)]
@@ -104,7 +104,7 @@ def traces_of(run_id: str) -> tuple[str, ...]:
 
     Engines are asked through their own commands, where they are there.
     """
-    found = [f"process {pid}: {_command_of(pid)}" for pid in marked_processes(run_id)]
+    found = [f"process {pid}: {command_line(pid)[:80] or 'gone'}" for pid in marked_processes(run_id)]
     found += [f"mount {path}" for path in mounts_under(Path("/")) if run_id in str(path)]
     found += [f"cgroup {path}" for path in _cgroups_of(run_id)]
     found += [f"file {path}" for path in _files_of(run_id, *_LIBVIRTS)]
@@ -130,14 +130,6 @@ def _names_from(command: tuple[str, ...]) -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return done.stdout.split() if done.returncode == 0 else []
-
-
-def _command_of(pid: int) -> str:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return "gone"
-    return " ".join(word.decode("utf-8", errors="replace") for word in words)[:80]
 
 
 def _cgroups_of(run_id: str) -> list[Path]:

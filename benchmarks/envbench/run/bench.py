@@ -169,9 +169,3 @@ def reason_and_remedy(error: BaseException, experiment: Experiment, otherwise: s
         return what, "run it as root"
     alone = f"envbench {experiment} by itself; envbench doctor says what this machine lacks"
     return what, otherwise or alone
-
-
-def engine_processes(prepared: Prepared) -> tuple[int, ...]:
-    """Return the host processes of this backend's engine, which all its instances share; () where it has none."""
-    ask = getattr(prepared.backend, "engine_processes", None)
-    return tuple(ask()) if ask else ()

@@ -57,13 +57,15 @@ class CpuMeter:
 
     def begin(self) -> None:
         """Take the clocks just before the request."""
-        self._before_ns = _engine_and_children_ns(self._engine)
+        self._before_ns = None if self._engine is None else _engine_and_children_ns(self._engine)
 
     def end(self, instance: Instance) -> None:
         """Take the clocks just after ready."""
+        if self._engine is None:
+            return
         after_ns = _engine_and_children_ns(self._engine)
         own_ns = _instance_ns(instance)
-        if self._before_ns is not None and after_ns is not None:
+        if self._before_ns is not None and after_ns is not None and own_ns is not None:
             self.charged_ns = after_ns - self._before_ns + own_ns
 
 
@@ -80,7 +82,7 @@ def _engine_and_children_ns(pids: Iterable[int]) -> int | None:
     return total_ns
 
 
-def _instance_ns(instance: Instance) -> int:
+def _instance_ns(instance: Instance) -> int | None:
     # A cgroup without a CPU account (libvirt's on a v1 hierarchy may have none) leaves the processes' own clocks.
     cgroup = instance.cgroup()
     in_cgroup: set[int] = set()
@@ -88,11 +90,12 @@ def _instance_ns(instance: Instance) -> int:
     if cgroup is not None and (charged := cgroup_cpu_ns(cgroup)) is not None:
         total_ns += charged
         in_cgroup = _members(cgroup)
-    for pid in instance.processes():
+    pids = instance.processes()
+    for pid in pids:
         if pid not in in_cgroup:
             total_ns += process_cpu_ns(pid) or 0  # One that has just ended was charged to its parent, who is counted.
             total_ns += (children_cpu_ticks(pid) or 0) * NS_PER_S // os.sysconf("SC_CLK_TCK")
-    return total_ns
+    return total_ns if pids else None
 
 
 def _members(cgroup: Path) -> set[int]:

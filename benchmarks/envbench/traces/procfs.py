@@ -48,10 +48,44 @@ def parent_of(pid: int) -> int | None:
     return None if fields is None else int(fields[1])
 
 
-def shim_of(pid: int) -> tuple[int, ...]:
-    """Return the process that holds this one, its parent; () where there is none or process 1 has taken it over."""
+def shim_of(pid: int, word: str) -> tuple[int, ...]:
+    """Return the process that holds this one: its parent, if `word` (the instance's id) is in its command line.
+
+    () where there is none, or where the shim has ended and another process, a daemon even, has taken it over.
+    """
     parent = parent_of(pid)
-    return () if parent is None or parent == 1 else (parent,)
+    return (parent,) if parent is not None and word in command_line(parent) else ()
+
+
+def command_line(pid: int) -> str:
+    """Return the words of a process, joined by blanks (proc_pid_cmdline(5)); "" where there is none."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return " ".join(word.decode("utf-8", errors="replace") for word in words).strip()
+
+
+def carries_run(pid: int, run_id: str) -> bool:
+    """Return whether a process carries the run's id in its environment; False where that may not be read."""
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"{RUN_ENVIRONMENT}={run_id}".encode() in variables
+
+
+def instance_process(pid: int, run_id: str, *words: str) -> int | None:
+    """Return a process id that an engine told, if the process proves to be the instance's; None if it does not.
+
+    An engine counts in its own PID namespace (pid_namespaces(7)): in Docker inside a container, in a machine of its
+    own or behind a remote socket the same number is another process here, a stranger's perhaps. The proof is one of
+    `words` in its command line (the nonce of its ready line, its id in the engine); without words, because the image's
+    own program runs, the run's id in its environment.
+    """
+    said = command_line(pid)
+    proven = any(word in said for word in words) if words else carries_run(pid, run_id)
+    return pid if proven else None
 
 
 def children_cpu_ticks(pid: int) -> int | None:
@@ -90,13 +124,7 @@ def pids_named(*names: str) -> tuple[int, ...]:
 
 def marked_processes(run_id: str) -> tuple[int, ...]:
     """Return the processes, other than this one, that carry the run's id in their environment."""
-    marker = f"{RUN_ENVIRONMENT}={run_id}".encode()
-    found = []
-    for pid in _processes():
-        with contextlib.suppress(OSError):
-            if int(pid) != os.getpid() and marker in Path("/proc", pid, "environ").read_bytes().split(b"\0"):
-                found.append(int(pid))
-    return tuple(found)
+    return tuple(pid for pid in map(int, _processes()) if pid != os.getpid() and carries_run(pid, run_id))
 
 
 def processes_of(name: str) -> tuple[int, ...]:

@@ -23,8 +23,9 @@ from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings, networkless_variants
+from envbench.traces.daemons import daemon_of
 from envbench.traces.journal import Entry, Journal, Kind
-from envbench.traces.procfs import cgroup_of, pids_named, process_start_ticks, shim_of
+from envbench.traces.procfs import cgroup_of, instance_process, shim_of
 from envbench.traces.removal import remove_cgroups
 
 SOCKETS = (
@@ -57,9 +58,12 @@ def _listens(path: Path) -> bool:
 class ContainerdInstance(PipedInstance):
     """One container, its task held by a `ctr task start` of ours, whose output is the payload's."""
 
-    def __init__(self, backend: "ContainerdBackend", name: str, child: Child, output: int, number: int) -> None:
+    def __init__(
+        self, backend: "ContainerdBackend", name: str, nonce: str, child: Child, output: int, number: int
+    ) -> None:
         super().__init__(name, output)
         self._backend = backend
+        self._nonce = nonce
         self._child = child
         self._number = number
         self._pid_file = backend.pid_file(name)
@@ -68,7 +72,7 @@ class ContainerdInstance(PipedInstance):
         """Return process 1 of the container, its shim, and the ctr that holds its output."""
         pid = self._payload_pid()
         holder = () if self._child.status is not None else (self._child.pid,)
-        return holder if pid is None else (*holder, pid, *shim_of(pid))
+        return holder if pid is None else (*holder, pid, *shim_of(pid, self.name))
 
     def cgroup(self) -> Path | None:
         """Return the container's cgroup."""
@@ -104,7 +108,7 @@ class ContainerdInstance(PipedInstance):
     def _payload_pid(self) -> int | None:
         with contextlib.suppress(OSError, ValueError):
             pid = int(self._pid_file.read_text("ascii"))
-            return None if process_start_ticks(pid) is None else pid
+            return instance_process(pid, self._backend.settings.run_id, self._nonce)
         return None
 
     def _forget(self) -> None:
@@ -189,11 +193,12 @@ class ContainerdBackend:
             raise
         finally:
             os.close(writer)
-        return ContainerdInstance(self, name, child, reader, number)
+        return ContainerdInstance(self, name, workload.nonce, child, reader, number)
 
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return containerd."""
-        return pids_named("containerd")
+    def engine_processes(self) -> tuple[int, ...] | None:
+        """Return containerd, None where it cannot be told."""
+        daemon = daemon_of(self._socket)
+        return None if daemon is None else (daemon,)
 
     def pid_file(self, name: str) -> Path:
         """Return where the host's process id of a container is written."""

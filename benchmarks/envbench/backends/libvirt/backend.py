@@ -24,6 +24,7 @@ from envbench.backends.libvirt.connection import (
     require_daemon,
     translated,
 )
+from envbench.backends.libvirt.daemons import daemons_of
 from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.libvirt.removal import domain_log, end_domain, remove_domain
 from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
@@ -31,7 +32,7 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.settings import Settings, new_nonce
 from envbench.traces.journal import Entry, Journal, Kind
-from envbench.traces.procfs import cgroup_of, pids_named, processes_of
+from envbench.traces.procfs import cgroup_of, processes_of
 from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import Disk, Guest
 from envbench.vm.process import wait_readable
@@ -168,9 +169,15 @@ class LibvirtBackend(VmBackend):
         own_guest, journal = recipe.own_guest, self._journal
         return LibvirtInstance(name, domain, place.uri, console, folder, own_guest, journal, number, domain_number)
 
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return libvirt's daemons, monolithic or modular."""
-        return pids_named("libvirtd", "virtqemud", "virtlogd")
+    def engine_processes(self) -> tuple[int, ...] | None:
+        """Return the daemons behind the URIs, monolithic or modular; None where one of them cannot be told."""
+        found: dict[int, None] = {}
+        for uri in self._uris:
+            daemons = daemons_of(uri)
+            if daemons is None:
+                return None
+            found |= dict.fromkeys(daemons)
+        return tuple(found)
 
     def remaining(self) -> tuple[str, ...]:
         """Return the domains of the run and their logs. Raises BackendError where a daemon may not be asked."""

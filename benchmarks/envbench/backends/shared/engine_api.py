@@ -26,6 +26,7 @@ from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings
 from envbench.traces.journal import Journal, Kind
+from envbench.traces.procfs import instance_process
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -68,7 +69,8 @@ class EngineBackend:
             with engine_errors("creating"):
                 identity = api.create_container_from_config(config, name)["Id"]  # type: ignore[no-untyped-call]
             mark(Mark.CREATED)
-            instance = EngineInstance(api, identity, name, partial(self.journal.forget, number))
+            own_process = partial(self._own_process, workload, identity)
+            instance = EngineInstance(api, identity, name, partial(self.journal.forget, number), own_process)
             try:
                 instance.attach()
                 mark(Mark.ATTACHED)
@@ -147,13 +149,12 @@ class EngineBackend:
         argv = list(argv_for(workload))
         binds: list[str] = []
         environ = {RUN_ENVIRONMENT: settings.run_id}
-        if settings.image is not None:
-            if settings.ready_pattern is not None:
-                argv = []  # The image's own program, as its maker meant it.
-            else:
-                binds = [f"{settings.work_dir / 'tree'}:{PAYLOAD_MOUNT}:ro"]
-                environ["ENVBENCH_BUSYBOX"] = f"{PAYLOAD_MOUNT}/bin/busybox"
-                argv = [environ["ENVBENCH_BUSYBOX"], "sh", PAYLOAD_MOUNT + argv[0], *argv[1:]]
+        if self._runs_own_program:
+            argv = []
+        elif settings.image is not None:
+            binds = [f"{settings.work_dir / 'tree'}:{PAYLOAD_MOUNT}:ro"]
+            environ["ENVBENCH_BUSYBOX"] = f"{PAYLOAD_MOUNT}/bin/busybox"
+            argv = [environ["ENVBENCH_BUSYBOX"], "sh", PAYLOAD_MOUNT + argv[0], *argv[1:]]
         host = api.create_host_config(
             network_mode=variant.get("network", workload.network),
             mem_limit=workload.memory_bytes,
@@ -173,6 +174,17 @@ class EngineBackend:
             host_config=host,
             stop_signal="SIGTERM",
         )
+
+    def _own_process(self, workload: Workload, identity: str, pid: int) -> int | None:
+        """Return the process that the engine says is the container's, None unless it proves it."""
+        # A program of the image's own knows no nonce, but has the environment that we gave the container.
+        words = () if self._runs_own_program else (workload.nonce, identity)
+        return instance_process(pid, self.settings.run_id, *words)
+
+    @property
+    def _runs_own_program(self) -> bool:
+        """Whether the image's own program is run, as its maker meant it, and not the payload."""
+        return self.settings.image is not None and self.settings.ready_pattern is not None
 
     def _forget_if_absent(self, identity: str, number: int, patience_s: float = 0.0) -> None:
         """Remove a container that a failed start may have made, waiting so long for it to appear, and forget it."""

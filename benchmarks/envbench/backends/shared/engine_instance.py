@@ -53,14 +53,23 @@ class Demultiplexer:
 class EngineInstance:
     """One container of an engine. Its start call may still be under way when the output already comes.
 
-    `forget` takes it off the journal, once it is gone.
+    `forget` takes it off the journal, once it is gone. `own_process` returns the process id that the engine told if
+    it proves to be this container's, None for a stranger's (`procfs.instance_process`).
     """
 
-    def __init__(self, api: "APIClient", identity: str, name: str, forget: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        api: "APIClient",
+        identity: str,
+        name: str,
+        forget: Callable[[], None],
+        own_process: Callable[[int], int | None],
+    ) -> None:
         self._api = api
         self._id = identity
         self._name = name
         self._forget = forget
+        self._own_process = own_process
         self._socket: Any = None
         self._starter: threading.Thread | None = None
         self._start_error: BaseException | None = None
@@ -104,9 +113,12 @@ class EngineInstance:
         return self._frames.feed(chunk)
 
     def processes(self) -> tuple[int, ...]:
-        """Return process 1 of the container and the shim that holds it, once the start call has returned."""
+        """Return process 1 of the container and the shim that holds it, once the start call has returned.
+
+        () where the process that the engine names does not prove to be this container's.
+        """
         pid = self._host_pid()
-        return () if pid is None else (pid, *shim_of(pid))
+        return () if pid is None else (pid, *shim_of(pid, self._id))
 
     def cgroup(self) -> Path | None:
         """Return the container's cgroup."""
@@ -148,7 +160,7 @@ class EngineInstance:
         if self._pid is None:
             self._wait_started(monotonic_ns() + STOP_GRACE_S * NS_PER_S)
             with contextlib.suppress(BackendError), engine_errors("inspecting"):
-                self._pid = int(self._api.inspect_container(self._id)["State"]["Pid"]) or None
+                self._pid = self._own_process(int(self._api.inspect_container(self._id)["State"]["Pid"]))
         return self._pid
 
     def _wait_started(self, deadline_ns: int) -> None:

@@ -92,7 +92,11 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
     with running(bench, prepared, shell(FACTS_SCRIPT)) as run_:
         run_.read_until(lambda line: line.startswith("@end="), bench.settings.deadline_s, "end of its facts")
         seen = run_.reports()
-        own_cgroup = run_.instance.cgroup()
+        if not prepared.is_vm:
+            with bench.attempt(Experiment.ISOLATION, f"{prepared.name}: its cgroup on the host"):
+                run_.host_processes()
+                cgroup = run_.instance.cgroup()
+                bench.record("cgroup_own", cgroup is not None, configuration, detail=str(cgroup or "the harness's own"))
     same_kernel = first(seen, "fact.boot_id") == first(host, "fact.boot_id")
     readable, looked_for = readable_facts(seen, host)
     bench.record("host_facts_readable", len(readable), configuration, detail=", ".join(readable) or "none")
@@ -119,8 +123,6 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
     bench.record("kernel_log_readable", log, configuration)
     if same_kernel:
         _namespaces(bench, configuration, seen)
-    if not prepared.is_vm:
-        bench.record("cgroup_own", own_cgroup is not None, configuration, detail=str(own_cgroup or "the harness's own"))
     bench.say(
         f"isolation: {prepared.name}: {len(readable)} of {len(looked_for)} facts of the host read the same inside"
     )

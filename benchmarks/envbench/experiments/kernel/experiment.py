@@ -153,8 +153,8 @@ def _observe_one(bench: Bench, prepared: Prepared, host: Seen) -> str | None:
         _record_equal(bench, configuration, "boot_id_equals_host", inside.boot_id, host.boot_id)
         _record_equal(bench, configuration, "kernel_equals_host", inside.version, host.version)
         _record_uptime(bench, configuration, run_)
-        pids = run_.instance.processes()
-        _record_host_side(bench, configuration, run_.nonce, pids)
+        with bench.attempt(Experiment.KERNEL, f"{prepared.name}: its processes on the host"):
+            _record_host_side(bench, configuration, run_.nonce, run_.host_processes())
     same = hardware(inside, host)
     for name, equal in same.items():
         field = name.partition(".")[2]

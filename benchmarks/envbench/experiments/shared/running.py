@@ -117,6 +117,17 @@ class Running(Output):
         """The instance itself."""
         return cast("Instance", self.speaker)
 
+    def host_processes(self) -> tuple[int, ...]:
+        """Return the instance's processes on this host. Raises BackendError where none proves to be its own."""
+        pids = self.instance.processes()
+        if not pids:
+            raise BackendError(
+                "no process of this host proves to be the instance's: it has ended, or its engine counts processes in "
+                "another PID namespace or on another machine",
+                remedy="run envbench where the engine runs",
+            )
+        return pids
+
 
 @contextmanager
 def running(

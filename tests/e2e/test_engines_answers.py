@@ -1,0 +1,125 @@
+"""What an engine says is checked before it becomes a figure: its processes, its daemons.
+
+Each daemon is one of the test's own, configured so that it says what is not so.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from own_daemon import OWN_NETWORK, own_daemon
+
+from envbench.backend import Unusable, Usable, Workload
+from envbench.backends import load
+from envbench.backends.docker import DockerBackend
+from envbench.backends.podman import Service
+from envbench.errors import BackendError
+from envbench.experiments.shared.running import Running
+from envbench.phases import Outcome, Phase
+from envbench.run.sampler import Sampler, Ticket
+from envbench.samples import SampleWriter
+from envbench.settings import Configuration, Settings, new_nonce, new_run_id
+from envbench.traces.journal import Journal
+from envbench.traces.procfs import command_line, shim_of
+
+pytestmark = pytest.mark.engine("docker")
+
+
+@pytest.fixture(autouse=True)
+def needs_dockerd(engine_missing: Callable[[str], None]) -> None:
+    if shutil.which("dockerd") is None or os.geteuid() != 0:
+        engine_missing("docker: needs dockerd and root")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    return Settings(new_run_id(), work_dir, tmp_path / "cache", deadline_s=30)
+
+
+@pytest.fixture
+def backend(settings: Settings, tmp_path: Path) -> Iterator[DockerBackend]:
+    """A Docker backend that has looked at nothing yet."""
+    journal = Journal(settings.run_id, tmp_path / "state")
+    made = DockerBackend(settings, journal)
+    yield made
+    made.close()
+    journal.close()
+
+
+def test_a_process_that_an_engine_counts_elsewhere_is_not_taken_for_the_instances(
+    backend: DockerBackend, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = (*OWN_NETWORK, "--pid", "--fork", "--kill-child", "--mount-proc")
+    with own_daemon(before=elsewhere) as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        assert isinstance(backend.check(), Usable)
+        variant = backend.variants()[0]
+        backend.prepare(variant)
+        instance = backend.start(Workload(new_nonce(), keep_running=True), variant, lambda _mark: None)
+        try:
+            assert instance.processes() == ()
+            told = backend.api.inspect_container(instance.name)["State"]["Pid"]
+            assert told > 0, "the engine tells a process id, of its own namespace"
+            assert instance.cgroup() is None
+            with pytest.raises(BackendError, match="no process of this host proves to be the instance's"):
+                Running(instance, "", 0).host_processes()
+        finally:
+            instance.destroy()
+        with SampleWriter(tmp_path / "samples.csv") as writer:
+            start = Sampler(settings, writer).measure(backend, Ticket(Configuration("docker", variant), 0, 0))
+        assert start.outcome is Outcome.OK, start.detail
+        assert Phase.READY in start.phases
+        assert Phase.HOST_CPU not in start.phases, "the CPU time of nobody knows whom"
+        backend.close()
+
+
+def test_the_daemons_are_those_behind_the_socket(backend: DockerBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    with own_daemon() as beside, own_daemon() as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        assert isinstance(backend.check(), Usable)
+        dockerd, containerd = backend.engine_processes() or (0, 0)
+        assert dockerd == daemon.pid != beside.pid
+        assert str(daemon.folder) in command_line(containerd)
+        variant = backend.variants()[0]
+        backend.prepare(variant)
+        instance = backend.start(Workload(new_nonce(), keep_running=True), variant, lambda _mark: None)
+        try:
+            payload, shim = instance.processes()
+            assert "/envbench/ready" in command_line(payload)
+            assert "containerd-shim" in command_line(shim)
+            assert shim_of(payload, "no such id") == ()
+        finally:
+            instance.destroy()
+        backend.close()
+
+
+def test_containerd_is_the_one_behind_its_socket(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_daemon() as daemon:
+        monkeypatch.setenv("CONTAINERD_ADDRESS", f"{daemon.folder}/exec/containerd/containerd.sock")
+        journal = Journal(settings.run_id, tmp_path / "state")
+        found = load("containerd")(settings, journal).engine_processes()
+        journal.close()
+        assert found is not None
+        assert [str(daemon.folder) in command_line(pid) for pid in found] == [True]
+
+
+@pytest.mark.engine("podman")
+def test_podman_behind_dockers_socket_is_podman(
+    backend: DockerBackend, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(tmp_path / "docker.sock", "runc", settings.run_id)
+    try:
+        monkeypatch.setenv("DOCKER_HOST", service.endpoint)
+        answer = backend.check()
+        backend.close()
+    finally:
+        service.close()
+    assert isinstance(answer, Unusable)
+    assert "is Podman Engine, not Docker" in answer.reason
+    assert "--backend podman" in answer.remedy
