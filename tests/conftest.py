@@ -5,6 +5,8 @@
 A skipped test is not a passed one. What a test lacks skips it with a reason that says how to get it; under CI
 (`CI=true`) or with `--skips-fail`, as `make test` has it, that is a failure, and the end of the run lists what is
 missing. A test that has no meaning on this kind of machine (`applies(condition, reason)`) is left out, not skipped.
+
+Property tests try few examples, many with HYPOTHESIS_PROFILE=thorough (`make fuzz`).
 """
 
 import os
@@ -13,6 +15,12 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
+
+# No deadline: a busy machine is no failure.
+settings.register_profile("fast", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
