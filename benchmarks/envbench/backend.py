@@ -75,6 +75,8 @@ class Workload:
     keep_running: bool = False
     """False: the payload ends by itself after its ready line has been acknowledged or stop is asked; True: it idles
     until stopped."""
+    deadline_s: float | None = None
+    """Longest that the engine's part of the start may take; None: as long as the run's settings say."""
 
     @property
     def cpu_quota_us(self) -> int | None:

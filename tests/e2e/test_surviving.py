@@ -165,3 +165,22 @@ def test_too_few_descriptors_are_said_and_leave_nothing(descriptors: int, tmp_pa
     assert code == 0 or "Too many open files" in said
     if (run.out / "run.json").exists():
         assert traces_of(run.run_id) == ()
+
+
+@pytest.mark.engine("qemu")
+@pytest.mark.engine("runc")
+def test_a_guest_that_never_gets_ready_costs_one_start_and_the_others_nothing(tmp_path: Path) -> None:
+    """Its kernel boots and then runs cat, which waits for ever."""
+    backends = ("--backend", "process", "--backend", "runc", "--backend", "qemu")
+    run = Run(tmp_path, *backends, "--quick", "--append", "rdinit=/bin/cat", "--format", "csv")
+    code, said = run.end()
+    assert code == 4, said
+    (hung,) = run.rows("qemu")
+    assert hung.outcome is Outcome.TIMED_OUT
+    for name in ("process", "runc"):
+        ready = [row for row in run.rows(name) if row.phase == Phase.READY and not row.warmup]
+        assert [row.outcome for row in ready] == [Outcome.OK] * 6
+    assert "given up after 1 start that was not ready in time" in said
+    record = json.loads((run.out / "run.json").read_text())
+    assert record["cleanup"]["leaked"] == []
+    assert traces_of(run.run_id) == ()

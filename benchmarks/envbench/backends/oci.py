@@ -21,7 +21,7 @@ from envbench.backends.shared.child import environment, output_pipe, run_command
 from envbench.backends.shared.piped import PipedInstance
 from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_MS, monotonic_ns
-from envbench.errors import BackendError, CommandError
+from envbench.errors import BackendError, CommandError, StartTimeoutError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.settings import Settings, networkless_variants
@@ -163,7 +163,7 @@ class OciBackend:
         try:
             mark(Mark.REQUESTED)
             try:
-                self._create(name, bundle, writer)
+                self._create(name, bundle, writer, workload.deadline_s or self.settings.deadline_s)
             finally:
                 os.close(writer)
             mark(Mark.CREATED)
@@ -211,20 +211,23 @@ class OciBackend:
             return ()
         return tuple(self.run("list", "--quiet").split())
 
-    def _create(self, name: str, bundle: Path, output: int) -> None:
+    def _create(self, name: str, bundle: Path, output: int, deadline_s: float) -> None:
         argv = (
             *(self.program, *self.global_options(), "--log", str(bundle / "log"), "create"),
             *("--bundle", str(bundle), "--pid-file", str(bundle / "pid"), name),
         )
-        done = subprocess.run(
-            argv,
-            env=environment(self.settings.run_id),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            timeout=self.settings.deadline_s,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                argv,
+                env=environment(self.settings.run_id),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                timeout=deadline_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StartTimeoutError(f"{self.name} create did not end within {deadline_s:g} s") from error
         if done.returncode != 0:
             said = _log_tail(bundle / "log")
             raise CommandError(f"{self.name} create", exit_status=done.returncode, said=said)

@@ -63,7 +63,7 @@ def all_experiments(claim_ids: str | None, max_instances: int, **options: Any) -
         begun_ns = monotonic_ns()
         bench = session.bench()
         with whole_run_audited(bench):
-            bench.order = time_starts(session, shown) if STARTUP in names else 0
+            bench.order = time_starts(session, shown).order if STARTUP in names else 0
             bench.max_instances = max_instances
             bench.until_ns = begun_ns + int(QUICK_WHOLE_S * NS_PER_S) if plan.quick else None
             run_experiments(session, shown, tuple(name for name in names if name != STARTUP), bench)

@@ -70,7 +70,7 @@ def finish(
             click.echo(one_line(left), err=True)
     if error is not None:
         session.record.finish(session.record.data["outcome"], error.exit_code)
-    if error is not None and not session.prepared:
+    if error is not None and not session.record.data["backends"]["used"]:
         raise error
     try:
         show_reports(session.output, formats, claims_file)

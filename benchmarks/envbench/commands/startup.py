@@ -79,7 +79,10 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
     if usual_budget and session.plan.quick and ("docker" in session.backends or os.geteuid() == 0):
         session.change_plan(budget_s=plans.QUICK_ENGINES_BUDGET_S)
     bench = session.bench()
-    bench.order = time_starts(session, shown)
+    scheduler = time_starts(session, shown)
+    bench.order = scheduler.order
+    # Not to be looked at: it would hold up the run once more.
+    session.drop([one.configuration for one in scheduler.tallies if one.failures_in_a_row])
     for observe in (kernel.observe, size.observe):
         try:
             observe(bench)
@@ -93,10 +96,10 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
     ]
 
 
-def time_starts(session: Session, shown: Reporter) -> int:
-    """Take the plan's starts on all backends; return how many were taken.
+def time_starts(session: Session, shown: Reporter) -> Scheduler:
+    """Take the plan's starts on all backends; return the scheduler, which tells what came of them.
 
-    The session drops a configuration that was given up.
+    The session drops a configuration that was given up or never got ready: nothing else could start it either.
     """
     plan = session.plan
     configurations = session.configurations()
@@ -111,10 +114,10 @@ def time_starts(session: Session, shown: Reporter) -> int:
         scheduler.run()
     finally:
         session.record.add_unfinished(scheduler.unfinished())
-        session.drop([one.configuration for one in scheduler.tallies if one.given_up])
+        session.drop([one.configuration for one in scheduler.tallies if one.given_up or not one.was_ready])
     for one in scheduler.unfinished():
         shown.say(f"{one.configuration}: {one.runs} runs, {one.needed} more needed: {one.reason}")
-    return scheduler.order
+    return scheduler
 
 
 def _taken(session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any) -> Any:

@@ -5,6 +5,7 @@ A backend says when it passes a moment (`Mark`); only this module looks at the c
 
 import contextlib
 import gc
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +30,17 @@ ended."""
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Which start this is: its place in the run's order and in its backend's own count."""
+    """Which start this is: its place in the run's order and in its backend's own count.
+
+    `deadline_s` is how long it may take, None: as long as the run's settings say.
+    """
 
     configuration: Configuration
     order: int
     iteration: int
     warmup: bool = False
     experiment: Experiment = Experiment.STARTUP
+    deadline_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -168,11 +173,12 @@ class Sampler:
             monotonic_ns=monotonic_ns(),
         )
 
-    def workload(self, nonce: str, configuration: Configuration) -> Workload:
+    def workload(self, nonce: str, configuration: Configuration, deadline_s: float | None = None) -> Workload:
         """Return the workload of a timed start: it idles when it is ready, so that stopping it is measured too."""
         settings = self._settings
         return Workload(
             nonce=nonce,
+            deadline_s=deadline_s,
             memory_bytes=settings.memory_bytes,
             cpus=settings.cpus,
             network=configuration.variant.get("network", settings.networks[0]),
@@ -187,11 +193,12 @@ class Sampler:
 
         instance: Instance | None = None
         configuration = start.ticket.configuration
-        deadline_ns = monotonic_ns() + int(self._settings.deadline_s * NS_PER_S)
+        deadline_s = min(self._settings.deadline_s, start.ticket.deadline_s or math.inf)
+        deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
         try:
             if cpu is not None:
                 cpu.begin()
-            instance = backend.start(self.workload(nonce, configuration), configuration.variant, mark)
+            instance = backend.start(self.workload(nonce, configuration, deadline_s), configuration.variant, mark)
             start.marks[Mark.READY] = wait_ready(instance, reader, deadline_ns)
             if cpu is not None:
                 cpu.end(instance)

@@ -1,7 +1,8 @@
 """Decides which backend starts next: rounds of shuffled backends from a recorded seed, within a budget, to a precision.
 
 Starts of all backends are interleaved, for machines drift (on bare metal too), and a block of one backend would take
-the drift for a difference. A slow backend takes part in fewer rounds, spread evenly, so that it neither starves the
+the drift for a difference. (In a quick run machines come after the first starts of the others: one that hangs must not
+cost those their figures.) A slow backend takes part in fewer rounds, spread evenly, so that it neither starves the
 rest nor passes the budget. It never looks at significance: stopping when a difference shows would make differences of
 chance.
 """
@@ -29,6 +30,10 @@ FIRST_RUNS = 10
 CHEAP_START_S = 1.0
 """A backend whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
 in all."""
+SHORTEST_DEADLINE_S = 20.0
+"""No start is given up earlier, however small the budget: an emulated machine on a busy host needs half of it."""
+HANGS_RATIO = 10
+"""A start that takes this many times what its backend's starts take hangs."""
 
 Measure = Callable[[Sequence[Ticket]], Sequence[Start]]
 
@@ -48,6 +53,10 @@ class Tally:
     wall_ns: deque[int] = field(default_factory=lambda: deque(maxlen=9))
     """The latest starts, clean-up included."""
     failures_in_a_row: int = 0
+    was_ready: bool = False
+    """Whether any start of it got ready, warm-ups included."""
+    timed_out: bool = False
+    """Whether its latest start was not ready in time."""
     credit: float = 0.5
 
     @property
@@ -57,8 +66,8 @@ class Tally:
 
     @property
     def given_up(self) -> bool:
-        """Whether it failed too often in a row to go on."""
-        return self.failures_in_a_row >= FAILURES_IN_A_ROW
+        """Whether it failed too often in a row to go on; one that never got ready is not waited for twice."""
+        return self.failures_in_a_row >= FAILURES_IN_A_ROW or (self.timed_out and not self.was_ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +211,8 @@ class Scheduler:
         for one in self.tallies:
             needed = runs_needed(one, self.plan) - one.measured
             if one.given_up:
-                reason = f"given up after {FAILURES_IN_A_ROW} failures in a row"
+                times = "1 start that was not ready in time" if one.failures_in_a_row < FAILURES_IN_A_ROW else ""
+                reason = f"given up after {times or f'{FAILURES_IN_A_ROW} failures in a row'}"
                 found.append(Unfinished(one.configuration, one.measured, max(needed, 0), reason))
             elif needed > 0:
                 found.append(Unfinished(one.configuration, one.measured, needed, self._why(one)))
@@ -234,14 +244,35 @@ class Scheduler:
         cost_ns = one.cost_ns or 0.0  # The first start of a backend tells its cost.
         if cost_ns <= CHEAP_START_S * NS_PER_S and one.measured < QUICK_RUNS:
             return True
+        return cost_ns <= self._left_ns - self._held_back_ns(cost_ns)
+
+    def _held_back_ns(self, cost_ns: float) -> float:
+        """Return what backends whose starts are cheaper than this must have for their first ones."""
         cheaper = (other for other in self.tallies if self._wants(other) and (other.cost_ns or 0.0) < cost_ns)
         held_back_ns = sum(max(0, QUICK_RUNS - other.measured) * (other.cost_ns or 0.0) for other in cheaper)
-        return cost_ns <= self._left_ns - held_back_ns / self.plan.parallel
+        return held_back_ns / self.plan.parallel
+
+    def _deadline_s(self, one: Tally) -> float:
+        """Return how long a start of this one may take: an even share of what the cheaper ones leave.
+
+        Those share that are slow or not known yet: a start that hangs takes no more than its part from them.
+        """
+        others = [other for other in self.tallies if other is not one and self._wants(other)]
+        slow = [other for other in others if other.cost_ns is None or other.cost_ns > CHEAP_START_S * NS_PER_S]
+        left_ns = self._left_ns - self._held_back_ns(math.inf if one.cost_ns is None else one.cost_ns)
+        share_ns = left_ns / (len(slow) + 1)
+        if one.was_ready and one.cost_ns is not None:
+            share_ns = min(share_ns, HANGS_RATIO * one.cost_ns)
+        return max(share_ns / NS_PER_S, SHORTEST_DEADLINE_S)
 
     def _next_members(self) -> list[Tally]:
         going = [one for one in self.tallies if not one.given_up]
-        if any(not one.wall_ns for one in going):
-            return going  # A backend whose cost is unknown cannot be given its share yet.
+        unknown = [one for one in going if not one.wall_ns]
+        if unknown:
+            # A backend whose cost is unknown cannot be given its share yet. It may hang: those that are known to be
+            # quick have their first starts before it.
+            quick = [one for one in going if one.wall_ns and one.measured < QUICK_RUNS]
+            return [one for one in quick if self._wants(one) and self._fits(one)] or unknown
         granted = self._granted()
         rounds = max(granted.values(), default=0)
         if not rounds:
@@ -273,8 +304,9 @@ class Scheduler:
         self._round += 1
 
     def _take(self, one: Tally, *, warmup: bool) -> None:
+        deadline_s = self._deadline_s(one)
         tickets = [
-            Ticket(one.configuration, self.order + place, one.iterations + place, warmup, self._experiment)
+            Ticket(one.configuration, self.order + place, one.iterations + place, warmup, self._experiment, deadline_s)
             for place in range(self.plan.parallel)
         ]
         self.order += len(tickets)
@@ -287,6 +319,8 @@ class Scheduler:
         for start in starts:
             failed = start.outcome is not Outcome.OK
             one.failures_in_a_row = one.failures_in_a_row + 1 if failed else 0
+            one.was_ready |= start.ready_ns is not None
+            one.timed_out = start.outcome is Outcome.TIMED_OUT
             if not warmup:
                 one.measured += 1
                 one.failed += failed

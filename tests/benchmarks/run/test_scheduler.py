@@ -11,27 +11,37 @@ from hypothesis import strategies as st
 
 from envbench.phases import Outcome, Phase
 from envbench.run.sampler import Start
-from envbench.run.scheduler import Scheduler, dry_run, half_width_ratio, interval_ranks, shares, shuffled
+from envbench.run.scheduler import (
+    SHORTEST_DEADLINE_S,
+    Scheduler,
+    dry_run,
+    half_width_ratio,
+    interval_ranks,
+    shares,
+    shuffled,
+)
 from envbench.settings import Configuration, Plan
 
 
 class Machine:
     """Backends that take so many seconds each, on a clock that only their starts move."""
 
-    def __init__(self, costs_s, spread=0.0, failing=()):
+    def __init__(self, costs_s, spread=0.0, failing=(), hanging=()):
         self.costs_s = costs_s
         self.spread = spread
         self.failing = failing
+        self.hanging = hanging
         self.now_ns = 0
         self.taken = []
         self.random = random.Random(1)
 
-    def run(self, **plan):
+    def run(self, unwarmed=(), **plan):
         self.scheduler = Scheduler(
             Plan(**{"seed": 7, **plan}),
             [Configuration(f"backend{index}") for index in range(len(self.costs_s))],
             self.measure,
             now_ns=lambda: self.now_ns,
+            unwarmed=unwarmed,
         )
         self.scheduler.run()
         return self.scheduler
@@ -44,7 +54,10 @@ class Machine:
             self.taken.append((index, ticket))
             self.now_ns += cost_ns // len(tickets)
             outcome = Outcome.FAILED if index in self.failing else Outcome.OK
-            starts.append(Start(ticket, outcome, phases={} if outcome is Outcome.FAILED else {Phase.READY: cost_ns}))
+            if index in self.hanging:
+                self.now_ns += int(ticket.deadline_s * 1e9) - cost_ns // len(tickets)
+                outcome = Outcome.TIMED_OUT
+            starts.append(Start(ticket, outcome, phases={Phase.READY: cost_ns} if outcome is Outcome.OK else {}))
         return starts
 
     def measured(self):
@@ -155,6 +168,53 @@ def test_a_failing_backend_is_given_up_and_the_others_go_on():
     scheduler = machine.run(runs=10, warmup=0, budget_s=100)
     assert machine.measured() == {0: 10, 1: 3}
     assert "in a row" in scheduler.unfinished()[0].reason
+
+
+def test_machines_that_hang_leave_a_quick_run_its_budget_and_the_others_their_starts():
+    """As it was: 60 s became 8 min 40 s, and five containers got none or one of their six starts."""
+    machine = Machine([0.01, 0.05, 0.3, 0.3, 0.5, 0.6, 0.4, 5.0, 5.0], hanging={7, 8})
+    scheduler = machine.run(runs=6, warmup=1, budget_s=60, unwarmed=(7, 8))
+    assert machine.measured() == {**dict.fromkeys(range(7), 6), 7: 1, 8: 1}
+    assert machine.now_ns <= 60e9
+    reasons = {one.reason for one in scheduler.unfinished()}
+    assert reasons == {"given up after 1 start that was not ready in time"}
+
+
+def test_a_machine_that_hangs_leaves_the_other_its_share():
+    machine = Machine([0.01, 0.5, 5.0, 5.0], hanging={2})
+    machine.run(runs=6, warmup=1, budget_s=60, unwarmed=(2, 3))
+    assert machine.measured() == {0: 6, 1: 6, 2: 1, 3: 5}
+    assert machine.now_ns <= 60e9
+
+
+def test_one_that_got_ready_before_is_tried_again_after_a_start_that_hangs():
+    machine = Machine([0.1, 2.0])
+    measure = machine.measure
+
+    def hang_once(tickets):
+        machine.hanging = {1} if sum(index for index, _ in machine.taken) == 2 else ()
+        return measure(tickets)
+
+    machine.measure = hang_once
+    machine.run(runs=6, warmup=0, budget_s=200)
+    assert machine.measured() == {0: 6, 1: 6}
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.005, 0.9), st.booleans()), min_size=1, max_size=6),
+    st.lists(st.tuples(st.floats(1.5, 9.0), st.booleans()), max_size=3),
+    st.floats(1, 200),
+)
+def test_whatever_hangs_the_cheap_get_their_starts_and_the_budget_is_kept(cheap, slow, budget_s):
+    both = [*cheap, *slow]
+    hanging = {index for index, (_, hangs) in enumerate(both) if hangs}
+    machine = Machine([cost for cost, _ in both], hanging=hanging)
+    machine.run(runs=6, warmup=1, budget_s=budget_s, unwarmed=range(len(cheap), len(both)))
+    measured = machine.measured()
+    assert all(measured[index] == 6 for index in range(len(cheap)) if index not in hanging)
+    first_looks_s = SHORTEST_DEADLINE_S * len(both)
+    assert machine.now_ns / 1e9 <= max(budget_s, first_looks_s) + first_looks_s
+    assert all(sum(index == one for index, _ in machine.taken) == 1 for one in hanging)
 
 
 def test_precision_goes_on_until_it_is_reached_and_says_who_did_not_get_there():

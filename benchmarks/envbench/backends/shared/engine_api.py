@@ -61,6 +61,7 @@ class EngineBackend:
         """Create, attach, start."""
         name = f"envbench-{self.settings.run_id}-{self.name}-{next(self._counter)}"
         api = self.api
+        api.timeout = max(1, int(workload.deadline_s or self.settings.deadline_s))
         config = self._config(api, workload, variant)
         number = self.journal.intend(Kind.CONTAINER, name, self.name, endpoint=self.endpoint())
         identity = name
