@@ -1,5 +1,6 @@
 """The command `envbench`: sub-commands are loaded when asked for, and only here an error becomes an exit code."""
 
+import contextlib
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import click
 
 from envbench import __version__
 from envbench.errors import EnvbenchError, InterruptedRunError, advice, one_line
+from envbench.surroundings import end_streams
 
 COMMANDS: dict[str, str] = {
     "startup": "envbench.commands.startup:startup",
@@ -74,15 +76,23 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code. Errors are one line on stderr, with a traceback only with --debug."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    code = _run(words)
+    end_streams()
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
     try:
         _require_extra()
-        result = cli.main(words, prog_name="envbench", standalone_mode=False)
+        result = cli.main(list(words), prog_name="envbench", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted")
         return InterruptedRunError.exit_code
+    except BrokenPipeError:
+        return 0  # Whoever read the output has what they wanted.
     except Exception as error:  # noqa: BLE001 -- the one place that turns the unexpected into a line and a code
         return _failed(error, getattr(error, "exit_code", EXIT_UNEXPECTED), words)
     return result if isinstance(result, int) else 0
@@ -97,11 +107,12 @@ def _require_extra() -> None:
 def _failed(error: Exception, exit_code: int, words: Sequence[str]) -> int:
     if "--debug" in words:
         traceback.print_exception(error)
-    expected = isinstance(error, EnvbenchError) or hasattr(error, "exit_code")
+    expected = isinstance(error, EnvbenchError | OSError) or hasattr(error, "exit_code")
     unexpected = advice(f"unexpected {type(error).__name__}: {error}", "again with --debug, and report it")
     _complain(" ".join((one_line(error) if expected else unexpected).split()))
     return exit_code
 
 
 def _complain(text: str) -> None:
-    click.echo(f"envbench: {text}", err=True)
+    with contextlib.suppress(OSError):
+        click.echo(f"envbench: {text}", err=True)

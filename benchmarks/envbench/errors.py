@@ -84,3 +84,10 @@ def one_line(error: BaseException) -> str:
     """Return an error as one line for a person: what happened, and what to try where that is known."""
     what = " ".join((str(error) or type(error).__name__).split())[:500]
     return advice(what, error.remedy) if isinstance(error, EnvbenchError) else what
+
+
+def foreseen(error: Exception) -> Exception:
+    """Return an error whose words can be shown: the kind of one that nobody foresaw is named (KeyError says a key)."""
+    if isinstance(error, (EnvbenchError, OSError)):
+        return error
+    return EnvbenchError(f"{type(error).__name__}: {error}")

@@ -162,9 +162,8 @@ def use_fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], li
 
         return make
 
-    monkeypatch.setattr("envbench.run.session.load", load)
-    monkeypatch.setattr("envbench.commands.startup.load", load)
+    monkeypatch.setattr("envbench.run.opening.load", load)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
     monkeypatch.setattr("envbench.commands.startup.kernel.observe", lambda bench: None)
-    monkeypatch.setattr("envbench.commands.startup.size.run", lambda bench: None)
+    monkeypatch.setattr("envbench.commands.startup.size.observe", lambda bench: None)
     return lambda: made

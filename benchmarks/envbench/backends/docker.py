@@ -4,13 +4,12 @@ import errno
 import os
 import stat
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 from envbench.backend import Unusable, Usable, unusable
 from envbench.backends.shared.engine_api import EngineBackend
-from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api
+from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api, sdk_problem
 from envbench.errors import BackendError
 from envbench.settings import LABEL, Settings, container_variants
 from envbench.traces.daemons import daemon_of, endpoint_socket
@@ -69,9 +68,7 @@ class DockerBackend(EngineBackend):
 
     def check(self) -> Usable | Unusable:
         """Find out whether an engine of this machine answers."""
-        if find_spec("docker") is None:
-            return Unusable("the Docker SDK is not installed", "pip install 'envinspect[bench]'")
-        return self._reachable() or self._answers()
+        return sdk_problem() or self._reachable() or self._answers()
 
     def _reachable(self) -> Unusable | None:
         endpoint = self.endpoint()

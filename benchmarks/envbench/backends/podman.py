@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from envbench.backend import Unusable, Usable, Workload
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
+from envbench.backends.shared.engine_calls import sdk_problem
 from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
@@ -157,6 +158,9 @@ class PodmanBackend:
 
     def check(self) -> Usable | Unusable:
         """Find out by doing: for each runtime, a service, the payload's image and one container that gets ready."""
+        problem = sdk_problem()
+        if problem is not None:
+            return problem
         if shutil.which("podman") is None:
             return Unusable("no podman on the PATH", "apt install podman")
         found = [name for name in self._settings.runtimes or RUNTIMES if shutil.which(name)]

@@ -1,19 +1,19 @@
 """`envbench doctor`: every backend, usable here or why not and what to do about it."""
 
 import json
-import shutil
-import tempfile
-from pathlib import Path
 
 import click
 
-from envbench.backend import Unusable, Usable, unusable
-from envbench.backends import BACKENDS, load
+from envbench.backend import Unusable, Usable
+from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
-from envbench.errors import EnvbenchError, NoUsableBackendError
+from envbench.errors import LeftBehindError, NoUsableBackendError
 from envbench.payload.kernel import default_cache_dir
+from envbench.run.opening import close_backend, open_backend
+from envbench.run.reaper import clear_away
+from envbench.run.session import make_work_dir
 from envbench.settings import Settings, new_run_id
-from envbench.traces.journal import Journal, Kind
+from envbench.traces.journal import Journal
 
 
 @click.command()
@@ -30,36 +30,29 @@ def doctor(names: tuple[str, ...], as_json: bool) -> None:
     """
     run_id = new_run_id()
     journal = Journal(run_id)
-    work_dir = Path(tempfile.gettempdir()) / f"envbench-{run_id}"
-    number = journal.intend(Kind.FOLDER, str(work_dir))
     found: dict[str, Usable | Unusable] = {}
     try:
-        work_dir.mkdir(mode=0o700)
-        settings = Settings(run_id, work_dir, default_cache_dir())
+        settings = Settings(run_id, make_work_dir(run_id, journal), default_cache_dir())
         for name in names or tuple(BACKENDS):
             found[name] = examine(name, settings, journal)
             if not as_json:
                 _show(name, found[name])
     finally:
-        shutil.rmtree(work_dir, ignore_errors=True)
-        journal.forget(number)
-        journal.close()
+        left = clear_away(journal)
     if as_json:
         click.echo(json.dumps({name: _as_json(answer) for name, answer in found.items()}, indent=1))
+    if left:
+        raise LeftBehindError(f"left behind, and why: {'; '.join(left)}", remedy="envbench clean")
     if not any(isinstance(answer, Usable) for answer in found.values()):
         raise NoUsableBackendError("no backend can run here; each one's reason and remedy stand above")
 
 
 def examine(name: str, settings: Settings, journal: Journal) -> Usable | Unusable:
     """Return what one backend says of itself, and leave nothing behind."""
-    try:
-        backend = load(name)(settings, journal)
-        try:
-            return backend.check()
-        finally:
-            backend.close()
-    except (ImportError, EnvbenchError, OSError) as error:
-        return unusable(error, "run again with --debug and report it")
+    backend, answer = open_backend(name, settings, journal)
+    if backend is not None:
+        close_backend(backend)
+    return answer
 
 
 def _show(name: str, answer: Usable | Unusable) -> None:

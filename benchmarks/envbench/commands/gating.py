@@ -1,5 +1,6 @@
 """--fail-if, --baseline and --format: read before anything is measured; gates are judged when it is over."""
 
+import contextlib
 from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
@@ -71,8 +72,9 @@ def judge(plan: Plan, output: Path) -> EnvbenchError | None:
         found = judge_gates(output, [parse_gate(text) for text in plan.fail_if], baseline, limit)
     except (ValueError, OSError) as error:
         return GateFailedError(f"the gates could not be judged: {error}", remedy=getattr(error, "remedy", ""))
-    for one in found:
-        click.echo(f"gate {one.outcome}: {one.text}")
+    with contextlib.suppress(OSError):  # A terminal or a full disk that takes no words changes no verdict.
+        for one in found:
+            click.echo(f"gate {one.outcome}: {one.text}")
     worst = overall(found)
     texts = "; ".join(one.text for one in found if one.outcome is worst)
     endings: dict[GateOutcome, EnvbenchError | None] = {

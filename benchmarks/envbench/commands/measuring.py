@@ -17,10 +17,13 @@ from envbench.errors import (
     InterruptedRunError,
     LeftBehindError,
     StartsFailedError,
+    advice,
     one_line,
 )
+from envbench.run.interruption import interruptible, uninterrupted
 from envbench.run.progress import Reporter, reporter
-from envbench.run.session import Session, interruptible, make_work_dir, reap_before, uninterrupted
+from envbench.run.reaper import clear_away
+from envbench.run.session import Session, make_work_dir, reap_before
 from envbench.settings import Plan, new_run_id
 from envbench.traces.journal import Journal
 
@@ -48,7 +51,7 @@ def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
                 error = _work(session, work, shown)
         finally:
             if session is None:
-                _abandon(journal)
+                clear_away(journal)  # What was made before there was a session.
     finish(session, error, options.get("formats", ()), options.get("claims_file"))
 
 
@@ -83,17 +86,35 @@ def finish(
 
 
 def show_reports(output: Path, formats: tuple[str, ...], claims_file: Path | None = None) -> None:
-    """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI."""
+    """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI.
+
+    Raises what the reports raise that cannot be written. What only tells (the terminal, a CI) may fail: it is said, and
+    the results stand.
+    """
     import envreport  # noqa: PLC0415 -- pandas and matplotlib, after all measuring is done
 
     document = envreport.report_document(output, claims_file=claims_file)
     written = envreport.write_all(output, formats or envreport.DEFAULT_FORMATS, document=document)
-    click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
-    for path in written:
-        click.echo(f"wrote {path}", err=True)
-    annotations = envreport.ci_notice(output, os.environ, document=document)
-    if annotations:
-        click.echo(annotations, err=True)  # GitHub's runner reads commands from either stream
+    with _only_telling("the table cannot be shown"):
+        click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
+    with _only_telling("the files cannot be named"):
+        for path in written:
+            click.echo(f"wrote {path}", err=True)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    with _only_telling(f"the CI cannot be told ({summary})", "a GITHUB_STEP_SUMMARY that can be written, or none"):
+        annotations = envreport.ci_notice(output, os.environ, document=document)
+        if annotations:
+            click.echo(annotations, err=True)  # GitHub's runner reads commands from either stream
+
+
+@contextlib.contextmanager
+def _only_telling(what: str, remedy: str = "") -> Iterator[None]:
+    """Turn a failure to tell somebody something into a line: it changes neither the results nor the exit code."""
+    try:
+        yield
+    except (OSError, UnicodeError) as error:
+        with contextlib.suppress(OSError, UnicodeError):
+            click.echo(advice(f"{what}: {one_line(error)}", remedy), err=True)
 
 
 def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | None:
@@ -115,16 +136,6 @@ def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | None
         raise
     session.close(outcome, error.exit_code if error else 0)
     return error
-
-
-def _abandon(journal: Journal) -> None:
-    """Remove what was made before there was a session."""
-    from envbench.run.reaper import reap_entries  # noqa: PLC0415 -- only on this way out
-
-    for done in reap_entries(journal.entries(), journal.run_id):
-        if not done.error:
-            journal.forget(done.entry.number)
-    journal.close()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """`envbench startup`: times every backend from request to ready, and on to gone, in one interleaved schedule."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,16 +10,18 @@ import click
 
 from envbench import settings as plans
 from envbench.backend import Unusable
-from envbench.backends import BACKENDS, load
+from envbench.backends import BACKENDS
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings
-from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError, advice, one_line
+from envbench.errors import EnvbenchError, InterruptedRunError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
 from envbench.metrics import metrics_of
 from envbench.phases import Experiment
+from envbench.run.opening import close_backend, open_backend
 from envbench.run.progress import Reporter
+from envbench.run.reaper import clear_away
 from envbench.run.scheduler import Scheduler, dry_run
 from envbench.run.session import Session, make_work_dir
 from envbench.settings import Configuration, Plan, new_run_id, profile_of
@@ -135,25 +136,23 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
     """Print which starts a run would take, in order. Raises NoUsableBackendError where no backend can run."""
     run_id = new_run_id()
     journal = Journal(run_id)
-    work_dir = make_work_dir(run_id, journal)
     configurations: list[Configuration] = []
     try:
-        settings = make_settings(run_id, work_dir, options)
+        settings = make_settings(run_id, make_work_dir(run_id, journal), options)
         for name in plan.backends or tuple(BACKENDS):
-            backend = load(name)(settings, journal)
-            answer = backend.check()
+            backend, answer = open_backend(name, settings, journal)
             if isinstance(answer, Unusable):
                 click.echo(f"{name}: left out: {advice(answer.reason, answer.remedy)}", err=True)
-            else:
+            elif backend is not None:
                 configurations += [
                     Configuration(name, variant, profile_of(settings, name, variant)) for variant in backend.variants()
                 ]
-            backend.close()
+                close_backend(backend)
     finally:
-        shutil.rmtree(work_dir, ignore_errors=True)
-        for entry in journal.entries():
-            journal.forget(entry.number)
-        journal.close()
+        # What a check made, and an interrupted one above all, is removed before it is forgotten.
+        left = clear_away(journal)
+    if left:
+        raise LeftBehindError(f"left behind, and why: {'; '.join(left)}", remedy="envbench clean")
     if not configurations:
         raise NoUsableBackendError("no backend can run here", remedy="envbench doctor")
     click.echo(f"seed {plan.seed}; at most {plan.budget_s:g} s; precision {plan.precision_ratio or 'not asked'}")

@@ -1,5 +1,6 @@
 """Says how far a run is: a bar with the time left on a terminal, a plain line now and then where there is none."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -70,7 +71,8 @@ class LineReporter:
     def say(self, line: str) -> None:
         """Show a line to people."""
         if not self._quiet:
-            click.echo(line, err=True)
+            with contextlib.suppress(OSError):  # Nobody reads it any more: no reason to stop measuring.
+                click.echo(line, err=True)
 
     def step(self, start: Start, done: int, left_s: float) -> None:
         """Show a start where it failed or all are wanted, and now and then how far the run is."""

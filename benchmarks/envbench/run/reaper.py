@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from envbench.backends import BACKENDS
 from envbench.errors import EnvbenchError, StartTimeoutError, one_line
-from envbench.traces.journal import Entry, Found, Kind, found_journals
+from envbench.traces.journal import Entry, Found, Journal, Kind, found_journals
 from envbench.traces.owner import Standing, boot_id
 from envbench.traces.procfs import marked_processes
 from envbench.traces.removal import end_process, remove_cgroup, remove_folder, remove_handler, unmount_under
@@ -122,6 +122,18 @@ def reap_entries(entries: Iterable[Entry], run_id: str) -> tuple[Reaped, ...]:
             if isinstance(error, StartTimeoutError):
                 silent.add(entry.backend)
     return tuple(done)
+
+
+def clear_away(journal: Journal) -> tuple[str, ...]:
+    """Remove all that a run's own journal lists, and close it; return what could not be removed and why."""
+    left = []
+    for done in reap_entries(journal.entries(), journal.run_id):
+        if done.error:
+            left.append(f"{done.entry.kind} {done.entry.name}: {done.error}")
+        else:
+            journal.forget(done.entry.number)
+    journal.close()
+    return tuple(left)
 
 
 _ORDER = (

@@ -100,7 +100,13 @@ class RunRecord:
     def add_unfinished(self, unfinished: Sequence[Unfinished]) -> None:
         """Note which backends did not get what was planned."""
         self.data["unfinished"] = [
-            {**configuration_record(one.configuration), "runs": one.runs, "needed": one.needed, "reason": one.reason}
+            {
+                **configuration_record(one.configuration),
+                "runs": one.runs,
+                "needed": one.needed,
+                "reason": one.reason,
+                "remedy": one.remedy,
+            }
             for one in unfinished
         ]
 

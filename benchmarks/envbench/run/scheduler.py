@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import InterruptedRunError
 from envbench.phases import Experiment, Outcome
 from envbench.run.sampler import Start, Ticket
 from envbench.settings import QUICK_RUNS, Configuration, Plan
@@ -34,6 +35,8 @@ SHORTEST_DEADLINE_S = 20.0
 """No start is given up earlier, however small the budget: an emulated machine on a busy host needs half of it."""
 HANGS_RATIO = 10
 """A start that takes this many times what its backend's starts take hangs."""
+
+MORE_TIME = "Give the run more time (--budget) or fewer backends (--backend)."
 
 Measure = Callable[[Sequence[Ticket]], Sequence[Start]]
 
@@ -78,6 +81,7 @@ class Unfinished:
     runs: int
     needed: int
     reason: str
+    remedy: str = MORE_TIME
 
 
 def interval_ranks(count: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
@@ -190,9 +194,21 @@ class Scheduler:
         self._left_ns = plan.budget_s * NS_PER_S
         self._round = 0
         self._unwarmed = unwarmed
+        self._broken_off = ""
+        """Why the run did not come to the end of its plan, "" where it did."""
 
     def run(self) -> None:
         """Take all warm-ups and measured starts; raises only what `measure` raises."""
+        try:
+            self._run()
+        except InterruptedRunError:
+            self._broken_off = "the run was interrupted"
+            raise
+        except BaseException:
+            self._broken_off = "the run ended early"
+            raise
+
+    def _run(self) -> None:
         for number in range(self.plan.warmup):
             warmed = [one for one in self.tallies if one.index not in self._unwarmed]
             self._take_round([one for one in warmed if number == 0 or not self._is_slow(one)], warmup=True)
@@ -209,20 +225,23 @@ class Scheduler:
         """Return the backends that did not get what was planned."""
         found = []
         for one in self.tallies:
-            needed = runs_needed(one, self.plan) - one.measured
-            if one.given_up:
-                times = "1 start that was not ready in time" if one.failures_in_a_row < FAILURES_IN_A_ROW else ""
-                reason = f"given up after {times or f'{FAILURES_IN_A_ROW} failures in a row'}"
-                found.append(Unfinished(one.configuration, one.measured, max(needed, 0), reason))
-            elif needed > 0:
-                found.append(Unfinished(one.configuration, one.measured, needed, self._why(one)))
+            needed = max(runs_needed(one, self.plan) - one.measured, 0)
+            if one.given_up or needed:
+                found.append(Unfinished(one.configuration, one.measured, needed, *self._why(one)))
         return tuple(found)
 
-    def _why(self, one: Tally) -> str:
+    def _why(self, one: Tally) -> tuple[str, str]:
+        """Return the reason for which a backend did not get what was planned, and what to try."""
+        if one.given_up:
+            hung = one.failures_in_a_row < FAILURES_IN_A_ROW
+            what = "1 start that was not ready in time" if hung else f"{FAILURES_IN_A_ROW} failures in a row"
+            return f"given up after {what}", "Its rows in samples.csv say why in their column detail."
+        if self._broken_off:
+            return self._broken_off, "Let the run come to its end."
         if one.measured >= self.plan.runs * GROWTH_MAX:
-            return "too noisy for the wanted precision"
+            return "too noisy for the wanted precision", "Measure on a calmer machine, or ask for less (--precision)."
         cost = f"; a start takes {one.cost_ns / NS_PER_S:.1f} s" if one.cost_ns and one.cost_ns > NS_PER_S else ""
-        return f"the budget of {self.plan.budget_s:g} s ended{cost}"
+        return f"the budget of {self.plan.budget_s:g} s ended{cost}", MORE_TIME
 
     def _is_slow(self, one: Tally) -> bool:
         """Return whether further warm-ups would cost this backend the starts it needs for an interval."""

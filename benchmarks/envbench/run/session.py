@@ -4,20 +4,17 @@ Whatever ends it (the end of the plan, Ctrl-C, SIGTERM, a full disk, an error of
 removed, rows that were measured stay, and run.json says how it ended.
 """
 
-import contextlib
 import os
 import shutil
-import signal
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from envbench.backend import Backend, Unusable, unusable
-from envbench.backends import BACKENDS, load
+from envbench.backends import BACKENDS
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import (
     BackendError,
@@ -26,12 +23,14 @@ from envbench.errors import (
     NoUsableBackendError,
     UsageError,
     advice,
+    foreseen,
     one_line,
 )
 from envbench.payload.tree import tree_of_run
 from envbench.phases import Outcome
 from envbench.run import audit, noise
 from envbench.run.bench import Bench, Prepared
+from envbench.run.opening import close_backend, open_backend
 from envbench.run.reaper import reap, reap_entries
 from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
@@ -62,48 +61,6 @@ def make_work_dir(run_id: str, journal: Journal) -> Path:
     journal.intend(Kind.FOLDER, str(path))
     path.mkdir(mode=0o700)
     return path
-
-
-@contextlib.contextmanager
-def _handling(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def uninterrupted(say: Say) -> Iterator[None]:
-    """Have SIGINT, SIGTERM and SIGHUP wait for the end of the block: it clears up and takes seconds at most."""
-    with _handling(lambda _number, _frame: say("cleaning up first; nothing will be left behind")):
-        yield
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into InterruptedRunError; later ones find it under way."""
-    seen: list[int] = []
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        seen.append(number)
-        if len(seen) == 1:
-            raise interruption(number)
-
-    def interruption(number: int) -> InterruptedRunError:
-        return InterruptedRunError(f"interrupted by {signal.Signals(number).name}; partial results are kept")
-
-    with _handling(handle):
-        try:
-            yield
-        except InterruptedRunError:
-            raise
-        except Exception as error:
-            # A library that was interrupted half-way (while it was imported, say) fails in words of its own.
-            if seen:
-                raise interruption(seen[0]) from error
-            raise
 
 
 class Session:
@@ -215,8 +172,7 @@ class Session:
         if self._rooms is not None:
             self._rooms.shutdown(wait=True)
         for backend in self.backends.values():
-            with contextlib.suppress(EnvbenchError, OSError):
-                backend.close()
+            close_backend(backend)
         reaped = reap_entries(self.journal.entries(), self.settings.run_id)
         for result in reaped:
             if not result.error:
@@ -240,24 +196,21 @@ class Session:
             return (f"nobody knows what: it could not be looked for ({one_line(error)})",)
 
     def _open(self, name: str) -> Unusable | None:
-        try:
-            backend = load(name)(self.settings, self.journal)
-            found = backend.check()
-        except ImportError as error:
-            return Unusable(f"cannot be loaded: {error}", "pip install 'envinspect[bench]'")
-        except (BackendError, OSError) as error:
-            return unusable(error, f"envbench doctor --backend {name} --debug")
-        if isinstance(found, Unusable):
-            return found
+        backend, found = open_backend(name, self.settings, self.journal)
+        if backend is None or isinstance(found, Unusable):
+            return found if isinstance(found, Unusable) else None
         self.backends[name] = backend
         self._witness.watch(name, backend)
-        variants, ready = backend.variants(), []
-        for variant in variants:
+        ready = []
+        for variant in backend.variants():
             try:
                 backend.prepare(variant)
-            except (BackendError, OSError) as error:
-                self._say(f"{name} {dict(variant)}: left out: {one_line(error)}")
-                self.record.add_skipped(name, unusable(error, f"envbench doctor --backend {name}"), variant)
+            except InterruptedRunError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- it is this variant's, and the others can do without it
+                words = unusable(foreseen(error), f"envbench doctor --backend {name}")
+                self._say(f"{name} {dict(variant)}: left out: {advice(words.reason, words.remedy)}")
+                self.record.add_skipped(name, words, variant)
             else:
                 ready.append(variant)
         if ready:

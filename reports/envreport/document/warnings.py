@@ -89,17 +89,19 @@ def run_warnings(results: Results) -> Iterator[Caution]:
         yield Caution(
             _text(each, "code", "warning"), _text(each, "message", "a warning without a message"), _text(each, "advice")
         )
-    cut: dict[tuple[str, str, str], list[str]] = {}
+    cut: dict[tuple[str, str, str, str], list[str]] = {}
     for each in results.records("unfinished"):
         name = backends.label(_text(each, "backend", "?"), _text(each, "variant"), _text(each, "profile"))
-        cut.setdefault((_text(each, "runs", "?"), _text(each, "needed", "?"), _text(each, "reason")), []).append(name)
-    for (runs, needed, reason), names in cut.items():
+        key = (_text(each, "runs", "?"), _text(each, "needed", "?"), _text(each, "reason"))
+        remedy = _text(each, "remedy", "Give the run more time (--budget) or fewer backends (--backend).")
+        cut.setdefault((*key, remedy), []).append(name)
+    for (runs, needed, reason, remedy), names in cut.items():
         because = f" ({reason})" if reason else ""
         yield Caution(
             "unfinished",
             f"{', '.join(names)}: stopped after {runs} {'start' if runs == '1' else 'starts'}, {needed} more "
             f"{'was' if needed == '1' else 'were'} wanted{because}",
-            "Give the run more time (--budget) or fewer backends (--backend).",
+            remedy,
         )
     leaked = results.get("cleanup", "leaked")
     for leak in leaked if isinstance(leaked, list) else []:

@@ -212,6 +212,66 @@ def test_a_dry_run_prints_the_schedule_and_measures_nothing(use_fake, tmp_path, 
     assert all("start" not in fake.log for fake in use_fake())
 
 
+def test_a_dry_run_removes_what_checks_made_and_one_that_fails_does_not_end_it(use_fake, tmp_path, capsys, monkeypatch):
+    from tests.benchmarks.conftest import FakeBackend
+
+    from envbench.traces.journal import Kind
+
+    made = []
+
+    def check(self, usable=FakeBackend.check):
+        path = tmp_path / f"of-{self.settings.run_id}-{self.name}"
+        self.journal.intend(Kind.FILE, str(path))
+        path.touch()
+        made.append(path)
+        if self.name == "process":
+            raise KeyError("what no one foresaw")
+        return usable(self)
+
+    def init(self, settings, journal, init=FakeBackend.__init__):
+        init(self, settings, journal)
+        self.journal = journal
+
+    monkeypatch.setattr(FakeBackend, "check", check)
+    monkeypatch.setattr(FakeBackend, "__init__", init)
+    assert main(["startup", "--dry-run", "--backend", "process", "--backend", "runc", "--runs", "2"]) == 0
+    said = capsys.readouterr()
+    assert "process: left out: KeyError: 'what no one foresaw'" in said.err
+    assert "runc" in said.out
+    assert len(made) == 2
+    assert not any(path.exists() for path in made)
+    assert not list((tmp_path / "state-home/envbench").iterdir())
+
+
+def test_what_a_library_raises_in_a_start_is_that_backends_failure(use_fake, out, monkeypatch):
+    from tests.benchmarks.conftest import FakeBackend
+
+    def start(self, workload, variant, mark, begin=FakeBackend.start):
+        if self.name == "namespaces":
+            raise KeyError("Id")
+        return begin(self, workload, variant, mark)
+
+    monkeypatch.setattr(FakeBackend, "start", start)
+    assert startup(out) == 4
+    rows = [row for row in read_samples(out / "samples.csv") if row.phase == "ready"]
+    assert {row.outcome for row in rows if row.backend == "process"} == {Outcome.OK}
+    assert {row.detail for row in rows if row.backend == "namespaces"} == {"KeyError: 'Id'"}
+
+
+def test_an_interrupted_run_is_not_said_to_have_spent_its_budget(use_fake, out, capsys):
+    def interrupt() -> None:
+        while not ((out / "samples.csv").exists() and (out / "samples.csv").stat().st_size > 4000):
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    assert startup(out, "--runs", "100000", "--budget", "30") == 130
+    assert {one["reason"] for one in run_json(out)["unfinished"]} == {"the run was interrupted"}
+    said = capsys.readouterr()
+    assert "SIGINT: cleaning up …" in said.err
+    assert "budget" not in said.out + said.err
+
+
 def test_parallel_and_pinned_starts_are_variants_of_their_own(use_fake, out):
     assert startup(out, "--parallel", "2", "--pin") == 0
     variants = {row.variant for row in read_samples(out / "samples.csv")}

@@ -1,10 +1,15 @@
 """Single calls of the Docker Engine API: the client, removal of what carries a run's id, errors in one line."""
 
 import contextlib
+import os
+import tempfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
 
+from envbench.backend import Unusable
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.settings import LABEL
@@ -40,12 +45,47 @@ def _words(error: object) -> str:
     return " ".join(str(error).split())[:400]
 
 
+def sdk_problem() -> Unusable | None:
+    """Return why the Docker SDK cannot be used, None where it can: a file of that name may stand in its place."""
+    found = find_spec("docker")
+    if found is None:
+        return Unusable("the Docker SDK is not installed", "pip install 'envinspect[bench]'")
+    try:
+        import docker.api.client
+        import docker.errors  # noqa: F401 -- of what may stand in its place neither is a part
+    except Exception as error:  # noqa: BLE001 -- what stands there may do anything
+        where = found.origin or ", ".join(found.submodule_search_locations or ())
+        return Unusable(
+            f"{where} is not the Docker SDK: {error}", "start from another folder, or take that one out of PYTHONPATH"
+        )
+    return None
+
+
 def api_client(endpoint: str, timeout_s: float) -> "APIClient":
     """Return a client whose API version is negotiated with the engine. Raises BackendError where it cannot connect."""
     from docker.api.client import APIClient
 
-    with engine_errors(f"engine at {endpoint}"):
+    with engine_errors(f"engine at {endpoint}"), _without_users_configuration():
         return APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
+
+
+@contextlib.contextmanager
+def _without_users_configuration() -> Iterator[None]:
+    """Have the SDK read an empty configuration in the block: the user's holds logins, of which nothing is needed.
+
+    And it may have any shape, at which the SDK raises what it likes.
+    """
+    before = os.environ.get("DOCKER_CONFIG")
+    with tempfile.TemporaryDirectory(prefix="envbench-docker-") as folder:
+        Path(folder, "config.json").write_text("{}", "ascii")
+        os.environ["DOCKER_CONFIG"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["DOCKER_CONFIG"]
+            else:
+                os.environ["DOCKER_CONFIG"] = before
 
 
 def _removed(what: str, call: Callable[[], object]) -> bool:

@@ -1,0 +1,37 @@
+"""Opens one backend: what its library raises is its own answer, and never the end of the others."""
+
+import contextlib
+
+from envbench.backend import Backend, Unusable, Usable, unusable
+from envbench.backends import load
+from envbench.errors import InterruptedRunError, foreseen
+from envbench.settings import Settings
+from envbench.traces.journal import Journal
+
+
+def open_backend(name: str, settings: Settings, journal: Journal) -> tuple[Backend | None, Usable | Unusable]:
+    """Load a backend and ask whether it can run here; one that cannot is closed again and None.
+
+    Raises only InterruptedRunError.
+    """
+    backend: Backend | None = None
+    answer: Usable | Unusable
+    try:
+        backend = load(name)(settings, journal)
+        answer = backend.check()
+    except InterruptedRunError:
+        raise
+    except ImportError as error:
+        answer = Unusable(f"cannot be loaded: {error}", "pip install 'envinspect[bench]'")
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the other backends can do without this one
+        answer = unusable(foreseen(error), f"envbench doctor --backend {name} --debug")
+    if isinstance(answer, Unusable) and backend is not None:
+        close_backend(backend)
+        return None, answer
+    return backend, answer
+
+
+def close_backend(backend: Backend) -> None:
+    """Close a backend; what it cannot remove stays in the journal."""
+    with contextlib.suppress(Exception):
+        backend.close()

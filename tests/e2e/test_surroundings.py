@@ -1,0 +1,129 @@
+"""Odd surroundings of a real run: signals, descriptors, homes, configurations and folders never end it unexpectedly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from envbench.samples import read_samples
+
+STARTUP = ("startup", "--backend", "process", "--runs", "5", "--format", "csv", "--output", "out")
+MODULE = (sys.executable, "-m", "envbench")
+
+
+@pytest.fixture
+def envbench(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Return a function that runs the command in a shell line, where {} is the command, in a folder of its own."""
+
+    def run(line: str, *words: str, **environ: str | None) -> "subprocess.CompletedProcess[str]":
+        env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "COLUMNS": "300", **environ}
+        script = line.format('"$@"')
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", *MODULE, *words],
+            cwd=tmp_path,
+            env={name: value for name, value in env.items() if value is not None},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=150,
+        )
+        assert "unexpected" not in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether a run ended well: its record says so, and its rows can be read."""
+    record = json.loads((folder / "run.json").read_text())
+    ready = [row for row in read_samples(folder / "samples.csv") if row.phase == "ready"]
+    return record["exit_code"] == 0 and record["cleanup"]["leaked"] == [] and len(ready) >= 5
+
+
+@pytest.mark.engine("process")
+@pytest.mark.parametrize(
+    ("ignored", "number"), [("HUP", signal.SIGHUP), ("INT", signal.SIGINT), ("TERM", signal.SIGTERM)]
+)
+def test_a_signal_that_was_ignored_before_ends_no_run(ignored: str, number: signal.Signals, tmp_path: Path) -> None:
+    words = (*MODULE, *STARTUP, "--runs", "300")
+    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    process = subprocess.Popen(
+        ["bash", "-c", f"trap '' {ignored}; exec \"$@\"", "bash", *words],
+        cwd=tmp_path,
+        env=env,
+        stderr=subprocess.DEVNULL,
+    )
+    samples = tmp_path / "out/samples.csv"
+    while not (samples.exists() and samples.stat().st_size > 3000):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(120) == 0
+    assert is_whole(tmp_path / "out")
+
+
+@pytest.mark.engine("process")
+@pytest.mark.parametrize(
+    "closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full", "| true"]
+)
+def test_whatever_the_standard_streams_are_the_run_ends_well(closed: str, envbench, tmp_path: Path) -> None:
+    assert envbench(f"set -o pipefail; {{}} {closed}", *STARTUP).returncode == 0
+    assert is_whole(tmp_path / "out")
+
+
+@pytest.mark.engine("process")
+@pytest.mark.parametrize("summary", ["/dev/full", "/proc/none/summary.md", "/proc"])
+def test_a_job_summary_that_cannot_be_written_is_one_line(summary: str, envbench, tmp_path: Path) -> None:
+    done = envbench("{}", *STARTUP, GITHUB_STEP_SUMMARY=summary)
+    assert done.returncode == 0
+    (line,) = (line for line in done.stderr.splitlines() if "the CI cannot be told" in line)
+    assert summary in line
+    assert is_whole(tmp_path / "out")
+
+
+@pytest.mark.engine("process")
+@pytest.mark.parametrize("home", [None, "/proc/none", "/dev/null", "/no/such/home"])
+def test_without_a_home_to_write_to_a_run_ends_well_and_leaves_nothing(
+    home: str | None, envbench, tmp_path: Path
+) -> None:
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    done = envbench(
+        "{}", *STARTUP, HOME=home, XDG_STATE_HOME="/proc/none", XDG_CACHE_HOME="/proc/none", TMPDIR=str(temp)
+    )
+    assert done.returncode == 0, done.stderr
+    assert is_whole(tmp_path / "out")
+    assert [path for path in temp.rglob("*") if path.is_file()] == []
+
+
+SHAPES = ("[]", "no json", '"x"', '{"HttpHeaders": 3}', '{"auths": {"x": 3}}', '{"proxies": 3}', '{"credsStore": []}')
+
+
+@pytest.mark.engine("docker")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_shape_of_dockers_configuration_keeps_docker_from_being_used(shape: str, envbench, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(shape)
+    done = envbench("{}", "doctor", "--backend", "docker", "--json", DOCKER_CONFIG=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["docker"]["usable"]
+
+
+@pytest.mark.engine("docker")
+def test_a_folder_docker_beside_one_is_no_library_and_one_on_the_path_is_named(envbench, tmp_path: Path) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/__init__.py").write_text("raise RuntimeError('not the SDK')\n")
+    doctor = ("doctor", "--backend", "docker", "--backend", "process", "--json")
+    assert json.loads(envbench("{}", *doctor).stdout)["docker"]["usable"]
+    shadowed = envbench("{}", *doctor, PYTHONPATH=f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    found = json.loads(shadowed.stdout)
+    assert shadowed.returncode == 0, "the others can be used"
+    assert found["process"]["usable"]
+    assert f"{tmp_path}/docker/__init__.py is not the Docker SDK" in found["docker"]["reason"]
+    assert "PYTHONPATH" in found["docker"]["remedy"]
