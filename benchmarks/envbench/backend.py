@@ -4,15 +4,19 @@ A backend says nothing about time: it calls `mark` and the sampler stamps. All t
 measured start (importing an image, building an initramfs, defining a bundle) happens in `prepare` and is never timed.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from envbench.errors import BackendError
+from envbench.phases import BackendKind, ImageUse
+
 if TYPE_CHECKING:
     from envbench.settings import Settings
-    from envbench.traces.journal import Journal
+    from envbench.traces.journal import Entry, Journal
 
 
 class Mark(StrEnum):
@@ -125,32 +129,72 @@ class Instance(Protocol):
         ...
 
 
-class Backend(Protocol):
-    """One backend. Made once a run with the run's settings; `close` ends what it holds open."""
+@dataclass(frozen=True, slots=True)
+class EngineProgram:
+    """An engine's own program, which takes Docker's words: run, save, stats, update, image, info."""
+
+    argv: tuple[str, ...]
+    """The program and the options that lead it to the backend's own engine."""
+    run: tuple[str, ...] = ("run",)
+    """The words that run a container the way the backend does."""
+    kernel_and_system: str = ""
+    """The `--format` of `info` that prints the engine's kernel release, "|", and the name of its operating system."""
+    cluster: str = ""
+    """What the engine's own cluster mode is called, "" where it has none."""
+    cluster_state: str = ""
+    """The `--format` of `info` that prints the state of the cluster mode."""
+
+
+class Backend(ABC):
+    """One backend. Made once a run with the run's settings; `close` ends what it holds open.
+
+    What stands here as a class variable is all that the rest of the program knows of a backend.
+    """
 
     name: ClassVar[str]
-    is_vm: ClassVar[bool]
+    """Its word in options, rows and files."""
+    title: ClassVar[str]
+    """Its name for people."""
+    kind: ClassVar[BackendKind]
+    images: ClassVar[ImageUse] = ImageUse.NONE
+    program: ClassVar[str] = ""
+    """The program that it needs on the PATH, "" where it needs none (or, as QEMU's, one that differs by machine)."""
+    install: ClassVar[str] = ""
+    """What to try where `program` is missing."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Distributions (as pip knows them) that it works with; run.json names their versions."""
+    variant_keys: ClassVar[frozenset[str]] = frozenset()
+    """Every key that `variants` may write; a gate on another one is refused before anything is measured."""
+    leftover_commands: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Commands that print names, one a line, by what they name: how to find what a killed run left in the engine."""
+    leftover_folders: ClassVar[tuple[Path, ...]] = ()
+    """Folders in which the engine keeps files of what it runs, with the run's id in their names."""
 
+    @abstractmethod
     def __init__(self, settings: "Settings", journal: "Journal") -> None: ...
 
+    @abstractmethod
     def check(self) -> Usable | Unusable:
         """Find out whether this backend can run here, without leaving anything behind."""
-        ...
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return the variants this run asks of it, as keys of `variant_text`; ({},) where there is just one way."""
-        ...
+        return ({},)
 
+    @abstractmethod
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Make the artefacts this variant starts from (image, bundle, initramfs). Never timed. Raises BackendError."""
-        ...
 
+    @abstractmethod
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> Instance:
         """Create and start one instance, calling `mark` at REQUESTED first and at each later moment it passes.
 
         On any failure it removes what it made before it raises BackendError.
         """
-        ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Remove the artefacts that `prepare` made and close connections. Safe to call twice."""
 
     def engine_processes(self) -> tuple[int, ...] | None:
         """Return host process ids of the daemons behind this backend (dockerd, containerd); () where there is none.
@@ -159,8 +203,29 @@ class Backend(Protocol):
 
         They outlive the instances; the sampler charges a start with the CPU time they spend meanwhile.
         """
-        ...
+        return ()
 
-    def close(self) -> None:
-        """Remove the artefacts that `prepare` made and close connections. Safe to call twice."""
-        ...
+    def engine_program(self, variant: Mapping[str, str]) -> EngineProgram | None:  # noqa: ARG002 -- for overrides
+        """Return the engine's own program for this variant, None where there is none or it is not installed."""
+        return None
+
+    def image(self) -> str:
+        """Return the image that starts use. Raises BackendError where there is none."""
+        raise BackendError(f"{self.name} starts from no image")
+
+    def remaining(self) -> tuple[str, ...]:
+        """Return the names of what its engine still has that carries the run's id. Raises EnvbenchError."""
+        return ()
+
+    def journal_facts(self) -> dict[str, str]:
+        """Return what `reap` needs to find again what an experiment makes in this engine (its address)."""
+        return {}
+
+    @classmethod
+    def reap(cls, entry: "Entry", run_id: str) -> bool:
+        """Remove a thing that this backend journalled, if it is there; return whether it was.
+
+        The name of the thing carries the run's id. Raises EnvbenchError where it cannot be looked at or removed (the
+        engine is down): the journal then keeps it.
+        """
+        raise BackendError(f"{entry.kind} {entry.name} of run {run_id}: {cls.name} does not say how to remove it")

@@ -61,6 +61,34 @@ class Phase(StrEnum):
     """CPU time of the harness itself over the whole start."""
 
 
+class BackendKind(StrEnum):
+    """What kind of thing a backend starts; claims and the experiments go by it, never by a backend's name."""
+
+    HOST = "host"
+    """The payload as a plain process: the floor."""
+    NAMESPACES = "namespaces"
+    """The walls of a container, without a runtime or engine."""
+    CONTAINER = "container"
+    """An ordinary container: shares the host's kernel."""
+    SANDBOX = "sandbox"
+    """A container with a kernel of its own in between (gVisor, Kata)."""
+    VM = "vm"
+    """A machine that boots a kernel of its own."""
+    WSL = "wsl"
+    """A program in a WSL distribution, started from Windows' side."""
+
+
+class ImageUse(StrEnum):
+    """What a backend does with container images."""
+
+    NONE = "none"
+    """It starts a folder, a process or a machine."""
+    PAYLOAD = "payload"
+    """It keeps the payload as an image in a store that is the run's own; a user's image is not in there."""
+    ANY = "any"
+    """Its engine has an image store, and every image in it can be started."""
+
+
 class Outcome(StrEnum):
     """How the start behind a row ended."""
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from envbench.phases import ImageUse
 from envbench.samples import variant_text
 
 LABEL = "envbench.run"
@@ -127,20 +128,17 @@ class Plan:
         return asdict(self)
 
 
-IMAGE_ENGINES = ("docker", "podman")
-"""Backends that start a user's own image; all others refuse it or run the payload all the same."""
-
-
-def profile_of(settings: Settings, backend: str, variant: Mapping[str, str]) -> str:
+def profile_of(settings: Settings, variant: Mapping[str, str], images: ImageUse = ImageUse.NONE) -> str:
     """Return what a backend runs, for the profile column: what differs in it may not be compared as the same payload.
 
     "own" is the user's image, disk or initrd, "floor" the boot sector without a system, else the run's profile.
+    `images` is what the backend does with images: one that starts no image of the user's runs the payload all the same.
     """
     boot = variant.get("boot")
     if boot == "floor":
         return "floor"
     own = {"disk": settings.disk, "kernel": settings.initrd}.get(boot or "")
-    if boot is None and backend in IMAGE_ENGINES:
+    if boot is None and images is ImageUse.ANY:
         return "own" if settings.image else settings.profile
     return "own" if own else settings.profile
 
@@ -164,6 +162,14 @@ class Configuration:
 
     def __str__(self) -> str:
         return f"{self.backend} ({self.variant_text})" if self.variant_text else self.backend
+
+
+CONDITION_KEYS = frozenset({"cache", "parallel", "pin"})
+"""Keys of the variant column that the harness writes, whatever the backend."""
+LIMIT_KEYS = frozenset({"memory", "cpus", "readonly", "init", "network"})
+"""Keys that `container_variants` writes for every container backend."""
+ENGINE_KEYS = LIMIT_KEYS | {"runtime", "image"}
+"""Keys that it writes for an engine, which has images and a choice of runtimes."""
 
 
 def container_variants(settings: Settings, runtimes: tuple[str, ...] = ()) -> tuple[Mapping[str, str], ...]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from envbench.backend import Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.backend import Backend, Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.errors import BackendError
+from envbench.phases import BackendKind
 from envbench.run.sampler import Sampler
 from envbench.samples import SampleWriter
 from envbench.settings import Settings, new_run_id
@@ -73,11 +74,12 @@ class FakeInstance:
                 setattr(self, name, -1)
 
 
-class FakeBackend:
+class FakeBackend(Backend):
     """`says` are the chunks that an instance writes, with {nonce} filled in; `fails` names the step that is refused."""
 
     name = "process"
-    is_vm = False
+    title = "plain process"
+    kind = BackendKind.HOST
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self.settings = settings
@@ -89,9 +91,6 @@ class FakeBackend:
 
     def check(self) -> Usable | Unusable:
         return Usable({"fake": "yes"})
-
-    def variants(self) -> tuple[Mapping[str, str], ...]:
-        return ({},)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         self.log.append("prepare")
@@ -108,9 +107,6 @@ class FakeBackend:
         said = tuple(text.format(nonce=workload.nonce).encode() for text in self.says)
         mark(Mark.STARTED)
         return FakeInstance(f"fake-{self.count}", said, self.log, self.fails, holds_output=self.holds_output)
-
-    def engine_processes(self) -> tuple[int, ...]:
-        return ()
 
     def close(self) -> None:
         self.log.append("close")

@@ -7,8 +7,9 @@ import pytest
 
 from envbench.backend import Backend, Instance, Unusable, Usable
 from envbench.backends import BACKENDS, load
+from envbench.phases import BackendKind
 
-METHODS = [name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")]
+METHODS = [name for name, _ in inspect.getmembers(Backend, callable) if not name.startswith("_")]
 
 
 @pytest.fixture(params=BACKENDS)
@@ -25,8 +26,11 @@ def backend(request, settings, journal, monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", BACKENDS)
 def test_it_has_the_protocols_names_and_signatures(name):
     found = load(name)
+    assert issubclass(found, Backend)
     assert found.name == name
-    assert isinstance(found.is_vm, bool)
+    assert found.title
+    assert found.kind in BackendKind
+    assert found.install or not found.program
     for method in METHODS:
         wanted = list(inspect.signature(getattr(Backend, method)).parameters)
         assert list(inspect.signature(getattr(found, method)).parameters) == wanted, method

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from envbench.backends import load
 from envbench.settings import Settings, profile_of
 
 OWN = Path("own")
@@ -30,4 +31,4 @@ def test_the_profile_says_what_a_backend_runs(
     tmp_path: Path, backend: str, boot: str | None, given: dict, profile: str
 ):
     settings = Settings(run_id="run", work_dir=tmp_path, cache_dir=tmp_path, **given)
-    assert profile_of(settings, backend, {"boot": boot} if boot else {"runtime": "runc"}) == profile
+    assert profile_of(settings, {"boot": boot} if boot else {"runtime": "runc"}, load(backend).images) == profile

@@ -19,7 +19,7 @@ from envbench.backends import load
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.payload.kernel import default_cache_dir
-from envbench.phases import Outcome, Phase
+from envbench.phases import BackendKind, Outcome, Phase
 from envbench.run.audit import Witness, traces_of
 from envbench.run.reaper import reap_entries
 from envbench.run.sampler import Sampler, Ticket
@@ -98,7 +98,7 @@ def test_two_starts_get_ready_stop_and_leave_no_trace(name, ground):
         assert start.outcome is Outcome.OK, start.detail
         assert 0 < start.phases[Phase.READY] < start.phases[Phase.CYCLE]
         assert {entry.kind for entry in run.journal.entries()} <= {Kind.IMAGE, Kind.FOLDER, Kind.CGROUP}
-        if not run.backend.is_vm:
+        if run.backend.kind is not BackendKind.VM:
             assert 0 <= start.phases[Phase.OBSERVER_LAG] < start.phases[Phase.READY] + NS_PER_S // 1000
     assert run.witness.checked()["instances"] == 2
     assert run.close() == ()
@@ -107,7 +107,7 @@ def test_two_starts_get_ready_stop_and_leave_no_trace(name, ground):
 @pytest.mark.parametrize("name", BACKENDS_HERE)
 def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, monkeypatch):
     run = ground(name)
-    run.sampler._settings = replace(run.settings, deadline_s=2.0 if not run.backend.is_vm else 4.0)
+    run.sampler._settings = replace(run.settings, deadline_s=2.0 if run.backend.kind is not BackendKind.VM else 4.0)
     # It says its ready line with another nonce: what a payload of another start, or an echo, would say.
     monkeypatch.setattr(
         "envbench.run.sampler.marker_for", lambda nonce, pattern: b"ENVBENCH-READY " + new_nonce().encode()

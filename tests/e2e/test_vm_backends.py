@@ -14,7 +14,7 @@ import pytest
 
 from envbench.backend import Backend, Instance, Mark, Unusable, Usable, Workload
 from envbench.backends import load
-from envbench.backends.libvirt.backend import reap
+from envbench.backends.libvirt.backend import LibvirtBackend
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.payload.floor import floor_disk
@@ -359,13 +359,15 @@ def test_a_daemon_that_is_not_there_is_a_skipped_backend_with_its_remedy(tmp_pat
     journal.close()
     assert isinstance(found, Unusable)
     assert "libvirtd -d" in found.remedy
-    assert not reap(Entry(1, Kind.DOMAIN, "envbench-r-1", "libvirt", {"uri": uri}), "r")
+    assert not LibvirtBackend.reap(Entry(1, Kind.DOMAIN, "envbench-r-1", "libvirt", {"uri": uri}), "r")
 
 
 @pytest.mark.parametrize("bench", [LIBVIRT], indirect=True)
 def test_a_domain_that_is_gone_needs_no_reaping(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing)
-    assert not reap(Entry(1, Kind.DOMAIN, "envbench-none-1", "libvirt", {"uri": "qemu:///system"}), "none")
+    assert not LibvirtBackend.reap(
+        Entry(1, Kind.DOMAIN, "envbench-none-1", "libvirt", {"uri": "qemu:///system"}), "none"
+    )
 
 
 @pytest.mark.engine("qemu")

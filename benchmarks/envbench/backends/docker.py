@@ -2,16 +2,18 @@
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from envbench.backend import Unusable, Usable, unusable
+from envbench.backend import Backend, EngineProgram, Unusable, Usable, unusable
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api, sdk_problem
 from envbench.errors import BackendError
-from envbench.settings import LABEL, Settings, container_variants
+from envbench.phases import BackendKind, ImageUse
+from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
 from envbench.traces.daemons import daemon_of, endpoint_socket
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import children_of, command_line
@@ -51,11 +53,20 @@ def socket_problem(endpoint: str) -> Unusable | None:
     return None
 
 
-class DockerBackend(EngineBackend):
+class DockerBackend(EngineBackend, Backend):
     """Docker Engine, each OCI runtime it lists a variant of its own."""
 
     name: ClassVar[str] = "docker"
-    is_vm: ClassVar[bool] = False
+    title: ClassVar[str] = "Docker"
+    kind: ClassVar[BackendKind] = BackendKind.CONTAINER
+    images: ClassVar[ImageUse] = ImageUse.ANY
+    libraries: ClassVar[tuple[str, ...]] = ("docker",)
+    install: ClassVar[str] = "apt install docker.io"
+    variant_keys: ClassVar[frozenset[str]] = ENGINE_KEYS
+    leftover_commands: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "container": ("docker", "ps", "--all", "--format", "{{.Names}}"),
+        "image": ("docker", "images", "--format", "{{.Repository}}:{{.Tag}}"),
+    }
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         super().__init__(settings, journal)
@@ -153,6 +164,23 @@ class DockerBackend(EngineBackend):
         address = self._containerd or os.fspath(SYSTEM_CONTAINERD)
         return daemon_of(Path(f"/proc/{daemon}/root{address}"))
 
+    def engine_program(self, variant: Mapping[str, str]) -> EngineProgram | None:
+        """Return the program `docker`, led to this backend's engine: by itself it goes by its context."""
+        found = shutil.which("docker")
+        if found is None:
+            return None
+        return EngineProgram(
+            (found, "--host", self.endpoint()),
+            kernel_and_system="{{.KernelVersion}}|{{.OperatingSystem}}",
+            cluster="Docker Swarm",
+            cluster_state="{{.Swarm.LocalNodeState}}",
+        )
+
+    @classmethod
+    def reap(cls, entry: Entry, run_id: str) -> bool:
+        """Remove a journalled container or image of a dead run. Raises BackendError without its engine."""
+        return reap_by_api(api_client(entry.facts["endpoint"], 30), entry, run_id)
+
 
 def other_engine(version: Mapping[str, Any]) -> str:
     """Return the name of an engine that speaks Docker's API and is not Docker, "" for Docker.
@@ -169,8 +197,3 @@ def runtimes_of(info: Mapping[str, Any]) -> tuple[str, ...]:
     listed = [name for name in info.get("Runtimes") or {} if not name.startswith(SHIM_PREFIX)]
     default = info.get("DefaultRuntime", "runc")
     return tuple(sorted(listed, key=lambda name: (name != default, name)))
-
-
-def reap(entry: Entry, run_id: str) -> bool:
-    """Remove a journalled container or image of a dead run. Raises BackendError where the engine cannot be reached."""
-    return reap_by_api(api_client(entry.facts["endpoint"], 30), entry, run_id)

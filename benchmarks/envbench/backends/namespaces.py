@@ -18,6 +18,7 @@ from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import REMEDY, find_busybox
 from envbench.payload.words import argv_for
+from envbench.phases import BackendKind
 from envbench.traces.procfs import children_of
 
 USER_NAMESPACE_REMEDY = (
@@ -50,6 +51,10 @@ class NamespacesBackend(SpawningBackend):
     """Namespaces and a root of its own, made by the kernel's own tools: what an engine adds stands above this."""
 
     name: ClassVar[str] = "namespaces"
+    title: ClassVar[str] = "bare namespaces"
+    kind: ClassVar[BackendKind] = BackendKind.NAMESPACES
+    program: ClassVar[str] = "unshare"
+    install: ClassVar[str] = "apt install util-linux"
     instance: ClassVar[type[SpawnedInstance]] = NamespacesInstance
 
     def check(self) -> Usable | Unusable:
@@ -61,7 +66,7 @@ class NamespacesBackend(SpawningBackend):
         try:
             version = run_command(("unshare", "--version"), self._settings.run_id, "asking for its version")
         except BackendError as error:
-            return unusable(error, "apt install util-linux")
+            return unusable(error, self.install)
         with tempfile.TemporaryDirectory(prefix="check-", dir=self._settings.work_dir) as folder:
             root = Path(folder)
             (root / "proc").mkdir()

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import Mark, MarkCallback, Unusable, Usable, Workload, unusable
+from envbench.backend import Backend, Mark, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.bundle import bundle_config
 from envbench.backends.shared.child import environment, output_pipe, run_command
 from envbench.backends.shared.piped import PipedInstance
@@ -24,7 +24,8 @@ from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError, CommandError, StartTimeoutError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
-from envbench.settings import Settings, networkless_variants
+from envbench.phases import BackendKind
+from envbench.settings import LIMIT_KEYS, Settings, networkless_variants
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, descendants_of, process_start_ticks, shim_of
 from envbench.traces.removal import remove_cgroups
@@ -85,13 +86,11 @@ class OciInstance(PipedInstance):
             self._backend.journal.forget(number)
 
 
-class OciBackend:
+class OciBackend(Backend):
     """What runc, crun and runsc share; a subclass names the program and its own options."""
 
-    name: ClassVar[str]
-    is_vm: ClassVar[bool] = False
-    program: ClassVar[str]
-    package: ClassVar[str]
+    kind: ClassVar[BackendKind] = BackendKind.CONTAINER
+    variant_keys: ClassVar[frozenset[str]] = LIMIT_KEYS
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self.settings = settings
@@ -117,7 +116,7 @@ class OciBackend:
     def check(self) -> Usable | Unusable:
         """Find out by doing: create, start and delete a container whose payload gets ready."""
         if shutil.which(self.program) is None:
-            return Unusable(f"no {self.program} on the PATH", f"apt install {self.package}")
+            return Unusable(f"no {self.program} on the PATH", self.install)
         if self.settings.image is not None:
             return Unusable("a bare OCI runtime has no images", "leave --image out, or leave this backend out")
         try:
@@ -175,10 +174,6 @@ class OciBackend:
             raise
         return instance
 
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return nothing: a bare runtime has no daemon."""
-        return ()
-
     def close(self) -> None:
         """Remove the runtime's state folder and the cgroup that held the containers'."""
         shutil.rmtree(self._root, ignore_errors=True)
@@ -210,6 +205,18 @@ class OciBackend:
         if not self._root.exists():
             return ()
         return tuple(self.run("list", "--quiet").split())
+
+    @classmethod
+    def reap(cls, entry: Entry, run_id: str) -> bool:
+        """Delete a journalled container with the runtime that made it, or the run's cgroup. Raises BackendError."""
+        if entry.kind is Kind.CGROUP:
+            return remove_cgroups(entry.name)
+        options = json.loads(entry.facts["options"])
+        root = Path(options[options.index("--root") + 1])
+        if not _has_state(root, entry.name):
+            return False
+        run_command((cls.program, *options, "delete", "--force", entry.name), run_id, f"deleting {entry.name}")
+        return True
 
     def _create(self, name: str, bundle: Path, output: int, deadline_s: float) -> None:
         argv = (
@@ -243,8 +250,9 @@ class RuncBackend(OciBackend):
     """runc, the runtime under Docker, containerd and others."""
 
     name: ClassVar[str] = "runc"
+    title: ClassVar[str] = "runc"
     program: ClassVar[str] = "runc"
-    package: ClassVar[str] = "runc"
+    install: ClassVar[str] = "apt install runc"
 
     def global_options(self) -> tuple[str, ...]:
         """Return where the state lies; without root runc is told so, to leave cgroups alone."""
@@ -256,8 +264,9 @@ class CrunBackend(OciBackend):
     """crun, the runtime under Podman."""
 
     name: ClassVar[str] = "crun"
+    title: ClassVar[str] = "crun"
     program: ClassVar[str] = "crun"
-    package: ClassVar[str] = "crun"
+    install: ClassVar[str] = "apt install crun"
 
     def unsupported(self, error: BackendError) -> Unusable:
         """Return why crun cannot run here."""
@@ -270,8 +279,10 @@ class GvisorBackend(OciBackend):
     """gVisor's runsc: a kernel in user space between the payload and the host's kernel."""
 
     name: ClassVar[str] = "gvisor"
+    title: ClassVar[str] = "gVisor"
+    kind: ClassVar[BackendKind] = BackendKind.SANDBOX
     program: ClassVar[str] = "runsc"
-    package: ClassVar[str] = "runsc"
+    install: ClassVar[str] = "apt install runsc"
     platforms: ClassVar[tuple[str, ...]] = ("systrap", "ptrace")
     """How system calls are caught, newest way first; releases before 2023 know only the second."""
 
@@ -337,19 +348,3 @@ def _log_tail(path: Path) -> str:
     except OSError:
         return "it wrote no log"
     return " | ".join(lines[-3:])[-400:]
-
-
-def reap(entry: Entry, run_id: str) -> bool:
-    """Delete a journalled container of a dead run with the runtime that made it, or the run's cgroup.
-
-    Raises BackendError.
-    """
-    if entry.kind is Kind.CGROUP:
-        return remove_cgroups(entry.name)
-    options = json.loads(entry.facts["options"])
-    root = Path(options[options.index("--root") + 1])
-    if not _has_state(root, entry.name):
-        return False
-    program = {"runc": "runc", "crun": "crun", "gvisor": "runsc"}[entry.backend]
-    run_command((program, *options, "delete", "--force", entry.name), run_id, f"deleting {entry.name}")
-    return True

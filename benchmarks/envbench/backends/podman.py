@@ -13,14 +13,15 @@ from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
 
-from envbench.backend import Unusable, Usable, Workload
+from envbench.backend import Backend, EngineProgram, Unusable, Usable, Workload
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import sdk_problem
 from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
-from envbench.settings import LABEL, Settings, container_variants
+from envbench.phases import BackendKind, ImageUse
+from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import marked_processes, pids_named
 from envbench.traces.removal import end_process
@@ -114,15 +115,11 @@ class RuntimeEngine(EngineBackend):
         return self.service.endpoint
 
     def host_options(self) -> Mapping[str, Any]:
-        """Return this process's own limits: Podman's defaults may be above what a restricted host allows.
-
-        Podman holds itself to as many processes as there are process ids (proc(5), pid_max), and cannot give more.
-        """
+        """Return this process's own limits: Podman's defaults may be above what a restricted host allows."""
         import docker
 
-        limits = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1]}
-        limits["nproc"] = _smaller(resource.getrlimit(resource.RLIMIT_NPROC)[1], _pid_max())
-        return {"ulimits": [docker.types.Ulimit(name=name, soft=most, hard=most) for name, most in limits.items()]}
+        limits = own_limits().items()
+        return {"ulimits": [docker.types.Ulimit(name=name, soft=most, hard=most) for name, most in limits]}
 
     def close(self) -> None:
         """Remove the image, close the client, end the service."""
@@ -130,6 +127,15 @@ class RuntimeEngine(EngineBackend):
             super().close()
         finally:
             self.service.close()
+
+
+def own_limits() -> dict[str, int]:
+    """Return this process's hard limits by their names for `--ulimit`; -1 is none.
+
+    Podman holds itself to as many processes as there are process ids (proc(5), pid_max), and cannot give more.
+    """
+    processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    return {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "nproc": _smaller(processes, _pid_max())}
 
 
 def _pid_max() -> int:
@@ -144,11 +150,21 @@ def _smaller(*limits: int) -> int:
     return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=resource.RLIM_INFINITY)
 
 
-class PodmanBackend:
+class PodmanBackend(Backend):
     """Podman, each OCI runtime a variant; no daemon of the user's is touched."""
 
     name: ClassVar[str] = "podman"
-    is_vm: ClassVar[bool] = False
+    title: ClassVar[str] = "Podman"
+    kind: ClassVar[BackendKind] = BackendKind.CONTAINER
+    images: ClassVar[ImageUse] = ImageUse.ANY
+    program: ClassVar[str] = "podman"
+    install: ClassVar[str] = "apt install podman"
+    libraries: ClassVar[tuple[str, ...]] = ("docker",)
+    variant_keys: ClassVar[frozenset[str]] = ENGINE_KEYS
+    leftover_commands: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "container": ("podman", "ps", "--all", "--format", "{{.Names}}"),
+        "image": ("podman", "images", "--format", "{{.Repository}}:{{.Tag}}"),
+    }
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings = settings
@@ -161,8 +177,8 @@ class PodmanBackend:
         problem = sdk_problem()
         if problem is not None:
             return problem
-        if shutil.which("podman") is None:
-            return Unusable("no podman on the PATH", "apt install podman")
+        if shutil.which(self.program) is None:
+            return Unusable(f"no {self.program} on the PATH", self.install)
         found = [name for name in self._settings.runtimes or RUNTIMES if shutil.which(name)]
         if not found:
             return Unusable("podman has no OCI runtime here", "apt install crun")
@@ -212,6 +228,28 @@ class PodmanBackend:
         words = ("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={LABEL}={run_id}")
         return tuple(podman(*words, run_id=run_id, what="podman ps").split())
 
+    def engine_program(self, variant: Mapping[str, str]) -> EngineProgram | None:
+        """Return the program `podman`; its default runtime and limits may not work here, where the backend's own do."""
+        found = shutil.which(self.program)
+        if found is None:
+            return None
+        words: tuple[str, ...] = ("run",)
+        if "runtime" in variant:
+            limits = (("--ulimit", f"{name}={most}:{most}") for name, most in own_limits().items())
+            words = ("--runtime", variant["runtime"], "run", *(word for pair in limits for word in pair))
+        return EngineProgram((found,), words, kernel_and_system="{{.Host.Kernel}}|{{.Host.Distribution.Distribution}}")
+
+    @classmethod
+    def reap(cls, entry: Entry, run_id: str) -> bool:
+        """Remove a journalled container, image or volume of a dead run by Podman's own command. Raises BackendError."""
+        kind = str(entry.kind)
+        try:
+            podman(kind, "exists", entry.name, run_id=run_id, what="looking for it")
+        except BackendError:
+            return False
+        podman(kind, "rm", "--force", entry.name, run_id=run_id, what=f"removing {entry.name}")
+        return True
+
     def close(self) -> None:
         """Remove the images and end the services."""
         for runtime in tuple(self._engines):
@@ -232,14 +270,3 @@ class PodmanBackend:
     def _facts(self) -> dict[str, str]:
         version = run_command(("podman", "--version"), self._settings.run_id, "asking for its version").strip()
         return {"podman": version, "rootless": "no" if os.geteuid() == 0 else "yes"}
-
-
-def reap(entry: Entry, run_id: str) -> bool:
-    """Remove a journalled container, image or volume of a dead run by Podman's own command. Raises BackendError."""
-    kind = str(entry.kind)
-    try:
-        podman(kind, "exists", entry.name, run_id=run_id, what="looking for it")
-    except BackendError:
-        return False
-    podman(kind, "rm", "--force", entry.name, run_id=run_id, what=f"removing {entry.name}")
-    return True

@@ -12,12 +12,15 @@ from envbench.backends.shared.spawned import SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import REMEDY, find_busybox
 from envbench.payload.words import argv_for
+from envbench.phases import BackendKind
 
 
 class ProcessBackend(SpawningBackend):
     """fork, exec, no walls: the floor that every other backend is compared with."""
 
     name: ClassVar[str] = "process"
+    title: ClassVar[str] = "plain process"
+    kind: ClassVar[BackendKind] = BackendKind.HOST
 
     def check(self) -> Usable | Unusable:
         """Find out whether there is a payload: all that this backend needs."""

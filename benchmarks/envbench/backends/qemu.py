@@ -70,6 +70,7 @@ class QemuBackend(VmBackend):
     """QEMU without any management layer."""
 
     name: ClassVar[str] = "qemu"
+    title: ClassVar[str] = "QEMU"
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> QemuInstance:
         """Start one QEMU and return once its serial line is open."""
@@ -81,10 +82,6 @@ class QemuBackend(VmBackend):
             log = folder / "qemu.log"
             machine = start_direct(guest, self._emulator, self._settings.run_id, log, mark, deadline_ns)
         return QemuInstance(name, machine, folder, recipe.own_guest, self._journal, number)
-
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return nothing: no daemon stands behind a direct QEMU."""
-        return ()
 
     def _facts(self) -> dict[str, str]:
         emulator = find_emulator()

@@ -19,6 +19,7 @@ from envbench.backends.shared.child import environment
 from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError, CommandError
 from envbench.payload.words import argv_for
+from envbench.phases import BackendKind
 
 REMEDY = "run it inside a WSL distribution on Windows (wsl.exe --install), with interop on"
 WINDOWS_FOLDERS = ("/mnt/c/Windows/System32", "/mnt/c/WINDOWS/system32")
@@ -81,6 +82,9 @@ class WslBackend(SpawningBackend):
     """A program in this very distribution, started from Windows' side."""
 
     name: ClassVar[str] = "wsl"
+    title: ClassVar[str] = "WSL"
+    kind: ClassVar[BackendKind] = BackendKind.WSL
+    variant_keys: ClassVar[frozenset[str]] = frozenset({"version"})
     instance: ClassVar[type[SpawnedInstance]] = WslInstance
 
     def check(self) -> Usable | Unusable:

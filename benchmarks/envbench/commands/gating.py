@@ -7,18 +7,13 @@ from pathlib import Path
 
 import click
 
-from envbench.backends import BACKENDS
+from envbench.backends import BACKENDS, load
 from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, StartsFailedError, UsageError
 from envbench.metrics import metric
 from envbench.phases import HOST
-from envbench.settings import Plan
+from envbench.settings import CONDITION_KEYS, Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
-VARIANT_KEYS = (
-    *("accel", "machine", "boot", "runtime", "network", "cache", "parallel", "pin", "mode", "n"),
-    *("memory", "cpus", "readonly", "init", "image", "storage", "version", "firmware", "driver", "uri"),
-)
-"""Keys that may stand in the variant column."""
 
 
 def read_gates(plan: Plan, written: Collection[str], profile: str = "minimal") -> None:
@@ -37,13 +32,18 @@ def read_gates(plan: Plan, written: Collection[str], profile: str = "minimal") -
             _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
             _known(text, "profile", figure.profile or profile, (profile, "own", "floor"))
             for key, _ in figure.variant:
-                _known(text, "key", key, VARIANT_KEYS)
+                _known(text, "key", key, _keys_of(figure.backend))
             if figure.metric != "failed":
                 _measured(text, figure.metric, written)
         if plan.baseline:
             load_baseline(Path(plan.baseline))
     except (ValueError, OSError) as error:
         raise UsageError(str(error), remedy=getattr(error, "remedy", "")) from error
+
+
+def _keys_of(backend: str) -> tuple[str, ...]:
+    """Return the keys that may stand in the variant column of this backend's rows."""
+    return tuple(sorted(load(backend).variant_keys | CONDITION_KEYS)) if backend in BACKENDS else ()
 
 
 def _known(text: str, what: str, name: str, known: Collection[str]) -> None:

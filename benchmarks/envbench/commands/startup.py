@@ -77,7 +77,7 @@ def startup(dry: bool, **options: Any) -> None:
 
 def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) -> None:
     """Take the plan's starts on all backends, then look once at each backend's kernel and sizes (not timed)."""
-    if usual_budget and session.plan.quick and ("docker" in session.backends or os.geteuid() == 0):
+    if usual_budget and session.plan.quick and (session.has_engine() or os.geteuid() == 0):
         session.change_plan(budget_s=plans.QUICK_ENGINES_BUDGET_S)
     bench = session.bench()
     scheduler = time_starts(session, shown)
@@ -145,7 +145,8 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
                 click.echo(f"{name}: left out: {advice(answer.reason, answer.remedy)}", err=True)
             elif backend is not None:
                 configurations += [
-                    Configuration(name, variant, profile_of(settings, name, variant)) for variant in backend.variants()
+                    Configuration(name, variant, profile_of(settings, variant, backend.images))
+                    for variant in backend.variants()
                 ]
                 close_backend(backend)
     finally:

@@ -22,7 +22,7 @@ from envbench.experiments.shared.accounting import (
 )  # fmt: skip
 from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import Experiment
+from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 
 SETTLE_S = 0.3
@@ -86,10 +86,10 @@ def run(bench: Bench) -> None:
     bare: dict[int, int] = {}
     for round_number in range(REPEATS_QUICK if bench.quick else REPEATS):
         configurations = bench.shuffled(bench.chosen(), round_number)
-        for prepared in sorted(configurations, key=lambda one: one.configuration.backend != "process"):
+        for prepared in sorted(configurations, key=lambda one: one.kind is not BackendKind.HOST):
             with bench.attempt(Experiment.MEMORY, f"{prepared.name}, round {round_number}"):
                 total = _one(bench, prepared, round_number, bare.get(round_number))
-                if prepared.configuration.backend == "process":
+                if prepared.kind is BackendKind.HOST:
                     bare[round_number] = total
                 if round_number == 0:
                     bench.say(f"memory: {prepared.name}: {total / 2**20:.1f} MiB for one idle instance")
@@ -98,7 +98,7 @@ def run(bench: Bench) -> None:
             with bench.attempt(Experiment.MEMORY, f"{prepared.name}: fall of MemAvailable"):
                 _available(bench, prepared)
     for prepared in bench.chosen(one_of_a_kind=True):
-        if prepared.configuration.backend in ("process", "namespaces"):
+        if prepared.kind in (BackendKind.HOST, BackendKind.NAMESPACES):
             continue
         with bench.attempt(Experiment.MEMORY, f"{prepared.name}: smallest memory"):
             _minimum(bench, prepared)
@@ -123,7 +123,7 @@ def _one(bench: Bench, prepared: Prepared, round_number: int, bare: int | None) 
             size, resident = mapped_guest(pids)
             put("guest_size", size)
             put("guest_untouched", size - resident if size else None)
-    if configuration.backend == "process":
+    if prepared.kind is BackendKind.HOST:
         put("payload_bare", seen.processes.pss)
     elif bare is not None:
         put("overhead", seen.total - bare, "total less the same payload's PSS as a bare process")

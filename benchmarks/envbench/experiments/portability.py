@@ -13,7 +13,7 @@ from pathlib import Path
 
 from envbench.clock import monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
-from envbench.experiments.shared.engine_cli import EngineCli, engine_cli, image_of, run_words
+from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
 from envbench.experiments.shared.running import ask, finish, first, running
 from envbench.payload.entries import entries
@@ -103,7 +103,7 @@ def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work:
 
 def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
     """`save` and gzip, and `load` of that, of the image that the backend starts from, which is removed in between."""
-    run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
+    run_id, image = bench.settings.run_id, prepared.backend.image()
 
     def take_out(target: Path) -> None:
         plain = target.with_suffix(".tar")
@@ -176,13 +176,14 @@ def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
 
 
 def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -> str | None:
-    run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
+    run_id, image = bench.settings.run_id, prepared.backend.image()
     volume = f"envbench-{run_id}-kept"
-    endpoint = getattr(prepared.backend, "endpoint", str)()
-    number = bench.journal.intend(Kind.VOLUME, volume, prepared.configuration.backend, endpoint=endpoint)
+    number = bench.journal.intend(
+        Kind.VOLUME, volume, prepared.configuration.backend, **prepared.backend.journal_facts()
+    )
     script = KEEP_SCRIPT.format(place="/kept/word", word=word)
     words = (
-        *run_words(prepared, cli),
+        *cli.engine.run,
         *("--rm", "--network", "none", "--label", f"{LABEL}={run_id}", "--volume", f"{volume}:/kept"),
         *("--entrypoint", "/bin/sh", image, "-c", script),
     )

@@ -18,7 +18,7 @@ from envbench.clock import monotonic_ns
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
 from envbench.experiments.shared.running import Running, finish, running, shell
 from envbench.experiments.shared.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
-from envbench.phases import Experiment
+from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
 from envbench.vm.guest import Disk
@@ -192,7 +192,7 @@ def turns(
 
     Where a start takes seconds one has to do for all metrics; by turns those come before and after the others.
     """
-    slow = [one for one in configurations if one.is_vm or one.configuration.backend == "gvisor"]
+    slow = [one for one in configurations if one.is_vm or one.kind is BackendKind.SANDBOX]
     whole = [(one, plan[one.name]) for one in bench.shuffled(slow, round_number)]
     single = [
         (one, Work(frozenset((metric,)), None))
@@ -243,13 +243,13 @@ def wanted(bench: Bench, prepared: Prepared, disk: Disk | None = None) -> frozen
         return every
     if prepared.is_vm:
         return every & (QUICK_SANDBOXED | QUICK_DISK)
-    return QUICK_SANDBOXED if prepared.configuration.backend == "gvisor" else every
+    return QUICK_SANDBOXED if prepared.kind is BackendKind.SANDBOX else every
 
 
 def script_for(prepared: Prepared, settings: Settings, seconds: int, wanted: frozenset[str]) -> str:
     """Return the shell script that takes these metrics on this backend, each between two marks."""
     lines = ["B=${ENVBENCH_BUSYBOX:-/bin/busybox}", FIRST_CPU, _enter(prepared, settings)]
-    if prepared.configuration.backend != "process":
+    if prepared.kind is not BackendKind.HOST:
         lines.append("$B ip link set lo up 2>/dev/null")
     for name, measure in MEASURES.items():
         command = _command(prepared, settings, measure, seconds)
@@ -297,7 +297,7 @@ def _enter(prepared: Prepared, settings: Settings) -> str:
     """
     if prepared.is_vm:
         return MOUNT_DISK
-    if prepared.configuration.backend != "process":
+    if prepared.kind is not BackendKind.HOST:
         return "cd /root; [ -w . ] || cd /tmp"
     folder = settings.work_dir / "disk"
     folder.mkdir(exist_ok=True)
@@ -306,9 +306,9 @@ def _enter(prepared: Prepared, settings: Settings) -> str:
 
 def _asked(bench: Bench) -> list[Prepared]:
     """Return the backends to compare; a quick run takes host, one container engine, gVisor and one machine."""
-    usable = [one for one in bench.configurations if one.configuration.backend not in ("wsl", "namespaces")]
+    usable = [one for one in bench.configurations if one.kind not in (BackendKind.WSL, BackendKind.NAMESPACES)]
     return (
-        [one for one in usable if one in bench.chosen(one_of_a_kind=True) or one.configuration.backend == "gvisor"]
+        [one for one in usable if one in bench.chosen(one_of_a_kind=True) or one.kind is BackendKind.SANDBOX]
         if bench.quick
         else usable
     )

@@ -33,7 +33,7 @@ def run(bench: Bench) -> None:
     if isinstance(answer, Unusable):
         bench.skip(_WSL, "everything about WSL", answer.reason, answer.remedy)
         return
-    configuration = Configuration("wsl", {"version": str(wsl_version())}, bench.settings.profile)
+    configuration = Configuration(WslBackend.name, {"version": str(wsl_version())}, bench.settings.profile)
     for what, part in (
         ("kernel and hypervisor", _kernel),
         ("Windows drives", _drives),

@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 from time import sleep
-from typing import Protocol, runtime_checkable
 
 from envbench.backend import Backend, Instance
+from envbench.backends import BACKENDS, load
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
 from envbench.traces.mounts import mounts_under
@@ -24,15 +24,6 @@ GRACE_S = 3.0
 """What an engine clears up behind itself (a monitor's clean-up command, a cgroup) may end a little after its answer."""
 REMEMBERED_MAX = 1000
 """Above so many processes and cgroups those that are gone are forgotten: a long run needs no more memory."""
-
-
-@runtime_checkable
-class Accountable(Protocol):
-    """A backend that can be asked what its engine still holds of a run."""
-
-    def remaining(self) -> tuple[str, ...]:
-        """Return the names of what the engine still has that carries the run's id. Raises EnvbenchError."""
-        ...
 
 
 class Witness:
@@ -93,9 +84,8 @@ class Witness:
         found += [f"mount {path}" for path in mounts_under(Path("/")) if self._run_id in str(path)]
         found += [f"file {path}" for path in _files_of(self._run_id)]
         for name, backend in self._backends.items():
-            if isinstance(backend, Accountable):
-                with contextlib.suppress(EnvbenchError):
-                    found += [f"{name} {thing}" for thing in backend.remaining()]
+            with contextlib.suppress(EnvbenchError):
+                found += [f"{name} {thing}" for thing in backend.remaining()]
         return tuple(dict.fromkeys(found))
 
 
@@ -107,19 +97,14 @@ def traces_of(run_id: str) -> tuple[str, ...]:
     found = [f"process {pid}: {command_line(pid)[:80] or 'gone'}" for pid in marked_processes(run_id)]
     found += [f"mount {path}" for path in mounts_under(Path("/")) if run_id in str(path)]
     found += [f"cgroup {path}" for path in _cgroups_of(run_id)]
-    found += [f"file {path}" for path in _files_of(run_id, *_LIBVIRTS)]
-    for engine, command in _LISTINGS.items():
-        found += [f"{engine} {name}" for name in _names_from(command) if run_id in name]
+    backends = [load(name) for name in BACKENDS]
+    found += [
+        f"file {path}" for path in _files_of(run_id, *(path for one in backends for path in one.leftover_folders))
+    ]
+    for backend in backends:
+        for what, command in backend.leftover_commands.items():
+            found += [f"{backend.name} {what} {name}" for name in _names_from(command) if run_id in name]
     return tuple(found)
-
-
-_LISTINGS = {
-    "docker container": ("docker", "ps", "--all", "--format", "{{.Names}}"),
-    "docker image": ("docker", "images", "--format", "{{.Repository}}:{{.Tag}}"),
-    "podman container": ("podman", "ps", "--all", "--format", "{{.Names}}"),
-    "podman image": ("podman", "images", "--format", "{{.Repository}}:{{.Tag}}"),
-    "libvirt domain": ("virsh", "--quiet", "list", "--all", "--name"),
-}
 
 
 def _names_from(command: tuple[str, ...]) -> list[str]:
@@ -137,10 +122,6 @@ def _cgroups_of(run_id: str) -> list[Path]:
     for folder, names, _ in os.walk("/sys/fs/cgroup"):
         found += [Path(folder, name) for name in names if run_id in name]
     return sorted(found)
-
-
-_LIBVIRTS = (Path("/run/libvirt/qemu"), Path("/var/log/libvirt/qemu"))
-"""Where the system's libvirt notes running domains, and keeps their logs; both outlive a daemon that is killed."""
 
 
 def _files_of(run_id: str, *more: Path) -> list[Path]:

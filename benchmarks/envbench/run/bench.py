@@ -10,12 +10,12 @@ from envbench.backend import Backend
 from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, InterruptedRunError, StartTimeoutError
 from envbench.metrics import metric
-from envbench.phases import HOST, Experiment, Outcome
+from envbench.phases import HOST, BackendKind, Experiment, ImageUse, Outcome
 from envbench.run.sampler import Sampler, Ticket
 from envbench.settings import Configuration, Settings
 from envbench.traces.journal import Journal
 
-ENGINES = ("docker", "podman", "containerd")
+CONTAINERS = (BackendKind.NAMESPACES, BackendKind.CONTAINER, BackendKind.SANDBOX)
 MAX_FAILED = 2
 """A backend whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
 
@@ -38,9 +38,14 @@ class Prepared:
         )
 
     @property
+    def kind(self) -> BackendKind:
+        """What kind of thing it starts."""
+        return self.backend.kind
+
+    @property
     def is_vm(self) -> bool:
-        """Whether it starts a kernel of its own."""
-        return self.backend.is_vm
+        """Whether it boots a kernel of its own."""
+        return self.kind is BackendKind.VM
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +124,7 @@ class Bench:
 
     def containers(self) -> tuple[Prepared, ...]:
         """Return the backends that are containers: neither the bare process nor a machine."""
-        return tuple(
-            one for one in self.configurations if not one.is_vm and one.configuration.backend not in ("process", "wsl")
-        )
+        return tuple(one for one in self.configurations if one.kind in CONTAINERS)
 
     def vms(self) -> tuple[Prepared, ...]:
         """Return the backends that boot a kernel of their own."""
@@ -135,7 +138,7 @@ class Bench:
     def main_containers(self) -> tuple["Prepared", ...]:
         """Return the one container backend that stands for all, an engine before a runtime; () without containers."""
         containers = self.containers()
-        engines = tuple(one for one in containers if one.configuration.backend in ENGINES)
+        engines = tuple(one for one in containers if one.backend.images is not ImageUse.NONE)
         return (engines or containers)[:1]
 
     def chosen(self, *, one_of_a_kind: bool = False) -> tuple["Prepared", ...]:
@@ -149,7 +152,7 @@ class Bench:
 
     def bare(self) -> Prepared | None:
         """Return the backend that runs the payload as a plain process, None where it is not part of this run."""
-        return next((one for one in self.configurations if one.configuration.backend == "process"), None)
+        return next((one for one in self.configurations if one.kind is BackendKind.HOST), None)
 
     def shuffled(self, configurations: Sequence[Prepared], round_number: int) -> list[Prepared]:
         """Return these backends in the order of this round, which the seed decides."""

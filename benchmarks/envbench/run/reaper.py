@@ -6,27 +6,14 @@ it may be live, in a container with its own process ids or on another machine wi
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
 
-from envbench.backends import BACKENDS
+from envbench.backends import load
 from envbench.errors import EnvbenchError, StartTimeoutError, one_line
 from envbench.traces.journal import Entry, Found, Journal, Kind, found_journals
 from envbench.traces.owner import Standing, boot_id
 from envbench.traces.procfs import marked_processes
 from envbench.traces.removal import end_process, remove_cgroup, remove_folder, remove_handler, unmount_under
-
-
-class ReapingModule(Protocol):
-    """What a backend's module offers where it journals containers, images, networks, volumes or domains."""
-
-    def reap(self, entry: Entry, run_id: str) -> bool:
-        """Remove this thing, whose name carries the run's id, if it is there; return whether it was.
-
-        Raises EnvbenchError where it cannot be looked at or removed (the engine is down): the journal then keeps it.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +156,7 @@ def _remove(entry: Entry, run_id: str) -> bool:
     if not entry.backend:
         return _REMOVERS[entry.kind](entry, run_id)
     _own_name(entry, run_id)
-    module = cast("ReapingModule", import_module(BACKENDS[entry.backend].partition(":")[0]))
-    return module.reap(entry, run_id)
+    return load(entry.backend).reap(entry, run_id)
 
 
 def _own_name(entry: Entry, run_id: str) -> str:

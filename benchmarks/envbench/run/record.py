@@ -6,15 +6,16 @@ Written whole and replaced atomically, at the start (so that a killed run has on
 import datetime as dt
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from envbench import __version__
-from envbench.backend import Unusable, Usable
+from envbench.backend import Backend, Unusable, Usable
 from envbench.errors import EnvbenchError
+from envbench.phases import BackendKind
 from envbench.run.noise import Caution
 from envbench.run.scheduler import Unfinished
 from envbench.settings import Configuration, Plan, Settings
@@ -23,7 +24,7 @@ SCHEMA = "envbench-run/1"
 RUN_FILE = "run.json"
 SAMPLES_FILE = "samples.csv"
 
-_LIBRARIES = ("docker", "scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil", "libvirt-python")
+_LIBRARIES = ("scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil")
 
 
 class RunRecord:
@@ -71,12 +72,21 @@ class RunRecord:
                 f"{self._path} cannot be written: {error.strerror}", remedy="free space, or another --output"
             ) from error
 
-    def add_used(self, name: str, usable: Usable, variants: Sequence[Mapping[str, str]], *, is_vm: bool) -> None:
-        """Note a backend that takes part."""
+    def add_used(self, backend: Backend, usable: Usable, variants: Sequence[Mapping[str, str]]) -> None:
+        """Note a backend that takes part, with all that a report has to know of it."""
         facts = dict(usable.facts)
-        used = {"name": name, "is_vm": is_vm, "variants": [dict(variant) for variant in variants], "facts": facts}
+        used = {
+            "name": backend.name,
+            "title": backend.title,
+            "kind": backend.kind,
+            "images": backend.images,
+            "is_vm": backend.kind is BackendKind.VM,
+            "variants": [dict(variant) for variant in variants],
+            "facts": facts,
+        }
         self.data["backends"]["used"].append(used)
-        self.data["engines"][name] = facts
+        self.data["engines"][backend.name] = facts
+        self.data["libraries"] |= library_versions(backend.libraries)
         if "kvm" in facts:
             canary_s = facts.get("kvm_canary_s")
             self.data["accelerator"] = {
@@ -121,10 +131,10 @@ def configuration_record(configuration: Configuration) -> dict[str, str]:
     return {"backend": configuration.backend, "variant": configuration.variant_text, "profile": configuration.profile}
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that took part, those that are not installed left out."""
+def library_versions(names: Iterable[str] = _LIBRARIES) -> dict[str, str]:
+    """Return the versions of these libraries, those that are not installed left out."""
     found = {}
-    for name in _LIBRARIES:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

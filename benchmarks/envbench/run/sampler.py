@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
 from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, StartTimeoutError, foreseen, one_line
-from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Phase, Unit
+from envbench.phases import NOISE_PREFIX, BackendKind, Experiment, Outcome, Phase, Unit
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
 from envbench.run.cpu_time import CpuMeter
 from envbench.run.noise import NoiseWatch
@@ -132,7 +132,7 @@ class Sampler:
             self._take(backend, start, reader, nonce, cpu)
         start.phases = phases_of(start.marks) if start.outcome is Outcome.OK or Mark.READY in start.marks else {}
         offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - monotonic_ns()
-        lag_ns = None if backend.is_vm else observer_lag_ns(reader, offset_ns)
+        lag_ns = None if backend.kind is BackendKind.VM else observer_lag_ns(reader, offset_ns)
         if lag_ns is not None:
             start.phases[Phase.OBSERVER_LAG] = max(lag_ns, 0)
         if cpu is not None and start.outcome is Outcome.OK:

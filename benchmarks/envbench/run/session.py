@@ -27,7 +27,7 @@ from envbench.errors import (
     one_line,
 )
 from envbench.payload.tree import tree_of_run
-from envbench.phases import Outcome
+from envbench.phases import ImageUse, Outcome
 from envbench.run import audit, noise
 from envbench.run.bench import Bench, Prepared
 from envbench.run.opening import close_backend, open_backend
@@ -124,6 +124,10 @@ class Session:
         self.plan = replace(self.plan, **changed)
         self.record.data["plan"] |= changed
 
+    def has_engine(self) -> bool:
+        """Return whether a container engine takes part."""
+        return any(one.backend.images is not ImageUse.NONE for one in self.prepared)
+
     def configurations(self) -> list[Configuration]:
         """Return all backends that will be started, with the conditions that the harness sees to."""
         return [one.configuration for one in self.prepared]
@@ -214,9 +218,11 @@ class Session:
             else:
                 ready.append(variant)
         if ready:
-            self.record.add_used(name, found, ready, is_vm=backend.is_vm)
+            self.record.add_used(backend, found, ready)
         for variant in ready:
-            configuration = Configuration(name, variant, profile_of(self.settings, name, variant), self._conditions())
+            configuration = Configuration(
+                name, variant, profile_of(self.settings, variant, backend.images), self._conditions()
+            )
             self.prepared.append(Prepared(backend, configuration))
         return None
 

@@ -24,6 +24,9 @@ from envbench.vm.guest import Disk, Guest, default_memory_bytes, disk_format
 BOOTS = ("kernel", "disk", "floor")
 """How a machine is started: kernel and initramfs handed over by the VMM, firmware from a disk, or the floor guest."""
 
+VM_KEYS = frozenset({"accel", "boot", "machine", "firmware"})
+"""Every key that `vm_variants` may write."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

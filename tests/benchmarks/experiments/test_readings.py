@@ -4,10 +4,10 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from envbench import backends
 from envbench.backends.wsl import decode_windows, wsl_version
 from envbench.clock import monotonic_ns
 from envbench.commands.all import experiments_for
@@ -485,10 +485,9 @@ def test_nothing_begins_once_a_quick_run_has_used_up_its_time():
     assert bench.has_time(10**18)
 
 
-def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds():
+def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds(settings, journal):
     host, machine = (
-        Prepared(SimpleNamespace(is_vm=is_vm), Configuration(name))  # type: ignore[arg-type]
-        for name, is_vm in (("process", False), ("qemu", True))
+        Prepared(backends.load(name)(settings, journal), Configuration(name)) for name in ("process", "qemu")
     )
     quick, full = (Bench(None, None, None, (), quick=quick) for quick in (True, False))  # type: ignore[arg-type]
     disk = Disk(Path("disk"))
@@ -498,10 +497,9 @@ def test_a_quick_run_takes_fewer_metrics_where_a_start_takes_seconds():
     assert wanted(quick, machine, disk) - wanted(quick, machine) == {"disk_rand_read", "disk_fsync"}
 
 
-def test_what_is_compared_is_measured_metric_by_metric():
+def test_what_is_compared_is_measured_metric_by_metric(settings, journal):
     _, docker, machine = configurations = [
-        Prepared(SimpleNamespace(is_vm=name == "qemu"), Configuration(name))  # type: ignore[arg-type]
-        for name in ("process", "docker", "qemu")
+        Prepared(backends.load(name)(settings, journal), Configuration(name)) for name in ("process", "docker", "qemu")
     ]
     bench = Bench(None, None, None, (), seed=3)  # type: ignore[arg-type]
     plan = {one.name: Work(frozenset(MEASURES), None) for one in configurations}

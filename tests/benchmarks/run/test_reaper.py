@@ -183,7 +183,7 @@ def test_a_folder_that_only_looks_like_a_cgroup_goes_and_the_processes_it_names_
 
 
 def test_an_engine_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
-    from envbench.backends import docker
+    from envbench.backends.docker import DockerBackend
     from envbench.errors import StartTimeoutError
 
     asked = []
@@ -192,7 +192,7 @@ def test_an_engine_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
         asked.append(entry.name)
         raise StartTimeoutError("no answer")
 
-    monkeypatch.setattr(docker, "reap", silent)
+    monkeypatch.setattr(DockerBackend, "reap", silent)
     journal = Journal("0123456789ab", tmp_path)
     for number in range(3):
         journal.intend(Kind.CONTAINER, f"envbench-0123456789ab-docker-{number}", "docker")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import CPU_PERIOD_US, Mark, MarkCallback, Unusable, Usable, Workload, unusable
+from envbench.backend import CPU_PERIOD_US, Backend, Mark, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.containerd.events import StartEvents
 from envbench.backends.docker import socket_problem
 from envbench.backends.shared.child import Child, environment, output_pipe, run_command
@@ -22,7 +22,8 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
-from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings, networkless_variants
+from envbench.phases import BackendKind, ImageUse
+from envbench.settings import LABEL, LIMIT_KEYS, RUN_ENVIRONMENT, Settings, networkless_variants
 from envbench.traces.daemons import daemon_of
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, instance_process, shim_of
@@ -116,11 +117,16 @@ class ContainerdInstance(PipedInstance):
         self._pid_file.unlink(missing_ok=True)
 
 
-class ContainerdBackend:
+class ContainerdBackend(Backend):
     """containerd with its default runtime, io.containerd.runc.v2."""
 
     name: ClassVar[str] = "containerd"
-    is_vm: ClassVar[bool] = False
+    title: ClassVar[str] = "containerd"
+    kind: ClassVar[BackendKind] = BackendKind.CONTAINER
+    images: ClassVar[ImageUse] = ImageUse.PAYLOAD
+    program: ClassVar[str] = "ctr"
+    install: ClassVar[str] = "apt install containerd"
+    variant_keys: ClassVar[frozenset[str]] = LIMIT_KEYS
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self.settings = settings
@@ -134,8 +140,8 @@ class ContainerdBackend:
 
     def check(self) -> Usable | Unusable:
         """Find out whether ctr is there and a containerd answers it."""
-        if shutil.which("ctr") is None:
-            return Unusable("no ctr on the PATH", "apt install containerd")
+        if shutil.which(self.program) is None:
+            return Unusable(f"no {self.program} on the PATH", self.install)
         if self.settings.image is not None:
             return Unusable(
                 "images of other engines are not in containerd's namespace of this run", "leave --image out"
@@ -162,7 +168,7 @@ class ContainerdBackend:
         image = f"envbench.invalid/payload-{tree.digest[:12]}:{self.settings.run_id}"
         archive = self.settings.work_dir / "payload.oci.tar"
         archive.write_bytes(oci_archive(payload_tar(tree.path), image, {LABEL: self.settings.run_id}))
-        self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self._where())
+        self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self.journal_facts())
         self.ctr("image", "import", str(archive))
         archive.unlink()
         self._events = StartEvents(self._command(), self._namespace, self.settings.run_id)
@@ -176,7 +182,7 @@ class ContainerdBackend:
         # The first "--" is ctr's own: its parser would otherwise eat the one that stands in the payload's words.
         words = ("--", self._image, name, *argv_for(workload))
         create = ("container", "create", *_limits(workload), *self._marks(), *words)
-        number = self.journal.intend(Kind.CONTAINER, name, self.name, **self._where())
+        number = self.journal.intend(Kind.CONTAINER, name, self.name, **self.journal_facts())
         task = (*self._command(), "task", "start", "--pid-file", str(self.pid_file(name)), name)
         reader, writer = output_pipe()
         self._events.expect(name, mark)
@@ -203,6 +209,20 @@ class ContainerdBackend:
     def pid_file(self, name: str) -> Path:
         """Return where the host's process id of a container is written."""
         return self.settings.work_dir / f"{name}.pid"
+
+    def journal_facts(self) -> dict[str, str]:
+        """Return the daemon's socket and the run's namespace."""
+        return {"socket": str(self._socket), "namespace": self._namespace}
+
+    @classmethod
+    def reap(cls, entry: Entry, run_id: str) -> bool:
+        """Remove a journalled container, or the run's namespace with its image. Raises BackendError."""
+        namespace, socket = entry.facts["namespace"], Path(entry.facts["socket"])
+        if run_id not in namespace:
+            raise BackendError(f"{entry.name} is not in a namespace of run {run_id}; left alone")
+        if entry.kind is Kind.IMAGE:
+            return remove_namespace(socket, namespace, run_id)
+        return remove_container(("ctr", "--address", str(socket), "--namespace", namespace), entry.name, run_id)
 
     def remaining(self) -> tuple[str, ...]:
         """Return what containerd still has in the run's namespace."""
@@ -231,9 +251,6 @@ class ContainerdBackend:
 
     def _command(self) -> tuple[str, ...]:
         return ("ctr", "--address", str(self._socket), "--namespace", self._namespace)
-
-    def _where(self) -> dict[str, str]:
-        return {"socket": str(self._socket), "namespace": self._namespace}
 
     def _marks(self) -> tuple[str, ...]:
         run_id = self.settings.run_id
@@ -287,13 +304,3 @@ def _remove_leases_and_content(command: tuple[str, ...], run_id: str) -> None:
         if content:
             with contextlib.suppress(BackendError):
                 run_command((*command, "content", "rm", *content), run_id, "containerd content rm")
-
-
-def reap(entry: Entry, run_id: str) -> bool:
-    """Remove a journalled container, or the run's namespace with its image. Raises BackendError."""
-    namespace, socket = entry.facts["namespace"], Path(entry.facts["socket"])
-    if run_id not in namespace:
-        raise BackendError(f"{entry.name} is not in a namespace of run {run_id}; left alone")
-    if entry.kind is Kind.IMAGE:
-        return remove_namespace(socket, namespace, run_id)
-    return remove_container(("ctr", "--address", str(socket), "--namespace", namespace), entry.name, run_id)

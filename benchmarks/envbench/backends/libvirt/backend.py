@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from envbench.backend import Mark, MarkCallback, Workload
 from envbench.backends.libvirt.connection import (
+    INSTALL,
     NoDaemonError,
     connected,
     default_uri,
@@ -36,7 +37,7 @@ from envbench.traces.procfs import cgroup_of, processes_of
 from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import Disk, Guest
 from envbench.vm.process import wait_readable
-from envbench.vm.recipe import Recipe
+from envbench.vm.recipe import VM_KEYS, Recipe
 from envbench.vm.serial import Console, SerialListener, first_words, log_tail, said_last
 
 
@@ -138,6 +139,15 @@ class LibvirtBackend(VmBackend):
     """QEMU managed by libvirt, over any URI of its QEMU driver."""
 
     name: ClassVar[str] = "libvirt"
+    title: ClassVar[str] = "libvirt"
+    install: ClassVar[str] = INSTALL
+    libraries: ClassVar[tuple[str, ...]] = ("libvirt-python",)
+    variant_keys: ClassVar[frozenset[str]] = VM_KEYS | {"uri"}
+    leftover_commands: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "domain": ("virsh", "--quiet", "list", "--all", "--name")
+    }
+    leftover_folders: ClassVar[tuple[Path, ...]] = (Path("/run/libvirt/qemu"), Path("/var/log/libvirt/qemu"))
+    """Where the system's daemon notes running domains, and keeps their logs; both outlive a daemon that is killed."""
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         super().__init__(settings, journal)
@@ -198,6 +208,11 @@ class LibvirtBackend(VmBackend):
             self._journal.forget(place.journal_number)
         self._places.clear()
         super().close()
+
+    @classmethod
+    def reap(cls, entry: Entry, run_id: str) -> bool:
+        """Remove a journalled domain of a dead run. Raises BackendError."""
+        return remove_domain(entry.facts["uri"], entry.name, run_id)
 
     def _facts(self) -> dict[str, str]:
         if len(self._uris) > 1 and any(map(is_embedded, self._uris)):
@@ -297,11 +312,6 @@ def copy_sparse(source: Path, target: Path) -> None:
     )
     if done.returncode != 0:
         raise BackendError(done.stderr.strip(), remedy="free space, or another TMPDIR")
-
-
-def reap(entry: Entry, run_id: str) -> bool:
-    """Remove a journalled domain of a dead run. Raises BackendError."""
-    return remove_domain(entry.facts["uri"], entry.name, run_id)
 
 
 def _refuse_endless_probing(connection: Any, uri: str) -> None:

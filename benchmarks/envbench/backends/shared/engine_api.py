@@ -39,7 +39,6 @@ class EngineBackend:
     """What Docker's and Podman's backends share; a subclass says where the engine is."""
 
     name: ClassVar[str]
-    is_vm: ClassVar[bool] = False
     image_prefix = "envbench-payload"
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
@@ -63,7 +62,7 @@ class EngineBackend:
         api = self.api
         api.timeout = max(1, int(workload.deadline_s or self.settings.deadline_s))
         config = self._config(api, workload, variant)
-        number = self.journal.intend(Kind.CONTAINER, name, self.name, endpoint=self.endpoint())
+        number = self.journal.intend(Kind.CONTAINER, name, self.name, **self.journal_facts())
         identity = name
         try:
             mark(Mark.REQUESTED)
@@ -91,6 +90,10 @@ class EngineBackend:
     def endpoint(self) -> str:
         """Return the engine's address, for the journal."""
         raise NotImplementedError
+
+    def journal_facts(self) -> dict[str, str]:
+        """Return the engine's address."""
+        return {"endpoint": self.endpoint()}
 
     def prepare_image(self) -> None:
         """Have the image of starts ready, once: the user's own, else the run's tree. Raises BackendError."""
@@ -132,7 +135,7 @@ class EngineBackend:
         # The id is in the repository's name and not the tag: Podman's import knows no tag and always makes "latest".
         repository = f"{self.image_prefix}-{hashlib.sha256(layer).hexdigest()[:12]}-{run_id}"
         image = f"{repository}:latest"
-        self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, endpoint=self.endpoint())
+        self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self.journal_facts())
         with engine_errors("importing the payload image"):
             self.api.import_image_from_data(
                 layer, repository=repository, tag="latest", changes=[f"LABEL {LABEL}={run_id}"]

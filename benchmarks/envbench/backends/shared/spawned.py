@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import MarkCallback, Workload
+from envbench.backend import Backend, MarkCallback, Workload
 from envbench.backends.shared.child import Child, environment, spawn
 from envbench.backends.shared.piped import PipedInstance
 from envbench.clock import monotonic_ns
@@ -57,21 +57,15 @@ class SpawnedInstance(PipedInstance):
         self._child.send(signal.SIGTERM)
 
 
-class SpawningBackend:
+class SpawningBackend(Backend):
     """A backend that spawns the run's tree in one way and has nothing to clear up; a subclass says by which command."""
 
-    name: ClassVar[str]
-    is_vm: ClassVar[bool] = False
     instance: ClassVar[type[SpawnedInstance]] = SpawnedInstance
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings = settings
         self._tree = settings.work_dir / "tree"
         self._counter = itertools.count(1)
-
-    def variants(self) -> tuple[Mapping[str, str], ...]:
-        """Return the one way there is."""
-        return ({},)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build the run's tree."""
@@ -90,10 +84,6 @@ class SpawningBackend:
     def environ(self) -> Mapping[str, str]:
         """Return the command's whole environment."""
         return environment(self._settings.run_id)
-
-    def engine_processes(self) -> tuple[int, ...]:
-        """Return nothing: no daemon of this machine stands behind it."""
-        return ()
 
     def close(self) -> None:
         """Nothing is held."""

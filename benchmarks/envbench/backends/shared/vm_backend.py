@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import Unusable, Usable, unusable
+from envbench.backend import Backend, Unusable, Usable, unusable
 from envbench.errors import BackendError
+from envbench.phases import BackendKind
 from envbench.settings import Settings
 from envbench.traces.journal import Journal, Kind
 from envbench.vm.emulator import Emulator, find_emulator
 from envbench.vm.kvm import choose_accelerators, kvm_of_run
-from envbench.vm.recipe import Recipe, check_recipe, make_recipe, vm_variants
+from envbench.vm.recipe import VM_KEYS, Recipe, check_recipe, make_recipe, vm_variants
 
 STOP_WORD = b"stop"
 """What our payload powers off at, said on its serial line."""
@@ -22,10 +23,11 @@ VMM_DEADLINE_S = 30.0
 """Longest wait until QEMU has opened the serial line; it needs some 20 ms."""
 
 
-class VmBackend:
+class VmBackend(Backend):
     """A backend whose instances are QEMU machines. A subclass says what stands around QEMU and how it is started."""
 
-    is_vm: ClassVar[bool] = True
+    kind: ClassVar[BackendKind] = BackendKind.VM
+    variant_keys: ClassVar[frozenset[str]] = VM_KEYS
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings = settings

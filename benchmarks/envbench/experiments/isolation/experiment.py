@@ -19,7 +19,7 @@ from envbench.experiments.isolation.scripts import (
     SIGHTS,
 )  # fmt: skip
 from envbench.experiments.shared.running import ask, first, running, shell
-from envbench.phases import Experiment
+from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Configuration, new_nonce
 
@@ -35,12 +35,12 @@ def run(bench: Bench) -> None:
     """Look around in every backend, test the limits of containers, and let one container look for another."""
     host = _host_facts(bench)
     for prepared in bench.chosen():
-        if prepared.configuration.backend in ("process", "wsl"):
+        if prepared.kind in (BackendKind.HOST, BackendKind.WSL):
             continue
         with bench.attempt(Experiment.ISOLATION, prepared.name):
             _look_around(bench, prepared, host)
     for prepared in bench.containers():
-        if prepared.configuration.backend == "namespaces":
+        if prepared.kind is BackendKind.NAMESPACES:
             bench.skip(
                 Experiment.ISOLATION, f"{prepared.name}: limits", NO_CGROUP, "any runtime or engine: runc, docker"
             )

@@ -16,17 +16,13 @@ from envbench.experiments.kernel.windows_image import refusal_of_windows_image
 from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.experiments.shared.running import Running, first, running, shell
 from envbench.experiments.shared.toolbox import OS_RELEASE, toolbox
-from envbench.phases import Experiment
+from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Configuration
 
 VMM_NAMES = re.compile(
     r"qemu|kvm|cloud-hyperviso|firecracker|crosvm|VBox|vmware-vmx|bhyve|xen|uml|linux\.uml|dragonball|stratovirt"
 )
-ENGINE_INFO = {
-    "docker": "{{.KernelVersion}}|{{.OperatingSystem}}",
-    "podman": "{{.Host.Kernel}}|{{.Host.Distribution.Distribution}}",
-}
 CLOCK_SLACK_S = 2.0
 """What the guest's uptime may exceed the start by: the two clocks begin at different moments of it."""
 
@@ -120,7 +116,7 @@ def observe(bench: Bench, host: Seen | None = None) -> None:
     host = host or seen_on_host(bench)
     releases = {"host": host.release}
     for prepared in bench.chosen():
-        if prepared.configuration.backend == "process":
+        if prepared.kind is BackendKind.HOST:
             continue
         with bench.attempt(Experiment.KERNEL, prepared.name):
             releases[prepared.name] = _observe_one(bench, prepared, host)
@@ -277,7 +273,7 @@ def _engines(bench: Bench, host: Seen) -> None:
         if cli is not None:
             with bench.attempt(Experiment.KERNEL, f"{prepared.name}: where its engine runs"):
                 kernel, _, system = cli.run(
-                    bench.settings.run_id, "info", "--format", ENGINE_INFO[cli.program]
+                    bench.settings.run_id, "info", "--format", cli.engine.kernel_and_system
                 ).partition("|")
                 same = kernel == host.release
                 bench.record(

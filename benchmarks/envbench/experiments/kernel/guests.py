@@ -10,6 +10,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from envbench.backends.qemu import QemuBackend
 from envbench.backends.shared.child import Child, environment, output_pipe
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
@@ -106,7 +107,7 @@ def _boot_foreign(bench: Bench) -> None:
 
 
 def _record(bench: Bench, name: str, ready: bool, detail: str) -> None:
-    bench.record(name, ready, Configuration("qemu", {"accel": "tcg"}, bench.settings.profile), detail=detail)
+    bench.record(name, ready, Configuration(QemuBackend.name, {"accel": "tcg"}, bench.settings.profile), detail=detail)
     bench.say(f"kernel: {name.replace('_', ' ')}: {detail}")
 
 

@@ -38,7 +38,7 @@ def run(bench: Bench) -> None:
 def _swarm(bench: Bench) -> list[str]:
     for prepared in bench.containers():
         cli = engine_cli(prepared)
-        if prepared.configuration.backend == "docker" and cli is not None:
-            state = cli.run(bench.settings.run_id, "info", "--format", "{{.Swarm.LocalNodeState}}").strip()
-            return [f"Docker Swarm (built in, {state})"]
+        if cli is not None and cli.engine.cluster:
+            state = cli.run(bench.settings.run_id, "info", "--format", cli.engine.cluster_state).strip()
+            return [f"{cli.engine.cluster} (built in, {state})"]
     return []

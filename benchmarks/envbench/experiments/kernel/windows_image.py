@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 from envbench.errors import BackendError
-from envbench.experiments.shared.engine_cli import EngineCli, image_of, run_words
+from envbench.experiments.shared.engine_cli import EngineCli
 from envbench.run.bench import Bench, Prepared
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -70,9 +70,9 @@ def refusal_of_windows_image(cli: EngineCli, bench: Bench, prepared: Prepared) -
     then its refusal would show nothing.
     """
     run_id = bench.settings.run_id
-    words = (*run_words(prepared, cli), "--rm", "--network", "none", "--pull", "never")
+    words = (*cli.engine.run, "--rm", "--network", "none", "--pull", "never")
     if bench.settings.image is None:
-        linux = ("--entrypoint", "/bin/true", image_of(prepared, cli, run_id))
+        linux = ("--entrypoint", "/bin/true", prepared.backend.image())
         works, said = cli.attempt(run_id, *words, *linux)
         if not works:
             raise BackendError(f"a Linux image does not start by {cli.program} run either: {said}")

@@ -117,8 +117,7 @@ def _settled(bench: Bench, prepared: Prepared, before: HostState, own: Mapping[s
 
 
 def _state(bench: Bench, prepared: Prepared) -> HostState:
-    remaining = getattr(prepared.backend, "remaining", None)
-    return take(remaining() if remaining else (), DISK, available_bytes(), ignore=(bench.settings.work_dir,))
+    return take(prepared.backend.remaining(), DISK, available_bytes(), ignore=(bench.settings.work_dir,))
 
 
 def _record(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from envbench.backend import Mark, Workload
-from envbench.backends.qemu import QemuInstance
+from envbench.backends.qemu import QemuBackend, QemuInstance
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running, await_ready, shell
@@ -97,7 +97,9 @@ def lab_settings(settings: Settings) -> Settings:
 
 def is_lab_able(prepared: Prepared) -> bool:
     """Return whether this backend's machine can be had with other devices: QEMU that boots a kernel directly."""
-    return prepared.configuration.backend == "qemu" and prepared.configuration.variant.get("boot", "kernel") == "kernel"
+    return (
+        isinstance(prepared.backend, QemuBackend) and prepared.configuration.variant.get("boot", "kernel") == "kernel"
+    )
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from envbench.backends import load
 from envbench.errors import BackendError, one_line
 from envbench.experiments.shared.artefacts import foreign_busybox
 from envbench.payload.tree import build_tree
+from envbench.phases import BackendKind
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
 
@@ -111,7 +112,7 @@ def libraries_of(program: Path) -> tuple[Path, ...]:
 
 def root_of(prepared: Prepared, settings: Settings) -> str:
     """Return where the tree's root is for what runs on this backend: "" but for the bare process."""
-    return os.fspath(settings.work_dir / "tree") if prepared.configuration.backend == "process" else ""
+    return os.fspath(settings.work_dir / "tree") if prepared.kind is BackendKind.HOST else ""
 
 
 def tool_command(prepared: Prepared, settings: Settings, tool: str) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from envbench.backends.shared.child import run_command
 from envbench.errors import BackendError
-from envbench.experiments.shared.engine_cli import EngineCli, engine_cli, image_of
+from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.size.contents import CLASSES, image_files, items_of, tree_files
 from envbench.experiments.size.disk_contents import disk_contents
 from envbench.payload import floor
@@ -24,7 +24,7 @@ from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import tree_of_run
-from envbench.phases import Experiment
+from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
 from envbench.vm.emulator import find_emulator
@@ -63,7 +63,7 @@ def run(bench: Bench) -> None:
 def observe(bench: Bench) -> None:
     """Write the sizes of every backend's artefact, the user's own image and disk among them; `startup` calls it too."""
     for prepared in bench.configurations:
-        if prepared.configuration.backend not in ("process", "wsl"):
+        if prepared.kind not in (BackendKind.HOST, BackendKind.WSL):
             with bench.attempt(Experiment.SIZE, prepared.name):
                 _record(bench, prepared, measure(bench, prepared))
 
@@ -99,7 +99,7 @@ def with_filesystem(items: Mapping[str, int], disk_bytes: int) -> dict[str, int]
 
 def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
     """Return the sizes of an engine's image: as the engine says, and as `save` and gzip make it for the wire."""
-    run_id, image = bench.settings.run_id, image_of(prepared, cli, bench.settings.run_id)
+    run_id, image = bench.settings.run_id, prepared.backend.image()
     disk = int(cli.run(run_id, "image", "inspect", "--format", "{{.Size}}", image))
     saved = bench.settings.work_dir / "saved-image.tar"
     items: Mapping[str, int] = {}
