@@ -8,11 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from envbench.errors import BackendError
 from envbench.phases import BackendKind, ImageUse
+from envbench.programs import require_program
 
 if TYPE_CHECKING:
     from envbench.settings import Settings
@@ -169,6 +171,11 @@ class Backend(ABC):
     """Commands that print names, one a line, by what they name: how to find what a killed run left in the engine."""
     leftover_folders: ClassVar[tuple[Path, ...]] = ()
     """Folders in which the engine keeps files of what it runs, with the run's id in their names."""
+
+    @cached_property
+    def program_path(self) -> Path:
+        """Where `program` is on the user's PATH, looked up once. Raises BackendError where it is not there."""
+        return require_program(self.program, self.install)
 
     @abstractmethod
     def __init__(self, settings: "Settings", journal: "Journal") -> None: ...

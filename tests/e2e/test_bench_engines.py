@@ -26,6 +26,7 @@ from envbench.run.sampler import Sampler, Ticket
 from envbench.samples import SampleWriter, read_samples
 from envbench.settings import Configuration, Settings, new_nonce, new_run_id
 from envbench.traces.journal import Entry, Journal, Kind
+from envbench.vm.emulator import architecture
 
 NAMES = ("process", "namespaces", "runc", "crun", "gvisor", "docker", "podman", "containerd", "qemu", "libvirt")
 UNIFIED = Path("/sys/fs/cgroup/unified")
@@ -57,6 +58,7 @@ class Ground:
         if isinstance(answer, Unusable):
             self.close()
             missing(f"{name}: {answer.reason}; {answer.remedy}")
+        self.facts = answer.facts
         self.variant = self.backend.variants()[0]
         try:
             self.backend.prepare(self.variant)
@@ -126,6 +128,44 @@ def test_destroy_works_twice_at_any_moment(name, ground):
     instance = run.backend.start(Workload(new_nonce(), keep_running=True), run.variant, lambda _mark: None)
     instance.destroy()
     instance.destroy()
+    assert run.close() == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "fact"),
+    [
+        pytest.param(name, program, fact, marks=pytest.mark.engine(name))
+        for name, program, fact in (
+            ("namespaces", "unshare", "path"),
+            ("runc", "runc", "path"),
+            ("gvisor", "runsc", "path"),
+            ("containerd", "ctr", "path"),
+            ("podman", "podman", "path"),
+            ("podman", "runc", "runc_path"),
+            ("qemu", architecture().qemu, "path"),
+        )
+    ],
+)
+def test_what_is_first_on_the_path_is_what_is_run_and_what_is_reported(
+    name, program, fact, tmp_path, monkeypatch, ground
+):
+    real = shutil.which(program)
+    if real is None:
+        pytest.skip(f"no {program}")
+    wrapper, log = tmp_path / "first" / program, tmp_path / "log"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\necho "$0 $*" >>{log}\nexec {real} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    run = ground(name, runtimes=("runc",) if name == "podman" else ())
+    assert run.facts[fact] == str(wrapper)
+    before = len(log.read_text().splitlines())
+    start = run.measure()
+    assert start.outcome is Outcome.OK, start.detail
+    used = log.read_text().splitlines()[before:]
+    if (name, program) != ("podman", "podman"):  # Its service has been started once, before the start.
+        assert used
+    assert {line.split()[0] for line in used} <= {str(wrapper)}
     assert run.close() == ()
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api, sdk_problem
 from envbench.errors import BackendError
 from envbench.phases import BackendKind, ImageUse
+from envbench.programs import find_program
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
 from envbench.traces.daemons import daemon_of, endpoint_socket
 from envbench.traces.journal import Entry, Journal
@@ -166,11 +166,11 @@ class DockerBackend(EngineBackend, Backend):
 
     def engine_program(self, variant: Mapping[str, str]) -> EngineProgram | None:
         """Return the program `docker`, led to this backend's engine: by itself it goes by its context."""
-        found = shutil.which("docker")
+        found = find_program("docker")
         if found is None:
             return None
         return EngineProgram(
-            (found, "--host", self.endpoint()),
+            (str(found), "--host", self.endpoint()),
             kernel_and_system="{{.KernelVersion}}|{{.OperatingSystem}}",
             cluster="Docker Swarm",
             cluster_state="{{.Swarm.LocalNodeState}}",

@@ -27,14 +27,14 @@ USER_NAMESPACE_REMEDY = (
 )
 
 
-def unshare_argv(root: Path) -> tuple[str, ...]:
+def unshare_argv(unshare: Path, root: Path) -> tuple[str | Path, ...]:
     """Return the unshare command that has its argument run as process 1 of new namespaces with this root.
 
     When it is killed the kernel kills all in its pid namespace (--kill-child, PR_SET_PDEATHSIG).
     """
     walls = ("--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--kill-child=KILL")
     user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    return ("unshare", *user, *walls, f"--root={root}", "--wd=/", "--mount-proc=/proc")
+    return (unshare, *user, *walls, f"--root={root}", "--wd=/", "--mount-proc=/proc")
 
 
 class NamespacesInstance(SpawnedInstance):
@@ -64,7 +64,7 @@ class NamespacesBackend(SpawningBackend):
         except BackendError as error:
             return unusable(error, REMEDY)
         try:
-            version = run_command(("unshare", "--version"), self._settings.run_id, "asking for its version")
+            version = run_command((self.program_path, "--version"), self._settings.run_id, "asking for its version")
         except BackendError as error:
             return unusable(error, self.install)
         with tempfile.TemporaryDirectory(prefix="check-", dir=self._settings.work_dir) as folder:
@@ -72,13 +72,14 @@ class NamespacesBackend(SpawningBackend):
             (root / "proc").mkdir()
             (root / "busybox").write_bytes(busybox.path.read_bytes())
             (root / "busybox").chmod(0o755)
-            argv = (*unshare_argv(root), "/busybox", "true")
+            argv = (*unshare_argv(self.program_path, root), "/busybox", "true")
             try:
                 run_command(argv, self._settings.run_id, "new namespaces", deadline_s=10)
             except BackendError as error:
                 return unusable(error, USER_NAMESPACE_REMEDY)
-        return Usable({"unshare": version.strip(), "user_namespace": "no" if os.geteuid() == 0 else "yes"})
+        facts = {"unshare": version.strip(), "path": str(self.program_path)}
+        return Usable({**facts, "user_namespace": "no" if os.geteuid() == 0 else "yes"})
 
     def command(self, workload: Workload) -> Sequence[str | Path]:
         """Return unshare(1), which makes the namespaces, mounts /proc, changes root and runs the payload."""
-        return (*unshare_argv(self._tree), *argv_for(workload))
+        return (*unshare_argv(self.program_path, self._tree), *argv_for(workload))

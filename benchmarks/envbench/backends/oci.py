@@ -25,6 +25,7 @@ from envbench.errors import BackendError, CommandError, StartTimeoutError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.phases import BackendKind
+from envbench.programs import require_program
 from envbench.settings import LIMIT_KEYS, Settings, networkless_variants
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, descendants_of, process_start_ticks, shim_of
@@ -115,12 +116,10 @@ class OciBackend(Backend):
 
     def check(self) -> Usable | Unusable:
         """Find out by doing: create, start and delete a container whose payload gets ready."""
-        if shutil.which(self.program) is None:
-            return Unusable(f"no {self.program} on the PATH", self.install)
         if self.settings.image is not None:
             return Unusable("a bare OCI runtime has no images", "leave --image out, or leave this backend out")
         try:
-            version = run_command((self.program, "--version"), self.settings.run_id, "asking for its version")
+            version = run_command((self.program_path, "--version"), self.settings.run_id, "asking for its version")
             self.prepare({})
             try_start(self.start, {}, CHECK_DEADLINE_S)
         except BackendError as error:
@@ -129,7 +128,7 @@ class OciBackend(Backend):
 
     def facts(self) -> Mapping[str, str]:
         """Return what else run.json should say of this runtime."""
-        return {"rootless": "no" if os.geteuid() == 0 else "yes"}
+        return {"path": str(self.program_path), "rootless": "no" if os.geteuid() == 0 else "yes"}
 
     def unsupported(self, error: BackendError) -> Unusable:
         """Return why this runtime cannot run here, with what may help."""
@@ -185,7 +184,7 @@ class OciBackend(Backend):
     def run(self, *words: str) -> str:
         """Run one command of the runtime to its end. Raises BackendError with its last words."""
         return run_command(
-            (self.program, *self.global_options(), *words), self.settings.run_id, f"{self.name} {words[0]}"
+            (self.program_path, *self.global_options(), *words), self.settings.run_id, f"{self.name} {words[0]}"
         )
 
     def delete_by_force(self, name: str) -> None:
@@ -215,13 +214,18 @@ class OciBackend(Backend):
         root = Path(options[options.index("--root") + 1])
         if not _has_state(root, entry.name):
             return False
-        run_command((cls.program, *options, "delete", "--force", entry.name), run_id, f"deleting {entry.name}")
+        run_command(
+            (require_program(cls.program, cls.install), *options, "delete", "--force", entry.name),
+            run_id,
+            f"deleting {entry.name}",
+        )
         return True
 
     def _create(self, name: str, bundle: Path, output: int, deadline_s: float) -> None:
+        log, pid_file = str(bundle / "log"), str(bundle / "pid")
         argv = (
-            *(self.program, *self.global_options(), "--log", str(bundle / "log"), "create"),
-            *("--bundle", str(bundle), "--pid-file", str(bundle / "pid"), name),
+            *(str(self.program_path), *self.global_options(), "--log", log, "create"),
+            *("--bundle", str(bundle), "--pid-file", pid_file, name),
         )
         try:
             done = subprocess.run(

@@ -7,13 +7,12 @@ both, because Podman runs the OCI runtime's create inside the attach call, where
 import contextlib
 import os
 import resource
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
 
-from envbench.backend import Backend, EngineProgram, Unusable, Usable, Workload
+from envbench.backend import Backend, EngineProgram, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import sdk_problem
@@ -21,6 +20,7 @@ from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.phases import BackendKind, ImageUse
+from envbench.programs import find_program, require_program
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import marked_processes, pids_named
@@ -41,7 +41,7 @@ class Service:
     live: ClassVar[set[int]] = set()
     """Services of this process that have not been closed, by their process id."""
 
-    def __init__(self, socket: Path, runtime: str, run_id: str) -> None:
+    def __init__(self, podman: Path, socket: Path, runtime: Path, run_id: str) -> None:
         self.endpoint = f"unix://{socket}"
         self._run_id = run_id
         reader, writer = output_pipe()
@@ -49,7 +49,7 @@ class Service:
             # Its conmon leaves a file "oom" where it was started, once a container ran out of memory.
             argv = (
                 *("sh", "-c", 'cd "$0" && exec "$@"', socket.parent),
-                *("podman", "--runtime", runtime, "system", "service", "--time=0", self.endpoint),
+                *(podman, "--runtime", runtime, "system", "service", "--time=0", self.endpoint),
             )
             self.child = Child(argv, users_environment(run_id), writer)
             Service.live.add(self.child.pid)
@@ -91,10 +91,10 @@ def end_pause(run_id: str) -> None:
                 end_process(pid)
 
 
-def podman(*words: str, run_id: str, what: str) -> str:
+def run_podman(podman: Path, *words: str, run_id: str, what: str) -> str:
     """Run a podman command and return its output; no pause process of its own stays. Raises BackendError."""
     try:
-        return run_command(("podman", *words), run_id, what)
+        return run_command((podman, *words), run_id, what)
     finally:
         end_pause(run_id)
 
@@ -104,11 +104,11 @@ class RuntimeEngine(EngineBackend):
 
     name: ClassVar[str] = "podman"
 
-    def __init__(self, settings: Settings, journal: Journal, runtime: str) -> None:
+    def __init__(self, settings: Settings, journal: Journal, podman: Path, runtime: Path) -> None:
         super().__init__(settings, journal)
-        self.runtime = runtime
-        self.image_prefix = f"localhost/envbench-payload-{runtime}"  # A bare name would be looked for in a registry.
-        self.service = Service(settings.work_dir / f"podman-{runtime}.sock", runtime, settings.run_id)
+        # A bare name would be looked for in a registry.
+        self.image_prefix = f"localhost/envbench-payload-{runtime.name}"
+        self.service = Service(podman, settings.work_dir / f"podman-{runtime.name}.sock", runtime, settings.run_id)
 
     def endpoint(self) -> str:
         """Return the service's socket."""
@@ -170,6 +170,7 @@ class PodmanBackend(Backend):
         self._settings = settings
         self._journal = journal
         self._engines: dict[str, RuntimeEngine] = {}
+        self._runtimes = {name: path for name in settings.runtimes or RUNTIMES if (path := find_program(name))}
         self._works: tuple[str, ...] = ()
 
     def check(self) -> Usable | Unusable:
@@ -177,13 +178,13 @@ class PodmanBackend(Backend):
         problem = sdk_problem()
         if problem is not None:
             return problem
-        if shutil.which(self.program) is None:
-            return Unusable(f"no {self.program} on the PATH", self.install)
-        found = [name for name in self._settings.runtimes or RUNTIMES if shutil.which(name)]
-        if not found:
+        try:
+            facts, refused = self._facts(), {}
+        except BackendError as error:
+            return unusable(error, self.install)
+        if not self._runtimes:
             return Unusable("podman has no OCI runtime here", "apt install crun")
-        facts, refused = self._facts(), {}
-        for runtime in found:
+        for runtime in self._runtimes:
             try:
                 engine = self._engine(runtime)
                 if self._settings.image is None:
@@ -226,28 +227,32 @@ class PodmanBackend(Backend):
         """Return containers that carry the run's label."""
         run_id = self._settings.run_id
         words = ("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={LABEL}={run_id}")
-        return tuple(podman(*words, run_id=run_id, what="podman ps").split())
+        return tuple(run_podman(self.program_path, *words, run_id=run_id, what="podman ps").split())
 
     def engine_program(self, variant: Mapping[str, str]) -> EngineProgram | None:
         """Return the program `podman`; its default runtime and limits may not work here, where the backend's own do."""
-        found = shutil.which(self.program)
-        if found is None:
-            return None
         words: tuple[str, ...] = ("run",)
         if "runtime" in variant:
             limits = (("--ulimit", f"{name}={most}:{most}") for name, most in own_limits().items())
-            words = ("--runtime", variant["runtime"], "run", *(word for pair in limits for word in pair))
-        return EngineProgram((found,), words, kernel_and_system="{{.Host.Kernel}}|{{.Host.Distribution.Distribution}}")
+            words = (
+                "--runtime",
+                str(self._runtimes[variant["runtime"]]),
+                "run",
+                *(word for pair in limits for word in pair),
+            )
+        return EngineProgram(
+            (str(self.program_path),), words, kernel_and_system="{{.Host.Kernel}}|{{.Host.Distribution.Distribution}}"
+        )
 
     @classmethod
     def reap(cls, entry: Entry, run_id: str) -> bool:
         """Remove a journalled container, image or volume of a dead run by Podman's own command. Raises BackendError."""
-        kind = str(entry.kind)
+        kind, podman = str(entry.kind), require_program(cls.program, cls.install)
         try:
-            podman(kind, "exists", entry.name, run_id=run_id, what="looking for it")
+            run_podman(podman, kind, "exists", entry.name, run_id=run_id, what="looking for it")
         except BackendError:
             return False
-        podman(kind, "rm", "--force", entry.name, run_id=run_id, what=f"removing {entry.name}")
+        run_podman(podman, kind, "rm", "--force", entry.name, run_id=run_id, what=f"removing {entry.name}")
         return True
 
     def close(self) -> None:
@@ -257,7 +262,7 @@ class PodmanBackend(Backend):
 
     def _engine(self, runtime: str) -> RuntimeEngine:
         if runtime not in self._engines:
-            engine = RuntimeEngine(self._settings, self._journal, runtime)
+            engine = RuntimeEngine(self._settings, self._journal, self.program_path, self._runtimes[runtime])
             self._engines[runtime] = engine
             engine.prepare_image()
         return self._engines[runtime]
@@ -268,5 +273,11 @@ class PodmanBackend(Backend):
             engine.close()
 
     def _facts(self) -> dict[str, str]:
-        version = run_command(("podman", "--version"), self._settings.run_id, "asking for its version").strip()
-        return {"podman": version, "rootless": "no" if os.geteuid() == 0 else "yes"}
+        version = run_command((self.program_path, "--version"), self._settings.run_id, "asking for its version").strip()
+        runtimes = {f"{name}_path": str(path) for name, path in self._runtimes.items()}
+        return {
+            "podman": version,
+            "path": str(self.program_path),
+            **runtimes,
+            "rootless": "no" if os.geteuid() == 0 else "yes",
+        }

@@ -7,7 +7,6 @@ label.
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from envbench.backend import Backend, Instance
 from envbench.backends import BACKENDS, load
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
+from envbench.programs import find_program
 from envbench.traces.mounts import mounts_under
 from envbench.traces.procfs import command_line, marked_processes, process_start_ticks
 
@@ -108,10 +108,11 @@ def traces_of(run_id: str) -> tuple[str, ...]:
 
 
 def _names_from(command: tuple[str, ...]) -> list[str]:
-    if shutil.which(command[0]) is None:
+    program = find_program(command[0])
+    if program is None:
         return []
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run((program, *command[1:]), capture_output=True, text=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return []
     return done.stdout.split() if done.returncode == 0 else []

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from envbench.errors import BackendError
+from envbench.programs import require_program
 
 FIRMWARE_FOLDERS = (
     Path("/etc/qemu/firmware"),
@@ -71,9 +71,7 @@ def architecture() -> Architecture:
 def find_emulator() -> Emulator:
     """Return the QEMU on the PATH. Raises BackendError, with the package to install, where there is none that runs."""
     arch = architecture()
-    found = shutil.which(arch.qemu)
-    if found is None:
-        raise BackendError(f"no {arch.qemu} on the PATH", remedy=f"apt install {arch.package}")
+    found = require_program(arch.qemu, f"apt install {arch.package}")
     try:
         done = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
@@ -81,7 +79,7 @@ def find_emulator() -> Emulator:
             f"{found} does not run: {error}", remedy=f"apt install --reinstall {arch.package}"
         ) from error
     version = re.search(r"version (\S+)", done.stdout)
-    return Emulator(Path(found), version[1] if version else "unknown", arch)
+    return Emulator(found, version[1] if version else "unknown", arch)
 
 
 def find_uefi(firmware_arch: str, folders: Sequence[Path] = FIRMWARE_FOLDERS) -> Firmware | None:

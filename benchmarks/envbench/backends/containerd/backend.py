@@ -7,7 +7,6 @@ in sight.
 import contextlib
 import itertools
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -23,6 +22,7 @@ from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.phases import BackendKind, ImageUse
+from envbench.programs import require_program
 from envbench.settings import LABEL, LIMIT_KEYS, RUN_ENVIRONMENT, Settings, networkless_variants
 from envbench.traces.daemons import daemon_of
 from envbench.traces.journal import Entry, Journal, Kind
@@ -140,12 +140,14 @@ class ContainerdBackend(Backend):
 
     def check(self) -> Usable | Unusable:
         """Find out whether ctr is there and a containerd answers it."""
-        if shutil.which(self.program) is None:
-            return Unusable(f"no {self.program} on the PATH", self.install)
         if self.settings.image is not None:
             return Unusable(
                 "images of other engines are not in containerd's namespace of this run", "leave --image out"
             )
+        try:
+            path = str(self.program_path)
+        except BackendError as error:
+            return unusable(error, self.install)
         problem = socket_problem(f"unix://{self._socket}")
         if problem is not None:
             return Unusable(problem.reason, "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
@@ -154,7 +156,7 @@ class ContainerdBackend(Backend):
         except BackendError as error:
             return unusable(error, "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
         numbers = [line.split()[-1] for line in version.splitlines() if line.strip().startswith("Version:")]
-        return Usable({"socket": str(self._socket), "ctr": numbers[0], "containerd": numbers[-1]})
+        return Usable({"path": path, "socket": str(self._socket), "ctr": numbers[0], "containerd": numbers[-1]})
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return the one way there is, with the limits asked for; ctr by itself makes no network."""
@@ -217,12 +219,14 @@ class ContainerdBackend(Backend):
     @classmethod
     def reap(cls, entry: Entry, run_id: str) -> bool:
         """Remove a journalled container, or the run's namespace with its image. Raises BackendError."""
-        namespace, socket = entry.facts["namespace"], Path(entry.facts["socket"])
+        namespace = entry.facts["namespace"]
         if run_id not in namespace:
             raise BackendError(f"{entry.name} is not in a namespace of run {run_id}; left alone")
+        ctr = str(require_program(cls.program, cls.install))
+        command = (ctr, "--address", entry.facts["socket"], "--namespace", namespace)
         if entry.kind is Kind.IMAGE:
-            return remove_namespace(socket, namespace, run_id)
-        return remove_container(("ctr", "--address", str(socket), "--namespace", namespace), entry.name, run_id)
+            return remove_namespace(command, namespace, run_id)
+        return remove_container(command, entry.name, run_id)
 
     def remaining(self) -> tuple[str, ...]:
         """Return what containerd still has in the run's namespace."""
@@ -236,7 +240,7 @@ class ContainerdBackend(Backend):
             self._events = None
         if self._image_number:
             with contextlib.suppress(BackendError):
-                remove_namespace(self._socket, self._namespace, self.settings.run_id)
+                remove_namespace(self._command(), self._namespace, self.settings.run_id)
                 self.journal.forget(self._image_number)
             self._image_number, self._image = 0, None
 
@@ -250,7 +254,7 @@ class ContainerdBackend(Backend):
         remove_container(self._command(), name, self.settings.run_id)
 
     def _command(self) -> tuple[str, ...]:
-        return ("ctr", "--address", str(self._socket), "--namespace", self._namespace)
+        return (str(self.program_path), "--address", str(self._socket), "--namespace", self._namespace)
 
     def _marks(self) -> tuple[str, ...]:
         run_id = self.settings.run_id
@@ -275,9 +279,8 @@ def remove_container(command: tuple[str, ...], name: str, run_id: str) -> bool:
     return True
 
 
-def remove_namespace(socket: Path, namespace: str, run_id: str) -> bool:
+def remove_namespace(command: tuple[str, ...], namespace: str, run_id: str) -> bool:
     """Remove the run's images and its containerd namespace; return whether it was there. Raises BackendError."""
-    command = ("ctr", "--address", str(socket), "--namespace", namespace)
     if (
         namespace
         not in run_command((*command, "namespace", "ls", "--quiet"), run_id, "containerd namespace ls").split()

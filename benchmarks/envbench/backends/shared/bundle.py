@@ -7,6 +7,7 @@ from typing import Any
 
 from envbench.backend import CPU_PERIOD_US, Workload
 from envbench.backends.shared.child import environment
+from envbench.programs import USUAL_PATH
 from envbench.settings import LABEL, Settings
 
 _CAPABILITIES = ("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
@@ -53,7 +54,7 @@ def bundle_config(
             "terminal": False,
             "user": {"uid": 0, "gid": 0},
             "args": list(argv),
-            "env": [f"{key}={value}" for key, value in environment(settings.run_id).items()],
+            "env": [f"{key}={value}" for key, value in environment(settings.run_id, PATH=USUAL_PATH).items()],
             "cwd": "/",
             "capabilities": {
                 kind: list(_CAPABILITIES) for kind in ("bounding", "effective", "permitted", "inheritable")

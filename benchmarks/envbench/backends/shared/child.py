@@ -12,14 +12,15 @@ from pathlib import Path
 from envbench.backend import Mark, MarkCallback
 from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError, CommandError
+from envbench.programs import users_path
 from envbench.settings import RUN_ENVIRONMENT
 
 COMMAND_DEADLINE_S = 60.0
 
 
 def environment(run_id: str, **more: str) -> dict[str, str]:
-    """Return the whole environment of what a run starts: a PATH, the run's id for the reaper, and `more`."""
-    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", RUN_ENVIRONMENT: run_id, **more}
+    """Return the whole environment of what a run starts: the user's PATH, the run's id for the reaper, and `more`."""
+    return {"PATH": users_path(), RUN_ENVIRONMENT: run_id, **more}
 
 
 def users_environment(run_id: str) -> dict[str, str]:

@@ -5,7 +5,6 @@ mark.
 """
 
 import os
-import shutil
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from envbench.experiments.shared.running import Output
 from envbench.payload.entries import Entry
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.phases import Experiment
+from envbench.programs import require_program
 from envbench.run.bench import Bench
 from envbench.settings import Configuration, new_nonce
 
@@ -116,10 +116,9 @@ def boot(bench: Bench, program: str, words: Sequence[str | Path], mark: str) -> 
 
     Raises BackendError without the emulator or where the machine ends before, StartTimeoutError after the deadline.
     """
-    if shutil.which(program) is None:
-        raise BackendError(f"no {program}", remedy="apt install qemu-system-arm qemu-system-x86")
+    emulator = require_program(program, "apt install qemu-system-arm qemu-system-x86")
     argv = (
-        *(program, "-accel", "tcg", *words, "-display", "none", "-serial", "stdio", "-monitor", "none"),
+        *(emulator, "-accel", "tcg", *words, "-display", "none", "-serial", "stdio", "-monitor", "none"),
         *("-nodefaults", "-no-reboot", "-no-user-config"),
     )
     bench.order += 1

@@ -1,5 +1,6 @@
 """Where it was measured: the answer and the engines of run.json in, layers and tables for the report out."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -14,6 +15,8 @@ from envreport.results import Results
 IDENTIFYING_KEYS = frozenset({"engine_id", "boot_time_s"})
 HIDDEN_KEYS = IDENTIFYING_KEYS | {"hostname", "name", "user"}
 """Names are left out; a boot time or an engine's id tells a machine apart and nothing about it."""
+HOME = re.compile(r"^(/home/[^/]+|/Users/[^/]+|/root)(?=/)")
+"""The beginning of a path that names a user."""
 NS_PER_S = 1e9
 
 
@@ -80,7 +83,7 @@ def _used_backends(results: Results) -> Iterator[tuple[Cell, ...]]:
         words = (
             _fact(str(key), value)
             for key, value in (facts.items() if isinstance(facts, Mapping) else ())
-            if key not in HIDDEN_KEYS and not is_path(value)
+            if key not in HIDDEN_KEYS and (is_path_of_program(str(key)) or not is_path(value))
         )
         yield text(each.get("name", "?")), text("yes"), text(", ".join(words)), text("")
 
@@ -89,8 +92,13 @@ def _fact(key: str, value: object) -> str:
     """Return "storage driver overlay2"; a value that begins with its own name does not say it twice."""
     if key.endswith("_s") and str(value).replace(".", "", 1).isdigit():
         return f"{key.removesuffix('_s').replace('_', ' ')} {units.quantity(float(str(value)) * NS_PER_S, Unit.NS)}"
-    name, shown = key.replace("_", " "), str(value)
+    name, shown = key.replace("_", " "), HOME.sub("~", str(value))
     return shown if shown.startswith(f"{name} ") else f"{name} {shown}"
+
+
+def is_path_of_program(key: str) -> bool:
+    """Return whether a fact says which program was run: two of one name may stand on a machine."""
+    return key == "path" or key.endswith("_path")
 
 
 def _skipped_backends(results: Results) -> Iterator[tuple[Cell, ...]]:

@@ -1,0 +1,59 @@
+"""What is looked up is what is run: one absolute path on the user's PATH, which children get too."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from envbench.backend import Workload
+from envbench.backends.shared.bundle import bundle_config
+from envbench.backends.shared.child import environment, run_command
+from envbench.errors import BackendError
+from envbench.programs import USUAL_PATH, find_program, require_program, users_path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a program that says by which path it was started, and which PATH it got."""
+    program = tmp_path / "bin/sayer"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$0 $PATH"\n')
+    program.chmod(0o755)
+    return program.parent
+
+
+def test_the_first_on_the_path_is_found_and_run_with_the_same_path(folder, monkeypatch):
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    found = find_program("sayer")
+    assert found == folder / "sayer"
+    assert run_command((found,), "run", "asking") == f"{found} {os.environ['PATH']}\n"
+
+
+def test_a_relative_entry_of_the_path_gives_an_absolute_path(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setenv("PATH", "bin")
+    found = find_program("sayer")
+    monkeypatch.chdir("/")
+    assert found == folder / "sayer"
+
+
+def test_what_may_not_be_executed_is_not_there(folder, monkeypatch):
+    monkeypatch.setenv("PATH", str(folder))
+    (folder / "sayer").chmod(0o644)
+    assert find_program("sayer") is None
+    with pytest.raises(BackendError, match="no sayer on the PATH") as caught:
+        require_program("sayer", "apt install sayer")
+    assert caught.value.remedy == "apt install sayer"
+
+
+def test_without_a_path_the_usual_one_is_searched_and_handed_on(monkeypatch):
+    monkeypatch.delenv("PATH")
+    assert find_program("sh") is not None
+    assert users_path() == environment("run")["PATH"] == USUAL_PATH
+
+
+def test_a_container_gets_the_usual_path_and_not_the_users(settings, monkeypatch):
+    monkeypatch.setenv("PATH", "/home/somebody/bin")
+    config = bundle_config(Path("tree"), ("/x",), Workload("nonce"), replace(settings), "")
+    assert f"PATH={USUAL_PATH}" in config["process"]["env"]
