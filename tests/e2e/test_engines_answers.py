@@ -18,6 +18,7 @@ from envbench.backends.podman import Service
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running
 from envbench.phases import Outcome, Phase
+from envbench.programs import require_program
 from envbench.run.sampler import Sampler, Ticket
 from envbench.samples import SampleWriter
 from envbench.settings import Configuration, Settings, new_nonce, new_run_id
@@ -113,7 +114,8 @@ def test_containerd_is_the_one_behind_its_socket(
 def test_podman_behind_dockers_socket_is_podman(
     backend: DockerBackend, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = Service(tmp_path / "docker.sock", "runc", settings.run_id)
+    podman, runc = require_program("podman", ""), require_program("runc", "")
+    service = Service(podman, tmp_path / "docker.sock", runc, settings.run_id)
     try:
         monkeypatch.setenv("DOCKER_HOST", service.endpoint)
         answer = backend.check()
