@@ -1,13 +1,15 @@
 """What a run was asked to do: how often and in which order (`Plan`), and with what (`Settings`)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from envbench.phases import ImageUse
 from envbench.samples import variant_text
+
+Found = TypeVar("Found")
 
 LABEL = "envbench.run"
 """Label, annotation and metadata key under which everything that is made carries the run's id."""
@@ -93,6 +95,14 @@ class Settings:
     """True: the backends keep to their most telling variant (one machine type, one runtime)."""
     offline: bool = True
     """True: nothing is fetched while a run is on; a missing guest kernel makes a backend unusable, with the remedy."""
+    found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    """What `once` has found out; settings that are made from these share it."""
+
+    def once(self, find: "Callable[[Settings], Found]") -> "Found":
+        """Return what `find` finds out with these settings: asked once a run, however many backends want to know."""
+        if find not in self.found:
+            self.found[find] = find(self)
+        return cast("Found", self.found[find])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ both, because Podman runs the OCI runtime's create inside the attach call, where
 import contextlib
 import os
 import resource
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
@@ -38,12 +38,10 @@ class Service:
     Raises BackendError from the constructor where it does not come up.
     """
 
-    live: ClassVar[set[int]] = set()
-    """Services of this process that have not been closed, by their process id."""
-
-    def __init__(self, podman: Path, socket: Path, runtime: Path, run_id: str) -> None:
+    def __init__(self, podman: Path, socket: Path, runtime: Path, settings: Settings) -> None:
         self.endpoint = f"unix://{socket}"
-        self._run_id = run_id
+        self._run_id = settings.run_id
+        self._living = settings.once(living_services)
         reader, writer = output_pipe()
         try:
             # Its conmon leaves a file "oom" where it was started, once a container ran out of memory.
@@ -51,8 +49,8 @@ class Service:
                 *("sh", "-c", 'cd "$0" && exec "$@"', socket.parent),
                 *(podman, "--runtime", runtime, "system", "service", "--time=0", self.endpoint),
             )
-            self.child = Child(argv, users_environment(run_id), writer)
-            Service.live.add(self.child.pid)
+            self.child = Child(argv, users_environment(settings.run_id), writer)
+            self._living.add(self.child.pid)
         finally:
             os.close(writer)
         self._output = reader
@@ -67,8 +65,8 @@ class Service:
     def close(self) -> None:
         """End the service, with the last one the pause process of a rootless Podman too; safe to call twice."""
         self.child.kill()
-        Service.live.discard(self.child.pid)
-        end_pause(self._run_id)
+        self._living.discard(self.child.pid)
+        end_pause(self._run_id, self._living)
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
@@ -79,24 +77,29 @@ class Service:
         return "it said nothing"
 
 
-def end_pause(run_id: str) -> None:
+def living_services(_settings: Settings) -> set[int]:
+    """Return a set for the process ids of a run's services that have not been closed."""
+    return set()
+
+
+def end_pause(run_id: str, living: Collection[int] = ()) -> None:
     """End the process by which a rootless Podman keeps its namespaces for the user's next command, if the run began it.
 
     One that was there before does not carry the run's id and stays; containers hold their namespaces themselves. While
-    a service lives (another runtime's, or of an experiment's own tree) these may be its processes.
+    a service of the run lives (another runtime's, or of an experiment's own tree) these may be its processes.
     """
-    if not Service.live:
+    if not living:
         for pid in set(marked_processes(run_id)) & set(pids_named("podman", "podman pause", "catatonit")):
             with contextlib.suppress(EnvbenchError):
                 end_process(pid)
 
 
-def run_podman(podman: Path, *words: str, run_id: str, what: str) -> str:
+def run_podman(podman: Path, *words: str, run_id: str, what: str, living: Collection[int] = ()) -> str:
     """Run a podman command and return its output; no pause process of its own stays. Raises BackendError."""
     try:
         return run_command((podman, *words), run_id, what)
     finally:
-        end_pause(run_id)
+        end_pause(run_id, living)
 
 
 class RuntimeEngine(EngineBackend):
@@ -108,7 +111,7 @@ class RuntimeEngine(EngineBackend):
         super().__init__(settings, journal)
         # A bare name would be looked for in a registry.
         self.image_prefix = f"localhost/envbench-payload-{runtime.name}"
-        self.service = Service(podman, settings.work_dir / f"podman-{runtime.name}.sock", runtime, settings.run_id)
+        self.service = Service(podman, settings.work_dir / f"podman-{runtime.name}.sock", runtime, settings)
 
     def endpoint(self) -> str:
         """Return the service's socket."""
@@ -227,7 +230,8 @@ class PodmanBackend(Backend):
         """Return containers that carry the run's label."""
         run_id = self._settings.run_id
         words = ("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={LABEL}={run_id}")
-        return tuple(run_podman(self.program_path, *words, run_id=run_id, what="podman ps").split())
+        living = self._settings.once(living_services)
+        return tuple(run_podman(self.program_path, *words, run_id=run_id, what="podman ps", living=living).split())
 
     def engine_program(self, variant: Mapping[str, str]) -> EngineProgram | None:
         """Return the program `podman`; its default runtime and limits may not work here, where the backend's own do."""

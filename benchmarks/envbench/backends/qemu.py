@@ -12,7 +12,6 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.traces.journal import Journal
 from envbench.vm.direct import DirectMachine, start_direct
-from envbench.vm.emulator import find_emulator
 
 
 @dataclass(slots=True)
@@ -80,9 +79,8 @@ class QemuBackend(VmBackend):
             guest = recipe.guest(folder, name, workload)
             deadline_ns = monotonic_ns() + int(VMM_DEADLINE_S * NS_PER_S)
             log = folder / "qemu.log"
-            machine = start_direct(guest, self._emulator, self._settings.run_id, log, mark, deadline_ns)
+            machine = start_direct(guest, self.emulator, self._settings.run_id, log, mark, deadline_ns)
         return QemuInstance(name, machine, folder, recipe.own_guest, self._journal, number)
 
     def _facts(self) -> dict[str, str]:
-        emulator = find_emulator()
-        return {"qemu": emulator.version, "path": str(emulator.path)}
+        return {"qemu": self.emulator.version, "path": str(self.emulator.path)}

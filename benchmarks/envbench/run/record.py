@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -154,8 +154,8 @@ def host_answer(*, include_names: bool = False) -> dict[str, Any]:
 
 def _asked(settings: Settings) -> dict[str, Any]:
     """Return the settings that change what is measured, without paths of this run."""
-    left_out = ("run_id", "work_dir", "cache_dir", "deadline_s", "quick", "offline")
-    return {key: value for key, value in asdict(settings).items() if key not in left_out}
+    left_out = ("run_id", "work_dir", "cache_dir", "deadline_s", "quick", "offline", "found")
+    return {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in left_out}
 
 
 def _now() -> str:

@@ -55,17 +55,6 @@ class Accelerator:
         return found
 
 
-_known: dict[str, Accelerator] = {}
-"""By run id: the canary runs once a run, however many backends ask."""
-
-
-def kvm_of_run(settings: Settings) -> Accelerator:
-    """Return the truth about KVM, found out on a run's first call."""
-    if settings.run_id not in _known:
-        _known[settings.run_id] = probe_kvm(settings)
-    return _known[settings.run_id]
-
-
 def choose_accelerators(asked: tuple[str, ...], kvm: Accelerator) -> tuple[str, ...]:
     """Return the accelerators to time: those asked for and usable; unasked, KVM where it is proved, else TCG."""
     if not asked:

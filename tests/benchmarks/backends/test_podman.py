@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from envbench.backends.podman import Service, end_pause
+from envbench.backends.podman import end_pause
 from envbench.backends.shared.child import users_environment
 
 
@@ -32,8 +32,7 @@ def test_only_the_runs_own_is_ended(pause):
     assert foreign.poll() is None
 
 
-def test_it_stays_while_a_service_of_the_run_lives(pause, monkeypatch):
+def test_it_stays_while_a_service_of_the_run_lives(pause):
     own = pause("0123456789ab")
-    monkeypatch.setattr(Service, "live", {1})
-    end_pause("0123456789ab")
+    end_pause("0123456789ab", {1})
     assert own.poll() is None

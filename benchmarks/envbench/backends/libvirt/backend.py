@@ -34,7 +34,7 @@ from envbench.errors import BackendError
 from envbench.settings import Settings, new_nonce
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, processes_of
-from envbench.vm.emulator import find_emulator
+from envbench.vm.emulator import Emulator
 from envbench.vm.guest import Disk, Guest
 from envbench.vm.process import wait_readable
 from envbench.vm.recipe import VM_KEYS, Recipe
@@ -131,7 +131,7 @@ class _Place:
             require_daemon(self.connection, self.uri)
         except NoDaemonError:
             fresh = open_connection(self.uri)
-            hang_up(self.connection)
+            hang_up(self.connection, self.uri)
             self.connection = fresh
 
 
@@ -174,7 +174,7 @@ class LibvirtBackend(VmBackend):
         folder = place.folder / name
         with machine_folder(self._journal, folder) as number, self._journalled(name, place.uri) as domain_number:
             guest = self._readable_guest(place, recipe, folder, recipe.guest(folder, name, workload))
-            xml = domain_xml(guest, self._emulator, self._settings.run_id, place.security_models)
+            xml = domain_xml(guest, self.emulator, self._settings.run_id, place.security_models)
             domain, console = self._create(place, xml, guest, mark)
         own_guest, journal = recipe.own_guest, self._journal
         return LibvirtInstance(name, domain, place.uri, console, folder, own_guest, journal, number, domain_number)
@@ -203,7 +203,7 @@ class LibvirtBackend(VmBackend):
     def close(self) -> None:
         """Close the connections and remove the folders that libvirt's QEMU read from."""
         for place in self._places.values():
-            hang_up(place.connection)
+            hang_up(place.connection, place.uri)
             shutil.rmtree(place.folder, ignore_errors=True)
             self._journal.forget(place.journal_number)
         self._places.clear()
@@ -224,7 +224,7 @@ class LibvirtBackend(VmBackend):
             with connected(uri) as connection:
                 facts[f"{uri} libvirt"] = _dotted(connection.getLibVersion())
                 facts[f"{uri} qemu"] = _dotted(connection.getVersion())
-                _refuse_endless_probing(connection, uri)
+                _refuse_endless_probing(connection, uri, self.emulator)
         return facts
 
     def _place(self, variant: Mapping[str, str]) -> _Place:
@@ -314,13 +314,12 @@ def copy_sparse(source: Path, target: Path) -> None:
         raise BackendError(done.stderr.strip(), remedy="free space, or another TMPDIR")
 
 
-def _refuse_endless_probing(connection: Any, uri: str) -> None:
+def _refuse_endless_probing(connection: Any, uri: str, emulator: Emulator) -> None:
     """Raise BackendError where libvirt cannot keep what it found out about QEMU, and so finds it out at every start.
 
     It does so for tens of seconds where its QEMU user may not open a /dev/kvm that its own probe could (mode 0600, as a
     machine without udev has it): "KVM was enabled when probing, but it is not available now".
     """
-    emulator = find_emulator()
     asked = (str(emulator.path), emulator.architecture.firmware_arch, emulator.architecture.machines[0], "qemu")
     connection.getDomainCapabilities(*asked)  # The first question of a daemon's life may take a probe.
     begun_ns = monotonic_ns()

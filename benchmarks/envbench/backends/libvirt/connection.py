@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,13 +19,6 @@ START_DAEMONS = "systemctl start libvirtd (without systemd: virtlogd -d && libvi
 
 class NoDaemonError(BackendError):
     """Libvirt's daemon is not there, or not any more."""
-
-
-_event_loop = threading.Lock()
-_event_loop_runs = False
-
-_embedded: dict[str, Any] = {}
-"""Connections to the embedded driver: each opening registers it once more, and soon there are too many drivers."""
 
 
 def load_libvirt() -> ModuleType:
@@ -48,12 +42,7 @@ def open_connection(uri: str) -> Any:
     """Return an open connection. Raises BackendError with the remedy where there is no daemon or no permission."""
     libvirt = load_libvirt()
     with translated(libvirt, f"libvirt {uri}"):
-        if not is_embedded(uri):
-            return libvirt.open(uri)
-        if uri not in _embedded:
-            _run_event_loop(libvirt)
-            _embedded[uri] = libvirt.open(uri)
-        return _embedded[uri]
+        return embedded_driver().open(uri) if is_embedded(uri) else libvirt.open(uri)
 
 
 @contextmanager
@@ -65,12 +54,12 @@ def connected(uri: str) -> Iterator[Any]:
         with translated(libvirt, f"libvirt {uri}"):
             yield connection
     finally:
-        hang_up(connection)
+        hang_up(connection, uri)
 
 
-def hang_up(connection: Any) -> None:
+def hang_up(connection: Any, uri: str) -> None:
     """Close a connection, whether or not anybody is still at its other end; an embedded driver stays."""
-    if connection not in _embedded.values():
+    if not is_embedded(uri):
         with suppress(load_libvirt().libvirtError):
             connection.close()
 
@@ -148,17 +137,30 @@ def qemu_ids(connection: Any) -> tuple[tuple[str, ...], int | None, int | None]:
     return tuple(models), user, group
 
 
-def _run_event_loop(libvirt: ModuleType) -> None:
-    """Run libvirt's default event loop in a thread of its own: the embedded driver talks to QEMU through it."""
-    global _event_loop_runs  # noqa: PLW0603 -- libvirt has one event loop a process
-    with _event_loop:
-        if _event_loop_runs:
-            return
-        libvirt.virEventRegisterDefaultImpl()
+class EmbeddedDriver:
+    """libvirt's driver inside this process, with the event loop through which it talks to QEMU.
 
-        def run() -> None:
-            while True:
-                libvirt.virEventRunDefaultImpl()
+    Each opening of a URI registers the driver once more, and soon there are too many: its connections stay open.
+    """
 
-        threading.Thread(target=run, name="libvirt-events", daemon=True).start()
-        _event_loop_runs = True
+    def __init__(self) -> None:
+        self._libvirt = load_libvirt()
+        self._connections: dict[str, Any] = {}
+        self._libvirt.virEventRegisterDefaultImpl()
+        threading.Thread(target=self._run, name="libvirt-events", daemon=True).start()
+
+    def open(self, uri: str) -> Any:
+        """Return the connection to this URI. Raises libvirtError."""
+        if uri not in self._connections:
+            self._connections[uri] = self._libvirt.open(uri)
+        return self._connections[uri]
+
+    def _run(self) -> None:
+        while True:
+            self._libvirt.virEventRunDefaultImpl()
+
+
+@cache
+def embedded_driver() -> EmbeddedDriver:
+    """Return the one driver of this process: libvirt has one event loop a process, which cannot be ended."""
+    return EmbeddedDriver()

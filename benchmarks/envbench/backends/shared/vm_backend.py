@@ -4,6 +4,7 @@ import itertools
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from envbench.phases import BackendKind
 from envbench.settings import Settings
 from envbench.traces.journal import Journal, Kind
 from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.kvm import choose_accelerators, kvm_of_run
+from envbench.vm.kvm import choose_accelerators, probe_kvm
 from envbench.vm.recipe import VM_KEYS, Recipe, check_recipe, make_recipe, vm_variants
 
 STOP_WORD = b"stop"
@@ -33,19 +34,22 @@ class VmBackend(Backend):
         self._settings = settings
         self._journal = journal
         self._recipes: dict[frozenset[tuple[str, str]], Recipe] = {}
-        self._emulator: Emulator
         self._counter = itertools.count(1)
+
+    @cached_property
+    def emulator(self) -> Emulator:
+        """The QEMU of this machine, looked up once. Raises BackendError where there is none that runs."""
+        return find_emulator()
 
     def check(self) -> Usable | Unusable:
         """Find QEMU and what is around it, a guest kernel, and the truth about KVM (a canary guest, once a run)."""
         settings = self._settings
         try:
             facts = self._facts()
-            emulator = find_emulator()
-            kvm = kvm_of_run(settings)
+            kvm = settings.once(probe_kvm)
             variants = self.variants()
             for variant in variants:
-                check_recipe(settings, variant, emulator.architecture)
+                check_recipe(settings, variant, self.emulator.architecture)
         except BackendError as error:
             return unusable(error, "run again with --debug and report it")
         if not variants:
@@ -55,13 +59,12 @@ class VmBackend(Backend):
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return accelerator x machine type x way of booting, as asked; the accelerator always has a name."""
         settings = self._settings
-        accelerators = choose_accelerators(settings.accelerators, kvm_of_run(settings))
-        return vm_variants(settings, accelerators, find_emulator().architecture)
+        accelerators = choose_accelerators(settings.accelerators, settings.once(probe_kvm))
+        return vm_variants(settings, accelerators, self.emulator.architecture)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build what all starts of this variant share: the initramfs's tree, the kernel's place, the disk."""
-        self._emulator = find_emulator()
-        self._recipes[frozenset(variant.items())] = make_recipe(self._settings, variant, self._emulator.architecture)
+        self._recipes[frozenset(variant.items())] = make_recipe(self._settings, variant, self.emulator.architecture)
 
     def close(self) -> None:
         """Forget the artefacts; they lie in the run's own folder."""
