@@ -1,24 +1,14 @@
 """What kind of thing a backend is, and what it is called in a table: names and variant keys in, words out."""
 
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
+from envbench.phases import BackendKind
 from envbench.samples import variant_keys
 
-
-class Side(StrEnum):
-    """The kinds of backends that claims are about."""
-
-    HOST = "host"
-    """The payload as a plain process: the floor."""
-    NAMESPACES = "namespaces"
-    CONTAINER = "container"
-    """An ordinary container: shares the host's kernel."""
-    SANDBOX = "sandbox"
-    """A container with a kernel of its own in between (gVisor, Kata); claims on containers are not judged by it."""
-    VM = "vm"
-    WSL = "wsl"
-
+Side = BackendKind
+"""The kinds of backends that claims are about; claims on containers are not judged by sandboxes."""
 
 SIDES: Mapping[str, Side] = {
     "process": Side.HOST,
@@ -33,6 +23,7 @@ SIDES: Mapping[str, Side] = {
     "libvirt": Side.VM,
     "wsl": Side.WSL,
 }
+"""Kinds of the backends in runs whose run.json does not say it yet, in the order of all tables."""
 ORDER = tuple(SIDES)
 SANDBOX_RUNTIMES = ("runsc", "gvisor", "kata")
 FLOOR_PROFILE = "floor"
@@ -53,15 +44,25 @@ USUAL_PROFILE = "minimal"
 """The payload that every backend runs; the conditions of each verdict name it, labels do not repeat it."""
 
 
-def side_of(backend: str, variant: str, *, is_vm: bool | None = None) -> Side:
-    """Return the kind of a backend; `is_vm` (from run.json) speaks for backends that this table does not know."""
+def kinds_of(used: Iterable[Mapping[str, Any]]) -> dict[str, Side]:
+    """Return what the records of run.json (backends, used) say of each backend's kind; old runs say `is_vm` alone."""
+    found = {}
+    for each in used:
+        name, kind = str(each.get("name")), each.get("kind")
+        if kind in set(Side):
+            found[name] = Side(kind)
+        elif name not in SIDES and each.get("is_vm"):
+            found[name] = Side.VM
+    return found
+
+
+def side_of(backend: str, variant: str, kinds: Mapping[str, Side] = MappingProxyType({})) -> Side:
+    """Return the kind of a backend: of its runtime, then what its run says (`kinds_of`), then the table of old runs."""
     keys = variant_keys(variant)
     if any(name in keys.get("runtime", "") for name in SANDBOX_RUNTIMES):
         return Side.SANDBOX
-    known = SIDES.get(backend)
-    if known is not None:
-        return known
-    return Side.VM if is_vm or "accel" in keys else Side.CONTAINER
+    known = kinds.get(backend) or SIDES.get(backend)
+    return known or (Side.VM if "accel" in keys else Side.CONTAINER)
 
 
 def accelerator(variant: str) -> str | None:

@@ -128,13 +128,13 @@ class Results:
         return found if isinstance(found, Mapping) else {}
 
     @cached_property
-    def vm_names(self) -> frozenset[str]:
-        """Backends that run.json calls VMs."""
-        return frozenset(str(each.get("name")) for each in self.records("backends", "used") if each.get("is_vm"))
+    def kinds(self) -> Mapping[str, Side]:
+        """What run.json says of each backend's kind."""
+        return backends.kinds_of(self.records("backends", "used"))
 
     def side(self, key: BackendKey | SeriesKey) -> Side:
         """Return the kind of a backend."""
-        return backends.side_of(key.backend, key.variant, is_vm=key.backend in self.vm_names)
+        return backends.side_of(key.backend, key.variant, self.kinds)
 
     def find(self, experiment: Experiment, phase: str, *sides: Side, usual: bool = True) -> list[Series]:
         """Return the series of a quantity on these kinds of backends (all kinds if none is named) that hold a value.

@@ -98,11 +98,11 @@ def left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
 
 
 def _skipped(results: Results, words: str) -> Iterator[str]:
-    from envreport.backends import side_of  # noqa: PLC0415
+    from envreport.backends import kinds_of, side_of  # noqa: PLC0415
     from envreport.claims.rules import side_words  # noqa: PLC0415  (rules import nothing from here)
 
     for each in results.records("backends", "skipped"):
-        if side_words((side_of(str(each.get("name")), ""),)) in words:
+        if side_words((side_of(str(each.get("name")), "", kinds_of([each])),)) in words:
             yield f"{each.get('name')}: {each.get('reason', 'skipped')} ({each.get('remedy') or 'no remedy known'})"
 
 

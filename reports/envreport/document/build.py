@@ -9,7 +9,7 @@ from typing import Any
 from envbench.metrics import STAMPS, Stamp
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
 from envreport import units
-from envreport.backends import FLOOR_PROFILE, Side, label, side_of
+from envreport.backends import FLOOR_PROFILE, Side, label
 from envreport.claims import Claim, judge_all
 from envreport.claims.conditions import run_conditions
 from envreport.claims.rules import accelerator_of
@@ -75,10 +75,11 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
             what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
             return f"{what} start was timed in this run.", tuple(notes)
         lacking = "VM" if container else "container"
-        return f"Here {_takes(one)}; no {lacking} was measured beside it.", tuple(notes)
+        return f"Here {_takes(results, one)}; no {lacking} was measured beside it.", tuple(notes)
     emulated = accelerator_of(results, machine) == "tcg"
     ratio = estimates.ratio(machine.rounds, container.rounds)
-    sentence = f"Here {_takes(container)}, {_takes(machine, emulated=emulated).replace(' is ready in ', ' in ')}"
+    takes = _takes(results, machine, emulated=emulated).replace(" is ready in ", " in ")
+    sentence = f"Here {_takes(results, container)}, {takes}"
     if ratio and ratio.interval:
         limits = (ratio.interval.low, ratio.interval.high)
         low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
@@ -88,9 +89,9 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
     return sentence + ".", tuple(notes)
 
 
-def _takes(series: Series, *, emulated: bool = False) -> str:
+def _takes(results: Results, series: Series, *, emulated: bool = False) -> str:
     middle = estimates.median(series.values)
-    side = side_of(series.key.backend, series.key.variant)
+    side = results.side(series.key)
     kind = {Side.VM: "a VM", Side.CONTAINER: "a container", Side.HOST: "a bare process"}.get(side, "it")
     flat = series.key.label.replace(" (", ", ").replace(")", "")
     name = f"{'an emulated VM' if emulated else kind} ({flat})"
