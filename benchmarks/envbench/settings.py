@@ -18,6 +18,8 @@ RUN_ENVIRONMENT = "ENVBENCH_RUN_ID"
 """Environment variable that every process started for a run carries, so that the reaper can tell whose it is."""
 
 DEFAULT_RUNS = 20
+ADAPTIVE_RUNS = 10
+"""The fewest measured starts of a backend in a run that goes on until the intervals are narrow."""
 DEFAULT_WARMUP = 2
 QUICK_RUNS = 6
 """The smallest number of runs for which the exact 95 % interval of a median exists: 1 - 2 * 0.5**6 = 96.9 %."""

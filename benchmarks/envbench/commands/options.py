@@ -226,7 +226,7 @@ def make_plan(options: Mapping[str, Any]) -> Plan:
     default_budget_s = plans.QUICK_BUDGET_S if quick else plans.DEFAULT_BUDGET_S
     return Plan(
         backends=options["backends"],
-        runs=runs or (plans.QUICK_RUNS if quick else plans.DEFAULT_RUNS),
+        runs=runs or (plans.QUICK_RUNS if quick else plans.ADAPTIVE_RUNS),
         warmup=warmup if warmup is not None else (plans.QUICK_WARMUP if quick else plans.DEFAULT_WARMUP),
         budget_s=budget_s or default_budget_s,
         precision_ratio=precision or (plans.DEFAULT_PRECISION_RATIO if adaptive else None),

@@ -30,7 +30,7 @@ from envbench.traces.journal import Journal
 
 @click.command()
 @click.option(
-    "--runs", type=click.IntRange(1), help=f"Measured starts of each backend (default: {plans.DEFAULT_RUNS} or more)."
+    "--runs", type=click.IntRange(1), help=f"Measured starts of each backend (default: {plans.ADAPTIVE_RUNS} or more)."
 )
 @click.option(
     "--warmup", type=click.IntRange(0), help=f"Warm-up starts of each backend (default: {plans.DEFAULT_WARMUP})."

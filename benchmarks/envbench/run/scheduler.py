@@ -13,21 +13,24 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from statistics import median
 
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import InterruptedRunError
 from envbench.phases import Experiment, Outcome
 from envbench.run.sampler import Start, Ticket
-from envbench.settings import QUICK_RUNS, Configuration, Plan
+from envbench.settings import ADAPTIVE_RUNS, QUICK_RUNS, Configuration, Plan
 
-CONFIDENCE = 0.95
+STOPPING_CONFIDENCE = 0.98
+"""A backend has enough starts once this interval of its median is narrow; the report gives the 95 % interval.
+
+A run that stopped by that one would stop where it happens to be narrow, and miss the true median more often than it
+says (`tests/perf/stopping.py` counts how often)."""
 FAILURES_IN_A_ROW = 3
 """A backend that fails so often one after the other is given up: it would only eat the others' budget."""
-GROWTH_MAX = 10
-"""No backend is asked for more than this many times the planned runs, however noisy it is."""
-FIRST_RUNS = 10
-"""Measured starts that each backend gets, as far as the budget goes, before the rest of it is shared out."""
+MOST_RUNS = 200
+"""No backend is asked for more than this (or than the planned runs, if they are more), however noisy it is."""
 CHEAP_START_S = 1.0
 """A backend whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
 in all."""
@@ -84,7 +87,8 @@ class Unfinished:
     remedy: str = MORE_TIME
 
 
-def interval_ranks(count: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+@cache
+def interval_ranks(count: int, confidence: float) -> tuple[int, int] | None:
     """Return the ranks (from 1) of the exact interval of a median of `count` values, None where there are too few.
 
     The number of values below the median is binomial(count, 1/2); the interval between the k-th smallest and the k-th
@@ -96,9 +100,9 @@ def interval_ranks(count: int, confidence: float = CONFIDENCE) -> tuple[int, int
     return (lower, count - lower + 1) if lower >= 1 else None
 
 
-def half_width_ratio(values: Sequence[int]) -> float | None:
+def half_width_ratio(values: Sequence[int], confidence: float = STOPPING_CONFIDENCE) -> float | None:
     """Return the larger arm of the median's exact interval as a share of the median; None for too few values."""
-    ranks = interval_ranks(len(values))
+    ranks = interval_ranks(len(values), confidence)
     if ranks is None:
         return None
     ordered = sorted(values)
@@ -108,7 +112,7 @@ def half_width_ratio(values: Sequence[int]) -> float | None:
 
 def runs_wanted(tally: Tally, plan: Plan) -> int:
     """Return how many measured starts this backend is to have in all: what it needs, within reason."""
-    return min(runs_needed(tally, plan), plan.runs * GROWTH_MAX)
+    return min(runs_needed(tally, plan), max(plan.runs, MOST_RUNS))
 
 
 def runs_needed(tally: Tally, plan: Plan) -> int:
@@ -238,7 +242,7 @@ class Scheduler:
             return f"given up after {what}", "Its rows in samples.csv say why in their column detail."
         if self._broken_off:
             return self._broken_off, "Let the run come to its end."
-        if one.measured >= self.plan.runs * GROWTH_MAX:
+        if one.measured >= max(self.plan.runs, MOST_RUNS):
             return "too noisy for the wanted precision", "Measure on a calmer machine, or ask for less (--precision)."
         cost = f"; a start takes {one.cost_ns / NS_PER_S:.1f} s" if one.cost_ns and one.cost_ns > NS_PER_S else ""
         return f"the budget of {self.plan.budget_s:g} s ended{cost}", MORE_TIME
@@ -252,7 +256,7 @@ class Scheduler:
         wanting = [one for one in self.tallies if self._wants(one) and self._fits(one)]
         costs_ns = {one.index: (one.cost_ns or 0.0) / self.plan.parallel for one in wanting}
         wanted = {one.index: runs_wanted(one, self.plan) - one.measured for one in wanting}
-        first = {one.index: min(wanted[one.index], max(0, FIRST_RUNS - one.measured)) for one in wanting}
+        first = {one.index: min(wanted[one.index], max(0, ADAPTIVE_RUNS - one.measured)) for one in wanting}
         return shares(costs_ns, first, wanted, self._left_ns)
 
     def _wants(self, one: Tally) -> bool:

@@ -2,6 +2,7 @@
 others."""
 
 import itertools
+import math
 import random
 from collections import Counter
 
@@ -14,13 +15,15 @@ from envbench.run.sampler import Start
 from envbench.run.scheduler import (
     SHORTEST_DEADLINE_S,
     Scheduler,
+    Tally,
     dry_run,
     half_width_ratio,
     interval_ranks,
+    runs_needed,
     shares,
     shuffled,
 )
-from envbench.settings import Configuration, Plan
+from envbench.settings import ADAPTIVE_RUNS, Configuration, Plan
 
 
 class Machine:
@@ -222,7 +225,7 @@ def test_precision_goes_on_until_it_is_reached_and_says_who_did_not_get_there():
     quiet.run(runs=10, budget_s=1000, precision_ratio=0.05)
     assert quiet.measured()[0] == 10
     scheduler = noisy.run(runs=10, budget_s=1000, precision_ratio=0.05)
-    assert 20 < noisy.measured()[0] <= 100
+    assert 20 < noisy.measured()[0] <= 200
     short = noisy.__class__([0.1], spread=0.9)
     unfinished = short.run(runs=10, budget_s=2, precision_ratio=0.05).unfinished()
     assert unfinished[0].needed > 0
@@ -232,8 +235,8 @@ def test_precision_goes_on_until_it_is_reached_and_says_who_did_not_get_there():
 def test_a_backend_that_stays_noisy_to_the_end_is_named_with_what_it_would_need():
     machine = Machine([0.1], spread=0.9)
     (one,) = machine.run(runs=10, budget_s=10_000, precision_ratio=0.001).unfinished()
-    assert (one.runs, machine.measured()[0]) == (100, 100)
-    assert one.needed > 100
+    assert (one.runs, machine.measured()[0]) == (200, 200)
+    assert one.needed > 200
     assert one.reason == "too noisy for the wanted precision"
 
 
@@ -253,11 +256,11 @@ def test_a_payload_under_load_still_ends_the_run_on_an_error():
 
 def test_ranks_are_those_of_the_binomial_table():
     # Conover, table A3 (n, 1/2): the largest r with 2 P(X < r) <= 5 %.
-    assert [interval_ranks(n) for n in (5, 6, 10, 20, 30)] == [None, (1, 6), (2, 9), (6, 15), (10, 21)]
+    assert [interval_ranks(n, 0.95) for n in (5, 6, 10, 20, 30)] == [None, (1, 6), (2, 9), (6, 15), (10, 21)]
 
 
 def test_half_width_is_the_larger_arm():
-    assert half_width_ratio([100, 100, 100, 100, 100, 150]) == pytest.approx(0.5)
+    assert half_width_ratio([100, 100, 100, 100, 100, 150], 0.95) == pytest.approx(0.5)
     assert half_width_ratio([100, 101]) is None
 
 
@@ -276,3 +279,18 @@ def test_shares_fit_the_budget_and_give_no_more_than_is_wanted(configurations, b
 @given(st.integers(1, 20), st.integers(0, 2**32), st.integers(0, 1000))
 def test_shuffled_is_a_permutation(count, seed, number):
     assert sorted(shuffled(count, seed, number)) == list(range(count))
+
+
+def test_stopping_when_the_interval_is_narrow_does_not_make_it_miss_the_median():
+    """An exponential tail is the worst of the known shapes: stopping by the 95 % interval itself holds it in 92.9 %."""
+    rng, median_ns, holds = random.Random(7), 80 + 15 * math.log(2), 0
+    plan = Plan(runs=ADAPTIVE_RUNS, precision_ratio=0.05)
+    for _ in range(1000):
+        tally = Tally(Configuration("backend0"), 0)
+        while tally.measured < runs_needed(tally, plan):
+            tally.ready_ns.append(round(1e6 * (80 + rng.expovariate(1 / 15))))
+            tally.measured += 1
+        low, high = interval_ranks(len(tally.ready_ns), 0.95)
+        ordered = sorted(tally.ready_ns)
+        holds += ordered[low - 1] <= 1e6 * median_ns <= ordered[high - 1]
+    assert holds / 1000 >= 0.94
