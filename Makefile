@@ -88,9 +88,9 @@ lint: venv ## ruff, spelling, the project's own metadata and workflows
 	@$(BIN)/zizmor --offline --quiet .github
 
 .PHONY: types
-types: venv ## mypy, strict; the end-to-end tests: that what they call is there
+types: venv ## mypy, strict; the end-to-end tests and measurements: that what they call is there
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/mypy --no-error-summary --config-file tests/e2e/mypy.ini tests/e2e/*.py tests/e2e/environments
+	@$(BIN)/mypy --no-error-summary --config-file tests/e2e/mypy.ini tests/e2e/*.py tests/e2e/environments tests/perf
 
 .PHONY: contracts
 contracts: venv ## who may import whom

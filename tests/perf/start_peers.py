@@ -1,8 +1,8 @@
 """The harness's figures against others' for the same starts, taken in turns (`make perf`).
 
 The process backend against `hyperfine -N`, Docker against hyperfine's `docker run`, direct QEMU against the very same
-command line with a stopwatch around it. Prints one line a bar; exits with 1 where one is not met, with 2 where a peer
-or a backend is not there.
+command line with a stopwatch around it, libvirt against `virsh create`. Prints one line a bar; exits with 1 where one
+is not met, with 2 where a peer or a backend is not there.
 """
 
 import contextlib
@@ -19,13 +19,14 @@ from pathlib import Path
 
 from envbench.backend import Backend, Mark, Unusable, Workload
 from envbench.backends import load
+from envbench.backends.libvirt.backend import LibvirtBackend
+from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.qemu import QemuBackend
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.words import argv_for
 from envbench.readiness import OutputReader, marker_for, wait_ready
 from envbench.run.reaper import reap_entries
-from envbench.samples import variant_text
 from envbench.settings import Settings, new_nonce, new_run_id
 from envbench.traces.journal import Journal
 from envbench.vm.emulator import find_emulator
@@ -131,7 +132,7 @@ def docker(ground: Ground) -> tuple[float, ...]:
 def qemu(ground: Ground) -> tuple[float, ...]:
     """Return the backend's ready, and a plain stopwatch's around the same command line with a socket of its own."""
     assert isinstance(ground.backend, QemuBackend)
-    recipe = ground.backend._recipes[variant_text(ground.variant)]
+    recipe = ground.backend._recipes[frozenset(ground.variant.items())]
     emulator = find_emulator()
 
     def theirs() -> list[float]:
@@ -139,26 +140,68 @@ def qemu(ground: Ground) -> tuple[float, ...]:
         with tempfile.TemporaryDirectory(dir=ground.settings.work_dir) as folder:
             guest = recipe.guest(Path(folder), "stopwatch", Workload(nonce, keep_running=True))
             argv = qemu_argv(guest, emulator)
-            with socket.socket(socket.AF_UNIX) as listener:
-                listener.bind(os.fspath(guest.serial))
-                listener.listen()
+            with listening(guest.serial) as listener:
                 begun_ns = monotonic_ns()
                 with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as machine:
-                    with listener.accept()[0] as line:
-                        heard = b""
-                        while f"ENVBENCH-READY {nonce}".encode() not in heard:
-                            heard += line.recv(4096)
-                        took_ns = monotonic_ns() - begun_ns
+                    took_ns = ready_ns(listener, nonce) - begun_ns
                     machine.kill()
         return [took_ns]
 
     return in_turns(QEMU_ROUNDS, lambda: [ground.timed(keep_running=True)], theirs)
 
 
+def libvirt(ground: Ground) -> tuple[float, ...]:
+    """Return the backend's ready, and a stopwatch's around `virsh create` of the same kind of domain.
+
+    The stopwatch waits for virsh too: the backend's own connection is open before its clock starts.
+    """
+    backend = ground.backend
+    assert isinstance(backend, LibvirtBackend)
+    place, recipe = backend._place(ground.variant), backend._recipes[frozenset(ground.variant.items())]
+
+    def theirs() -> list[float]:
+        nonce = new_nonce()
+        name, folder = f"stopwatch-{nonce}", place.folder / nonce
+        folder.mkdir()
+        guest = recipe.guest(folder, name, Workload(nonce, keep_running=True))
+        guest = backend._readable_guest(place, recipe, folder, guest)
+        told = folder / "domain.xml"
+        told.write_text(domain_xml(guest, find_emulator(), ground.settings.run_id, place.security_models))
+        with listening(guest.serial) as listener:
+            guest.serial.chmod(0o666)
+            begun_ns = monotonic_ns()
+            subprocess.run(["virsh", "-q", "-c", place.uri, "create", told], check=True, stdout=subprocess.DEVNULL)
+            took_ns = ready_ns(listener, nonce) - begun_ns
+            subprocess.run(["virsh", "-q", "-c", place.uri, "destroy", name], check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(folder)
+        return [took_ns]
+
+    return in_turns(QEMU_ROUNDS, lambda: [ground.timed(keep_running=True)], theirs)
+
+
+@contextlib.contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """Give a socket that a machine's serial line can connect to."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(path))
+        listener.listen()
+        yield listener
+
+
+def ready_ns(listener: socket.socket, nonce: str) -> int:
+    """Wait for a machine's serial line and its ready line; return when it was there."""
+    with listener.accept()[0] as line:
+        heard = b""
+        while f"ENVBENCH-READY {nonce}".encode() not in heard:
+            heard += line.recv(4096)
+        return monotonic_ns()
+
+
 BARS = (
     ("process", "process / hyperfine -N", process, 0.90, 1.10),
     ("docker", "docker / hyperfine docker run", docker, 0.0, 1.0),
     ("qemu", "qemu / same command line", qemu, 0.97, 1.03),
+    ("libvirt", "libvirt / virsh create", libvirt, 0.0, 1.03),
 )
 
 

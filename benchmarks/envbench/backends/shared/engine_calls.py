@@ -66,7 +66,11 @@ def api_client(endpoint: str, timeout_s: float) -> "APIClient":
     from docker.api.client import APIClient
 
     with engine_errors(f"engine at {endpoint}"), _without_users_configuration():
-        return APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
+        client = APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
+    if endpoint.startswith("unix://"):
+        # A socket file has no proxy: looking for one in the environment, at each call, was a fifth of our CPU time.
+        client.trust_env = False
+    return client
 
 
 @contextlib.contextmanager
