@@ -162,7 +162,7 @@ METRICS: Mapping[str, Metric] = {
         _KERNEL,
         _BOOL,
         "CPU, devices and firmware seen inside are the host's",
-        "all of the three hardware.* facts that could be read on both sides are the host's",
+        "all of the three hardware.* facts that could be compared are the host's; no row where that does not tell",
     ),
     "hardware.*": Metric(
         _KERNEL,
@@ -551,6 +551,9 @@ METRICS: Mapping[str, Metric] = {
         "system calls, of those tried, that the host's kernel itself answered; 0 where another kernel stands between",
         "lower",
         shown=(Shown.COMPARED,),
+    ),
+    "host_kernel_interfaces_tried": Metric(
+        _ISOLATION, _COUNT, "system calls tried", "how many system calls were tried for host_kernel_interfaces"
     ),
     "capabilities": Metric(
         _ISOLATION,

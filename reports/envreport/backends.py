@@ -1,6 +1,6 @@
 """What kind of thing a backend is, and what it is called in a table: names and variant keys in, words out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -40,8 +40,19 @@ FIRST_KEYS = ("accel", "runtime")
 """What a backend is, before the conditions it ran under."""
 QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "kernel")}
 """Defaults that every backend shares and that no label needs to repeat."""
+SIDE_WORDS = {Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "bare process"}
 USUAL_PROFILE = "minimal"
 """The payload that every backend runs; the conditions of each verdict name it, labels do not repeat it."""
+
+
+def side_words(sides: Sequence[Side]) -> str:
+    """Return kinds of backends as words for a table; none of them is the machine itself."""
+    return " or ".join(SIDE_WORDS.get(side, str(side)) for side in sides) or "this machine"
+
+
+def is_whole_system(profile: str) -> bool:
+    """Return whether a payload is a system as people run it: a distribution, a service or a user's own."""
+    return profile not in {"", USUAL_PROFILE, FLOOR_PROFILE}
 
 
 def kinds_of(used: Iterable[Mapping[str, Any]]) -> dict[str, Side]:

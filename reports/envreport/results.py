@@ -6,8 +6,8 @@ Both are read as they are: every key of run.json may be missing, and a missing v
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -150,6 +150,17 @@ class Results:
             and (not usual or backends.is_usual(key.variant))
             and series.values
         ]
+
+    def of_profiles(self, wanted: Callable[[str], bool]) -> "Results":
+        """Return the same run with the series of these payload profiles alone."""
+        return replace(self, series={key: each for key, each in self.series.items() if wanted(key.profile)})
+
+    def ran(self, experiment: Experiment, sides: Sequence[Side]) -> bool:
+        """Return whether some value of this experiment is of these kinds of backends."""
+        return any(
+            key.experiment is experiment and self.side(key) in sides and each.values
+            for key, each in self.series.items()
+        )
 
     def failed(self, experiment: Experiment, backend: BackendKey) -> int:
         """Return how many starts of this backend failed or timed out, warm-ups not counted."""

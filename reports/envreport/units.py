@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from envbench.phases import Unit
 from envreport.statistics.estimates import Estimate, Interval
 
+MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 DIGITS = 3
@@ -54,6 +55,11 @@ def quantity(value: float | None, unit: Unit | str, bound: float | None = None) 
     prefix = TIMES if unit == Unit.RATIO else ""
     space = "" if not name or name.startswith(("/", "k/", "M/", "G/")) else " "
     return f"{prefix}{text}{space}{name}"
+
+
+def difference(value: float, unit: Unit | str) -> str:
+    """Return a difference with its sign, e.g. "+11 MiB"."""
+    return f"{'+' if value > 0 else MINUS if value < 0 else ''}{quantity(abs(value), unit)}"
 
 
 def bound_text(bound: float, unit: Unit | str) -> str:

@@ -132,10 +132,10 @@ def test_claims_lists_all_and_explains_one(folder: Path, capsys: pytest.CaptureF
     assert all(claim.id in out for claim in CLAIMS)
     assert main(["claims", "start-faster", "--results", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert "supported under TCG only" in out
+    assert "supported under software emulation only" in out
     assert "qemu (TCG, q35) over docker" in out
     assert main(["claims", "--results", str(folder)]) == 0
-    assert "[not testable here]" in capsys.readouterr().out
+    assert "[not measured in this run]" in capsys.readouterr().out
 
 
 def test_docs_claims_is_in_step() -> None:

@@ -21,6 +21,7 @@ from envbench.experiments.shared.accounting import (
     process_memory,
 )  # fmt: skip
 from envbench.experiments.shared.engine_cli import engine_cli
+from envbench.experiments.shared.limits import require_memory_limit
 from envbench.experiments.shared.running import Running, running
 from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
@@ -181,6 +182,8 @@ def _minimum(bench: Bench, prepared: Prepared) -> None:
 
     floor = MACHINE_FLOOR_BYTES if prepared.is_vm else SMALLEST_BYTES
     floor = CONTAINER_FLOOR_BYTES if engine_cli(prepared) else floor
+    if not prepared.is_vm:
+        require_memory_limit(bench, prepared, LARGEST_BYTES)
     found, tried = smallest(gets_ready, floor, LARGEST_BYTES)
     if found is None:
         raise EnvbenchError(f"not ready even with {LARGEST_BYTES >> 20} MiB")

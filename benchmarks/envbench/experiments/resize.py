@@ -57,6 +57,7 @@ def run(bench: Bench) -> None:
 def _resize_container(bench: Bench, prepared: Prepared) -> None:
     start, grown, shrunk = CONTAINER_MEMORY
     with running(bench, prepared, shell(WATCH), ask_to_stop=False, memory_bytes=start, cpus=1.0) as run_:
+        _require_start_limit(run_, start)
         change = _changer(bench, prepared, run_)
         _try(
             bench,
@@ -76,6 +77,15 @@ def _resize_container(bench: Bench, prepared: Prepared) -> None:
         )
         half = lambda seen: seen.get("quota", "").split()[:1] == ["50000"]  # noqa: E731 -- one test, used once
         _try(bench, prepared, run_, "cpu_changed", lambda: change("cpu", 0.5), half)
+
+
+def _require_start_limit(run_: Running, start: int) -> None:
+    """See that the limit that it was started with is there. Raises EnvbenchError where it is not."""
+    try:
+        _seen(run_, lambda seen: seen.get("limit") == str(start))
+    except StartTimeoutError as error:
+        reason = "the memory limit that it was started with is not to be seen inside: no change could be"
+        raise EnvbenchError(reason, remedy="an engine that sets limits, with its cgroup mounted inside") from error
 
 
 def _resize_machine(bench: Bench, prepared: Prepared) -> None:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 from envbench.phases import Experiment
-from envreport.backends import Side
-from envreport.claims.model import Need, Outcome, Rule, with_answer
-from envreport.claims.rules import Observation
-from envreport.claims.verdict import Answer, TcgBias, both
+from envreport.backends import Side, side_words
+from envreport.claims.model import Need, Outcome, Rule, shown, with_answer
+from envreport.claims.rules import Observation, find
+from envreport.claims.verdict import Answer, TcgBias, Weighed, both
 from envreport.results import Results
 
 
@@ -32,16 +32,18 @@ class AllOf:
     def judge(self, results: Results) -> Outcome:
         """Judge every part; a missing one leaves no answer unless another fails."""
         outcomes = [part.judge(results) for part in self.parts]
-        failed = [
-            (part, outcome)
+        answered = [
+            (outcome.weighed.answer, outcome.failing or part.describe())
             for part, outcome in zip(self.parts, outcomes, strict=True)
-            if outcome.weighed and outcome.weighed.answer is Answer.FAILS
+            if outcome.weighed
         ]
         return Outcome(
             both([outcome.weighed for outcome in outcomes]),
             tuple(finding for outcome in outcomes for finding in outcome.findings),
             tuple(dict.fromkeys(need for outcome in outcomes for need in outcome.missing)),
-            "; and ".join(outcome.failing or part.describe() for part, outcome in failed),
+            "; and ".join(words for answer, words in answered if answer is Answer.FAILS),
+            "; and ".join(words for answer, words in answered if answer is Answer.HOLDS),
+            tuple(dict.fromkeys(limit for outcome in outcomes for limit in outcome.limits)),
         )
 
 
@@ -58,7 +60,7 @@ def observe(experiment: Experiment, sides: tuple[Side, ...], **expected: bool) -
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class OnlyWhere:
     """A rule that has a meaning only where a condition holds; otherwise it has no answer."""
 
     condition: Rule
@@ -108,7 +110,7 @@ class FirstOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Anyhow:
+class Beside:
     """A rule that shows the findings of others beside its own without being swayed by them."""
 
     rule: Rule
@@ -128,11 +130,65 @@ class Anyhow:
         return self.rule.needs()
 
     def judge(self, results: Results) -> Outcome:
-        """Judge the rule and add the other findings as open ones."""
+        """Judge the rule and add the other findings as ones that decide nothing."""
         own = self.rule.judge(results)
-        extra = tuple(
-            with_answer(finding, Answer.OPEN, f"shown, decides nothing{': ' + finding.note if finding.note else ''}")
-            for rule in self.beside
-            for finding in rule.judge(results).findings
-        )
-        return Outcome(own.weighed, (*own.findings, *extra), own.missing, own.failing)
+        extra = tuple(shown(finding) for rule in self.beside for finding in rule.judge(results).findings)
+        return replace(own, findings=(*own.findings, *extra))
+
+
+@dataclass(frozen=True, slots=True)
+class OneWay:
+    """A rule of which a run can show one side only; what would speak for the other leaves it open.
+
+    A statement about all can be refuted by a case and not proved by cases; one about what is possible the reverse.
+    """
+
+    rule: Rule
+    can_show: Answer
+    because: str
+    """Why the other side cannot be shown."""
+
+    @property
+    def bias(self) -> TcgBias:
+        """The rule's own bias."""
+        return self.rule.bias
+
+    def describe(self) -> str:
+        """Return the rule in words, and what it cannot show."""
+        return f"{self.rule.describe()} ({self.because})"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the rule's needs."""
+        return self.rule.needs()
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge the rule and leave open what it cannot show."""
+        own = self.rule.judge(results)
+        if own.weighed is None or own.weighed.answer in {self.can_show, Answer.OPEN}:
+            return own
+        found = tuple(with_answer(each, Answer.OPEN, self.because) if each.decides else each for each in own.findings)
+        return replace(own, weighed=Weighed(Answer.OPEN), findings=found)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Whether instances of these kinds answered in an experiment: what was planned is no answer."""
+
+    experiment: Experiment
+    metric: str
+    sides: tuple[Side, ...]
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return what must have answered."""
+        return f"a {side_words(self.sides)} answered"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been measured."""
+        return (Need(self.experiment, self.metric, self.sides),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Hold where there is a value; without one the need is missing."""
+        if find(results, self.experiment, self.metric, self.sides):
+            return Outcome(Weighed(Answer.HOLDS), ())
+        return Outcome(None, (), self.needs())

@@ -3,21 +3,59 @@
 Never left out of a verdict.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from envreport.results import Results
+from envbench.samples import variant_keys
+from envreport.backends import USUAL_PROFILE
+from envreport.results import Results, SeriesKey
 from envreport.statistics.steadiness import noise_of
 
-SHORT: Mapping[str, str] = {
-    "software emulation (TCG)": "TCG",
-    "hardware virtualisation (KVM)": "KVM",
-    "nested": "nested",
-    "noisy machine": "noisy",
-    "network: none": "no network",
-    "payload: minimal": "minimal payload",
+INSIDE = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+
+
+class ConditionKind(StrEnum):
+    """What a condition is about."""
+
+    ACCELERATOR = "accelerator"
+    NESTED = "nested"
+    NOISE = "noise"
+    STORAGE = "storage"
+    PAYLOAD = "payload"
+    CACHE = "cache"
+    NETWORK = "network"
+    FAILED = "failed starts"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition as a sentence, and in a word or two for where space is short."""
+
+    kind: ConditionKind
+    words: str
+    brief: str
+
+
+def condition(kind: ConditionKind, words: str, brief: str = "") -> Condition:
+    """Return a condition; one without short words of its own is short enough."""
+    return Condition(kind, words, brief or words)
+
+
+ACCELERATORS: Mapping[str, Condition] = {
+    "tcg": condition(
+        ConditionKind.ACCELERATOR, "VM emulated in software (QEMU's TCG), says nothing about KVM's speed", "emulated"
+    ),
+    "kvm": condition(ConditionKind.ACCELERATOR, "VM on hardware virtualisation (KVM)", "KVM"),
+    "": condition(ConditionKind.ACCELERATOR, "accelerator not recorded"),
 }
+
+
+def accelerator_condition(name: str) -> Condition:
+    """Return the condition that an accelerator is; a name that this version does not know stands for itself."""
+    return ACCELERATORS.get(name) or condition(ConditionKind.ACCELERATOR, name)
 
 
 def host_layers(results: Results) -> list[Mapping[str, Any]]:
@@ -33,23 +71,26 @@ def is_nested(results: Results) -> bool:
     return any(layer.get("kind") in {"vm", "wsl"} for layer in host_layers(results))
 
 
-INSIDE = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+def is_inside_wsl(results: Results) -> bool:
+    """Return whether the run was made inside WSL."""
+    return any(layer.get("kind") == "wsl" for layer in host_layers(results))
 
 
 @lru_cache(maxsize=4)
-def run_conditions(results: Results) -> tuple[str, ...]:
+def run_conditions(results: Results) -> tuple[Condition, ...]:
     """Return what applies to every figure of the run."""
     return tuple(_conditions(results))
 
 
-def _conditions(results: Results) -> Iterator[str]:
+def _conditions(results: Results) -> Iterator[Condition]:
     names = [str(layer.get("name") or layer.get("id")) for layer in host_layers(results)]
     if is_nested(results):
-        yield f"nested: this machine is itself a guest ({INSIDE.join(names)})"
+        words = f"nested: this machine is itself a guest ({INSIDE.join(names)})"
+        yield condition(ConditionKind.NESTED, words, "nested")
     elif names:
-        yield f"measured inside {INSIDE.join(names)}"
+        yield condition(ConditionKind.NESTED, f"measured inside {INSIDE.join(names)}")
     if any(noise_of(results.noise)):
-        yield "noisy machine"
+        yield condition(ConditionKind.NOISE, "noisy machine", "noisy")
     drivers = {
         str(facts[key])
         for each in results.records("backends", "used")
@@ -58,9 +99,22 @@ def _conditions(results: Results) -> Iterator[str]:
         if facts.get(key)
     }
     if drivers:
-        yield f"storage driver: {', '.join(sorted(drivers))}"
+        yield condition(ConditionKind.STORAGE, f"storage driver: {', '.join(sorted(drivers))}")
 
 
-def in_short(condition: str) -> str:
-    """Return a condition in a word or two; the whole of it stands with the evidence."""
-    return next((short for start, short in SHORT.items() if condition.startswith(start)), condition)
+def key_conditions(keys: Sequence[SeriesKey]) -> Iterator[Condition]:
+    """Yield what the rows behind a figure have in common, or do not: payload, page cache, network."""
+    profiles = sorted({key.profile for key in keys if key.profile})
+    if profiles:
+        brief = f"{USUAL_PROFILE} payload" if profiles == [USUAL_PROFILE] else ""
+        yield condition(ConditionKind.PAYLOAD, f"payload: {', '.join(profiles)}", brief)
+    variants = [variant_keys(key.variant) for key in keys]
+    for kind, name in (
+        (ConditionKind.CACHE, "cache"),
+        (ConditionKind.NETWORK, "network"),
+        (ConditionKind.STORAGE, "storage"),
+    ):
+        values = sorted({each[name] for each in variants if name in each})
+        if values:
+            brief = "no network" if (name, values) == ("network", ["none"]) else ""
+            yield condition(kind, f"{name}: {', '.join(values)}", brief)

@@ -1,13 +1,97 @@
 """Claims on what an instance can see and do outside itself."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from envbench.metrics import words
 from envbench.phases import Experiment
-from envreport.claims.combine import Anyhow, all_of, observe
-from envreport.claims.model import Claim, Theme
+from envreport.backends import Side
+from envreport.claims.combine import Beside, all_of, observe
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import NAMESPACES, WSL_REMEDY
-from envreport.claims.rules import C, Exact, ExactRatio, V, W
-from envreport.claims.verdict import Relation
+from envreport.claims.rules import C, Exact, ExactRatio, V, W, conclude, find
+from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
+from envreport.results import BackendKey, Results, Series
 
 I = Experiment.ISOLATION  # noqa: E741
+
+
+@dataclass(frozen=True, slots=True)
+class NothingSeen:
+    """Whether nothing was seen of what was tried; the figure says of how many, for what was not tried shows nothing."""
+
+    experiment: Experiment
+    metrics: tuple[str, ...]
+    sides: tuple[Side, ...]
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"{', '.join(map(words, self.metrics))}: none"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been tried."""
+        return tuple(Need(self.experiment, metric, self.sides) for metric in self.metrics)
+
+    def judge(self, results: Results) -> Outcome:
+        """Count for each backend in how many ways it saw something, of those that were tried."""
+        tried: dict[BackendKey, list[Series]] = defaultdict(list)
+        for metric in self.metrics:
+            for series in find(results, self.experiment, metric, self.sides):
+                tried[series.key.backend_key].append(series)
+        found = [self._finding(series) for series in tried.values()]
+        saw = dict.fromkeys(words(each.key.phase) for parts in tried.values() for each in parts if all(each.values))
+        outcome = conclude(found, Quantifier.ALL, self.bias, self.needs())
+        return replace(outcome, failing=", ".join(f"{name}: none" for name in saw))
+
+    def _finding(self, tried: Sequence[Series]) -> Finding:
+        saw = [each for each in tried if any(each.values)]
+        names = ", ".join(words(each.key.phase) for each in saw)
+        text = f"{len(saw)} of {len(tried)} ways tried" + (f": {names}" if saw else "")
+        left = [words(metric) for metric in self.metrics if metric not in {each.key.phase for each in tried}]
+        note = f"not tried: {', '.join(left)}" if left else ""
+        answer = Answer.HOLDS
+        if saw:
+            answer = Answer.FAILS if any(all(each.values) for each in saw) else Answer.OPEN
+        keys = tuple(each.key for each in tried)
+        return Finding(answer, tried[0].key.label, text, min(len(each.values) for each in tried), note=note, keys=keys)
+
+
+@dataclass(frozen=True, slots=True)
+class FewerOf:
+    """How many of the things tried succeeded, VM against container, each shown with how many were tried."""
+
+    rule: ExactRatio
+    tried: str
+    """The metric that says how many were tried."""
+
+    @property
+    def bias(self) -> TcgBias:
+        """The rule's own bias."""
+        return self.rule.bias
+
+    def describe(self) -> str:
+        """Return what is compared."""
+        return self.rule.describe()
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the rule's needs."""
+        return self.rule.needs()
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge the rule, and add to each figure of how many it is where the run says so."""
+        outcome = self.rule.judge(results)
+        return replace(outcome, findings=tuple(self._with_number(results, each) for each in outcome.findings))
+
+    def _with_number(self, results: Results, finding: Finding) -> Finding:
+        parts = []
+        for key in finding.keys:
+            counted, tried = results.series[key].values, results.series.get(key._replace(phase=self.tried))
+            of = f" of {max(tried.values):g} tried" if tried and tried.values else ""
+            parts.append(f"{max(counted):g}{of}")
+        return replace(finding, figure=f"{words(finding.keys[0].phase)}: {' against '.join(parts)}")
+
 
 CLAIMS = (
     Claim(
@@ -27,13 +111,8 @@ CLAIMS = (
         theme=Theme.ISOLATION,
         wording="Containers are hidden from each other",
         stands_in=("D1",),
-        rule=Anyhow(
-            all_of(
-                *(
-                    Exact(I, f"mutual.{what}_seen", C, Relation.LESS, 1)
-                    for what in ("processes", "mounts", "memory", "files")
-                )
-            ),
+        rule=Beside(
+            NothingSeen(I, tuple(f"mutual.{what}_seen" for what in ("processes", "mounts", "memory", "files")), C),
             tuple(Exact(I, f"mutual.{what}", C, Relation.LESS, 1) for what in ("names_seen", "indirect")),
         ),
         reference=NAMESPACES,
@@ -46,10 +125,10 @@ CLAIMS = (
         theme=Theme.ISOLATION,
         wording="A VM isolates more strongly than a container",
         stands_in=("D0", "D1", "D2", "D3", "D4"),
-        rule=Anyhow(
+        rule=Beside(
             all_of(
-                ExactRatio(I, "host_facts_readable", V, C, Relation.LESS),
-                ExactRatio(I, "host_kernel_interfaces", V, C, Relation.LESS),
+                FewerOf(ExactRatio(I, "host_facts_readable", V, C, Relation.LESS), "host_facts_looked_for"),
+                FewerOf(ExactRatio(I, "host_kernel_interfaces", V, C, Relation.LESS), "host_kernel_interfaces_tried"),
             ),
             (ExactRatio(I, "capabilities", V, C, Relation.LESS),),
         ),

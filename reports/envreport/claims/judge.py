@@ -1,92 +1,155 @@
 """One claim against one run: the rule's outcome in, a judgement with figure, reason, conditions and remedy out."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from envbench.metrics import words
-from envbench.phases import Unit
-from envbench.samples import variant_keys
+from envbench.phases import Experiment, Unit
 from envreport import units
-from envreport.claims.conditions import run_conditions
-from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome
-from envreport.claims.verdict import VERDICTS, Answer, Verdict, needed_samples
+from envreport.backends import USUAL_PROFILE, Side, is_whole_system, kinds_of, label, side_of
+from envreport.claims.conditions import (
+    Condition,
+    ConditionKind,
+    accelerator_condition,
+    condition,
+    is_inside_wsl,
+    key_conditions,
+    run_conditions,
+)
+from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome, Rule, shown
+from envreport.claims.verdict import EMULATED, MINIMAL, VERDICTS, Answer, Verdict, needed_samples
 from envreport.results import Results
 
+FLOOR_NOTE = "the minimal guest, the floor of the technology"
 SHOWN_FINDINGS = 3
 SHOWN_LEFT_OUT = 2
 MANY_SAMPLES = 10_000
-ACCELERATORS = {
-    "tcg": "software emulation (TCG), says nothing about KVM's speed",
-    "kvm": "hardware virtualisation (KVM)",
-    "": "accelerator not recorded",
-}
 
 
 def judge(claim: Claim, results: Results) -> Judgement:
     """Return the verdict on a claim, with everything a reader needs to check it."""
     if claim.rule is None:
-        return Judgement(claim, Verdict.DOCUMENTARY, False, "", claim.reading, (), ())
-    outcome = claim.rule.judge(results)
+        return _by_references(claim, "", "", (), results)
+    outcome, minimal = _outcome(claim, claim.rule, results)
     if outcome.weighed is None:
-        return _unanswered(claim, outcome, results)
+        return _unanswered(claim, claim.rule, outcome, results)
     verdict = VERDICTS[outcome.weighed.answer]
     brief, why = _reasons(claim, outcome, verdict)
     figures, left_out = telling_figures(outcome.findings, outcome.weighed.answer)
+    emulated = (EMULATED,) if outcome.weighed.tcg_only else ()
     return Judgement(
         claim=claim,
         verdict=verdict,
-        tcg_only=outcome.weighed.tcg_only,
         figure="; ".join((*figures, *([f"and {left_out} more"] if left_out else []))),
         why=why,
         conditions=tuple(conditions_of(outcome.findings, results)),
         findings=outcome.findings,
+        limits=(*emulated, *((MINIMAL,) if minimal else ()), *outcome.limits),
         figures=figures,
         figures_left_out=left_out,
         brief=brief,
     )
 
 
-def _unanswered(claim: Claim, outcome: Outcome, results: Results) -> Judgement:
-    reason, remedy = explain_missing(outcome.missing or (claim.rule.needs() if claim.rule else ()), results)
-    verdict = claim.fallback
-    why = claim.reading if verdict is Verdict.DOCUMENTARY else reason
-    found = outcome.findings
+def _outcome(claim: Claim, rule: Rule, results: Results) -> tuple[Outcome, bool]:
+    """Return what the rule says, and whether it says it of minimal guests alone.
+
+    A claim about whole systems is judged by them where they were measured; the minimal guest then stands beside.
+    """
+    if not claim.whole_system:
+        return rule.judge(results), False
+    whole = rule.judge(results.of_profiles(lambda profile: not profile or is_whole_system(profile)))
+    if whole.weighed is None:
+        outcome = rule.judge(results)
+        return outcome, any(key.profile == USUAL_PROFILE for each in outcome.findings for key in each.keys)
+    floor = rule.judge(results.of_profiles(lambda profile: not is_whole_system(profile)))
+    beside = tuple(shown(each, FLOOR_NOTE) for each in floor.findings)
+    return replace(whole, findings=(*whole.findings, *beside)), False
+
+
+def _by_references(claim: Claim, reason: str, remedy: str, found: tuple[Finding, ...], results: Results) -> Judgement:
+    if claim.by_references is None:
+        raise ValueError(f"{claim.id}: neither a rule nor an answer by references")
     return Judgement(
         claim=claim,
-        verdict=verdict,
-        tcg_only=False,
+        verdict=claim.by_references,
         figure="",
-        why=why,
+        why=claim.reading,
         conditions=tuple(conditions_of(found, results)) if found else (),
         findings=found,
         reason=reason,
-        remedy=claim.remedy or remedy,
+        remedy=remedy,
     )
 
 
-def explain_missing(needs: Sequence[Need], results: Results) -> tuple[str, str]:
-    """Return why a claim could not be tested and what to do: the skipped backend's own words where there is one."""
-    ran = {key.experiment for key in results.series}
-    reasons, remedies = [], []
-    for need in needs:
-        if need.experiment is None:
-            reasons.append(f"not found here: {need.backends}")
-            continue
-        if need.failed:
-            reasons.append(f"it would take that {words(need.metric)}, which is not so here")
-            continue
-        notes = left_out(results, need.experiment)
-        if need.experiment not in ran:
-            why = "was not part of this run" if not notes else f"could not be done: {notes[0]['reason']}"
-            reasons.append(f"the {need.experiment} experiment {why}")
-            remedies.append(str(notes[0]["remedy"]) if notes else f"`envbench {need.experiment}`")
-            continue
-        reasons.append(f"not measured for {need.backends}: {words(need.metric)}")
-        remedies.extend(f"{each['what']}: {each['reason']} ({each['remedy']})" for each in notes[:SHOWN_LEFT_OUT])
-        remedies.extend(_skipped(results, need.backends))
-    remedy = "; ".join(dict.fromkeys(remedies)) or "See `envbench doctor` for what is missing on this machine."
-    reason = "; ".join(dict.fromkeys(reasons))
-    return reason[:1].upper() + reason[1:], remedy
+def _unanswered(claim: Claim, rule: Rule, outcome: Outcome, results: Results) -> Judgement:
+    missing = explain_missing(outcome.missing or rule.needs(), results)
+    remedy, found = claim.remedy or missing.remedy, outcome.findings
+    if claim.by_references is not None:
+        return _by_references(claim, missing.reason, remedy, found, results)
+    return Judgement(
+        claim=claim,
+        verdict=Verdict.NOT_MEASURED if missing.measurable else Verdict.NOT_TESTABLE,
+        figure="",
+        why=missing.reason,
+        conditions=tuple(conditions_of(found, results)) if found else (),
+        findings=found,
+        reason=missing.reason,
+        remedy=remedy,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a claim has no answer. `measurable`: nothing in the run says that it could not be measured here."""
+
+    reason: str
+    remedy: str
+    measurable: bool
+
+
+def explain_missing(needs: Sequence[Need], results: Results) -> Missing:
+    """Return why a claim has no answer and what to do: the skipped backend's own words where there is one."""
+    found = [_explain(need, results) for need in needs]
+    reason = "; ".join(dict.fromkeys(each.reason for each in found))
+    remedy = "; ".join(dict.fromkeys(each.remedy for each in found if each.remedy))
+    return Missing(
+        reason[:1].upper() + reason[1:],
+        remedy or "See `envbench doctor` for what is missing on this machine.",
+        all(each.measurable for each in found),
+    )
+
+
+def _explain(need: Need, results: Results) -> Missing:
+    if need.experiment is None:
+        return Missing(f"not found here: {need.name}", "", measurable=False)
+    if need.failed:
+        return Missing(f"it would take that {words(need.metric)}, which is not so here", "", measurable=False)
+    notes, command = left_out(results, need.experiment), f"`envbench {need.experiment}`"
+    if need.experiment not in {key.experiment for key in results.series}:
+        if notes:
+            reason = f"the {need.experiment} experiment could not be done: {notes[0]['reason']}"
+            return Missing(reason, str(notes[0]["remedy"]), measurable=False)
+        elsewhere = need.experiment is Experiment.WSL and not is_inside_wsl(results)
+        return Missing(f"the {need.experiment} experiment was not part of this run", command, measurable=not elsewhere)
+    if need.accelerated and results.ran(need.experiment, need.sides):
+        reason = "no guest ran on a hypervisor here: QEMU without KVM is an emulator"
+        return Missing(
+            reason, "Run on a machine whose KVM works; `envbench doctor` says why it does not.", measurable=False
+        )
+    reasons = [f"not measured for {need.name}: {words(need.metric)}", *_failures(results, need)]
+    remedies = [f"{each['what']}: {each['reason']} ({each['remedy']})" for each in notes[:SHOWN_LEFT_OUT]]
+    if not any(results.side(key) in need.sides for key in results.series):
+        remedies.extend(_skipped(results, need.sides))
+    here = not remedies and len(reasons) == 1
+    return Missing("; ".join(reasons), "; ".join(remedies) or command, measurable=here)
+
+
+def _failures(results: Results, need: Need) -> Iterator[str]:
+    for experiment, key in results.failures:
+        if experiment is need.experiment and results.side(key) in need.sides:
+            yield f"{label(*key)}: {results.failure(experiment, key)}"
 
 
 def left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
@@ -97,18 +160,15 @@ def left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
     ]
 
 
-def _skipped(results: Results, words: str) -> Iterator[str]:
-    from envreport.backends import kinds_of, side_of  # noqa: PLC0415
-    from envreport.claims.rules import side_words  # noqa: PLC0415  (rules import nothing from here)
-
+def _skipped(results: Results, sides: Sequence[Side]) -> Iterator[str]:
     for each in results.records("backends", "skipped"):
-        if side_words((side_of(str(each.get("name")), "", kinds_of([each])),)) in words:
+        if side_of(str(each.get("name")), "", kinds_of([each])) in sides:
             yield f"{each.get('name')}: {each.get('reason', 'skipped')} ({each.get('remedy') or 'no remedy known'})"
 
 
 def telling_figures(findings: Sequence[Finding], answer: Answer) -> tuple[tuple[str, ...], int]:
     """Return the figures that carry the verdict, the most telling first, and how many more there are."""
-    telling = [each for each in findings if each.answer is answer and not each.note.startswith("shown,")]
+    telling = [each for each in findings if each.answer is answer and each.decides]
     grouped: dict[str, list[str]] = {}
     for each in telling or findings:
         grouped.setdefault(each.figure, []).append(each.about)
@@ -127,7 +187,8 @@ def _reasons(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[str, str
         reason = _open_reason(outcome.findings, rule)
         return reason + disagreement, reason + disagreement
     if verdict is Verdict.CONTRADICTED and not _emulated(claim, outcome):
-        reason = f"It would need: {outcome.failing or rule}. That is not so."
+        rest = f" The rest holds: {outcome.holding}." if outcome.holding else ""
+        reason = f"It would need: {outcome.failing or rule}. That is not so.{rest}"
         return reason + disagreement, reason + disagreement
     short, tail = _settled_reason(claim, outcome, verdict)
     return f"{short}.{tail}{disagreement}", f"{short}: {rule}.{tail}{disagreement}"
@@ -145,10 +206,10 @@ def _settled_reason(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[s
     """Return what was found and what follows from it, for a rule to stand between."""
     if outcome.weighed is not None and outcome.weighed.tcg_only:
         found = "Holds" if verdict is Verdict.SUPPORTED else "Fails"
-        tail = " Emulation itself pushes the answer this way, so nothing follows for KVM."
-        return f"{found} for emulated guests (TCG)", tail
+        tail = " Emulation itself pushes the answer this way, so nothing follows for a VM on KVM."
+        return f"{found} for guests that are emulated in software", tail
     if verdict is Verdict.CONTRADICTED and _emulated(claim, outcome):
-        return "Fails even for emulated guests (TCG), the slower kind, and so for KVM too", ""
+        return "Fails even for guests that are emulated in software, the slower kind, and so for KVM too", ""
     if any(each.estimate for each in outcome.findings):
         return "Holds with the whole interval", ""
     return "Holds wherever it was looked at", ""
@@ -159,7 +220,7 @@ def _open_reason(findings: Sequence[Finding], rule: str) -> str:
     fails = [each.about for each in findings if each.answer is Answer.FAILS]
     if holds and fails:
         return f"It depends ({rule}): holds for {_few(holds)}; does not for {_few(fails)}."
-    open_ones = [each for each in findings if each.answer is Answer.OPEN and not each.note.startswith("shown,")]
+    open_ones = [each for each in findings if each.answer is Answer.OPEN and each.decides]
     cost = next((text for each in open_ones if (text := _cost(each))), "")
     note = next((f" ({each.note})" for each in open_ones if each.note), "")
     return f"The data do not settle it{note}: {rule}.{cost}"
@@ -189,21 +250,15 @@ def _cost(finding: Finding) -> str:
     return f" About {needed} values in place of {finding.estimate.n} would settle it if the figure stays{time}."
 
 
-def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[str]:
+def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[Condition]:
     """Yield the conditions a verdict holds under: accelerator, nesting, noise, profile, cache, failed starts."""
     accelerators = {each.accelerator for each in findings if each.accelerator is not None}
     keys = [key for each in findings for key in each.keys]
-    yield from (ACCELERATORS.get(name, name) for name in sorted(accelerators))
+    yield from map(accelerator_condition, sorted(accelerators))
     yield from run_conditions(results)
-    profiles = sorted({key.profile for key in keys if key.profile})
-    if profiles:
-        yield f"payload: {', '.join(profiles)}"
-    variants = [variant_keys(key.variant) for key in keys]
-    for name in ("cache", "network", "storage"):
-        values = sorted({each[name] for each in variants if name in each})
-        if values:
-            yield f"{name}: {', '.join(values)}"
+    yield from key_conditions(keys)
     failed = {(key.experiment, key.backend_key) for key in keys}
     count = sum(results.failed(*each) for each in failed)
     if count:
-        yield f"{count} of {sum(results.starts.get(each, 0) for each in failed)} starts failed"
+        total = sum(results.starts.get(each, 0) for each in failed)
+        yield condition(ConditionKind.FAILED, f"{count} of {total} starts failed")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from envbench.metrics import words
 from envbench.phases import Experiment
 from envreport import units
-from envreport.claims.combine import Anyhow, all_of, observe
+from envreport.claims.combine import Beside, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W
@@ -29,7 +29,7 @@ class Seen:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been looked for."""
-        return tuple(Need(self.experiment, metric, "host") for metric in self.metrics)
+        return tuple(Need(self.experiment, metric) for metric in self.metrics)
 
     def judge(self, results: Results) -> Outcome:
         """Hold each count against 0."""
@@ -54,7 +54,7 @@ CLAIMS = (
         theme=Theme.MANAGEMENT,
         wording="Containers are more portable than VMs",
         stands_in=("D1", "D4"),
-        rule=Anyhow(
+        rule=Beside(
             all_of(ExactRatio(P, "export_bytes", V, C), Ratio(P, "carry", V, C, bias=TcgBias.NONE)),
             (Ratio(P, "export", V, C, bias=TcgBias.NONE), Ratio(P, "import", V, C, bias=TcgBias.NONE)),
         ),
@@ -70,7 +70,7 @@ CLAIMS = (
         theme=Theme.MANAGEMENT,
         wording="Lasting storage is tricky with containers",
         stands_in=("D1",),
-        rule=Anyhow(
+        rule=Beside(
             all_of(observe(P, C, gone_after_remove=True), observe(P, V, vm_disk_keeps=True)),
             (observe(P, C, kept_with_volume=True),),
         ),
@@ -101,6 +101,6 @@ CLAIMS = (
         scope="Managers found on and around this machine; that none is found here shows nothing.",
         reading="True as examples. KubeVirt runs VMs under Kubernetes, and OpenStack Zun runs "
         "containers, so the split is not strict.",
-        fallback=Verdict.DOCUMENTARY,
+        by_references=Verdict.RIGHT,
     ),
 )

@@ -5,7 +5,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from envbench.phases import Experiment, Unit
-from envreport.claims.verdict import Answer, TcgBias, Verdict, Weighed
+from envreport.backends import Side, side_words
+from envreport.claims.conditions import Condition
+from envreport.claims.verdict import Answer, Limit, LimitKind, TcgBias, Verdict, Weighed
 from envreport.results import Results, SeriesKey
 from envreport.statistics.estimates import Estimate
 
@@ -37,6 +39,8 @@ class Finding:
     accelerator: str | None = None
     note: str = ""
     keys: tuple[SeriesKey, ...] = ()
+    decides: bool = True
+    """False for what is shown beside a verdict and has no part in it."""
     estimate: Estimate | None = None
     unit: Unit | None = None
     bound: float | None = None
@@ -47,15 +51,32 @@ def with_answer(finding: Finding, answer: Answer, note: str = "") -> Finding:
     return replace(finding, answer=answer, note=note)
 
 
+def shown(finding: Finding, note: str = "") -> Finding:
+    """Return the finding as one that stands beside a verdict and decides nothing."""
+    return replace(finding, answer=Answer.OPEN, note="; ".join(filter(None, (note, finding.note))), decides=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What must be there before a rule can answer: an experiment on these kinds of backends, and which metric of it."""
+    """What must be there before a rule can answer: an experiment on these kinds of backends, and which metric of it.
+
+    `experiment` None is something that envinspect must find around this machine; `what` then says what.
+    """
 
     experiment: Experiment | None
     metric: str
-    backends: str
+    sides: tuple[Side, ...] = ()
+    what: str = ""
+    """What was to be measured, in words, where the kinds of backends do not say it all."""
     failed: bool = False
     """It was looked at, and is not so here."""
+    accelerated: bool = False
+    """A guest that is emulated in software does not do."""
+
+    @property
+    def name(self) -> str:
+        """What was to be measured, in words."""
+        return self.what or side_words(self.sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,9 @@ class Outcome:
     missing: tuple[Need, ...] = ()
     failing: str = ""
     """Which of several parts fail, in words; "" where the rule is one piece."""
+    holding: str = ""
+    """Which of several parts hold, in words, where another fails."""
+    limits: tuple[Limit, ...] = ()
 
 
 class Rule(Protocol):
@@ -92,7 +116,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One row of the claims table. `rule` None marks a documentary claim, which no measurement can settle."""
+    """One row of the claims table. `rule` None marks a claim that no measurement can settle: its references answer."""
 
     id: str
     theme: Theme
@@ -111,8 +135,10 @@ class Claim:
     """The claim that says the opposite, or that this one cannot be true beside."""
     disagreement: str = ""
     """How the documents disagree, in one sentence."""
-    fallback: Verdict = Verdict.NOT_TESTABLE
-    """The verdict where nothing was measured: documentary where literature answers it too."""
+    by_references: Verdict | None = None
+    """What the references say of it, where they answer what was not measured; None where only a measurement can."""
+    whole_system: bool = False
+    """It is about a system as people run it: the minimal guest is the floor of the technology and not its subject."""
 
     @property
     def experiments(self) -> tuple[Experiment, ...]:
@@ -127,11 +153,12 @@ class Judgement:
 
     claim: Claim
     verdict: Verdict
-    tcg_only: bool
     figure: str
     why: str
-    conditions: tuple[str, ...]
+    conditions: tuple[Condition, ...]
     findings: tuple[Finding, ...]
+    limits: tuple[Limit, ...] = ()
+    """What the verdict holds for and nothing beyond."""
     figures: tuple[str, ...] = ()
     """The telling figures, the most telling first."""
     figures_left_out: int = 0
@@ -142,6 +169,11 @@ class Judgement:
     remedy: str = ""
 
     @property
+    def tcg_only(self) -> bool:
+        """Whether the verdict holds for emulated guests only."""
+        return any(each.kind is LimitKind.EMULATED for each in self.limits)
+
+    @property
     def label(self) -> str:
-        """The verdict in words, never without the limit it holds under."""
-        return f"{self.verdict} under TCG only" if self.tcg_only else str(self.verdict)
+        """The verdict in words, never without the limits it holds under."""
+        return " ".join((self.verdict.words, ", ".join(each.words for each in self.limits))).strip()

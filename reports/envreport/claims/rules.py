@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median as middle
 
 from envbench.metrics import words
 from envbench.phases import Experiment, Phase, Unit
 from envreport import units
-from envreport.backends import FLOOR_PROFILE, Side, accelerator
-from envreport.claims.model import Finding, Need, Outcome
+from envreport.backends import FLOOR_PROFILE, Side, accelerator, side_words
+from envreport.claims.model import Finding, Need, Outcome, shown
 from envreport.claims.verdict import (
     Answer,
     Quantifier,
@@ -21,6 +22,7 @@ from envreport.results import Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.estimates import Estimate, Interval
 
+EMULATOR = "QEMU without KVM is an emulator, no hypervisor"
 MIN_SAMPLES = 6
 """The least number for which the exact interval of a median exists; below it no figure decides."""
 C, V, H, W = (Side.CONTAINER,), (Side.VM,), (Side.HOST,), (Side.WSL,)
@@ -46,19 +48,14 @@ def accelerator_of(results: Results, *series: Series) -> str | None:
     return next((name for name in ("tcg", "") if name in found), found[0])
 
 
-def side_words(sides: tuple[Side, ...]) -> str:
-    """Return kinds of backends as words for a table."""
-    return (
-        " or ".join({Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "bare process"}.get(side, str(side)) for side in sides)
-        or "this machine"
-    )
-
-
 def conclude(findings: Sequence[Finding], quantifier: Quantifier, bias: TcgBias, needs: tuple[Need, ...]) -> Outcome:
-    """Weigh findings; none at all means that the needs are missing."""
-    if not findings:
-        return Outcome(None, (), needs)
-    return Outcome(weigh([(each.answer, each.accelerator) for each in findings], quantifier, bias), tuple(findings))
+    """Weigh the findings that decide; none at all means that the needs are missing."""
+    deciding = [(each.answer, each.accelerator) for each in findings if each.decides]
+    return (
+        Outcome(weigh(deciding, quantifier, bias), tuple(findings))
+        if deciding
+        else Outcome(None, tuple(findings), needs)
+    )
 
 
 def short(finding: Finding, smallest: int) -> Finding:
@@ -66,6 +63,15 @@ def short(finding: Finding, smallest: int) -> Finding:
     if finding.n >= smallest or finding.answer is Answer.OPEN:
         return finding
     return replace(finding, answer=Answer.OPEN, note=f"a verdict needs at least {smallest} values")
+
+
+def unfailed(finding: Finding, results: Results) -> Finding:
+    """Leave a comparison open where no fewer starts failed than worked: there is no median of all starts then."""
+    for key in finding.keys:
+        failed = results.failed(key.experiment, key.backend_key)
+        if failed and 2 * failed >= results.starts.get((key.experiment, key.backend_key), 0):
+            return replace(finding, answer=Answer.OPEN, note=f"{key.label}: half of its starts failed, or more")
+    return finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +93,13 @@ class Threshold:
     smallest: int = MIN_SAMPLES
     also: tuple[tuple[str, float], ...] = ()
     """Further bounds that are reported, not judged: (words, bound)."""
+    word: str = ""
+    """The word of the claim that this bound stands for, where a claim has several."""
 
     def describe(self) -> str:
         """Return statistic and bound in words."""
-        name = "median" if self.quantile == 0.5 else f"p{self.quantile * 100:g}"
+        word = f"{self.word}: " if self.word else ""
+        name = word + ("median" if self.quantile == 0.5 else f"p{self.quantile * 100:g}")
         return (
             f"{name} of {words(self.metric)} ({side_words(self.sides)}) {self.relation} "
             f"{units.quantity(self.bound, self.unit)}"
@@ -98,7 +107,7 @@ class Threshold:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return (Need(self.experiment, self.metric, side_words(self.sides)),)
+        return (Need(self.experiment, self.metric, self.sides),)
 
     def judge(self, results: Results) -> Outcome:
         """Compare each backend's quantile with the bound."""
@@ -114,7 +123,7 @@ class Threshold:
             notes.append("limits assume log-normal times: n is too small for exact ones")
         finding = Finding(
             answer=compare(estimate.interval, self.relation, self.bound),
-            about=series.key.label,
+            about=f"{self.word}: {series.key.label}" if self.word else series.key.label,
             figure=units.estimate_text(estimate, self.unit, self.bound),
             n=estimate.n,
             accelerator=accelerator_of(results, series),
@@ -161,6 +170,8 @@ class Ratio:
     """The bootstrap or the rank interval sets the limit; below it there is no interval."""
     under_metric: str = ""
     under_experiment: Experiment | None = None
+    bytes_first: bool = False
+    """Show by how much the medians differ before their ratio."""
 
     def describe(self) -> str:
         """Return statistic and bound in words."""
@@ -172,8 +183,8 @@ class Ratio:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        under = Need(self.under_experiment or self.experiment, self.under_metric or self.metric, side_words(self.under))
-        return (Need(self.experiment, self.metric, side_words(self.over)), under)
+        under = Need(self.under_experiment or self.experiment, self.under_metric or self.metric, self.under)
+        return (Need(self.experiment, self.metric, self.over), under)
 
     def judge(self, results: Results) -> Outcome:
         """Compare every pair."""
@@ -201,8 +212,12 @@ class Ratio:
             return self._apart(top, bottom, about, accel)
         answer = compare(estimate.interval, self.relation, self.bound)
         text = units.estimate_text(estimate, Unit.RATIO, self.bound)
-        finding = Finding(answer, about, text, estimate.n, accel, "", keys, estimate, Unit.RATIO, self.bound)
-        return short(finding, self.smallest)
+        if self.bytes_first:
+            text = f"{units.difference(middle(top.values) - middle(bottom.values), top.unit)} ({text})"
+        finding = Finding(
+            answer, about, text, estimate.n, accel, "", keys, estimate=estimate, unit=Unit.RATIO, bound=self.bound
+        )
+        return unfailed(short(finding, self.smallest), results)
 
     def _apart(self, top: Series, bottom: Series, about: str, accel: str | None) -> Finding:
         """Compare the two intervals where the median to divide by is 0."""
@@ -222,7 +237,7 @@ class Ratio:
 def unpaired(needs: tuple[Need, ...], tops: Sequence[Series], bottoms: Sequence[Series]) -> tuple[Need, ...]:
     """Return which of the two sides was not measured; where both were, the second with the payload of the first."""
     missing = tuple(need for need, have in zip(needs, (tops, bottoms), strict=True) if not have)
-    return missing or tuple(replace(need, backends=f"{need.backends} with the other's payload") for need in needs[1:])
+    return missing or tuple(replace(need, what=f"{need.name} with the other's payload") for need in needs[1:])
 
 
 def pairs(tops: Iterable[Series], bottoms: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
@@ -246,6 +261,8 @@ class Observation:
     expected: bool = True
     quantifier: Quantifier = Quantifier.ALL
     bias: TcgBias = TcgBias.NONE
+    accelerated: bool = False
+    """Emulated guests are shown and decide nothing: an emulator is no hypervisor."""
 
     def describe(self) -> str:
         """Return what must be seen."""
@@ -253,7 +270,7 @@ class Observation:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been observed."""
-        return (Need(self.experiment, self.metric, side_words(self.sides)),)
+        return (Need(self.experiment, self.metric, self.sides, accelerated=self.accelerated),)
 
     def judge(self, results: Results) -> Outcome:
         """Hold each backend's observations against what the claim says."""
@@ -267,9 +284,9 @@ class Observation:
             answer = Answer.HOLDS if self.expected in seen else Answer.FAILS
         text = f"{words(self.metric)}: {' and '.join('yes' if value else 'no' for value in sorted(seen, reverse=True))}"
         note = "; ".join(series.details[:3])
-        return Finding(
-            answer, series.key.label, text, len(series.values), accelerator_of(results, series), note, (series.key,)
-        )
+        accel = accelerator_of(results, series)
+        finding = Finding(answer, series.key.label, text, len(series.values), accel, note, (series.key,))
+        return shown(finding, EMULATOR) if self.accelerated and accel in {"tcg", ""} else finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +310,7 @@ class Exact:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return (Need(self.experiment, self.metric, side_words(self.sides)),)
+        return (Need(self.experiment, self.metric, self.sides),)
 
     def judge(self, results: Results) -> Outcome:
         """Compare every value with the bound."""
@@ -339,7 +356,7 @@ class ExactRatio:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return tuple(Need(self.experiment, self.metric, side_words(sides)) for sides in (self.over, self.under))
+        return tuple(Need(self.experiment, self.metric, sides) for sides in (self.over, self.under))
 
     def judge(self, results: Results) -> Outcome:
         """Compare the ranges of every pair, each widened by the resolution."""

@@ -6,9 +6,9 @@ from statistics import median as middle
 from envbench.metrics import words
 from envbench.phases import Experiment, Unit
 from envreport import backends, units
-from envreport.claims.combine import Anyhow, all_of
-from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
-from envreport.claims.rules import C, Exact, V, accelerator_of, conclude, find, pairs, side_words, unpaired
+from envreport.claims.combine import Beside, all_of
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, shown
+from envreport.claims.rules import C, Exact, V, accelerator_of, conclude, find, pairs, unpaired
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
 from envreport.results import Results, Series
 
@@ -46,7 +46,7 @@ class SizeShare:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return tuple(Need(Experiment.SIZE, "item.kernel", side_words(sides)) for sides in (V, C))
+        return tuple(Need(Experiment.SIZE, "item.kernel", sides) for sides in (V, C))
 
     def judge(self, results: Results) -> Outcome:
         """Compare every pair with the same payload."""
@@ -97,7 +97,7 @@ class ImageContents:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return (Need(Experiment.SIZE, "item.package_manager", "a container image with a userland"),)
+        return (Need(Experiment.SIZE, "item.package_manager", C, "a container image with a userland"),)
 
     def judge(self, results: Results) -> Outcome:
         """Add up what belongs to an OS in each image; a minimal one is shown and decides nothing."""
@@ -106,11 +106,7 @@ class ImageContents:
             for disk in find(results, Experiment.SIZE, "disk", C)
             if (finding := self._finding(results, disk)) is not None
         ]
-        deciding = [each for each in found if each.answer is not Answer.OPEN]
-        if not deciding:
-            return Outcome(None, tuple(found), self.needs())
-        weighed = conclude(deciding, Quantifier.ALL, self.bias, self.needs()).weighed
-        return Outcome(weighed, tuple(found))
+        return conclude(found, Quantifier.ALL, self.bias, self.needs())
 
     def _finding(self, results: Results, disk: Series) -> Finding | None:
         parts = {item: size for item in OS_ITEMS if (size := _single(results, disk, item)) is not None}
@@ -121,7 +117,7 @@ class ImageContents:
         share = f" ({units.percent(total / whole)})" if whole else ""
         text = f"{units.quantity(total, Unit.BYTES)} of {units.quantity(whole, Unit.BYTES)}{share} belong to an OS"
         if disk.key.profile in {"", backends.USUAL_PROFILE}:
-            return Finding(Answer.OPEN, disk.key.label, text, 1, note=f"shown, decides nothing: {OWN_TREE}")
+            return shown(Finding(Answer.OPEN, disk.key.label, text, 1), OWN_TREE)
         answer = Answer.HOLDS if total < SCRIPT_BYTES else Answer.FAILS
         return Finding(answer, disk.key.label, text, 1, note=held, keys=(disk.key,))
 
@@ -134,6 +130,7 @@ def _single(results: Results, like: Series, metric: str) -> float | None:
 CLAIMS = (
     Claim(
         id="size-mb-gb",
+        whole_system=True,
         theme=Theme.SIZE,
         wording="Container images are MBs, VM images GBs",
         stands_in=("D2", "D3", "D4"),
@@ -147,6 +144,7 @@ CLAIMS = (
     ),
     Claim(
         id="size-no-kernel",
+        whole_system=True,
         theme=Theme.SIZE,
         wording="Containers are smaller because they lack the kernel",
         stands_in=("D2",),
@@ -158,10 +156,11 @@ CLAIMS = (
     ),
     Claim(
         id="size-app-only",
+        whole_system=True,
         theme=Theme.SIZE,
         wording="A container image holds only the app and its dependencies, no OS",
         stands_in=("D3", "D4"),
-        rule=Anyhow(
+        rule=Beside(
             ImageContents(),
             (
                 Exact(Z, "item.libraries", C, Relation.MORE, -1, Unit.BYTES),

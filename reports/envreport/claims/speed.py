@@ -1,16 +1,17 @@
 """Claims on how fast work runs once an instance is up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envbench.metrics import MARGIN_RATIO, METRICS, metrics_of, words
 from envbench.phases import Experiment, Unit
 from envreport import units
-from envreport.backends import Side
+from envreport.backends import Side, side_words
+from envreport.claims.conditions import host_layers, is_nested
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_answer
 from envreport.claims.references import WSL_REMEDY
-from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs, side_words
-from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, compare
+from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs
+from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, compare
 from envreport.results import Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.estimates import Equivalence, Estimate
@@ -42,7 +43,33 @@ def speed_findings(
                 accel = accelerator_of(results, subject, reference)
                 text = units.estimate_text(ratio, Unit.RATIO, 1.0)
                 keys = (subject.key, reference.key)
-                yield ratio, Finding(Answer.OPEN, about, text, ratio.n, accel, "", keys, ratio, Unit.RATIO, 1.0)
+                yield (
+                    ratio,
+                    Finding(
+                        Answer.OPEN,
+                        about,
+                        text,
+                        ratio.n,
+                        accel,
+                        "",
+                        keys,
+                        estimate=ratio,
+                        unit=Unit.RATIO,
+                        bound=1.0,
+                    ),
+                )
+
+
+def no_bare_metal(results: Results) -> Iterator[Limit]:
+    """Yield what this machine is, where it is not bare metal: only bare metal can stand for bare metal."""
+    if results.get("host", "bare_metal") is True:
+        return
+    words = "against this machine; whether it is bare metal is not known"
+    if is_nested(results):
+        words = "against this machine, itself a guest"
+    elif host_layers(results):
+        words = "against this machine, from inside a container"
+    yield Limit(LimitKind.THIS_MACHINE, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +93,13 @@ class NativeSpeed:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return tuple(Need(Experiment.SPEED, "speed metrics", side_words(sides)) for sides in (C, H))
+        return tuple(Need(Experiment.SPEED, "speed metrics", sides) for sides in (C, H))
 
     def judge(self, results: Results) -> Outcome:
         """One metric that is slower beyond the margin decides; being the same takes all of them."""
         found = [self._finding(ratio, finding) for ratio, finding in speed_findings(results, C, H)]
-        return conclude(found, Quantifier.ALL if self.native else Quantifier.SOME, self.bias, self.needs())
+        outcome = conclude(found, Quantifier.ALL if self.native else Quantifier.SOME, self.bias, self.needs())
+        return outcome if self.native else replace(outcome, limits=tuple(no_bare_metal(results)))
 
     def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
         same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
@@ -100,7 +128,7 @@ class Slower:
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
-        return tuple(Need(Experiment.SPEED, "speed metrics", side_words(sides)) for sides in (self.over, self.under))
+        return tuple(Need(Experiment.SPEED, "speed metrics", sides) for sides in (self.over, self.under))
 
     def judge(self, results: Results) -> Outcome:
         """Compare metric by metric; metrics that disagree leave it open."""
@@ -131,8 +159,8 @@ CLAIMS = (
         stands_in=("D1",),
         rule=NativeSpeed(native=False),
         reference=MARGIN,
-        scope="The same figures as speed-container-native, asked the other way round. The host "
-        "itself may be a guest: see the environment section.",
+        scope="The same figures as speed-container-native, asked the other way round. Bare "
+        "metal is judged on bare metal alone: elsewhere the verdict says what the container was held against.",
         partner="speed-container-native",
         disagreement=OPPOSED,
     ),

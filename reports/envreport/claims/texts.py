@@ -51,7 +51,7 @@ def explanation(claim: Claim, folder: Path | None = None) -> Iterator[str]:
     yield f"  verdict      {found.label}"
     yield f"  why          {found.why}"
     if found.conditions:
-        yield f"  conditions   {'; '.join(found.conditions)}"
+        yield f"  conditions   {'; '.join(each.words for each in found.conditions)}"
     if found.remedy:
         yield f"  to supply it {found.remedy}"
     for each in found.findings:

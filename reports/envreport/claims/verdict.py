@@ -20,8 +20,54 @@ class Verdict(StrEnum):
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
     INCONCLUSIVE = "inconclusive"
+    NOT_MEASURED = "not measured"
+    """Not part of this run, and nothing says that it could not be measured here."""
     NOT_TESTABLE = "not testable here"
-    DOCUMENTARY = "documentary"
+    """Something that it needs is not on this machine, or failed on it."""
+    RIGHT = "right"
+    WRONG = "wrong"
+    PARTLY_RIGHT = "partly right"
+
+    @property
+    def basis(self) -> "Basis":
+        """What it rests on."""
+        return Basis.LITERATURE if self in {Verdict.RIGHT, Verdict.WRONG, Verdict.PARTLY_RIGHT} else Basis.MEASURED
+
+    @property
+    def words(self) -> str:
+        """The verdict as a person reads it."""
+        if self is Verdict.NOT_MEASURED:
+            return "not measured in this run"
+        return f"{self}, by its references" if self.basis is Basis.LITERATURE else str(self)
+
+
+class Basis(StrEnum):
+    """What a verdict rests on."""
+
+    MEASURED = "measured"
+    LITERATURE = "literature"
+    """Nothing was measured that could settle it: the claim's references do."""
+
+
+class LimitKind(StrEnum):
+    """What a verdict is limited to; the word that stands in the column `only`."""
+
+    EMULATED = "emulated"
+    MINIMAL = "minimal guest"
+    THIS_MACHINE = "this machine"
+    EXAMPLES = "examples"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit that a verdict is never shown without."""
+
+    kind: LimitKind
+    words: str
+
+
+EMULATED = Limit(LimitKind.EMULATED, "under software emulation only")
+MINIMAL = Limit(LimitKind.MINIMAL, "for a minimal guest only")
 
 
 class Answer(StrEnum):

@@ -67,7 +67,7 @@ def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
         [each for each in machines if container is None or each.key.profile == container.key.profile] or machines
     )
     notes = [_interval_note(each) for each in (container, machine) if each is not None]
-    notes.extend(run_conditions(results))
+    notes.extend(each.words for each in run_conditions(results))
     if container is None or machine is None:
         one = container or machine or _representative(results.find(Experiment.STARTUP, Phase.READY))
         if one is None:

@@ -6,7 +6,9 @@ Nothing here knows HTML, Markdown or CSV, and no format computes a figure.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from envbench.phases import Experiment
 from envreport.backends import Side
+from envreport.claims.conditions import Condition
 from envreport.claims.model import Judgement
 from envreport.statistics.estimates import Estimate
 from envreport.statistics.summary import SummaryRow
@@ -31,6 +33,8 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     numeric: tuple[int, ...] = ()
+    is_matrix: bool = False
+    """A row a metric and a column a backend: shown whole, however long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Section:
     lead: str
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+    experiment: Experiment | None = None
+    """The experiment that it is about; None where it draws on several."""
     empty: str = ""
     """Why there is nothing to show, where that is so."""
 
@@ -124,7 +130,7 @@ class ReportDocument:
     tool_version: str
     answer: str
     answer_notes: tuple[str, ...]
-    conditions: tuple[str, ...]
+    conditions: tuple[Condition, ...]
     judgements: tuple[Judgement, ...]
     sections: tuple[Section, ...]
     environment_sentence: str
@@ -139,3 +145,9 @@ class ReportDocument:
     outcome: str
     failures: tuple[tuple[str, str, int, int], ...] = field(default=())
     """(backend, reason, failed starts, all starts)."""
+
+    @property
+    def starts(self) -> Table | None:
+        """The table of start times, None where no start was timed."""
+        found = (each for each in self.sections if each.experiment is Experiment.STARTUP)
+        return next((each.charts[0].table for each in found if each.charts), None)

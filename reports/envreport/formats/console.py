@@ -39,10 +39,9 @@ def summary(document: ReportDocument, folder: Path, *, width: int = 0, styled: b
     screen.print(Text(printable(document.answer), style="bold"))
     for note in document.answer_notes:
         screen.print(_wrapped(f"  · {note}", columns, indent=4), style="dim")
-    startup = next((each for each in document.sections if each.id == "startup"), None)
-    if startup and startup.charts:
+    if document.starts:
         screen.print()
-        screen.print(backend_table(startup.charts[0].table, narrow=columns < NARROW))
+        screen.print(backend_table(document.starts, narrow=columns < NARROW))
     for line in verdict_lines(document, columns):
         screen.print(line)
     for each in document.warnings:
@@ -78,7 +77,7 @@ def verdict_lines(document: ReportDocument, columns: int) -> Iterator[Text]:
                 yield from _verdict(each, columns)
     counts = Counter(each.verdict for each in document.judgements)
     rest = ", ".join(
-        f"{counts[verdict]} {verdict}" for verdict in Verdict if verdict not in MEASURED and counts[verdict]
+        f"{counts[verdict]} {verdict.words}" for verdict in Verdict if verdict not in MEASURED and counts[verdict]
     )
     if rest:
         yield Text(f"The other claims: {rest} (the report says what each needs).")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from envbench.phases import Experiment, Phase
 from envreport.document.model import ReportDocument
 from envreport.formats import markdown
 
@@ -25,7 +26,7 @@ def render(document: ReportDocument) -> dict[str, str]:
 def _entries(document: ReportDocument) -> Iterator[dict[str, str | float]]:
     """Yield one entry a backend; `range` is the half width of the interval, which the action shows as ±."""
     for row in document.summary:
-        if row.experiment != "startup" or row.phase != "ready" or row.median is None:
+        if row.experiment != Experiment.STARTUP or row.phase != Phase.READY or row.median is None:
             continue
         entry: dict[str, str | float] = {
             "name": " ".join(part for part in (row.backend, row.variant, row.profile) if part),
@@ -47,9 +48,8 @@ def summary_lines(document: ReportDocument) -> Iterator[str]:
     yield ""
     yield from (f"- {markdown.escape(note)}" for note in document.answer_notes)
     yield ""
-    for section in document.sections:
-        if section.id == "startup" and section.charts:
-            yield from markdown.table_lines(section.charts[0].table)
+    if document.starts:
+        yield from markdown.table_lines(document.starts)
     yield from markdown.warning_lines(document)
     yield "<details><summary>Verdicts on every claim</summary>"
     yield ""

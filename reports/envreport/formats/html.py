@@ -18,7 +18,6 @@ from markupsafe import Markup, escape
 
 from envreport.charts.draw import draw
 from envreport.claims import DOCUMENTS
-from envreport.claims.conditions import in_short
 from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
 from envreport.document.model import ReportDocument
@@ -30,8 +29,11 @@ VERDICT_CLASS: Mapping[Verdict, str] = {
     Verdict.SUPPORTED: "yes",
     Verdict.CONTRADICTED: "no",
     Verdict.INCONCLUSIVE: "open",
+    Verdict.NOT_MEASURED: "skip",
     Verdict.NOT_TESTABLE: "none",
-    Verdict.DOCUMENTARY: "text",
+    Verdict.RIGHT: "right",
+    Verdict.WRONG: "wrong",
+    Verdict.PARTLY_RIGHT: "partly",
 }
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 UNIT_GAP = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|[KMG]iB|GB|B|%)(?![A-Za-z]))|(?<=n) (?==)|(?<=n =) ")
@@ -56,7 +58,6 @@ def render(document: ReportDocument) -> dict[str, str]:
         lstrip_blocks=True,
     )
     environment.filters["code"] = code
-    environment.filters["chip"] = in_short
     environment.filters["tight"] = tight
     environment.filters["verdict_class"] = lambda judgement: VERDICT_CLASS[judgement.verdict]
     page = environment.get_template("report.html.j2").render(
@@ -138,13 +139,13 @@ def _themes(document: ReportDocument) -> dict[str, list[Judgement]]:
 
 def _tally(document: ReportDocument) -> list[tuple[str, str, int, str]]:
     counts = Counter(each.verdict for each in document.judgements)
-    emulated = Counter(each.verdict for each in document.judgements if each.tcg_only)
+    limited = Counter(each.verdict for each in document.judgements if each.limits)
     return [
         (
             VERDICT_CLASS[verdict],
-            str(verdict),
+            verdict.words,
             counts[verdict],
-            f"{emulated[verdict]} of them under TCG only" if emulated[verdict] else "",
+            f"{limited[verdict]} of them with a limit" if limited[verdict] else "",
         )
         for verdict in Verdict
     ]

@@ -26,7 +26,7 @@ def as_record(document: ReportDocument) -> dict[str, Any]:
         "outcome": document.outcome,
         "answer": document.answer,
         "notes": list(document.answer_notes),
-        "conditions": list(document.conditions),
+        "conditions": [each.words for each in document.conditions],
         "statistics": {"confidence": CONFIDENCE, "resamples": RESAMPLES, "bootstrap_seed": BOOTSTRAP_SEED},
         "claims": [
             _claim(judgement, record)
@@ -56,10 +56,11 @@ def _claim(judgement: Judgement, record: tables.Record) -> dict[str, Any]:
     return found | {
         "label": judgement.label,
         "documents": list(judgement.claim.stands_in),
-        "conditions": list(judgement.conditions),
+        "conditions": [each.words for each in judgement.conditions],
         "findings": [
             {
                 "answer": finding.answer.value,
+                "decides": finding.decides,
                 "about": finding.about,
                 "figure": finding.figure,
                 "n": finding.n,

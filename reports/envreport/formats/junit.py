@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from envreport.claims.verdict import Verdict
 from envreport.document.model import ReportDocument
 
-SKIPPED = (Verdict.INCONCLUSIVE, Verdict.NOT_TESTABLE)
+SKIPPED = (Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED, Verdict.NOT_TESTABLE)
 
 
 def render(document: ReportDocument) -> dict[str, str]:

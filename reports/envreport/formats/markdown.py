@@ -3,19 +3,22 @@
 import re
 from collections.abc import Iterator
 
-from envreport.claims.conditions import in_short
 from envreport.claims.model import Judgement
-from envreport.claims.verdict import Verdict
+from envreport.claims.verdict import Basis, Verdict
 from envreport.document.model import ReportDocument, Table
 
 SYMBOLS = {
     Verdict.SUPPORTED: "✔",
     Verdict.CONTRADICTED: "✘",
     Verdict.INCONCLUSIVE: "≈",
+    Verdict.NOT_MEASURED: "\N{MIDDLE DOT}",
     Verdict.NOT_TESTABLE: "\N{EN DASH}",
-    Verdict.DOCUMENTARY: "§",
+    Verdict.RIGHT: "§",
+    Verdict.WRONG: "§",
+    Verdict.PARTLY_RIGHT: "§",
 }
 MEASURED = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+UNANSWERED = (Verdict.NOT_MEASURED, Verdict.NOT_TESTABLE)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$!])")
 
 
@@ -102,10 +105,10 @@ def _reasons(judgement: Judgement) -> Iterator[str]:
     """Yield why the verdict is what it is, then its conditions where it has a figure, or what it lacks."""
     yield f"{judgement.why.removesuffix('.')}."
     if judgement.figure and judgement.conditions:
-        yield f"Conditions: {', '.join(map(in_short, judgement.conditions))}."
-    if judgement.remedy and judgement.verdict is Verdict.NOT_TESTABLE:
+        yield f"Conditions: {', '.join(each.brief for each in judgement.conditions)}."
+    if judgement.remedy and judgement.verdict in UNANSWERED:
         yield f"To supply it: {judgement.remedy}"
-    if judgement.verdict is Verdict.DOCUMENTARY:
+    if judgement.verdict.basis is Basis.LITERATURE:
         yield f"Reference: {judgement.claim.reference}"
 
 

@@ -8,7 +8,7 @@ from envreport.document.model import ReportDocument
 from envreport.statistics.summary import COLUMNS as SUMMARY_COLUMNS
 from envreport.statistics.summary import plain_number
 
-CLAIMS_SCHEMA = "envreport-claims/1"
+CLAIMS_SCHEMA = "envreport-claims/2"
 CLAIM_COLUMNS = (
     "schema",
     "run_id",
@@ -16,6 +16,8 @@ CLAIM_COLUMNS = (
     "theme",
     "claim",
     "verdict",
+    "basis",
+    "only",
     "tcg_only",
     "figure",
     "n",
@@ -55,11 +57,13 @@ def _claim_record(judgement: Judgement, run_id: str) -> Record:
         "theme": claim.theme.value,
         "claim": claim.wording,
         "verdict": judgement.verdict.value,
+        "basis": judgement.verdict.basis.value,
+        "only": "; ".join(each.kind for each in judgement.limits) or None,
         "tcg_only": int(judgement.tcg_only),
         "figure": judgement.figure or None,
-        "n": min((finding.n for finding in judgement.findings), default=None),
+        "n": min((finding.n for finding in judgement.findings if finding.decides), default=None),
         "why": judgement.why,
-        "conditions": "; ".join(judgement.conditions) or None,
+        "conditions": "; ".join(each.words for each in judgement.conditions) or None,
         "reason": judgement.reason or None,
         "remedy": judgement.remedy or None,
         "documents": " ".join(claim.stands_in),

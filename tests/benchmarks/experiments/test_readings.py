@@ -12,15 +12,16 @@ from envbench.backends.wsl import decode_windows, wsl_version
 from envbench.clock import monotonic_ns
 from envbench.commands.all import experiments_for
 from envbench.commands.experiments import run_experiments
-from envbench.errors import BackendError, InterruptedRunError, UsageError
+from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, UsageError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.experiments.density import steps_to, why_stop
 from envbench.experiments.idle import per_minute
-from envbench.experiments.isolation.experiment import count_bits, readable_facts
+from envbench.experiments.isolation.experiment import count_bits, is_same_kernel, readable_facts
 from envbench.experiments.kernel.experiment import (
     Seen,
     hardware,
     holds_kvm,
+    is_hosts_hardware,
     payload_on_host,
     release_of,
     seen_in,
@@ -41,6 +42,7 @@ from envbench.experiments.shared.accounting import (
     parse_rollup,
     process_memory,
 )
+from envbench.experiments.shared.limits import memory_limit_bytes
 from envbench.experiments.size.contents import CLASSES, class_of, image_files, items_of, tree_files
 from envbench.experiments.speed import MEASURES, Work, sections, turns, wanted
 from envbench.experiments.wsl import files_per_s, windows_drives
@@ -183,16 +185,75 @@ def test_a_leak_is_only_what_is_new_and_ours():
 
 def test_kernel_facts_are_compared_only_where_both_sides_read_them():
     inside = seen_in(
-        {"boot_id": ["b"], "version": ["Linux version 4.4.0 x"], "cpu": ["model name: A"], "device": ["1:2"]}
+        {"boot_id": ["b"], "version": ["Linux version 4.4.0 x"], "cpu": ["model name: A"], "device": ["0 1:2"]}
     )
     assert inside.release == "4.4.0"
-    assert hardware(inside, Seen(cpu="model name: A", devices=("3:4",))) == {
+    assert hardware(inside, Seen(cpu="model name: A", devices={"0": "3:4"})) == {
         "hardware.cpu": True,
         "hardware.devices": False,
     }
     assert hardware(Seen(), Seen(cpu="x")) == {}
     assert release_of(None) is None
     assert release_of("Darwin") is None
+
+
+@pytest.mark.parametrize(
+    ("inside", "host", "same"),
+    [
+        # An engine hides /sys/firmware: the container reads the vendor alone, and that is the host's.
+        (["dmi Dell"], ["dmi Dell", "FACP DELL"], True),
+        (["dmi QEMU"], ["dmi Dell", "FACP DELL"], False),
+        (["FACP BOCHS"], ["dmi Dell"], None),
+        ([], ["dmi Dell"], None),
+    ],
+)
+def test_firmware_is_compared_name_by_name(inside, host, same):
+    seen, there = (seen_in({"firmware": each}) for each in (inside, host))
+    assert hardware(seen, there).get("hardware.firmware") is same
+
+
+def test_devices_that_a_side_was_denied_are_no_difference():
+    host = seen_in({"device": ["00:01 8086:1", "00:02 8086:2"]})
+    part = seen_in({"device": ["00:01 8086:1"]})
+    assert hardware(part, host) == {"hardware.devices": False}
+    denied = seen_in({"device": ["00:01 8086:1"], "denied": ["device 00:02"]})
+    assert hardware(denied, host) == {"hardware.devices": True}
+
+
+@pytest.mark.parametrize(
+    ("same", "answer"),
+    [
+        ({"hardware.cpu": True, "hardware.firmware": False}, False),
+        ({"hardware.cpu": True, "hardware.devices": True}, True),
+        ({"hardware.cpu": True}, None),
+        ({}, None),
+    ],
+)
+def test_a_cpu_alone_does_not_tell_whose_hardware_it_is(same, answer):
+    assert is_hosts_hardware(same) is answer
+
+
+def test_a_side_that_shows_no_boot_id_is_no_other_kernel():
+    host = {"fact.boot_id": ["b"], "fact.version": ["Linux 6.1"]}
+    assert is_same_kernel({"fact.version": ["Linux 6.1"]}, host)
+    assert not is_same_kernel({"fact.version": ["Linux 4.4"]}, host)
+    with pytest.raises(EnvbenchError, match="cannot be told"):
+        is_same_kernel({}, host)
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"memory.max": "67108864\n"}, 64 * MIB),
+        ({"memory.max": "max\n"}, None),
+        ({"memory.limit_in_bytes": "67108864\n"}, 64 * MIB),
+        ({}, None),
+    ],
+)
+def test_a_limit_is_what_the_cgroup_has(tmp_path, files, limit):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert memory_limit_bytes(tmp_path) == limit
 
 
 def test_uptime_is_new_only_if_the_start_explains_it():

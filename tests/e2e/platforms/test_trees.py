@@ -105,4 +105,4 @@ class TestAllDaemons:
 
     def test_containers_start_faster_than_machines(self, lab: Lab, suite: str) -> None:
         printed = lab(suite, "all-daemons")["startup"].stdout
-        assert "supported under TCG only  Containers start faster than VMs" in printed
+        assert "supported under software emulation only  Containers start faster than VMs" in printed

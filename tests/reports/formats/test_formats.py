@@ -109,8 +109,7 @@ def test_every_claim_and_warning_is_shown(name: str, run_folder: Path) -> None:
         assert claim.id in text, claim.id
     assert "kvm-unusable" in text
     assert "KVM opens but a guest hangs" in text
-    assert "only" in text
-    assert "TCG" in text
+    assert "under software emulation only" in text or ",emulated," in text  # the column `only`
 
 
 @pytest.mark.parametrize("name", list(FORMATS))

@@ -18,6 +18,7 @@ from envbench.experiments.isolation.scripts import (
     NEIGHBOUR_SCRIPT,
     SIGHTS,
 )  # fmt: skip
+from envbench.experiments.shared.limits import require_memory_limit
 from envbench.experiments.shared.running import ask, first, running, shell
 from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
@@ -79,6 +80,18 @@ def _is_same(key: str, inside: str | None, host: str) -> bool:
     return inside == host
 
 
+def is_same_kernel(inside: Mapping[str, Sequence[str]], host: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether one kernel answers on both sides, by its boot id or else by its build string.
+
+    Raises EnvbenchError where neither could be read on both sides: then nothing can be told of what the host's answers.
+    """
+    for key in ("fact.boot_id", "fact.version"):
+        here, there = first(inside, key), first(host, key)
+        if here and there:
+            return here == there
+    raise EnvbenchError("whose kernel answers inside cannot be told: neither boot id nor build string can be read")
+
+
 def count_bits(mask: str | None) -> int | None:
     """Return how many capabilities a CapEff mask holds; None where there is none."""
     try:
@@ -97,12 +110,13 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
                 run_.host_processes()
                 cgroup = run_.instance.cgroup()
                 bench.record("cgroup_own", cgroup is not None, configuration, detail=str(cgroup or "the harness's own"))
-    same_kernel = first(seen, "fact.boot_id") == first(host, "fact.boot_id")
+    same_kernel = is_same_kernel(seen, host)
     readable, looked_for = readable_facts(seen, host)
     bench.record("host_facts_readable", len(readable), configuration, detail=", ".join(readable) or "none")
     bench.record("host_facts_looked_for", len(looked_for), configuration, detail=", ".join(looked_for))
     answered = seen.get("call", [])
     whose = "by the host's kernel" if same_kernel else "by a kernel of its own; the host's answered none"
+    bench.record("host_kernel_interfaces_tried", len(seen.get("tried", ())), configuration)
     bench.record(
         "host_kernel_interfaces",
         len(answered) if same_kernel else 0,
@@ -140,6 +154,7 @@ def _namespaces(bench: Bench, configuration: Configuration, seen: Mapping[str, S
 
 def _limits(bench: Bench, prepared: Prepared) -> None:
     free = ask(bench, prepared, MEMORY_SCRIPT)
+    require_memory_limit(bench, prepared, LIMITED_MEMORY_BYTES)
     limited = ask(bench, prepared, MEMORY_SCRIPT, memory_bytes=LIMITED_MEMORY_BYTES)
     status, control = first(limited, "status"), first(free, "status")
     if control != "0":
@@ -173,7 +188,9 @@ def _mutual(bench: Bench, prepared: Prepared) -> None:
             seen = run_.reports()
     same_root = first(its, "root") is not None and first(its, "root") == first(seen, "root")
     for name in SIGHTS:
-        if name == "files" and same_root:
+        if name not in its.get("left", ()):
+            bench.say(f"isolation: {prepared.name}: the other could leave no {name} behind: nothing to look for")
+        elif name == "files" and same_root:
             bench.say(f"isolation: {prepared.name}: both run from one root tree; files seen across are no finding")
         elif name == "names" and first(its, "hostname") == first(seen, "hostname"):
             bench.record("mutual.names_seen", 1, prepared.configuration, detail="both have one host name")

@@ -46,7 +46,7 @@ for d in $($B find /dev -type b 2>/dev/null) $($B find /dev -type c 2>/dev/null)
     *) echo "@device=$d" ;;
   esac
 done
-call() { name=$1; shift; "$@" >/dev/null 2>&1 && echo "@call=$name"; }
+call() { name=$1; shift; echo "@tried=$name"; "$@" >/dev/null 2>&1 && echo "@call=$name"; }
 mkdir_scratch=/tmp/envbench-scratch; $B mkdir -p $mkdir_scratch 2>/dev/null
 call uname $B uname
 call sched_getaffinity $B nproc
@@ -83,8 +83,9 @@ $B time -f '@cpu=%U %S %e' $B timeout {BUSY_S} $B sh -c 'while :; do :; done' 2>
 NEIGHBOUR_SCRIPT = r"""
 B=${ENVBENCH_BUSYBOX:-/bin/busybox}
 $B sh -c 'while :; do '"$B"' sleep 5; done' TOKEN &
-echo TOKEN >/dev/shm/TOKEN 2>/dev/null
-echo TOKEN >/tmp/TOKEN 2>/dev/null
+echo @left=processes; echo @left=names; echo @left=mounts
+{ echo TOKEN >/dev/shm/TOKEN; } 2>/dev/null && echo @left=memory
+{ echo TOKEN >/tmp/TOKEN; } 2>/dev/null && echo @left=files
 read -r name </proc/sys/kernel/hostname && echo "@hostname=$name"
 while read -r _ _ _ root mount rest; do [ "$mount" = / ] && echo "@root=$root ${rest##* - }"; done </proc/self/mountinfo
 echo @end=1

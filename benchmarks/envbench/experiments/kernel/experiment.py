@@ -6,7 +6,7 @@
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from envbench.clock import NS_PER_S
@@ -33,18 +33,24 @@ OBSERVED = (
 """The metrics that `observe` writes; the others of this experiment take more than a look."""
 FACTS_SCRIPT = r"""
 B=${ENVBENCH_BUSYBOX:-/bin/busybox}
-put() { { read -r v <"$2"; } 2>/dev/null && echo "@$1=$v"; }
+put() {
+  if { read -r v <"$2"; } 2>/dev/null; then echo "@$1=$3$v"; elif [ -e "$2" ]; then echo "@denied=$1 $3"; fi
+}
 put boot_id /proc/sys/kernel/random/boot_id
 put release /proc/sys/kernel/osrelease
 put version /proc/version
 echo "@cpu=$($B grep -m1 -E '^(model name|CPU implementer|uarch)' /proc/cpuinfo 2>/dev/null)"
 for d in /sys/bus/pci/devices/* /sys/bus/virtio/devices/*; do
-  [ -r "$d/vendor" ] && read -r a <"$d/vendor" && read -r b <"$d/device" && echo "@device=$a:$b"
+  [ -e "$d" ] || continue
+  { read -r a <"$d/vendor" && read -r b <"$d/device"; } 2>/dev/null || { echo "@denied=device ${d##*/}"; continue; }
+  echo "@device=${d##*/} $a:$b"
 done
-put dmi /sys/class/dmi/id/sys_vendor
+put firmware /sys/class/dmi/id/sys_vendor "dmi "
 for t in FACP APIC DSDT; do
-  [ -r /sys/firmware/acpi/tables/$t ] &&
-    echo "@acpi=$t $($B dd if=/sys/firmware/acpi/tables/$t bs=1 skip=10 count=14 2>/dev/null | $B tr -cd 'A-Za-z0-9')"
+  f=/sys/firmware/acpi/tables/$t
+  [ -e $f ] || continue
+  v=$($B dd if=$f bs=1 skip=10 count=14 2>/dev/null | $B tr -cd 'A-Za-z0-9')
+  [ "$v" ] && echo "@firmware=$t $v" || echo "@denied=firmware $t"
 done
 echo @end=1
 """
@@ -52,14 +58,18 @@ echo @end=1
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one side reads about its kernel and hardware; None and () where it could not be read."""
+    """What one side reads about its kernel and hardware; None, or no such name, where it could not be read."""
 
     boot_id: str | None = None
     release: str | None = None
     version: str | None = None
     cpu: str | None = None
-    devices: tuple[str, ...] = ()
-    firmware: tuple[str, ...] = ()
+    devices: Mapping[str, str] = field(default_factory=dict)
+    """Address on its bus → vendor and device."""
+    firmware: Mapping[str, str] = field(default_factory=dict)
+    """DMI and the ACPI tables → whose they are."""
+    denied: frozenset[str] = frozenset()
+    """The kinds of facts of which some were there and could not be read."""
 
 
 def seen_in(reports: Mapping[str, Sequence[str]]) -> Seen:
@@ -69,9 +79,16 @@ def seen_in(reports: Mapping[str, Sequence[str]]) -> Seen:
         release=first(reports, "release") or release_of(first(reports, "version")),
         version=first(reports, "version"),
         cpu=first(reports, "cpu"),
-        devices=tuple(sorted(reports.get("device", ()))),
-        firmware=(*reports.get("dmi", ()), *reports.get("acpi", ())),
+        devices=_by_name(reports, "device"),
+        firmware=_by_name(reports, "firmware"),
+        denied=frozenset(line.split()[0] for line in reports.get("denied", ()) if line.strip()),
     )
+
+
+def _by_name(reports: Mapping[str, Sequence[str]], key: str) -> dict[str, str]:
+    """Return "name value" reports as a mapping, in order of name."""
+    found = (line.strip().partition(" ") for line in reports.get(key, ()))
+    return {name: value for name, _, value in sorted(found) if value}
 
 
 def release_of(version: str | None) -> str | None:
@@ -81,13 +98,42 @@ def release_of(version: str | None) -> str | None:
 
 
 def hardware(inside: Seen, host: Seen) -> dict[str, bool]:
-    """Return, for each hardware fact that both sides could read, whether it is the same one."""
-    pairs = {
-        "hardware.cpu": (inside.cpu, host.cpu),
-        "hardware.devices": (inside.devices, host.devices),
-        "hardware.firmware": (inside.firmware, host.firmware),
+    """Return, for each kind of hardware fact that both sides could read, whether it is the same.
+
+    Firmware is compared name by name: engines hide /sys/firmware, and its tables are root's alone, so that a name that
+    one side lacks says nothing. A list of devices is compared as a whole, unless a side was denied some of it.
+    """
+    whole = "device" not in inside.denied | host.denied
+    found = {
+        "hardware.cpu": inside.cpu == host.cpu if inside.cpu and host.cpu else None,
+        "hardware.devices": _same(inside.devices, host.devices, whole=whole),
+        "hardware.firmware": _same(inside.firmware, host.firmware),
     }
-    return {name: left == right for name, (left, right) in pairs.items() if left and right}
+    return {name: same for name, same in found.items() if same is not None}
+
+
+def _same(inside: Mapping[str, str], host: Mapping[str, str], *, whole: bool = False) -> bool | None:
+    """Return whether what both sides name is the same, with `whole` also that they name the same.
+
+    None where there is nothing to compare.
+    """
+    if not inside or not host:
+        return None
+    both = inside.keys() & host.keys()
+    if whole and inside.keys() != host.keys():
+        return False
+    return all(inside[name] == host[name] for name in both) if both else None
+
+
+def is_hosts_hardware(same: Mapping[str, bool]) -> bool | None:
+    """Return whether what was compared is the host's; None where that does not tell.
+
+    One difference is enough to tell a machine of its own. A CPU alone that is the same tells nothing: hardware
+    virtualisation hands the host's on.
+    """
+    if not all(same.values()):
+        return False
+    return True if same.keys() - {"hardware.cpu"} else None
 
 
 def uptime_is_new(uptime_s: float, start_s: float) -> bool:
@@ -122,8 +168,8 @@ def observe(bench: Bench, host: Seen | None = None) -> None:
             releases[prepared.name] = _observe_one(bench, prepared, host)
             bench.say(f"kernel: {prepared.name}: {releases[prepared.name] or 'release unreadable'}")
     known = {name: release for name, release in releases.items() if release}
-    # Containers alone would show it of one kernel by necessity: without a machine the question is open.
-    if bench.vms() and len(known) > 1:
+    # Containers alone would show it of one kernel by necessity: a machine must have answered.
+    if any(prepared.name in known for prepared in bench.vms()):
         detail = "; ".join(f"{name}: {release}" for name, release in known.items())
         bench.record("all_kernels_equal", len(set(known.values())) == 1, detail=detail)
 
@@ -155,16 +201,17 @@ def _observe_one(bench: Bench, prepared: Prepared, host: Seen) -> str | None:
     for name, equal in same.items():
         field = name.partition(".")[2]
         bench.record(name, equal, configuration, detail=f"inside {_shown(inside, field)}; host {_shown(host, field)}")
-    if same:
+    equals = is_hosts_hardware(same)
+    if equals is not None:
         differs = [name for name, equal in same.items() if not equal]
         seen = f"compared: {', '.join(same)}; differs: {', '.join(differs) or 'nothing'}"
-        bench.record("hardware_equals_host", not differs, configuration, detail=seen)
+        bench.record("hardware_equals_host", equals, configuration, detail=seen)
     return inside.release
 
 
 def _shown(view: Seen, field: str) -> str:
     value = getattr(view, field)
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return ", ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _record_equal(bench: Bench, configuration: Configuration, name: str, inside: str | None, host: str | None) -> None:
@@ -187,9 +234,10 @@ def _record_uptime(bench: Bench, configuration: Configuration, run_: Running) ->
 
 
 def _record_host_side(bench: Bench, configuration: Configuration, nonce: str, pids: Sequence[int]) -> None:
-    payload = payload_on_host(nonce, pids)
-    shown = f"pid {payload}" if payload else f"not among the host processes {list(pids)}"
-    bench.record("visible_on_host", payload is not None, configuration, detail=shown)
+    with bench.attempt(Experiment.KERNEL, f"{configuration.backend}: its payload on the host"):
+        payload = payload_on_host(nonce, pids)
+        shown = f"pid {payload}" if payload else f"not among the host processes {list(pids)}"
+        bench.record("visible_on_host", payload is not None, configuration, detail=shown)
     names = {pid: _comm(pid) for pid in pids}
     monitors = sorted({name for name in names.values() if VMM_NAMES.search(name)})
     bench.record(
@@ -198,19 +246,20 @@ def _record_host_side(bench: Bench, configuration: Configuration, nonce: str, pi
         configuration,
         detail=f"processes: {', '.join(sorted(set(names.values())))}",
     )
-    holders = [pid for pid in pids if holds_kvm(pid)]
-    bench.record(
-        "needs_kvm_device", bool(holders), configuration, detail=f"processes that hold /dev/kvm: {len(holders)}"
-    )
+    with bench.attempt(Experiment.KERNEL, f"{configuration.backend}: who holds /dev/kvm", "sudo"):
+        holders = [pid for pid in pids if holds_kvm(pid)]
+        detail = f"processes that hold /dev/kvm: {len(holders)}"
+        bench.record("needs_kvm_device", bool(holders), configuration, detail=detail)
 
 
 def payload_on_host(nonce: str, pids: Sequence[int], proc: Path = Path("/proc")) -> int | None:
     """Return the host process that runs the payload's ready script with this nonce, None where the host shows none.
 
     The nonce must be an argument of its own behind the script's: a machine's monitor may have it in its kernel's words.
+    Raises PermissionError where one may not be looked at.
     """
     for pid in pids:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
             if nonce.encode() in words and any(word.endswith(b"/envbench/ready") for word in words):
                 return pid
@@ -218,10 +267,13 @@ def payload_on_host(nonce: str, pids: Sequence[int], proc: Path = Path("/proc"))
 
 
 def holds_kvm(pid: int, proc: Path = Path("/proc")) -> bool:
-    """Return whether this process has /dev/kvm, or a machine made with it, open."""
-    with contextlib.suppress(OSError):
+    """Return whether this process has /dev/kvm, or a machine made with it, open.
+
+    Raises PermissionError where it may not be looked at.
+    """
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for descriptor in (proc / str(pid) / "fd").iterdir():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 target = str(descriptor.readlink())
                 if target == "/dev/kvm" or target.startswith("anon_inode:kvm"):
                     return True
@@ -261,7 +313,9 @@ def _compare_userlands(bench: Bench, prepared: Prepared, other: Prepared) -> Non
             names.append(first(run_.reports(), "os") or "BusyBox, no os-release")
     if names[0] == names[1]:
         raise EnvbenchError("both trees carry the same os-release; nothing was shown")
-    same = seen[0].boot_id == seen[1].boot_id and seen[0].release == seen[1].release and seen[0].release is not None
+    if not all(one.boot_id and one.release for one in seen):
+        raise EnvbenchError("boot id or kernel release could not be read inside")
+    same = seen[0].boot_id == seen[1].boot_id and seen[0].release == seen[1].release
     detail = "; ".join(f"{name}: {one.release}, boot {one.boot_id}" for name, one in zip(names, seen, strict=True))
     bench.record("two_userlands_one_kernel", same, prepared.configuration, detail=detail)
 

@@ -27,12 +27,13 @@ def observed(experiment: Experiment, section_id: str, title: str, lead: str) -> 
     def build(results: Results) -> Section:
         series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
         if not series:
-            return Section(section_id, title, "", empty=not_part(results, experiment))
+            return Section(section_id, title, "", experiment=experiment, empty=not_part(results, experiment))
         compared = on_several_backends(series)
         told = [each for each in series if each.details or each not in compared]
         matrix = matrix_table(f"{section_id}-matrix", f"{title}: backend against backend", compared)
         details = detail_table(f"{section_id}-table", f"{title}: what was seen", told)
-        return Section(section_id, title, lead, (), tuple(each for each in (matrix, details) if each.rows))
+        shown = tuple(each for each in (matrix, details) if each.rows)
+        return Section(section_id, title, lead, (), shown, experiment)
 
     return build
 
@@ -78,19 +79,20 @@ def build_sections(results: Results) -> tuple[Section, ...]:
     return tuple(_with_left_out(results, _with_rest(results, build(results))) for build in SECTIONS.values())
 
 
-SHOWN_BY_ITSELF: Mapping[str, Collection[str]] = {
-    "startup": tuple(Phase),
-    "density": ("instances", *metrics_of(Experiment.DENSITY, Shown.CHART)),
+SHOWN_BY_ITSELF: Mapping[Experiment, Collection[str]] = {
+    Experiment.STARTUP: tuple(Phase),
+    Experiment.DENSITY: ("instances", *metrics_of(Experiment.DENSITY, Shown.CHART)),
 }
 """Sections that choose what they show → the metrics that they choose from; all others show whatever there is."""
 
 
 def _with_rest(results: Results, section: Section) -> Section:
     """Add what was measured and is not in the section's own charts and tables."""
-    if section.id not in set(Experiment) or not (section.empty or section.id in SHOWN_BY_ITSELF):
+    experiment = section.experiment
+    if experiment is None or not (section.empty or experiment in SHOWN_BY_ITSELF):
         return section
-    own = SHOWN_BY_ITSELF.get(section.id, ())
-    rest = [each for key, each in results.series.items() if key.experiment == section.id and key.phase not in own]
+    own = SHOWN_BY_ITSELF.get(experiment, ())
+    rest = [each for key, each in results.series.items() if key.experiment is experiment and key.phase not in own]
     rest = [each for each in rest if each.values]
     if not rest:
         return section
@@ -99,7 +101,7 @@ def _with_rest(results: Results, section: Section) -> Section:
 
 
 def _with_left_out(results: Results, section: Section) -> Section:
-    if section.empty or section.id not in set(Experiment):
+    if section.empty or section.experiment is None:
         return section
-    table = left_out_table(results, section.id)
+    table = left_out_table(results, section.experiment)
     return replace(section, tables=(*section.tables, table)) if table.rows else section

@@ -17,4 +17,6 @@ def costs(results: Results) -> Section:
     ]
     table = backend_table("costs-table", "Costs of one instance, backend by backend", series)
     lead = "Medians; a dash is a cost that was not measured. Intervals, and speed, isolation and density, follow below."
-    return Section("costs", "What an instance costs", lead, (), (table,), "" if series else "Nothing was measured.")
+    return Section(
+        "costs", "What an instance costs", lead, (), (table,), empty="" if series else "Nothing was measured."
+    )

@@ -1,5 +1,6 @@
 """What instances take up: memory of one, size of what they are made from, and many at once."""
 
+from dataclasses import replace
 from statistics import median
 
 from envbench.metrics import Shown, metrics_of, words
@@ -32,7 +33,7 @@ def _with_idle(results: Results, section: Section) -> Section:
     if not idle:
         return section
     table = series_table("idle-table", "An idle instance over a window", idle, metric=True)
-    return Section(section.id, "Memory and CPU at rest", section.lead, section.charts, (*section.tables, table))
+    return replace(section, title="Memory and CPU at rest", tables=(*section.tables, table))
 
 
 def _metrics(
@@ -42,7 +43,7 @@ def _metrics(
     headline = next(iter(metrics_of(experiment, Shown.CHART)), "")
     series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
     if not series:
-        return Section(section_id, title, "", empty=not_part(results, experiment))
+        return Section(section_id, title, "", experiment=experiment, empty=not_part(results, experiment))
     heads = [each for each in series if each.key.phase == headline]
     charts: tuple[Chart, ...] = ()
     if heads:
@@ -61,14 +62,14 @@ def _metrics(
         )
         charts = (chart,)
     tables = (series_table(f"{section_id}-table", f"{title}: every figure", series, metric=True),)
-    return Section(section_id, title, lead, charts, tables)
+    return Section(section_id, title, lead, charts, tables, experiment)
 
 
 def size(results: Results) -> Section:
     """Size of the artefacts, and what they are made of."""
     series = [each for key, each in results.series.items() if key.experiment is Experiment.SIZE and each.values]
     if not series:
-        return Section("size", "Size", "", empty=not_part(results, Experiment.SIZE))
+        return Section("size", "Size", "", experiment=Experiment.SIZE, empty=not_part(results, Experiment.SIZE))
     items = [each for each in series if each.key.phase.startswith("item.")]
     marks = []
     for head in (each for each in series if each.key.phase == "disk"):
@@ -84,9 +85,8 @@ def size(results: Results) -> Section:
         charts = (Chart("size-chart", "stack", title, description, "size", Unit.BYTES, tuple(marks), table),)
     whole = [each for each in series if each not in items]
     lead = "The same payload as each backend's own artefact. Sizes are counted, not sampled."
-    return Section(
-        "size", "Size", lead, charts, (backend_table("size-table", "Size on disk, to transfer, and virtual", whole),)
-    )
+    tables = (backend_table("size-table", "Size on disk, to transfer, and virtual", whole),)
+    return Section("size", "Size", lead, charts, tables, Experiment.SIZE)
 
 
 def item_name(phase: str) -> str:
@@ -127,7 +127,9 @@ def density(results: Results) -> Section:
                 )
             )
     if not rows:
-        return Section("density", "Density", "", empty=not_part(results, Experiment.DENSITY))
+        return Section(
+            "density", "Density", "", experiment=Experiment.DENSITY, empty=not_part(results, Experiment.DENSITY)
+        )
     slopes = Table(
         "density-slopes",
         "Each further instance adds",
@@ -141,4 +143,5 @@ def density(results: Results) -> Section:
         if key.experiment is Experiment.DENSITY and key.phase == "instances" and each.values
     ]
     tables = (slopes, detail_table("density-held", "What else was seen", held)) if held else (slopes,)
-    return Section("density", "Density", "One, two, four … instances at once.", tuple(charts), tables)
+    lead = "One, two, four … instances at once."
+    return Section("density", "Density", lead, tuple(charts), tables, Experiment.DENSITY)

@@ -90,7 +90,7 @@ def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
         (text(words(phase)), *(found.get((phase, name), text(units.MISSING)) for name in names))
         for phase in dict.fromkeys(each.key.phase for each in series)
     )
-    return Table(table_id, caption, ("what", *names), rows, tuple(range(1, len(names) + 1)))
+    return Table(table_id, caption, ("what", *names), rows, tuple(range(1, len(names) + 1)), is_matrix=True)
 
 
 def backend_table(table_id: str, caption: str, series: Sequence[Series], name: Callable[[str], str] = words) -> Table:

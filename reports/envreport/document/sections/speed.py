@@ -37,7 +37,9 @@ def speed(results: Results) -> Section:
                     )
                 )
     if not rows:
-        return Section("speed", "Speed of work", "", empty=not_part(results, Experiment.SPEED))
+        return Section(
+            "speed", "Speed of work", "", experiment=Experiment.SPEED, empty=not_part(results, Experiment.SPEED)
+        )
     lead = "Time that the same work takes as a multiple of the host's: 1 is native speed, above 1 is slower."
     head = ("metric", "backend", "slow-down", "95 % interval", "n")
     table = Table("speed-ratios", "Slow-down against the host", head, tuple(rows), (2, 3, 4))
@@ -59,4 +61,5 @@ def speed(results: Results) -> Section:
         lead,
         (chart,),
         (series_table("speed-table", "Speed: every figure", series, metric=True),),
+        Experiment.SPEED,
     )

@@ -18,7 +18,7 @@ def startup(results: Results) -> Section:
     title = "Start-up"
     ready = results.find(Experiment.STARTUP, Phase.READY, usual=False)
     if not ready:
-        return Section("startup", title, "", empty=not_part(results, Experiment.STARTUP))
+        return Section("startup", title, "", experiment=Experiment.STARTUP, empty=not_part(results, Experiment.STARTUP))
     marks = tuple(mark(results, each, positions=True) for each in ready)
     table = ready_table(results, ready)
     lead = (
@@ -65,7 +65,7 @@ def startup(results: Results) -> Section:
     effects = tuple(effect_rows(ready))
     head = ("backend", "against", "times as long", "95 % interval", "difference")
     tables = (Table("effects", "Every pair of backends: ratio of medians", head, effects, (2, 3)),) if effects else ()
-    return Section("startup", title, lead, tuple(charts), tables)
+    return Section("startup", title, lead, tuple(charts), tables, Experiment.STARTUP)
 
 
 def ready_table(results: Results, ready: Sequence[Series]) -> Table:
