@@ -48,6 +48,8 @@ class Metric:
     shown: tuple[Shown, ...] = ()
     margin_ratio: float = MARGIN_RATIO
     """Sampled figures of two runs, or of a subject and its reference, that differ by less count as the same."""
+    noisy: bool = False
+    """Other work on the machine changes it as much: a figure that cannot be told from 0 is no result."""
     floor: float = 0.0
     """A worsening by no more than this, in the metric's unit, is no regression, whatever its ratio."""
 
@@ -334,6 +336,7 @@ METRICS: Mapping[str, Metric] = {
         "fall of the host's MemAvailable over n instances, divided by n; noisy",
         "lower",
         sampled=True,
+        noisy=True,
     ),
     "payload_bare": Metric(
         _MEMORY,
@@ -613,6 +616,7 @@ METRICS: Mapping[str, Metric] = {
         "fall of the host's MemAvailable since no instance ran",
         "lower",
         sampled=True,
+        noisy=True,
     ),
     "memory_per_further": Metric(
         _DENSITY,
@@ -677,6 +681,7 @@ METRICS: Mapping[str, Metric] = {
         "fall of free space on the engine's disk over the cycles, per cycle",
         "lower",
         sampled=True,
+        noisy=True,
     ),
     "leaked_memory": Metric(
         _RELEASE,
@@ -685,6 +690,7 @@ METRICS: Mapping[str, Metric] = {
         "fall of MemAvailable over the cycles, per cycle; noisy",
         "lower",
         sampled=True,
+        noisy=True,
     ),
     "cycles": Metric(_RELEASE, _COUNT, "cycles", "cycles that were run"),
     # resize: one row a backend; detail says what was seen from inside, or what refused and by whom.
@@ -805,6 +811,11 @@ def metric(name: str) -> Metric:
     """Return what a metric means, by its name or by its family's. Raises KeyError for a name no experiment writes."""
     found = METRICS.get(name)
     return found if found is not None else METRICS[_family(name)]
+
+
+def is_noisy_metric(name: str) -> bool:
+    """Return whether a metric is one that other work on the machine changes as much; False for an unknown name."""
+    return name in METRICS and METRICS[name].noisy
 
 
 def words(name: str) -> str:

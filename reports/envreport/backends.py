@@ -30,7 +30,7 @@ FLOOR_PROFILE = "floor"
 """A boot sector that says ready: hypervisor and firmware without an operating system; never judged as a VM."""
 WORDS = {
     "kvm": "KVM",
-    "tcg": "TCG",
+    "tcg": "emulated",
     "firmware": "firmware",
     "bridge": "bridge network",
     "sequence": "one after another",
@@ -88,7 +88,7 @@ def is_usual(variant: str) -> bool:
 
 
 def label(backend: str, variant: str, profile: str) -> str:
-    """Return the backend as it is written in tables and charts, e.g. "qemu (TCG, q35) · distro"."""
+    """Return the backend as it is written in tables and charts, e.g. "qemu (emulated, q35) · distro"."""
     keys = variant_keys(variant)
     words = []
     for key in sorted(keys, key=lambda key: (key not in FIRST_KEYS, key)):

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from envbench.phases import Unit
 from envreport.statistics.estimates import Estimate, Interval
 
+WITHIN_NOISE = "within the noise"
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -60,6 +61,14 @@ def quantity(value: float | None, unit: Unit | str, bound: float | None = None) 
 def difference(value: float, unit: Unit | str) -> str:
     """Return a difference with its sign, e.g. "+11 MiB"."""
     return f"{'+' if value > 0 else MINUS if value < 0 else ''}{quantity(abs(value), unit)}"
+
+
+def shown(value: float | None, unit: Unit | str, *, noisy: bool, interval: Interval | None = None) -> str:
+    """Return a figure, or that it cannot be told from 0 where other work on the machine changes it as much."""
+    low = interval.low if interval else value
+    if noisy and value is not None and low is not None and (value <= 0 or low <= 0):
+        return WITHIN_NOISE
+    return quantity(value, unit)
 
 
 def bound_text(bound: float, unit: Unit | str) -> str:

@@ -133,7 +133,7 @@ def test_claims_lists_all_and_explains_one(folder: Path, capsys: pytest.CaptureF
     assert main(["claims", "start-faster", "--results", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "supported under software emulation only" in out
-    assert "qemu (TCG, q35) over docker" in out
+    assert "qemu (emulated, q35) over docker" in out
     assert main(["claims", "--results", str(folder)]) == 0
     assert "[not measured in this run]" in capsys.readouterr().out
 

@@ -7,6 +7,7 @@ import io
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -22,7 +23,9 @@ from envreport.document.model import Chart, Mark
 from envreport.statistics.pieces import PIECES
 
 WIDTH_IN = 7.6
-ROW_IN = 0.36
+NARROW_IN = 4.2
+"""Fits a phone without scaling the letters down."""
+ROW_IN, NARROW_ROW_IN = 0.36, 0.5
 FRAME_IN = 0.95
 RASTER_FROM = 4_000
 """From this many dots on they are drawn as one picture, or the page would grow by 60 bytes for each."""
@@ -93,21 +96,28 @@ def draw(chart: Chart) -> tuple[str, dict[str, str]]:
     return clean(buffer.getvalue(), chart.id, chart.title, chart.description, VARIABLES)
 
 
-def _figure(rows: int, *, height: float | None = None) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(WIDTH_IN, height or FRAME_IN + ROW_IN * max(2, rows)))
+def draw_narrow(chart: Chart) -> tuple[str, dict[str, str]]:
+    """Return a chart of rows as `draw` does, for a narrow screen: names in two lines, ids of its own."""
+    return draw(replace(chart, id=f"{chart.id}-narrow", narrow=True))
+
+
+def _figure(rows: int, *, height: float | None = None, narrow: bool = False) -> tuple[Figure, Any]:
+    width, row = (NARROW_IN, NARROW_ROW_IN) if narrow else (WIDTH_IN, ROW_IN)
+    figure = Figure(figsize=(width, height or FRAME_IN + row * max(2, rows)))
     return figure, figure.add_subplot()
 
 
-def _name(text: str) -> str:
+def _name(text: str, *, narrow: bool = False) -> str:
     line = " ".join(units.printable(text).split())
-    return line if len(line) <= NAME_LIMIT else line[: NAME_LIMIT - 1] + "…"
+    line = line if len(line) <= NAME_LIMIT else line[: NAME_LIMIT - 1] + "…"
+    return line.replace(" (", "\n(").replace(" · ", "\n") if narrow else line
 
 
 def _value_axis(axes: Any, chart: Chart, *, log: bool, which: str = "x") -> None:
     axis = getattr(axes, f"{which}axis")
     if log:
         getattr(axes, f"set_{which}scale")("log")
-        axis.set_major_locator(LogLocator(base=10, numticks=8))
+        axis.set_major_locator(LogLocator(base=10, numticks=4 if chart.narrow else 8))
         low, high = getattr(axes, f"get_{which}lim")()
         if high / max(low, 1e-12) < 50:
             axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=12))
@@ -129,7 +139,7 @@ def _byte_ticks(low: float, high: float, *, log: bool) -> Locator:
 
 
 def _rows(axes: Any, chart: Chart) -> None:
-    axes.set_yticks(range(len(chart.marks)), [_name(mark.name) for mark in chart.marks])
+    axes.set_yticks(range(len(chart.marks)), [_name(mark.name, narrow=chart.narrow) for mark in chart.marks])
     axes.set_ylim(len(chart.marks) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
 
@@ -152,7 +162,7 @@ def _interval(axes: Any, mark: Mark, row: float, colour: str) -> None:
 
 def _strip(chart: Chart) -> Figure:
     """Every run a dot, spread over the row by a fixed pattern, with median and interval below."""
-    figure, axes = _figure(len(chart.marks))
+    figure, axes = _figure(len(chart.marks), narrow=chart.narrow)
     many = sum(len(mark.values) for mark in chart.marks) > RASTER_FROM
     for row, mark in enumerate(chart.marks):
         spread = row - 0.12 + 0.24 * (np.modf(np.arange(len(mark.values)) * 0.618034)[0] - 0.5)

@@ -90,7 +90,7 @@ def _conditions(results: Results) -> Iterator[Condition]:
     elif names:
         yield condition(ConditionKind.NESTED, f"measured inside {INSIDE.join(names)}")
     if any(noise_of(results.noise)):
-        yield condition(ConditionKind.NOISE, "noisy machine", "noisy")
+        yield condition(ConditionKind.NOISE, "noisy machine: other work disturbed this run", "noisy")
     drivers = {
         str(facts[key])
         for each in results.records("backends", "used")

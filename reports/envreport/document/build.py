@@ -9,38 +9,49 @@ from typing import Any
 from envbench.metrics import STAMPS, Stamp
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
 from envreport import units
-from envreport.backends import FLOOR_PROFILE, Side, label
+from envreport.backends import label
 from envreport.claims import Claim, judge_all
 from envreport.claims.conditions import run_conditions
-from envreport.claims.rules import accelerator_of
+from envreport.document.answer import answer_notes, answer_of, headline_pair, meaning
 from envreport.document.model import Cell, Fact, RawData, ReportDocument, Table
 from envreport.document.sections import build_sections
 from envreport.document.sections.cells import count, text
-from envreport.document.sections.environment import IDENTIFYING_KEYS, environment_layers, environment_tables, is_path
+from envreport.document.sections.environment import (
+    IDENTIFYING_KEYS,
+    environment_layers,
+    environment_tables,
+    is_path,
+    machine_facts,
+)
 from envreport.document.warnings import all_warnings
-from envreport.results import SAMPLES_FILE, Results, Series
+from envreport.document.words import GLOSSARY, documents_table
+from envreport.results import SAMPLES_FILE, Results
 from envreport.statistics import estimates
 from envreport.statistics.steadiness import MIN_SAMPLES, diagnose
 from envreport.statistics.summary import summarise
-from envreport.units import TIMES
 
 EMBED_LIMIT_BYTES = 12_000_000
 """Rows above this are not carried inside the report (they are packed, about ten to one)."""
-PREFERRED = ("docker", "podman", "containerd", "runc", "crun", "libvirt", "qemu")
 
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
     """Return the report of one run. Host name, user name and paths are left out unless `include_host`."""
-    answer, notes = answer_of(results)
+    pair = headline_pair(results)
+    judgements = judge_all(results, extra_claims)
     return ReportDocument(
         title="What a container and a VM cost here",
         run_id=str(results.get("run_id", default="")),
         started_at=str(results.get("started_at", default="")),
         tool_version=str(results.get("tool_version", default="")),
-        answer=answer,
-        answer_notes=notes,
+        answer=answer_of(results, pair),
+        answer_notes=answer_notes(results, pair),
+        meaning=tuple(meaning(results, pair)),
+        machine=tuple(machine_facts(results)),
+        asked=asked(results),
+        glossary=GLOSSARY,
         conditions=run_conditions(results),
-        judgements=judge_all(results, extra_claims),
+        judgements=judgements,
+        documents=documents_table(judgements),
         sections=build_sections(results),
         environment_sentence=str(results.get("host", "summary", default="What this machine is was not recorded.")),
         layers=tuple(environment_layers(results)),
@@ -56,66 +67,11 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
     )
 
 
-def answer_of(results: Results) -> tuple[str, tuple[str, ...]]:
-    """Return the question answered in one sentence, and notes that must be read with it."""
-    containers = results.find(Experiment.STARTUP, Phase.READY, Side.CONTAINER)
-    machines = [
-        each for each in results.find(Experiment.STARTUP, Phase.READY, Side.VM) if each.key.profile != FLOOR_PROFILE
-    ]
-    container = _representative(containers)
-    machine = _representative(
-        [each for each in machines if container is None or each.key.profile == container.key.profile] or machines
-    )
-    notes = [_interval_note(each) for each in (container, machine) if each is not None]
-    notes.extend(each.words for each in run_conditions(results))
-    if container is None or machine is None:
-        one = container or machine or _representative(results.find(Experiment.STARTUP, Phase.READY))
-        if one is None:
-            measured = dict.fromkeys(key.experiment.value for key in results.series)
-            what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
-            return f"{what} start was timed in this run.", tuple(notes)
-        lacking = "VM" if container else "container"
-        return f"Here {_takes(results, one)}; no {lacking} was measured beside it.", tuple(notes)
-    emulated = accelerator_of(results, machine) == "tcg"
-    ratio = estimates.ratio(machine.rounds, container.rounds)
-    takes = _takes(results, machine, emulated=emulated).replace(" is ready in ", " in ")
-    sentence = f"Here {_takes(results, container)}, {takes}"
-    if ratio and ratio.interval:
-        limits = (ratio.interval.low, ratio.interval.high)
-        low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
-        sentence += f": {low} to {high} times as long"
-    if emulated:
-        notes.insert(0, "The VM ran under software emulation (TCG): this says nothing about a VM on KVM.")
-    return sentence + ".", tuple(notes)
-
-
-def _takes(results: Results, series: Series, *, emulated: bool = False) -> str:
-    middle = estimates.median(series.values)
-    side = results.side(series.key)
-    kind = {Side.VM: "a VM", Side.CONTAINER: "a container", Side.HOST: "a bare process"}.get(side, "it")
-    flat = series.key.label.replace(" (", ", ").replace(")", "")
-    name = f"{'an emulated VM' if emulated else kind} ({flat})"
-    if middle is None:
-        return f"{name} was not timed"
-    return f"{name} is ready in {units.quantity(middle.value, series.unit)}"
-
-
-def _interval_note(series: Series) -> str:
-    return f"{series.key.label}: {units.estimate_text(estimates.median(series.values), series.unit)}"
-
-
-def _representative(series: Sequence[Series]) -> Series | None:
-    """Return the series most people mean: a full engine before a bare runtime, KVM before TCG, the minimal payload."""
-    ranked = sorted(
-        series,
-        key=lambda each: (
-            "accel=tcg" in each.key.variant,
-            each.key.profile not in {"minimal", ""},
-            PREFERRED.index(each.key.backend) if each.key.backend in PREFERRED else len(PREFERRED),
-            each.key.variant,
-        ),
-    )
-    return ranked[0] if ranked else None
+def asked(results: Results) -> Experiment | None:
+    """Return the experiment that the run was asked for; None for all of them, and where run.json does not say."""
+    command = results.get("command")
+    words = command[1:2] if isinstance(command, list) else []
+    return next((each for each in Experiment if words == [each.value]), None)
 
 
 def _noise_tables(results: Results) -> Iterator[Table]:
@@ -218,7 +174,7 @@ def _method(results: Results) -> tuple[Fact, ...]:
         Fact(
             "Verdicts",
             "an interval that touches the bound is inconclusive; missing data never answer; "
-            "emulation (TCG) never speaks for KVM",
+            "a VM that is emulated in software never speaks for one on KVM",
         ),
         Fact("Failed starts", "are rows, are counted, and are endless starts for any upper limit that a verdict uses"),
     )

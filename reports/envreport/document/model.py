@@ -9,7 +9,8 @@ from typing import Literal
 from envbench.phases import Experiment
 from envreport.backends import Side
 from envreport.claims.conditions import Condition
-from envreport.claims.model import Judgement
+from envreport.claims.model import Judgement, Theme
+from envreport.claims.verdict import Verdict
 from envreport.statistics.estimates import Estimate
 from envreport.statistics.summary import SummaryRow
 
@@ -65,6 +66,10 @@ class Chart:
     marks: tuple[Mark, ...]
     table: Table
     reference: float | None = None
+    narrow: bool = False
+    """To be drawn for a narrow screen."""
+    takeaway: str = ""
+    """What to see in it, and which end is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +148,41 @@ class ReportDocument:
     summary: tuple[SummaryRow, ...]
     raw: RawData
     outcome: str
+    meaning: tuple[str, ...] = ()
+    """What follows from the answer's figures: break-even and what to do, each a sentence."""
+    glossary: tuple[Fact, ...] = ()
+    """What the report's words mean."""
+    documents: Table | None = None
+    """The documents whose claims are judged."""
+    machine: tuple[Fact, ...] = ()
+    """The machine that measured, in short."""
+    asked: Experiment | None = None
+    """The experiment that the run was asked for; None for several."""
     failures: tuple[tuple[str, str, int, int], ...] = field(default=())
     """(backend, reason, failed starts, all starts)."""
+
+    @property
+    def headline(self) -> Chart | None:
+        """The picture that stands below the answer: the first of what the run was asked for; None without a chart."""
+        wanted = self.asked or Experiment.STARTUP
+        found = [each for each in self.sections if each.charts]
+        chosen = [each for each in found if each.experiment is wanted] or found
+        return chosen[0].charts[0] if chosen else None
+
+    @property
+    def unmeasured_command(self) -> str:
+        """The one command that measures what was no part of this run."""
+        found = [each.claim.experiments for each in self.judgements if each.verdict is Verdict.NOT_MEASURED]
+        wanted = dict.fromkeys(experiment for each in found for experiment in each if experiment is not self.asked)
+        return f"envbench {next(iter(wanted)) if len(wanted) == 1 else 'all'}" if found else ""
+
+    @property
+    def themes(self) -> tuple[Theme, ...]:
+        """The themes of the claims, those of what the run was asked for first."""
+        themes = dict.fromkeys(each.claim.theme for each in self.judgements)
+        first = [each.claim.theme for each in self.judgements if self.asked in each.claim.experiments]
+        most = max(dict.fromkeys(first), key=first.count, default=None)
+        return tuple(sorted(themes, key=lambda theme: theme is not most))
 
     @property
     def starts(self) -> Table | None:

@@ -42,6 +42,10 @@ def summary(document: ReportDocument, folder: Path, *, width: int = 0, styled: b
     if document.starts:
         screen.print()
         screen.print(backend_table(document.starts, narrow=columns < NARROW))
+    if document.meaning:
+        screen.print()
+    for sentence in document.meaning:
+        screen.print(_wrapped(f"→ {sentence}", columns, indent=2))
     for line in verdict_lines(document, columns):
         screen.print(line)
     for each in document.warnings:

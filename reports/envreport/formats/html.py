@@ -16,7 +16,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from envreport.charts.draw import draw
+from envreport.charts.draw import draw, draw_narrow
 from envreport.claims import DOCUMENTS
 from envreport.claims.model import Judgement
 from envreport.claims.verdict import Verdict
@@ -29,14 +29,19 @@ VERDICT_CLASS: Mapping[Verdict, str] = {
     Verdict.SUPPORTED: "yes",
     Verdict.CONTRADICTED: "no",
     Verdict.INCONCLUSIVE: "open",
-    Verdict.NOT_MEASURED: "skip",
+    Verdict.NOT_MEASURED: "later",
     Verdict.NOT_TESTABLE: "none",
     Verdict.RIGHT: "right",
     Verdict.WRONG: "wrong",
     Verdict.PARTLY_RIGHT: "partly",
 }
+NARROW_KINDS = ("strip",)
+"""Kinds of chart that have a drawing of their own for a phone; the others move sideways there."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 UNIT_GAP = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|[KMG]iB|GB|B|%)(?![A-Za-z]))|(?<=n) (?==)|(?<=n =) ")
+ADDRESS = re.compile(r"https?://[^\s;]+|doi:10\.[^\s;]+")
+LINK = Markup('<a href="{}" rel="noreferrer">{}</a>')
+PROJECT = "https://github.com/envinspect/envinspect"
 PACKED_LIMIT_BYTES = 700_000
 """Rows that are still larger when packed stay beside the report: it must open on a phone."""
 PIECE_BYTES = 1 << 18
@@ -44,9 +49,13 @@ PIECE_BYTES = 1 << 18
 
 def render(document: ReportDocument) -> dict[str, str]:
     """Return the file."""
-    drawn = {chart.id: draw(chart) for section in document.sections for chart in section.charts}
+    shown = [chart for section in document.sections for chart in section.charts]
+    drawn = {chart.id: draw(chart) for chart in shown}
+    narrow = {chart.id: draw_narrow(chart) for chart in shown if chart.kind in NARROW_KINDS}
     rules = "\n".join(
-        f".{name} {{ {style} }}" for _, styles in drawn.values() for name, style in sorted(styles.items())
+        f".{name} {{ {style} }}"
+        for _, styles in (*drawn.values(), *narrow.values())
+        for name, style in sorted(styles.items())
     )
     css = f"\n{_resource('report.css')}\n{rules}\n"
     script = f"\n{_resource('report.js')}\n"
@@ -58,6 +67,7 @@ def render(document: ReportDocument) -> dict[str, str]:
         lstrip_blocks=True,
     )
     environment.filters["code"] = code
+    environment.filters["linked"] = linked
     environment.filters["tight"] = tight
     environment.filters["verdict_class"] = lambda judgement: VERDICT_CLASS[judgement.verdict]
     page = environment.get_template("report.html.j2").render(
@@ -67,7 +77,9 @@ def render(document: ReportDocument) -> dict[str, str]:
         symbols=SYMBOLS,
         measured=MEASURED,
         documents=DOCUMENTS,
+        project=PROJECT,
         charts={chart_id: Markup(svg) for chart_id, (svg, _) in drawn.items()},  # noqa: S704  (made by an XML writer)
+        narrow={chart_id: Markup(svg) for chart_id, (svg, _) in narrow.items()},  # noqa: S704  (as above)
         css=Markup(css),  # noqa: S704  (ours; chart styles hold no text from outside)
         script=Markup(script),  # noqa: S704  (ours)
         style_hash=_source_hash(css),
@@ -86,6 +98,17 @@ def code(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in enumerate(parts)
     )
+
+
+def linked(text: str) -> Markup:
+    """Return text whose addresses and DOIs are links; all of it is escaped."""
+    parts, end = [], 0
+    for found in ADDRESS.finditer(text):
+        address = found[0].rstrip(".,;:)")
+        target = f"https://doi.org/{address.removeprefix('doi:')}" if address.startswith("doi:") else address
+        parts += [escape(text[end : found.start()]), LINK.format(target, address)]
+        end = found.start() + len(address)
+    return Markup("").join((*parts, escape(text[end:])))
 
 
 def tight(text: str) -> str:
@@ -131,9 +154,9 @@ def _packed(content: bytes) -> bytes | None:
 
 
 def _themes(document: ReportDocument) -> dict[str, list[Judgement]]:
-    themes: dict[str, list[Judgement]] = {}
+    themes: dict[str, list[Judgement]] = {str(theme): [] for theme in document.themes}
     for each in document.judgements:
-        themes.setdefault(str(each.claim.theme), []).append(each)
+        themes[str(each.claim.theme)].append(each)
     return themes
 
 

@@ -26,6 +26,7 @@ def as_record(document: ReportDocument) -> dict[str, Any]:
         "outcome": document.outcome,
         "answer": document.answer,
         "notes": list(document.answer_notes),
+        "meaning": list(document.meaning),
         "conditions": [each.words for each in document.conditions],
         "statistics": {"confidence": CONFIDENCE, "resamples": RESAMPLES, "bootstrap_seed": BOOTSTRAP_SEED},
         "claims": [
@@ -37,12 +38,14 @@ def as_record(document: ReportDocument) -> dict[str, Any]:
         "sections": [_section(section) for section in document.sections],
         "environment": {
             "summary": document.environment_sentence,
+            "machine": {fact.name: fact.value for fact in document.machine},
             "layers": [
                 {"kind": each.kind, "name": each.name, "details": each.details, "evidence": list(each.evidence)}
                 for each in document.layers
             ],
             "tables": [_table(table) for table in document.environment_tables],
         },
+        "words": {fact.name: fact.value for fact in document.glossary},
         "method": {fact.name: fact.value for fact in document.method},
         "reproduce": {fact.name: fact.value for fact in document.reproduce},
         "samples": {"file": document.raw.name, "rows": document.raw.rows, "sha256": document.raw.sha256},
@@ -85,7 +88,13 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _chart(chart: Chart) -> dict[str, Any]:
-    return {"id": chart.id, "title": chart.title, "description": chart.description, "table": _table(chart.table)}
+    return {
+        "id": chart.id,
+        "title": chart.title,
+        "description": chart.description,
+        "takeaway": chart.takeaway,
+        "table": _table(chart.table),
+    }
 
 
 def _table(table: Table) -> dict[str, Any]:

@@ -61,24 +61,57 @@ def lines(document: ReportDocument) -> Iterator[str]:
     yield ""
     yield from (f"- {escape(note)}" for note in document.answer_notes)
     yield ""
+    yield from meaning_lines(document)
     yield from verdict_lines(document)
-    for section in document.sections:
+    for section in (each for each in document.sections if not each.empty):
         yield f"## {escape(section.title)}"
         yield ""
-        yield escape(section.empty or section.lead)
+        yield escape(section.lead)
         yield ""
         for chart in section.charts:
-            yield from table_lines(chart.table)
+            if chart is not document.headline:
+                yield from table_lines(chart.table)
         for table in section.tables:
             yield from table_lines(table)
+    yield from empty_lines(document)
     yield from _environment(document)
     yield from warning_lines(document)
     for noise in document.noise:
         yield from table_lines(noise)
-    for title, facts in (("How it was measured", document.method), ("How to reproduce it", document.reproduce)):
+    for title, facts in (
+        ("How it was measured", document.method),
+        ("Words", document.glossary),
+        ("How to reproduce it", document.reproduce),
+    ):
         yield f"## {title}"
         yield ""
         yield from (f"- {escape(fact.name)}: {escape(fact.value)}" for fact in facts)
+        yield ""
+    if document.documents:
+        yield from table_lines(document.documents, heading="##")
+
+
+def meaning_lines(document: ReportDocument) -> Iterator[str]:
+    """Yield the table of the headline picture, and what the answer's figures mean."""
+    if document.headline:
+        yield from table_lines(document.headline.table)
+        if document.headline.takeaway:
+            yield escape(document.headline.takeaway)
+            yield ""
+    if document.meaning:
+        yield "## What this means"
+        yield ""
+        yield from (f"- {prose(sentence)}" for sentence in document.meaning)
+        yield ""
+
+
+def empty_lines(document: ReportDocument) -> Iterator[str]:
+    """Yield in one line each what has nothing to show."""
+    empty = [each for each in document.sections if each.empty]
+    if empty:
+        yield "## Not in this run"
+        yield ""
+        yield from (f"- {escape(each.title)}: {escape(each.empty)}" for each in empty)
         yield ""
 
 
@@ -86,7 +119,7 @@ def verdict_lines(document: ReportDocument) -> Iterator[str]:
     """Yield every claim with its verdict, by theme."""
     yield "## Verdicts"
     yield ""
-    for theme in [*dict.fromkeys(each.claim.theme for each in document.judgements)]:
+    for theme in document.themes:
         yield f"### {escape(theme.value)}"
         yield ""
         yield "| claim | verdict | figure | why and under which conditions |"
@@ -127,6 +160,8 @@ def _environment(document: ReportDocument) -> Iterator[str]:
     yield "## Where it was measured"
     yield ""
     yield escape(document.environment_sentence)
+    yield ""
+    yield from (f"- {escape(fact.name)}: {escape(fact.value)}" for fact in document.machine)
     yield ""
     for layer in document.layers:
         details = f" ({escape(layer.details)})" if layer.details else ""

@@ -35,15 +35,28 @@ def pieces_of(spent: Mapping[Phase, float]) -> dict[str, float]:
     return pieces | {phase.value: spent[phase] for phase in _END if phase in spent}
 
 
-def pieces_by_start(results: Results, ready: Series) -> dict[str, list[float]]:
-    """Return each piece's values over a backend's starts, in ns, in the order of `PIECES`."""
+def pieces_of_middle(results: Results, ready: Series) -> dict[str, float]:
+    """Return the pieces, in ns, of the one start whose time to ready is the median (of an even number, the lower)."""
+    rows = sorted(ready.good, key=lambda row: float(row.value or 0))
+    if not rows:
+        return {}
+    found = pieces_of(_spent(results, ready).get(rows[(len(rows) - 1) // 2].order, {}))
+    return {piece: found[piece] for piece in PIECES if piece in found}
+
+
+def _spent(results: Results, ready: Series) -> dict[int, dict[Phase, float]]:
     starts: dict[int, dict[Phase, float]] = defaultdict(dict)
     for phase in (*_CALLS, *_GUEST, Phase.READY, *_END):
         series = results.series.get(ready.key._replace(phase=phase))
         for row in series.good if series else ():
             starts[row.order][phase] = float(row.value or 0)
+    return starts
+
+
+def pieces_by_start(results: Results, ready: Series) -> dict[str, list[float]]:
+    """Return each piece's values over a backend's starts, in ns, in the order of `PIECES`."""
     found: dict[str, list[float]] = {piece: [] for piece in PIECES}
-    for spent in starts.values():
+    for spent in _spent(results, ready).values():
         for piece, value in pieces_of(spent).items():
             found[piece].append(value)
     return {piece: values for piece, values in found.items() if values}

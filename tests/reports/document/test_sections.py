@@ -23,7 +23,7 @@ def test_costs_stand_side_by_side_and_a_missing_one_is_a_dash(rows: Any) -> None
     rows.add(Experiment.MEMORY, "qemu", "total", [2**27] * 6, variant="accel=tcg")
     (table,) = section(build(rows.results()), "costs").tables
     assert table.columns == ("backend", "time to ready", "host memory of an idle instance")
-    assert words(table) == [("docker", "200 ms", "—"), ("qemu (TCG)", "—", "128 MiB")]
+    assert words(table) == [("docker", "200 ms", "—"), ("qemu (emulated)", "—", "128 MiB")]
 
 
 def test_what_was_left_out_stands_in_its_section_with_reason_and_remedy(rows: Any) -> None:
@@ -63,3 +63,38 @@ def test_the_command_can_be_typed_again_and_holds_no_path(rows: Any, command: li
     rows.add(Experiment.STARTUP, "docker", Phase.READY, [2e8] * 6)
     facts = {fact.name: fact.value for fact in build(rows.results({"command": command})).reproduce}
     assert facts["Command"] == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([-231 * 2**20], "within the noise"),
+        ([2**20], "1 MiB"),
+        ([-5, -1, 2**20, 2**20, 2**20, 2**20], "within the noise"),
+    ],
+)
+def test_what_cannot_be_told_from_noise_is_no_result(values: list[int], shown: str, rows: Any) -> None:
+    rows.add(Experiment.MEMORY, "docker", "available_difference", values)
+    table = section(build(rows.results()), "memory").tables[0]
+    assert words(table)[0][2] == shown
+
+
+def test_two_payloads_never_share_a_linear_axis(rows: Any) -> None:
+    for profile, size in (("minimal", 2**20), ("distro", 2**30)):
+        rows.add(Experiment.SIZE, "docker", "disk", [size], profile=profile)
+    charts = section(build(rows.results()), "size").charts
+    assert [chart.id for chart in charts] == ["size-chart-distro", "size-chart-minimal"]
+    assert all(len(chart.marks) == 1 for chart in charts)
+
+
+def test_every_chart_says_what_to_see_and_which_end_is_better(usual_rows: Any) -> None:
+    for each in build(usual_rows().results()).sections:
+        for chart in each.charts:
+            assert chart.takeaway, chart.id
+
+
+def test_documents_are_named_with_their_claims(rows: Any) -> None:
+    documents = build(rows.results()).documents
+    assert documents
+    assert [row[0] for row in words(documents)] == ["D0", "D1", "D2", "D3", "D4"]
+    assert "start-faster" in words(documents)[2][2]

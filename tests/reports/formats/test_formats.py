@@ -23,6 +23,7 @@ from envbench.phases import Experiment, Outcome, Phase
 from envreport import DEFAULT_FORMATS, ci_notice, console_summary, report_document, write_all
 from envreport.claims import CLAIMS
 from envreport.formats import FORMATS, render
+from envreport.formats.html import linked
 from envreport.results import ResultsError, load
 from envreport.schema import run_schema
 
@@ -139,11 +140,10 @@ def test_html_is_one_file_with_a_strict_policy(run_folder: Path) -> None:
     page = files_of("html", run_folder)["report.html"].decode()
     assert len(page) < 1_500_000
     found = Page(page)
-    assert not [
-        each
-        for each in (*found.all("src"), *found.all("href"), *found.all("xlink:href"))
-        if not each.startswith(("#", "data:"))
-    ]
+    loaded = [each for each in found.attributes if each[1] in {"src", "href", "xlink:href"} and each[0] != "a"]
+    assert not [each for each in loaded if not each[2].startswith(("#", "data:"))]
+    followed = [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")]
+    assert not [each for each in followed if not each.startswith(("#", "data:", "https://"))]
     policy = next(
         value for tag, name, value in found.attributes if tag == "meta" and "default-src" in value and name == "content"
     )
@@ -153,7 +153,8 @@ def test_html_is_one_file_with_a_strict_policy(run_folder: Path) -> None:
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
     ids = found.all("id")
     assert len(ids) == len(set(ids))
-    assert found.tags.count("svg") == found.tags.count("figure") == found.tags.count("figcaption") == 5
+    assert found.tags.count("figure") == found.tags.count("figcaption") == 5
+    assert found.tags.count("svg") == 5 + 1, "the chart at the top has a drawing for a phone beside it"
     known = set(ids)
     assert {each.removeprefix("#") for each in found.all("href") if each.startswith("#")} <= known
     assert {part for each in found.all("aria-labelledby") for part in each.split()} <= known
@@ -312,3 +313,22 @@ def test_no_cell_of_a_derived_table_starts_a_formula(usual_rows: Any, meta: dict
             for cell in row:
                 assert not cell.startswith(("=", "@", "\t")), cell
                 assert not cell.startswith(("+", "-")) or float(cell) <= 0, cell
+
+
+def test_addresses_are_links_and_nothing_else_is_markup() -> None:
+    found = linked("Goldberg (1973); https://docs.kernel.org/virt/kvm/, doi:10.1109/MC.2005.173. <b>")
+    assert '<a href="https://docs.kernel.org/virt/kvm/" rel="noreferrer">' in found
+    assert '<a href="https://doi.org/10.1109/MC.2005.173" rel="noreferrer">doi:10.1109/MC.2005.173</a>.' in found
+    assert found.endswith("&lt;b&gt;")
+
+
+def test_the_page_shows_no_empty_section_and_the_picture_below_the_answer(run_folder: Path) -> None:
+    page = files_of("html", run_folder)["report.html"].decode()
+    places = [
+        page.index(each)
+        for each in ('class="answer"', 'id="ready"', 'id="meaning"', 'id="this-machine"', 'id="verdicts"')
+    ]
+    assert places == sorted(places)
+    assert '<h2 id="memory">' not in page
+    assert "Not in this run: Memory" in page
+    assert page.count('id="ready"') == 1

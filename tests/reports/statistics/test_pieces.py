@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbench.phases import Experiment, Phase
-from envreport.statistics.pieces import PIECES, UNTIL_READY, pieces_by_start, pieces_of
+from envreport.statistics.pieces import PIECES, UNTIL_READY, pieces_by_start, pieces_of, pieces_of_middle
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,13 @@ def test_starts_are_cut_one_by_one(rows: Any) -> None:
     results = rows.results()
     (ready,) = results.find(Experiment.STARTUP, Phase.READY)
     assert sum(map(sum, pieces_by_start(results, ready).values())) == 20
+
+
+def test_the_pieces_of_the_middle_start_add_up_to_its_own_time(rows: Any) -> None:
+    for order, ready in enumerate((100, 300, 200)):
+        for phase, value in ((Phase.CREATE, 30), (Phase.START, 50), (Phase.READY, ready), (Phase.STOP, 7)):
+            rows.add(Experiment.STARTUP, "docker", phase, [value], orders=[order])
+    (ready,) = rows.results().find(Experiment.STARTUP, Phase.READY)
+    pieces = pieces_of_middle(rows.results(), ready)
+    assert pieces == {"create": 30, "start": 50, "until ready": 120, "stop": 7}
+    assert sum(pieces.values()) == 200 + 7

@@ -7,8 +7,8 @@ from typing import Any
 
 from envbench.phases import Unit
 from envreport import units
-from envreport.claims.conditions import host_layers
-from envreport.document.model import Cell, Layer, Table
+from envreport.claims.conditions import INSIDE, host_layers
+from envreport.document.model import Cell, Fact, Layer, Table
 from envreport.document.sections.cells import number, text
 from envreport.results import Results
 
@@ -18,6 +18,37 @@ HIDDEN_KEYS = IDENTIFYING_KEYS | {"hostname", "name", "user"}
 HOME = re.compile(r"^(/home/[^/]+|/Users/[^/]+|/root)(?=/)")
 """The beginning of a path that names a user."""
 NS_PER_S = 1e9
+UNKNOWN = "unknown"
+
+
+def machine_facts(results: Results) -> Iterator[Fact]:
+    """Yield the machine in short, what was recorded of it: processor, memory, kernel, layers, engines."""
+    host, resources = results.record("host", "host"), results.record("host", "resources")
+    cpus = resources.get("cpus_allowed") or resources.get("cpus_online")
+    brand = host.get("cpu_brand") or host.get("cpu")
+    governor, clock = (results.get("noise", name) for name in ("governor", "clocksource"))
+    pieces = (
+        ("Processor", ", ".join(str(each) for each in (f"{cpus} CPUs" if cpus else None, brand) if each)),
+        ("Frequency governor", governor if governor != UNKNOWN else None),
+        ("Clock source", clock),
+        ("Memory", units.quantity(host["memory_bytes"], Unit.BYTES) if host.get("memory_bytes") else None),
+        ("Disk", host.get("disk")),
+        ("File system", host.get("filesystem")),
+        ("Kernel", " ".join(str(host[key]) for key in ("system", "kernel", "architecture") if host.get(key))),
+        ("cgroup version", host.get("cgroup_version")),
+        ("Mitigations", host.get("mitigations")),
+        ("Distribution", host.get("distribution")),
+        ("Layers around it", INSIDE.join(str(each.get("name") or each.get("id")) for each in host_layers(results))),
+        ("Engines", ", ".join(f"{name} {version}" for name, version in _engine_versions(results))),
+    )
+    yield from (Fact(name, str(value)) for name, value in pieces if value)
+
+
+def _engine_versions(results: Results) -> Iterator[tuple[str, str]]:
+    for name, facts in results.record("engines").items():
+        version = facts.get("version") if isinstance(facts, Mapping) else None
+        if version:
+            yield str(name), str(version)
 
 
 def environment_layers(results: Results) -> Iterator[Layer]:

@@ -1,5 +1,6 @@
 """What instances take up: memory of one, size of what they are made from, and many at once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -11,7 +12,7 @@ from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import backend_table, detail_table, mark, not_part, series_table, spoken
-from envreport.results import Results
+from envreport.results import Results, Series
 
 
 def memory(results: Results) -> Section:
@@ -48,7 +49,7 @@ def _metrics(
     charts: tuple[Chart, ...] = ()
     if heads:
         table = series_table(f"{section_id}-headline", chart_title, heads)
-        marks = tuple(mark(results, each) for each in heads)
+        marks = tuple(sorted((mark(results, each) for each in heads), key=lambda each: median(each.values)))
         log = " (log scale)" if all(min(each.values) > 0 for each in heads) else ""
         chart = Chart(
             f"{section_id}-chart",
@@ -59,6 +60,7 @@ def _metrics(
             heads[0].unit,
             marks,
             table,
+            takeaway="Less is better: the further left a row, the less it takes. Each dot is a measurement.",
         )
         charts = (chart,)
     tables = (series_table(f"{section_id}-table", f"{title}: every figure", series, metric=True),)
@@ -71,22 +73,42 @@ def size(results: Results) -> Section:
     if not series:
         return Section("size", "Size", "", experiment=Experiment.SIZE, empty=not_part(results, Experiment.SIZE))
     items = [each for each in series if each.key.phase.startswith("item.")]
-    marks = []
-    for head in (each for each in series if each.key.phase == "disk"):
-        same = [each for each in items if each.key.backend_key == head.key.backend_key]
-        own = [(item_name(each.key.phase), median(each.values)) for each in same]
-        parts = tuple(part for part in own if part[1]) or (("on disk", median(head.values)),)
-        marks.append(Mark(head.key.label, results.side(head.key), parts=parts))
-    charts: tuple[Chart, ...] = ()
-    if marks:
-        title = "What the artefacts are made of"
-        description = "Bytes by class of content, from kernel and initramfs to libraries and app."
-        table = backend_table("size-items", "What the artefacts hold", items, item_name)
-        charts = (Chart("size-chart", "stack", title, description, "size", Unit.BYTES, tuple(marks), table),)
+    profiles = dict.fromkeys(each.key.profile for each in series if each.key.phase == "disk")
+    charts = tuple(_size_chart(results, series, profile, len(profiles) > 1) for profile in profiles)
     whole = [each for each in series if each not in items]
     lead = "The same payload as each backend's own artefact. Sizes are counted, not sampled."
     tables = (backend_table("size-table", "Size on disk, to transfer, and virtual", whole),)
     return Section("size", "Size", lead, charts, tables, Experiment.SIZE)
+
+
+def _size_chart(results: Results, series: Sequence[Series], profile: str, several: bool) -> Chart:
+    """Return what the artefacts of one payload are made of: two payloads on one axis would hide the smaller."""
+    marks, shown = [], []
+    for head in (each for each in series if each.key.phase == "disk" and each.key.profile == profile):
+        items = [each for each in series if each.key.backend_key == head.key.backend_key]
+        items = [each for each in items if each.key.phase.startswith("item.")]
+        own = [(item_name(each.key.phase), median(each.values)) for each in items]
+        parts = tuple(part for part in own if part[1]) or (("on disk", median(head.values)),)
+        marks.append(Mark(head.key.label, results.side(head.key), parts=parts))
+        shown.extend(items)
+    suffix = f"-{profile}" if several and profile else ""
+    title = "What the artefacts are made of" + (f": {profile} payload" if suffix else "")
+    description = "Bytes by class of content, from kernel and initramfs to libraries and app."
+    table = backend_table(
+        f"size-items{suffix}", f"What the artefacts hold{suffix and f': {profile} payload'}", shown, item_name
+    )
+    marks.sort(key=lambda each: sum(size for _, size in each.parts))
+    return Chart(
+        f"size-chart{suffix}",
+        "stack",
+        title,
+        description,
+        "size",
+        Unit.BYTES,
+        tuple(marks),
+        table,
+        takeaway="Less is better: a longer bar takes more disk, and its parts say what takes it.",
+    )
 
 
 def item_name(phase: str) -> str:
@@ -123,7 +145,15 @@ def density(results: Results) -> Section:
             )
             charts.append(
                 Chart(
-                    chart_id, "lines", title, f"{title} over the number of instances.", axis, unit, tuple(marks), table
+                    chart_id,
+                    "lines",
+                    title,
+                    f"{title} over the number of instances.",
+                    axis,
+                    unit,
+                    tuple(marks),
+                    table,
+                    takeaway="Less is better: a flat line costs little for each further instance.",
                 )
             )
     if not rows:

@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from statistics import median
 
-from envbench.metrics import words
+from envbench.metrics import is_noisy_metric, words
 from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.claims.judge import left_out
@@ -15,8 +14,21 @@ from envreport.statistics import estimates
 
 
 def estimate_cells(series: Series) -> tuple[Cell, ...]:
-    """Return median, interval and n of a series."""
+    """Return median, interval and n of a series; what cannot be told from noise says so."""
+    middle = estimates.median(series.values)
+    noisy = is_noisy_metric(series.key.phase)
+    if middle and units.shown(middle.value, series.unit, noisy=noisy, interval=middle.interval) == units.WITHIN_NOISE:
+        return Cell(units.WITHIN_NOISE, middle.value), Cell(units.MISSING), count(len(series.values))
     return value_cells(series.values, series.unit)
+
+
+def middle_cell(series: Series) -> Cell:
+    """Return the median of a series; what cannot be told from noise says so."""
+    middle = estimates.median(series.values)
+    if middle is None:
+        return Cell(units.MISSING)
+    noisy = is_noisy_metric(series.key.phase)
+    return Cell(units.shown(middle.value, series.unit, noisy=noisy, interval=middle.interval), middle.value)
 
 
 def value_cells(values: Sequence[float], unit: Unit) -> tuple[Cell, ...]:
@@ -68,7 +80,7 @@ def detail_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
         (
             text(each.key.label),
             text(words(each.key.phase)),
-            number(median(each.values), each.unit),
+            middle_cell(each),
             text("; ".join(each.details[:3]) or units.MISSING),
         )
         for each in series
@@ -85,7 +97,7 @@ def on_several_backends(series: Sequence[Series]) -> list[Series]:
 def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table:
     """Return medians with a row for each metric and a column for each backend."""
     names = tuple(dict.fromkeys(each.key.label for each in series))
-    found = {(each.key.phase, each.key.label): number(median(each.values), each.unit) for each in series}
+    found = {(each.key.phase, each.key.label): middle_cell(each) for each in series}
     rows = tuple(
         (text(words(phase)), *(found.get((phase, name), text(units.MISSING)) for name in names))
         for phase in dict.fromkeys(each.key.phase for each in series)
@@ -96,7 +108,7 @@ def matrix_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
 def backend_table(table_id: str, caption: str, series: Sequence[Series], name: Callable[[str], str] = words) -> Table:
     """Return medians with a row for each backend and a column for each metric, called by `name`."""
     phases = tuple(dict.fromkeys(each.key.phase for each in series))
-    found = {(each.key.label, each.key.phase): number(median(each.values), each.unit) for each in series}
+    found = {(each.key.label, each.key.phase): middle_cell(each) for each in series}
     rows = tuple(
         (text(label), *(found.get((label, phase), text(units.MISSING)) for phase in phases))
         for label in dict.fromkeys(each.key.label for each in series)

@@ -53,6 +53,8 @@ def speed(results: Results) -> Section:
         tuple(marks),
         table,
         1.0,
+        takeaway="Less is better: at the dashed line work is as fast as on the host, to the right of it slower. A bar "
+        "that crosses the line shows no difference.",
     )
     series = [each for key, each in results.series.items() if key.experiment is Experiment.SPEED and each.values]
     return Section(

@@ -10,7 +10,7 @@ from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import estimate_cells, mark, not_part, spoken, value_cells
 from envreport.results import Results, Series
 from envreport.statistics import estimates
-from envreport.statistics.pieces import UNTIL_READY, pieces_by_start
+from envreport.statistics.pieces import UNTIL_READY, pieces_by_start, pieces_of_middle
 
 
 def startup(results: Results) -> Section:
@@ -33,8 +33,10 @@ def startup(results: Results) -> Section:
             spoken(ready),
             "request to ready (log scale)",
             Unit.NS,
-            marks,
+            tuple(sorted(marks, key=lambda each: median(each.values))),
             table,
+            takeaway="Less is better: the further left a row, the sooner it is ready. Each dot is a start, the diamond "
+            "the median, the bar its 95 % interval. One step on the scale is ten times the time.",
         ),
         Chart(
             "ecdf",
@@ -45,6 +47,7 @@ def startup(results: Results) -> Section:
             Unit.NS,
             marks,
             quantile_table(ready),
+            takeaway="Less is better: a line further left is faster, and a steep one is steady.",
         ),
     ]
     phases = phase_chart(results, ready)
@@ -60,6 +63,7 @@ def startup(results: Results) -> Section:
             Unit.NS,
             marks,
             order_table(ready),
+            takeaway="Less is better. Level lines show a steady machine; a slope or a step, that something changed.",
         )
     )
     effects = tuple(effect_rows(ready))
@@ -130,9 +134,7 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
         pieces = pieces_by_start(results, each)
         if set(pieces) <= {UNTIL_READY}:
             continue
-        marks.append(
-            Mark(each.key.label, results.side(each.key), parts=tuple((name, median(v)) for name, v in pieces.items()))
-        )
+        marks.append(Mark(each.key.label, results.side(each.key), parts=tuple(pieces_of_middle(results, each).items())))
         rows += [(text(each.key.label), text(name), *value_cells(values, each.unit)) for name, values in pieces.items()]
     if not marks:
         return None
@@ -147,13 +149,13 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
         "phases",
         "phases",
         "Where the time goes",
-        "Medians of the pieces that follow each other, from create to remove, as shares of their sum. “Until ready” is "
-        "what lies between the last measured phase and the ready line. Medians do not add up exactly to the median of "
-        "the whole.",
-        "share of the whole, from create to remove (bold: the whole)",
+        "The pieces, from create to remove, of the one start whose time to ready is the median of its backend, as "
+        "shares of their sum. “Until ready” is what lies between the last measured phase and the ready line.",
+        "share of that start, from create to remove (bold: its whole time)",
         Unit.NS,
         tuple(marks),
         table,
+        takeaway="One start of each backend, the one in the middle: which piece takes the most of its time.",
     )
 
 

@@ -33,7 +33,7 @@
     for (const card of cards) card.hidden = wanted !== "all" && card.dataset.verdict !== wanted;
     for (const theme of document.querySelectorAll(".theme")) theme.hidden = !theme.querySelector(".card:not([hidden])");
     const unmeasured = document.getElementById("unmeasured");
-    if (unmeasured) unmeasured.open = ["skip", "none", "right", "wrong", "partly"].includes(wanted);
+    if (unmeasured) unmeasured.open = ["later", "none", "right", "wrong", "partly"].includes(wanted);
     for (const button of tools.children) button.setAttribute("aria-pressed", String(button.dataset.show === wanted));
   };
   for (const [wanted, words] of JSON.parse(tools.dataset.choices)) {

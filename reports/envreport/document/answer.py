@@ -1,0 +1,156 @@
+"""The question answered in a sentence, and what its figures mean: break-even and what to do, from this run alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import ceil
+from statistics import median
+
+from envbench.phases import Experiment, Phase, Unit
+from envreport import units
+from envreport.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, is_whole_system
+from envreport.claims.conditions import ConditionKind, run_conditions
+from envreport.claims.rules import accelerator_of
+from envreport.results import Results, Series
+from envreport.statistics import estimates
+from envreport.units import TIMES
+
+PREFERRED = ("docker", "podman", "containerd", "runc", "crun", "libvirt", "qemu")
+KINDS = {Side.VM: "virtual machine", Side.HOST: "bare process", Side.WSL: "WSL distribution"}
+PAYLOADS = {USUAL_PROFILE: "minimal", "distro": "Debian", "service": "nginx"}
+"""A payload profile → the word before the kind; any other is the user's own."""
+ACCELERATORS = {"tcg": " emulated in software", "kvm": " on hardware virtualisation (KVM)"}
+MINUTE_NS, SECOND_NS = 60e9, 1e9
+STARTS_A_DAY = 1000
+INSTANCES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two series that the answer is about, and the rest where a side is missing."""
+
+    container: Series | None
+    machine: Series | None
+    other: Series | None = None
+
+
+def headline_pair(results: Results) -> Pair:
+    """Return the container and the VM most people mean.
+
+    Whole systems before the minimal one, with one payload on both sides; a full engine before a bare runtime, KVM
+    before emulation.
+    """
+    containers = results.find(Experiment.STARTUP, Phase.READY, Side.CONTAINER)
+    machines = [
+        each for each in results.find(Experiment.STARTUP, Phase.READY, Side.VM) if each.key.profile != FLOOR_PROFILE
+    ]
+    same = [each for each in product(containers, machines) if each[0].key.profile == each[1].key.profile]
+    if same:
+        return Pair(*min(same, key=lambda each: (_rank(each[1]), _rank(each[0]))))
+    container, machine = (min(each, key=_rank, default=None) for each in (containers, machines))
+    ready = results.find(Experiment.STARTUP, Phase.READY)
+    return Pair(container, machine, min(ready, key=_rank, default=None))
+
+
+def _rank(series: Series) -> tuple[bool, bool, int, str]:
+    key = series.key
+    place = PREFERRED.index(key.backend) if key.backend in PREFERRED else len(PREFERRED)
+    return not is_whole_system(key.profile), "accel=tcg" in key.variant, place, key.variant
+
+
+def answer_of(results: Results, pair: Pair) -> str:
+    """Return the question answered in one sentence, with payload and accelerator in words."""
+    container, machine = pair.container, pair.machine
+    if container is None or machine is None:
+        one = container or machine or pair.other
+        if one is None:
+            measured = dict.fromkeys(key.experiment.value for key in results.series)
+            what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
+            return f"{what} start was timed in this run."
+        lacking = "VM" if container else "container"
+        return f"Here {_takes(results, one)}; no {lacking} was measured beside it."
+    ratio = estimates.ratio(machine.rounds, container.rounds)
+    sentence = f"Here {_takes(results, container)}, {_takes(results, machine).replace(' is ready in ', ' in ')}"
+    if ratio and ratio.interval:
+        limits = (ratio.interval.low, ratio.interval.high)
+        low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
+        sentence += f": {low} to {high} times as long"
+    return sentence + "."
+
+
+def _takes(results: Results, series: Series) -> str:
+    words = payload_words(results, series)
+    middle = estimates.median(series.values)
+    return f"{words} is ready in {units.quantity(middle.value, series.unit)}" if middle else f"{words} was not timed"
+
+
+def payload_words(results: Results, series: Series) -> str:
+    """Return what was started, e.g. "a minimal virtual machine emulated in software (qemu, q35)"."""
+    side = results.side(series.key)
+    kind = KINDS.get(side, "container")
+    payload = PAYLOADS.get(series.key.profile, "")
+    article = "an" if payload == "nginx" else "a"
+    own = "" if payload or not series.key.profile else f" of the payload “{series.key.profile}”"
+    accelerator = ACCELERATORS.get(accelerator_of(results, series) or "", "")
+    flat = series.key.label.partition(" · ")[0].replace(" (", ", ").replace(")", "").replace(", emulated", "")
+    return " ".join(f"{article} {payload} {kind}{own}{accelerator} ({flat.replace(', KVM', '')})".split())
+
+
+def answer_notes(results: Results, pair: Pair) -> tuple[str, ...]:
+    """Return what must be read with the answer: intervals, and the conditions of the whole run."""
+    shown = [each for each in (pair.container, pair.machine) if each] or [each for each in (pair.other,) if each]
+    notes = [f"{each.key.label}: {units.estimate_text(estimates.median(each.values), each.unit)}" for each in shown]
+    if pair.machine and accelerator_of(results, pair.machine) == "tcg":
+        notes.insert(0, "The VM was emulated in software (QEMU's TCG): this says nothing about a VM on KVM")
+    return (*notes, *(each.words for each in run_conditions(results)))
+
+
+def meaning(results: Results, pair: Pair) -> Iterator[str]:
+    """Yield what follows from the figures of this run: break-even in time and memory, what to do, what to trust."""
+    if pair.container and pair.machine:
+        yield from _time(pair.container, pair.machine)
+    yield from _memory(results)
+    if pair.machine and accelerator_of(results, pair.machine) == "tcg":
+        yield (
+            "The VM had no hardware virtualisation here. Before you decide between the two, measure on a machine whose "
+            "KVM works; `envbench doctor` says why it does not work here."
+        )
+    if any(each.kind is ConditionKind.NOISE for each in run_conditions(results)):
+        yield "Other work disturbed this run: trust large differences only, and repeat it on a quiet machine."
+    elif results.noise:
+        yield "The machine was calm before the starts, as far as its kernel tells."
+
+
+def _time(container: Series, machine: Series) -> Iterator[str]:
+    ratio = estimates.ratio(machine.rounds, container.rounds)
+    more = median(machine.values) - median(container.values)
+    if ratio is None or ratio.interval is None:
+        yield "Too few starts to say which of the two is faster: run it longer (--budget, --runs)."
+    elif ratio.interval.low <= 1 <= ratio.interval.high:
+        yield "Neither is shown to start faster than the other."
+    else:
+        slow, fast = ("VM", "container") if more > 0 else ("container", "VM")
+        more = abs(more)
+        yield (
+            f"Each start of the {slow} costs {units.quantity(more, Unit.NS)} more than one of the {fast} (difference "
+            f"of medians): {units.quantity(more * STARTS_A_DAY, Unit.NS)} in {STARTS_A_DAY} starts. From "
+            f"{ceil(MINUTE_NS / more):,} starts a day on it is more than a minute a day."
+        )
+
+
+def _memory(results: Results) -> Iterator[str]:
+    containers, machines = (results.find(Experiment.MEMORY, "total", side) for side in (Side.CONTAINER, Side.VM))
+    same = [each for each in product(containers, machines) if each[0].key.profile == each[1].key.profile]
+    if not same:
+        return
+    container, machine = min(same, key=lambda each: (_rank(each[1]), _rank(each[0])))
+    one, other = median(container.values), median(machine.values)
+    sizes = [units.quantity(INSTANCES * each, Unit.BYTES) for each in (one, other)]
+    sentence = (
+        f"{INSTANCES} idle instances take {sizes[0]} of this machine's memory as containers "
+        f"({container.key.label}) and {sizes[1]} as VMs ({machine.key.label})"
+    )
+    whole = results.get("host", "host", "memory_bytes")
+    if isinstance(whole, int) and min(one, other) > 0:
+        sentence += f"; all of it would hold about {int(whole // one):,} or {int(whole // other):,}"
+    yield sentence + ", if each further one takes as much as the first."
