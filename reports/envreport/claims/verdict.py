@@ -1,9 +1,8 @@
 """From figures to verdicts: pure functions on intervals and answers; nothing here reads a row or knows a claim.
 
 Three laws, each tested at its edge: an interval that touches the bound decides nothing; a missing figure decides
-nothing;
-a guest under software emulation (TCG) never speaks for hardware virtualisation, except where the bias of emulation runs
-against its answer (too slow under KVM's slower cousin and still fast enough is fast enough under KVM).
+nothing; a guest under software emulation (TCG) never speaks for hardware virtualisation, except where emulation can
+only have made its answer worse (what is fast enough in emulation is fast enough under KVM).
 """
 
 import math
