@@ -168,7 +168,7 @@ def test_it_is_timed_reported_and_gated(envbench: Run, tmp_path: Path, store: Pa
     assert list(store.iterdir()) == []
     markdown = (tmp_path / "out/report.md").read_text("utf-8")
     assert "| nice (level 5) |" in markdown
-    assert "a container (nice" in markdown, "its kind is told by its class, through run.json"
+    assert "a minimal container (nice" in markdown, "its kind is told by its class, through run.json"
 
 
 @pytest.mark.parametrize(
