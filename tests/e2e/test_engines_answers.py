@@ -15,6 +15,7 @@ from envbench.backend import Unusable, Usable, Workload
 from envbench.backends import load
 from envbench.backends.docker import DockerBackend
 from envbench.backends.podman import Service
+from envbench.backends.shared.stored import allocated_bytes
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running
 from envbench.phases import Outcome, Phase
@@ -108,6 +109,22 @@ def test_containerd_is_the_one_behind_its_socket(
         journal.close()
         assert found is not None
         assert [str(daemon.folder) in command_line(pid) for pid in found] == [True]
+
+
+def test_the_size_on_the_disk_is_what_an_import_adds_to_it(
+    backend: DockerBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_daemon() as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        backend.close()
+        before = allocated_bytes([daemon.folder / "data"])
+        assert isinstance(backend.check(), Usable)
+        backend.prepare(backend.variants()[0])
+        added = allocated_bytes([daemon.folder / "data"]) - before
+        stored = backend.stored_bytes()
+        # The engine's own notes of the image, its configuration and layer, take some blocks besides.
+        assert stored <= added < stored + 100_000
+        backend.close()
 
 
 @pytest.mark.engine("podman")

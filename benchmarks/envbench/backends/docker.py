@@ -21,6 +21,8 @@ from envbench.traces.procfs import children_of, command_line
 SYSTEM_SOCKET = Path("/var/run/docker.sock")
 START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
+SNAPSHOTTER = "io.containerd.snapshotter.v1"
+"""The type of driver that an engine names where its images lie in containerd's store (Docker Engine API, info)."""
 SHIM_PREFIX = "io.containerd."
 """Names an engine lists for its own ways to call a runtime that it lists under its plain name too."""
 
@@ -72,6 +74,7 @@ class DockerBackend(EngineBackend, Backend):
         super().__init__(settings, journal)
         self._runtimes: tuple[str, ...] = ()
         self._containerd = ""
+        self._has_containerd_store = False
 
     def endpoint(self) -> str:
         """Return the engine's address."""
@@ -107,6 +110,7 @@ class DockerBackend(EngineBackend, Backend):
         if info.get("OSType") != "linux":
             return Unusable(f"the engine runs {info.get('OSType')} containers", "switch it to Linux containers")
         self._runtimes = runtimes_of(info)
+        self._has_containerd_store = any(SNAPSHOTTER in words for words in info.get("DriverStatus") or ())
         self._containerd = (info.get("Containerd") or {}).get("Address", "")
         unknown = set(self.settings.runtimes) - set(self._runtimes)
         if unknown:
@@ -138,6 +142,21 @@ class DockerBackend(EngineBackend, Backend):
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Have the image ready."""
         self.prepare_image()
+
+    def stored_bytes(self) -> int:
+        """Return what the image takes on the engine's disk. Raises BackendError where that cannot be seen.
+
+        Of containerd's image store the engine tells it in its list: the packed layers, which the store keeps, and the
+        unpacked ones. What `inspect` tells of an image there is the packed size alone.
+        """
+        if not self._has_containerd_store:
+            return super().stored_bytes()
+        with engine_errors("listing the image"):
+            packed = int(self.api.inspect_image(self.image())["Size"])  # type: ignore[no-untyped-call]
+            listed = [int(one["Size"]) for one in self.api.images(name=self.image())]
+        if not listed or listed[0] <= packed:
+            raise BackendError("the engine lists the packed size alone", remedy="Docker 26 or newer")
+        return listed[0]
 
     def remaining(self) -> tuple[str, ...]:
         """Return the containers that carry the run's label. Raises BackendError where the engine does not answer."""

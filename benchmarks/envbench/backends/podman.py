@@ -222,6 +222,12 @@ class PodmanBackend(Backend):
             return engine.image()
         raise BackendError("podman: no image has been prepared")
 
+    def stored_bytes(self) -> int:
+        """Return what the image takes on the disk. Raises BackendError where that cannot be seen."""
+        for engine in self._engines.values():
+            return engine.stored_bytes()
+        raise BackendError("podman: no image has been prepared")
+
     def engine_processes(self) -> tuple[int, ...]:
         """Return our services; each container's conmon is told by its instance."""
         return tuple(engine.service.child.pid for engine in self._engines.values())

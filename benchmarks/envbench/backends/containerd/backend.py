@@ -135,6 +135,7 @@ class ContainerdBackend(Backend):
         self._namespace = f"envbench-{settings.run_id}"
         self._image: str | None = None
         self._image_number = 0
+        self._packed_bytes = 0
         self._events: StartEvents | None = None
         self._counter = itertools.count(1)
 
@@ -169,12 +170,22 @@ class ContainerdBackend(Backend):
         tree = tree_of_run(self.settings)
         image = f"envbench.invalid/payload-{tree.digest[:12]}:{self.settings.run_id}"
         archive = self.settings.work_dir / "payload.oci.tar"
-        archive.write_bytes(oci_archive(payload_tar(tree.path), image, {LABEL: self.settings.run_id}))
+        packed = oci_archive(payload_tar(tree.path), image, {LABEL: self.settings.run_id})
+        archive.write_bytes(packed)
         self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self.journal_facts())
         self.ctr("image", "import", str(archive))
         archive.unlink()
         self._events = StartEvents(self._command(), self._namespace, self.settings.run_id)
-        self._image = image
+        self._image, self._packed_bytes = image, len(packed)
+
+    def stored_bytes(self) -> int:
+        """Return what the image takes on the disk: the archive's layers, which containerd keeps, and the unpacked ones.
+
+        Raises BackendError where containerd does not say.
+        """
+        rows = self.ctr("snapshot", "usage", "-b").splitlines()[1:]
+        # The run's own namespace holds the image's layers, and of containers what they have written.
+        return self._packed_bytes + sum(int(row.split()[1]) for row in rows)
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> ContainerdInstance:
         """Create the container, then start its task; that command lives as long as the payload."""

@@ -21,6 +21,7 @@ from envbench.backends.shared.engine_calls import (
 )
 from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.images import payload_tar
+from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
@@ -114,6 +115,12 @@ class EngineBackend:
         if self._image is None:
             raise BackendError(f"{self.name}: no image has been prepared")
         return self._image
+
+    def stored_bytes(self) -> int:
+        """Return what the image takes on the engine's disk. Raises BackendError where that cannot be seen."""
+        with engine_errors("inspecting the image"):
+            found = self.api.inspect_image(self.image())  # type: ignore[no-untyped-call]
+        return allocated_bytes(layer_folders(found.get("GraphDriver") or {}))
 
     def close(self) -> None:
         """Remove the imported image and close the client."""

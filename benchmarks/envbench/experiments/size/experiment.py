@@ -1,6 +1,8 @@
 """How large the artefacts are that backends start from, by every usual definition, and what they hold, class by class.
 
-A size has at least three meanings (transferred, on this disk, virtual); all are written, `disk` is the headline.
+A size has at least three meanings, the same for every engine and machine, and all are written: what is transferred
+(packed alike), what lies on this disk (its blocks, as du(1) counts them; `disk` is the headline), and what an instance
+sees (virtual: the length of its files, the length of its disk). What an engine calls "size" is one or another of them.
 """
 
 import gzip
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from envbench.backends.shared.child import run_command
+from envbench.backends.shared.stored import allocated_bytes
 from envbench.errors import BackendError
 from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.size.contents import CLASSES, image_files, items_of, tree_files
@@ -38,8 +41,6 @@ FILESYSTEM = "filesystem"
 """The class of what an artefact takes on the disk beyond the lengths of its files."""
 GZIP_LEVEL = 1
 """gzip's fastest: what is compared is packed alike everywhere."""
-BLOCK_BYTES = 512
-"""Unit of st_blocks (stat(2))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Artefact:
     """What a backend starts from; sizes in bytes, None where this kind of artefact has no such size."""
 
     transfer: int | None
-    disk: int
+    disk: int | None
     virtual: int | None
     items: Mapping[str, int] = field(default_factory=dict)
     words: str = ""
@@ -75,42 +76,51 @@ def measure(bench: Bench, prepared: Prepared) -> Artefact:
         return machine_artefact(bench, prepared)
     if cli is not None:
         return image_artefact(bench, prepared, cli)
-    tree = tree_of_run(bench.settings)
-    return tree_artefact(tree.path)
+    found = tree_artefact(tree_of_run(bench.settings).path)
+    if hasattr(prepared.backend, "stored_bytes"):
+        return replace(found, disk=_stored(bench, prepared), words="the tree as an image")
+    return found
 
 
 def tree_artefact(tree: Path, words: str = "the tree itself") -> Artefact:
     """Return the sizes of a tree that a runtime starts from: as blocks on the disk, and as the length of its files."""
     length = sum(size_bytes for _, size_bytes in tree_files(tree))
-    stats = (path.lstat() for path in tree.rglob("*"))
-    blocks = {(status.st_dev, status.st_ino): status.st_blocks for status in stats}
-    disk = sum(blocks.values()) * BLOCK_BYTES
+    disk = allocated_bytes([tree])
     return Artefact(_packed_length(tree), disk, length, with_filesystem(items_of(tree_files(tree)), disk), words)
 
 
-def with_filesystem(items: Mapping[str, int], disk_bytes: int) -> dict[str, int]:
+def with_filesystem(items: Mapping[str, int], disk_bytes: int | None) -> dict[str, int]:
     """Add what the disk holds beyond the lengths of the files: ends of blocks, inodes, a journal.
 
     A disk that is smaller than its files (compressed, or with holes in them) says nothing of that: no such class then.
     """
-    rest = disk_bytes - sum(items.values())
+    rest = -1 if disk_bytes is None else disk_bytes - sum(items.values())
     return {**items, FILESYSTEM: rest} if rest >= 0 else dict(items)
 
 
 def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
-    """Return the sizes of an engine's image: as the engine says, and as `save` and gzip make it for the wire."""
+    """Return the sizes of an engine's image, which `save` and gzip make ready for the wire."""
     run_id, image = bench.settings.run_id, prepared.backend.image()
-    disk = int(cli.run(run_id, "image", "inspect", "--format", "{{.Size}}", image))
     saved = bench.settings.work_dir / "saved-image.tar"
     items: Mapping[str, int] = {}
+    virtual = None
     try:
         cli.run(run_id, "save", "--output", saved, image, deadline_s=300)
         compressed = _gzip_length(saved)
         with bench.attempt(Experiment.SIZE, f"{prepared.name}: what its image holds"):
-            items = items_of(image_files(saved).items())
+            files = image_files(saved)
+            items, virtual = items_of(files.items()), sum(files.values())
     finally:
         saved.unlink(missing_ok=True)
-    return Artefact(compressed, disk, disk, items, f"image {image}")
+    return Artefact(compressed, _stored(bench, prepared), virtual, items, f"image {image}")
+
+
+def _stored(bench: Bench, prepared: Prepared) -> int | None:
+    """Return what the backend's image takes on the disk, None where it cannot be seen; the reason is noted then."""
+    with bench.attempt(Experiment.SIZE, f"{prepared.name}: its image on the disk", "sudo"):
+        stored: int = prepared.backend.stored_bytes()  # type: ignore[attr-defined]
+        return stored
+    return None
 
 
 def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
@@ -150,7 +160,7 @@ def _with_kernel(kernel: GuestKernel, archive: bytes, rest: Artefact) -> Artefac
     items = {**rest.items, "kernel": rest.items.get("kernel", 0) + kernel_bytes}
     packed = kernel_bytes + len(gzip.compress(archive, GZIP_LEVEL, mtime=0))
     words = f"{rest.words} ({kernel.release})"
-    return Artefact((rest.transfer or 0) + packed, rest.disk + more, (rest.virtual or 0) + more, items, words)
+    return Artefact((rest.transfer or 0) + packed, (rest.disk or 0) + more, (rest.virtual or 0) + more, items, words)
 
 
 def booted_disk(settings: Settings, variant: Mapping[str, str]) -> Path:
@@ -201,14 +211,26 @@ def whole_distribution(bench: Bench) -> None:
                 _record(bench, replace(prepared, configuration=replace(prepared.configuration, profile=DISTRO)), look())
 
 
+def contradiction(artefact: Artefact) -> str:
+    """Return what cannot be true of these sizes, "" where nothing is against them."""
+    files = sum(length for name, length in artefact.items.items() if name != FILESYSTEM)
+    if artefact.virtual is not None and files > artefact.virtual:
+        return f"its files have {files} bytes together, and what it shows {artefact.virtual}"
+    return ""
+
+
 def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
+    against = contradiction(artefact)
+    if against:
+        raise BackendError(f"the sizes contradict each other: {against}")
     for name in ("transfer", "disk", "virtual"):
         value = getattr(artefact, name)
         if value is not None:
             bench.record(name, value, prepared.configuration, detail=artefact.words)
     for name, size_bytes in artefact.items.items():
         bench.record(f"item.{name}", size_bytes, prepared.configuration, detail=artefact.words)
-    bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
+    if artefact.disk is not None:
+        bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")
 
 
 class _Counter:
