@@ -78,7 +78,8 @@ def measure(bench: Bench, prepared: Prepared) -> Artefact:
         return image_artefact(bench, prepared, cli)
     found = tree_artefact(tree_of_run(bench.settings).path)
     if hasattr(prepared.backend, "stored_bytes"):
-        return replace(found, disk=_stored(bench, prepared), words="the tree as an image")
+        files = {name: length for name, length in found.items.items() if name != FILESYSTEM}
+        return replace(found, disk=_stored(bench, prepared), items=files, words="the tree as an image")
     return found
 
 
