@@ -118,10 +118,10 @@ def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact
 
 def _stored(bench: Bench, prepared: Prepared) -> int | None:
     """Return what the backend's image takes on the disk, None where it cannot be seen; the reason is noted then."""
+    stored: int | None = None
     with bench.attempt(Experiment.SIZE, f"{prepared.name}: its image on the disk", "sudo"):
-        stored: int = prepared.backend.stored_bytes()  # type: ignore[attr-defined]
-        return stored
-    return None
+        stored = prepared.backend.stored_bytes()  # type: ignore[attr-defined]
+    return stored
 
 
 def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
