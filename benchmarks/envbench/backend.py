@@ -220,6 +220,10 @@ class Backend(ABC):
         """Return the image that starts use. Raises BackendError where there is none."""
         raise BackendError(f"{self.name} starts from no image")
 
+    def stored_bytes(self) -> int:
+        """Return what that image takes on the engine's disk. Raises BackendError where that cannot be seen."""
+        raise BackendError(f"{self.name} starts from no image")
+
     def remaining(self) -> tuple[str, ...]:
         """Return the names of what its engine still has that carries the run's id. Raises EnvbenchError."""
         return ()

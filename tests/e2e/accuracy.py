@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
         "systemd-detect-virt 257 and virt-what 1.27 in Debian trees and guests, "
         "the host's own (Debian 12) where the host's root is used"
     )
-    document = {"peers": peers, "rows": rows}
+    document: dict[str, object] = {"peers": peers, "rows": rows}
     KEPT.parent.mkdir(exist_ok=True)
     KEPT.write_text(json.dumps(document, indent=1) + "\n")
     PAGE.write_text(page(document))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ BACKENDS_HERE = [
 class Ground:
     """A run of its own around one backend."""
 
-    def __init__(self, name: str, folder: Path, missing, **more: object) -> None:
+    def __init__(self, name: str, folder: Path, missing, **more: Any) -> None:
         self.run_id = new_run_id()
         self.folder = folder
         # The run's folder is as in real runs: sockets' paths are short, and the audit looks for its name.

@@ -132,7 +132,7 @@ def test_podman_behind_dockers_socket_is_podman(
     backend: DockerBackend, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     podman, runc = require_program("podman", ""), require_program("runc", "")
-    service = Service(podman, tmp_path / "docker.sock", runc, settings.run_id)
+    service = Service(podman, tmp_path / "docker.sock", runc, settings)
     try:
         monkeypatch.setenv("DOCKER_HOST", service.endpoint)
         answer = backend.check()

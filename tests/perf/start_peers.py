@@ -50,8 +50,12 @@ class Ground:
     def timed(self, *, keep_running: bool, until_ended: bool = False) -> int:
         """Return a start's time in ns, from the request until ready, or until it has ended by itself."""
         marks: dict[Mark, int] = {}
+
+        def mark(moment: Mark) -> None:
+            marks.setdefault(moment, monotonic_ns())
+
         workload = Workload(nonce := new_nonce(), keep_running=keep_running)
-        instance = self.backend.start(workload, self.variant, lambda mark: marks.setdefault(mark, monotonic_ns()))
+        instance = self.backend.start(workload, self.variant, mark)
         try:
             ended_ns = wait_ready(instance, OutputReader(marker_for(nonce)), monotonic_ns() + 60 * NS_PER_S)
             if until_ended:

@@ -85,7 +85,7 @@ def recorded(folder: Path) -> dict[str, list[int]]:
 def record(folder: Path) -> bool:
     """Record a run long enough to draw from, of what can be used here; return whether there is one."""
     chosen = [part for backend in RECORDED for part in ("--backend", backend)]
-    command = ("-m", "envbench", "startup", *chosen, "--runs", "200", "--budget", "120", "--output", folder)
+    command = ("-m", "envbench", "startup", *chosen, "--runs", "200", "--budget", "120", "--output", str(folder))
     done = subprocess.run((sys.executable, *command), check=False, capture_output=True)
     return done.returncode == 0
 

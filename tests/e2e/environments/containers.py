@@ -124,7 +124,7 @@ def _docker_build(buildkit: str) -> Start:
         context = _build_context(lab, _docker_image(lab))
         tag = f"{lab.tag}:built-{buildkit}"
         flags = ["--progress=plain"] if buildkit == "1" else []
-        command = [client, "build", "--no-cache", "--network=none", *flags, "--tag", tag, context]
+        command: list[str | Path] = [client, "build", "--no-cache", "--network=none", *flags, "--tag", tag, context]
         try:
             if buildkit == "1":
                 # BuildKit's progress goes to stderr, each line numbered.

@@ -36,7 +36,7 @@ def _oci(runtime: str) -> Start:
 def _runsc_run(lab: Lab) -> str:
     """The OCI runtime of gVisor, networkless, without cgroups of its own."""
     name, state = f"{lab.tag}-runsc", lab.folder("runsc-state")
-    flags = ["--root", state, "--network=none", "--ignore-cgroups", "--platform=ptrace"]
+    flags: list[str | Path] = ["--root", state, "--network=none", "--ignore-cgroups", "--platform=ptrace"]
     try:
         return lab.run(["runsc", *flags, "run", "--bundle", _bundle(lab), name], timeout_s=110)
     finally:
@@ -169,7 +169,17 @@ def _lxc_start(*lines: str) -> Start:
 def _lxc_execute(lab: Lab) -> str:
     name = f"{lab.tag}-lxce"
     config = _lxc_config(lab)
-    command = ["lxc-execute", "--name", name, "--lxcpath", config.parent, "-f", config, "--", *lab.ask_inside]
+    command: list[str | Path] = [
+        "lxc-execute",
+        "--name",
+        name,
+        "--lxcpath",
+        config.parent,
+        "-f",
+        config,
+        "--",
+        *lab.ask_inside,
+    ]
     try:
         return lab.run(command, check=False)
     finally:

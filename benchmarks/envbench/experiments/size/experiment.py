@@ -27,7 +27,7 @@ from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import tree_of_run
-from envbench.phases import BackendKind, Experiment
+from envbench.phases import BackendKind, Experiment, ImageUse
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
 from envbench.vm.emulator import find_emulator
@@ -77,7 +77,7 @@ def measure(bench: Bench, prepared: Prepared) -> Artefact:
     if cli is not None:
         return image_artefact(bench, prepared, cli)
     found = tree_artefact(tree_of_run(bench.settings).path)
-    if hasattr(prepared.backend, "stored_bytes"):
+    if prepared.backend.images is not ImageUse.NONE:
         files = {name: length for name, length in found.items.items() if name != FILESYSTEM}
         return replace(found, disk=_stored(bench, prepared), items=files, words="the tree as an image")
     return found
@@ -118,10 +118,10 @@ def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact
 
 def _stored(bench: Bench, prepared: Prepared) -> int | None:
     """Return what the backend's image takes on the disk, None where it cannot be seen; the reason is noted then."""
-    stored: int | None = None
+    stored = None
     with bench.attempt(Experiment.SIZE, f"{prepared.name}: its image on the disk", "sudo"):
-        stored = prepared.backend.stored_bytes()  # type: ignore[attr-defined]
-    return stored
+        stored = prepared.backend.stored_bytes()
+    return stored  # noqa: RET504 -- the block ends early where it cannot be seen
 
 
 def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
@@ -161,7 +161,11 @@ def _with_kernel(kernel: GuestKernel, archive: bytes, rest: Artefact) -> Artefac
     items = {**rest.items, "kernel": rest.items.get("kernel", 0) + kernel_bytes}
     packed = kernel_bytes + len(gzip.compress(archive, GZIP_LEVEL, mtime=0))
     words = f"{rest.words} ({kernel.release})"
-    return Artefact((rest.transfer or 0) + packed, (rest.disk or 0) + more, (rest.virtual or 0) + more, items, words)
+    transfer, disk, virtual = (
+        None if size_bytes is None else size_bytes + added
+        for size_bytes, added in ((rest.transfer, packed), (rest.disk, more), (rest.virtual, more))
+    )
+    return Artefact(transfer, disk, virtual, items, words)
 
 
 def booted_disk(settings: Settings, variant: Mapping[str, str]) -> Path:
