@@ -26,7 +26,7 @@ test: setup provision-tests ## set everything up and pass all tests, those on re
 	@$(MAKE) --no-print-directory --keep-going check e2e RULES=--skips-fail
 
 .PHONY: setup
-setup: python provision venv kernel
+setup: python provision venv artefacts
 
 .PHONY: provision
 provision: ## install engines, QEMU and libvirt from the distribution's packages and start their daemons
@@ -44,10 +44,9 @@ stop: ## stop the daemons that provisioning started
 python:
 	@if [ -z "$(PYTHON)" ]; then benchmarks/python.sh; fi
 
-.PHONY: kernel
-kernel: venv ## download and unpack (never install) guest kernels and foreign binaries into the user's cache
-	@$(BIN)/python -m envbench.payload.kernel fetch || echo "kernel: none could be had; VM backends need --kernel" >&2
-	@$(BIN)/python -m envbench.experiments.shared.artefacts fetch || echo "kernel: some of it could not be had; 'envbench kernel' says what it then leaves out" >&2
+.PHONY: artefacts
+artefacts: venv ## get guest kernels, whole userlands and foreign binaries into the user's cache (nothing is installed)
+	@$(BIN)/envbench fetch all || echo "artefacts: some could not be had; runs say what they then leave out" >&2
 
 .PHONY: venv
 venv: $(VENV)/.installed ## install the project and its development tools into .venv

@@ -83,6 +83,8 @@ class Workload:
     until stopped."""
     deadline_s: float | None = None
     """Longest that the engine's part of the start may take; None: as long as the run's settings say."""
+    ports: tuple[tuple[int, int], ...] = ()
+    """Ports of the host's loopback that lead inside: (port on the host, port inside)."""
 
     @property
     def cpu_quota_us(self) -> int | None:
@@ -159,6 +161,8 @@ class Backend(ABC):
     """Its name for people."""
     kind: ClassVar[BackendKind]
     images: ClassVar[ImageUse] = ImageUse.NONE
+    publishes_ports: ClassVar[bool] = False
+    """Whether a port of an instance can be reached on the host; whole systems are measured on those that can."""
     program: ClassVar[str] = ""
     """The program that it needs on the PATH, "" where it needs none (or, as QEMU's, one that differs by machine)."""
     install: ClassVar[str] = ""

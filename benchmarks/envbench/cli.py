@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "portability": "envbench.commands.experiments:portability",
     "speed": "envbench.commands.experiments:speed",
     "wsl": "envbench.commands.experiments:wsl",
+    "fetch": "envbench.commands.fetch:fetch",
     "doctor": "envbench.commands.doctor:doctor",
     "clean": "envbench.commands.clean:clean",
     "selftest": "envbench.commands.selftest:selftest",

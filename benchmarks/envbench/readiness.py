@@ -137,15 +137,15 @@ def read_until(
         left_ns = deadline_ns - monotonic_ns()
         if left_ns <= 0:
             waited_s = (monotonic_ns() - begun_ns) / NS_PER_S
-            raise StartTimeoutError(f"no {wanted} within {waited_s:.1f} s; {_last_words(instance, reader)}")
+            raise StartTimeoutError(f"no {wanted} within {waited_s:.1f} s; {last_words(instance, reader)}")
         if not poller.poll(math.ceil(left_ns / NS_PER_MS)):
             continue
-        chunk = _read(descriptor)
+        chunk = read_chunk(descriptor)
         at_ns = monotonic_ns()
         if chunk is None:
             continue
         if not chunk:
-            raise BackendError(f"it ended before {wanted}; {_last_words(instance, reader)}")
+            raise BackendError(f"it ended before {wanted}; {last_words(instance, reader)}")
         reader.feed(instance.decode(chunk), at_ns)
 
 
@@ -157,7 +157,7 @@ def wait_ready(instance: Instance, reader: OutputReader, deadline_ns: int) -> in
     return reader.ready_ns
 
 
-def _read(descriptor: int) -> bytes | None:
+def read_chunk(descriptor: int) -> bytes | None:
     """Return the next bytes, b"" at the end, None where there is nothing to read yet."""
     try:
         return os.read(descriptor, CHUNK_BYTES)
@@ -170,7 +170,8 @@ def _read(descriptor: int) -> bytes | None:
         raise BackendError(f"its output cannot be read: {error.strerror}") from error
 
 
-def _last_words(instance: Instance, reader: OutputReader) -> str:
+def last_words(instance: Instance, reader: OutputReader) -> str:
+    """Return the last lines that an instance said, for an error message."""
     said = (reader.tail() or instance.console_tail()).strip()
     if not said:
         return "it said nothing"

@@ -29,6 +29,12 @@ QUICK_BUDGET_S = 8.0
 QUICK_ENGINES_BUDGET_S = 60.0
 """With them there are more backends, machines among them, and each is to get its QUICK_RUNS."""
 DEFAULT_BUDGET_S = 240.0
+BESIDE_WHOLE_SYSTEMS_BUDGET_S = 120.0
+"""For the minimal payload where whole systems are started beside it."""
+WHOLE_SYSTEM_BUDGETS_S = {"tcg": 120.0, "kvm": 15.0}
+"""For each machine that boots a whole system, by accelerator: QUICK_RUNS starts of some 20 s, or of 2 to 3 s."""
+WHOLE_IMAGE_BUDGET_S = 6.0
+"""For each engine that starts a whole system's image."""
 DEFAULT_DEADLINE_S = 120.0
 DEFAULT_PRECISION_RATIO = 0.05
 
@@ -44,6 +50,31 @@ def new_run_id() -> str:
 def new_nonce() -> str:
     """Return a fresh nonce for one ready line: 16 hex digits that neither a kernel nor a firmware can say by chance."""
     return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReady:
+    """Ready is the first HTTP answer with this status at this port of the instance, seen on the host."""
+
+    port: int
+    path: str = "/"
+    status: int = 200
+    with_nonce: bool = False
+    """Whether the answer's body must hold the start's nonce: then no other instance can have given it."""
+    interval_s: float = 0.005
+    """The next attempt begins so long after one that was refused."""
+
+    def __str__(self) -> str:
+        return f"answer {self.status} to http:{self.port}{self.path}"
+
+
+SERVICE_READY = HttpReady(80, with_nonce=True)
+"""When the service profile is ready, on every backend."""
+
+PROFILES = ("minimal", "distro", "service")
+"""What is started: a static BusyBox; a whole Debian userland (a machine boots it from a disk, by firmware, boot loader,
+kernel and systemd); nginx in a slim image (a machine boots the whole userland with it)."""
+WHOLE_SYSTEMS = ("distro", "service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +126,8 @@ class Settings:
     """Longest wait for one ready line, and for one stop or removal."""
     quick: bool = False
     """True: the backends keep to their most telling variant (one machine type, one runtime)."""
-    offline: bool = True
-    """True: nothing is fetched while a run is on; a missing guest kernel makes a backend unusable, with the remedy."""
+    offline: bool = False
+    """True: nothing is downloaded; what is missing then makes a backend unusable, with the remedy."""
     found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
     """What `once` has found out; settings that are made from these share it."""
 
@@ -105,6 +136,11 @@ class Settings:
         if find not in self.found:
             self.found[find] = find(self)
         return cast("Found", self.found[find])
+
+    @property
+    def stem(self) -> str:
+        """Return how the names of all instances begin: with the run's id, whole systems told apart."""
+        return f"envbench-{self.run_id}" + (f"-{self.profile}" if self.profile in WHOLE_SYSTEMS else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +167,8 @@ class Plan:
     """Pin the harness to one CPU and leave the others to what is measured."""
     quiet_machine: bool = False
     """Wait for a calm machine before each round."""
+    profiles: tuple[str, ...] = ("minimal",)
+    """What is started: the first on every backend that was asked for, the others on those that can publish a port."""
     fail_if: tuple[str, ...] = ()
     baseline: str | None = None
     max_regression_ratio: float | None = None
@@ -138,6 +176,11 @@ class Plan:
     def as_record(self) -> dict[str, Any]:
         """Return the plan as run.json shows it."""
         return asdict(self)
+
+
+def ready_of(configuration: "Configuration") -> HttpReady | None:
+    """Return what answer means that this one is ready; None where its own output says so."""
+    return SERVICE_READY if configuration.profile == "service" else None
 
 
 def profile_of(settings: Settings, variant: Mapping[str, str], images: ImageUse = ImageUse.NONE) -> str:

@@ -11,13 +11,13 @@ by one, the worst counts.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from envbench.metrics import metric, words
-from envreport import units
+from envreport import backends, units
 from envreport.claims.rules import quantile_with_failures
 from envreport.claims.verdict import Answer, Relation, compare, compare_exact
 from envreport.compare import Comparison, Missing, differences, require_comparable
@@ -130,14 +130,15 @@ def _worst(answers: Sequence[Answer]) -> GateOutcome:
     return GateOutcome.PASS if all(each is Answer.FAILS for each in answers) else GateOutcome.INCONCLUSIVE
 
 
-def _matching(gate: Gate, results: Results) -> Iterator[Series]:
-    for key, series in results.series.items():
-        if (
-            key.phase == gate.figure.metric
-            and series.values
-            and gate.figure.fits(key.backend, key.variant, key.profile)
-        ):
-            yield series
+def _matching(gate: Gate, results: Results) -> list[Series]:
+    """Return what a gate is about; one that names no profile is not about whole systems beside the first payload."""
+    found = [
+        series
+        for key, series in results.series.items()
+        if key.phase == gate.figure.metric and series.values and gate.figure.fits(key.backend, key.variant, key.profile)
+    ]
+    first = [series for series in found if series.key.profile == backends.USUAL_PROFILE]
+    return first if first and not gate.figure.profile else found
 
 
 def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer, str]:

@@ -14,8 +14,8 @@ from envbench.experiments import load
 from envbench.experiments.release import experiment as release
 from envbench.experiments.size import experiment as size
 from envbench.experiments.size.contents import CLASSES
-from envbench.payload.distro import distro_tree
 from envbench.payload.kernel import default_cache_dir
+from envbench.payload.userland import userland_tree
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Sampler
 from envbench.samples import Sample, SampleWriter, read_samples
@@ -114,7 +114,7 @@ def test_a_whole_distributions_image_holds_parts_of_an_os(taken: Taken):
     settings = taken.bench.settings
     if os.geteuid() != 0:
         pytest.skip("the distro profile is bootstrapped by root; try: sudo make e2e")
-    distro_tree(settings.cache_dir)
+    userland_tree(settings.cache_dir, "distro")
     size.whole_distribution(taken.bench)
     sizes = {row.phase: row.value for row in read_samples(taken._path) if row.profile == "distro"}
     assert sizes["item.kernel"] == 0

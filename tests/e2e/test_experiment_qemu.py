@@ -12,8 +12,8 @@ from envbench.backends import load as load_backend
 from envbench.experiments import portability, resize, speed
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
-from envbench.payload.distro import distro_tree
 from envbench.payload.kernel import default_cache_dir
+from envbench.payload.userland import userland_tree
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Sampler
 from envbench.samples import SampleWriter, read_samples
@@ -106,7 +106,7 @@ def test_a_users_own_disk_is_itemised_like_the_tree_that_it_was_made_of(bench: B
     disk = size.booted_disk(of_distro, variant)
     prepared = replace(machine, configuration=replace(machine.configuration, variant=variant))
     found = size.machine_artefact(replace(bench, settings=replace(bench.settings, disk=disk)), prepared)
-    tree = size.tree_artefact(distro_tree(bench.settings.cache_dir))
+    tree = size.tree_artefact(userland_tree(bench.settings.cache_dir, "distro"))
     for name in ("init", "package_manager", "libraries", "app", "other"):
         assert found.items[name] == tree.items[name] > 0, name
     for name in ("kernel", "initramfs", "boot"):

@@ -298,3 +298,10 @@ def test_runs_without_machines_need_no_accelerator_to_be_comparable(rows: Any) -
     assert obstacles(containers, containers) == []
     machines = rows.results({**meta, "backends": {"used": [{"name": "qemu", "is_vm": True}]}})
     assert obstacles(machines, machines) == ["accelerator is recorded in neither run"]
+
+
+def test_a_gate_without_a_profile_is_not_about_whole_systems_beside_the_minimal_payload(rows: Any) -> None:
+    started(rows, 100, profile="minimal")
+    started(rows, 900, profile="distro")
+    assert judge_gate(parse_gate("docker.ready > 500ms"), rows.results()).outcome is GateOutcome.PASS
+    assert judge_gate(parse_gate("docker/distro.ready > 500ms"), rows.results()).outcome is GateOutcome.FAIL

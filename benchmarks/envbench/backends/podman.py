@@ -21,7 +21,7 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.phases import BackendKind, ImageUse
 from envbench.programs import find_program, require_program
-from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
+from envbench.settings import ENGINE_KEYS, LABEL, SERVICE_READY, Settings, container_variants
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import marked_processes, pids_named
 from envbench.traces.removal import end_process
@@ -191,7 +191,9 @@ class PodmanBackend(Backend):
             try:
                 engine = self._engine(runtime)
                 if self._settings.image is None:
-                    try_start(engine.start, {"network": "none"}, TRIAL_DEADLINE_S)
+                    is_service = self._settings.profile == "service"
+                    variant = {"network": "bridge" if is_service else "none"}
+                    try_start(engine.start, variant, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None)
                 facts |= {"api": engine.api.api_version}
                 self._works = (*self._works, runtime)
             except (BackendError, OSError) as error:

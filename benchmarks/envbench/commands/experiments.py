@@ -26,7 +26,7 @@ HELP = {
     "speed": "Compare CPU, memory, system calls, disk and loopback with the host, the same tool bytes everywhere.",
     "wsl": "Settle the claims on WSL; only inside a WSL distribution.",
 }
-TIME_IS_UP = "the quarter of an hour of a quick run was used up"
+TIME_IS_UP = "the time of a quick run was used up"
 
 max_option = click.option(
     "--max", "max_instances", type=click.IntRange(1), default=16, show_default=True, help="Instances at once, at most."

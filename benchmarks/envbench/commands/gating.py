@@ -16,10 +16,10 @@ from envbench.settings import CONDITION_KEYS, Plan
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
 
 
-def read_gates(plan: Plan, written: Collection[str], profile: str = "minimal") -> None:
+def read_gates(plan: Plan, written: Collection[str]) -> None:
     """Raise UsageError for an expression or a baseline that cannot be used, or that names what this run cannot write.
 
-    `written` are the metrics that this command writes, `profile` is the payload that it runs.
+    `written` are the metrics that this command writes.
     """
     if not (plan.fail_if or plan.baseline):
         return
@@ -30,7 +30,7 @@ def read_gates(plan: Plan, written: Collection[str], profile: str = "minimal") -
             figure = parse_gate(text).figure
             known = plan.backends or (*BACKENDS, HOST)
             _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
-            _known(text, "profile", figure.profile or profile, (profile, "own", "floor"))
+            _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, "own", "floor"))
             for key, _ in figure.variant:
                 _known(text, "key", key, _keys_of(figure.backend))
             if figure.metric != "failed":

@@ -98,11 +98,14 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option("--seed", type=click.IntRange(0), help="Seed of the order (default: a fresh one, recorded)."),
     click.option(
         "--profile",
-        type=click.Choice(("minimal", "distro")),
-        default="minimal",
-        show_default=True,
-        help="Payload: a static BusyBox, or a whole Debian userland.",
+        "profiles",
+        multiple=True,
+        type=click.Choice(plans.PROFILES),
+        help="Payload (repeatable): a static BusyBox, a whole Debian userland, or nginx in a slim image. Of several, "
+        "the first runs on every backend, the others on Docker, Podman, QEMU and libvirt. Default: minimal; "
+        "startup and all: each; quick: minimal and distro.",
     ),
+    click.option("--offline", is_flag=True, help="Download nothing; what is missing is left out with the reason."),
     click.option("--image", help="An image the engines already have, in place of the payload's own (never pulled)."),
     click.option("--kernel", type=_EXISTING_FILE, help="Kernel that guests boot."),
     click.option("--initrd", type=_EXISTING_FILE, help="Initramfs that guests boot, in place of the payload's."),
@@ -189,7 +192,7 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         run_id=run_id,
         work_dir=work_dir,
         cache_dir=default_cache_dir(),
-        profile=options["profile"],
+        profile=chosen_profiles(options)[0],
         image=options["image"],
         ready_pattern=options["ready_pattern"],
         kernel=options["kernel"],
@@ -198,7 +201,7 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         disk=options["disk"],
         memory_bytes=options["memory_bytes"],
         cpus=options["cpus"],
-        networks=options["networks"] or ("none",),
+        networks=options["networks"] or (("bridge",) if chosen_profiles(options)[0] == "service" else ("none",)),
         read_only=options["read_only"],
         init=options["init"],
         runtimes=options["runtimes"],
@@ -210,10 +213,24 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         allow_remote=options["allow_remote"],
         deadline_s=options["deadline_s"],
         quick=options["quick"],
+        offline=options["offline"],
     )
 
 
-def make_plan(options: Mapping[str, Any]) -> Plan:
+def chosen_profiles(options: Mapping[str, Any], *, whole_systems: bool = False) -> tuple[str, ...]:
+    """Return the profiles that were asked for, minimal first; unasked, what a command starts with this payload.
+
+    `whole_systems` is True for a command that starts them unasked. A payload of the user's own stands alone.
+    """
+    asked = options["profiles"]
+    if not asked:
+        own = any(options[name] for name in ("image", "disk", "kernel", "initrd", "boots"))
+        usual = ("minimal", "distro") if options["quick"] else plans.PROFILES
+        asked = usual if whole_systems and not own else ("minimal",)
+    return tuple(name for name in plans.PROFILES if name in asked)
+
+
+def make_plan(options: Mapping[str, Any], *, whole_systems: bool = False) -> Plan:
     """Return the plan that these options ask for; options that a command does not have keep their defaults.
 
     --runs alone fixes the number of starts; without it a run goes on until the intervals are narrow or its budget ends.
@@ -235,6 +252,7 @@ def make_plan(options: Mapping[str, Any]) -> Plan:
         cold=options.get("cold", False),
         parallel=options.get("parallel", 1),
         pin=options.get("pin", False),
+        profiles=chosen_profiles(options, whole_systems=whole_systems),
         quiet_machine=options.get("quiet_machine", False),
         fail_if=options.get("fail_if", ()),
         baseline=None if options.get("baseline") is None else os.fspath(options["baseline"]),

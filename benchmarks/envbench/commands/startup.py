@@ -1,7 +1,8 @@
 """`envbench startup`: times every backend from request to ready, and on to gone, in one interleaved schedule."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
 from envbench.metrics import metrics_of
 from envbench.phases import Experiment
+from envbench.run.bench import Prepared
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.progress import Reporter
 from envbench.run.reaper import clear_away
 from envbench.run.scheduler import Scheduler, dry_run
-from envbench.run.session import Session, make_work_dir
+from envbench.run.session import Session, make_work_dir, settings_for, titled
 from envbench.settings import Configuration, Plan, new_run_id, profile_of
 from envbench.traces.journal import Journal
 
@@ -39,7 +41,7 @@ from envbench.traces.journal import Journal
     "--budget",
     "budget_s",
     type=click.FloatRange(0, min_open=True),
-    help=f"Seconds that all starts may take (default: {plans.DEFAULT_BUDGET_S:g}).",
+    help=f"Seconds that all starts may take (default: {plans.DEFAULT_BUDGET_S:g}, with whole systems what they need).",
 )
 @click.option(
     "--precision",
@@ -66,9 +68,9 @@ def startup(dry: bool, **options: Any) -> None:
     """
     if options["max_regression"] is not None and options["baseline"] is None:
         raise click.UsageError("--max-regression needs --baseline.")
-    plan = make_plan(options)
+    plan = make_plan(options, whole_systems=True)
     written = (*metrics_of(Experiment.STARTUP), *kernel.OBSERVED, *metrics_of(Experiment.SIZE))
-    read_gates(plan, written, options["profile"])
+    read_gates(plan, written)
     if dry:
         print_schedule(plan, options)
     else:
@@ -77,16 +79,20 @@ def startup(dry: bool, **options: Any) -> None:
 
 def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) -> None:
     """Take the plan's starts on all backends, then look once at each backend's kernel and sizes (not timed)."""
-    if usual_budget and session.plan.quick and (session.has_engine() or os.geteuid() == 0):
-        session.change_plan(budget_s=plans.QUICK_ENGINES_BUDGET_S)
+    if usual_budget:
+        session.change_plan(budget_s=budget_of(session))
+    if session.whole_systems:
+        minutes = session.plan.budget_s / 60
+        shown.say(f"the starts take about {minutes:.0f} minutes here; --profile minimal or --quick takes less")
     bench = session.bench()
     scheduler = time_starts(session, shown)
     bench.order = scheduler.order
     # Not to be looked at: it would hold up the run once more.
     session.drop([one.configuration for one in scheduler.tallies if one.failures_in_a_row])
-    for observe in (kernel.observe, size.observe):
+    every = replace(bench, configurations=session.started())
+    for observe, looked_at in ((kernel.observe, bench), (size.observe, every)):
         try:
-            observe(bench)
+            observe(looked_at)
         except InterruptedRunError:
             raise
         except (EnvbenchError, OSError) as error:
@@ -95,6 +101,20 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
         {"experiment": one.experiment, "what": one.what, "reason": one.reason, "remedy": one.remedy}
         for one in bench.skips
     ]
+
+
+def budget_of(session: Session) -> float:
+    """Return how many seconds the starts may take where nobody said so: what those that were found need."""
+    plan, more_s = session.plan, whole_systems_budget_s(session)
+    if plan.quick and (session.has_engine() or os.geteuid() == 0):
+        return plans.QUICK_ENGINES_BUDGET_S + more_s
+    return (plans.BESIDE_WHOLE_SYSTEMS_BUDGET_S if more_s and not plan.quick else plan.budget_s) + more_s
+
+
+def whole_systems_budget_s(session: Session) -> float:
+    """Return how many seconds the whole systems beside the first payload need for their smallest number of starts."""
+    accelerators = (one.configuration.variant.get("accel", "") for one in session.whole_systems)
+    return sum(plans.WHOLE_SYSTEM_BUDGETS_S.get(name, plans.WHOLE_IMAGE_BUDGET_S) for name in accelerators)
 
 
 def time_starts(session: Session, shown: Reporter) -> Scheduler:
@@ -109,7 +129,7 @@ def time_starts(session: Session, shown: Reporter) -> Scheduler:
         configurations,
         lambda tickets: _taken(session, scheduler, shown, tickets),
         before_round=session.before_round,
-        unwarmed=_machines(session) if plan.quick else (),
+        unwarmed=_unwarmed(session),
     )
     try:
         scheduler.run()
@@ -128,8 +148,23 @@ def _taken(session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any
     return starts
 
 
-def _machines(session: Session) -> tuple[int, ...]:
-    return tuple(index for index, one in enumerate(session.prepared) if one.is_vm)
+def _unwarmed(session: Session) -> tuple[int, ...]:
+    """Return which get no warm-up: the machines of a quick run, and whole systems that are emulated."""
+
+    def is_unwarmed(one: Prepared) -> bool:
+        variant, profile = one.configuration.variant, one.configuration.profile
+        return one.is_vm and (session.plan.quick or (variant.get("accel") == "tcg" and profile in plans.WHOLE_SYSTEMS))
+
+    return tuple(index for index, one in enumerate(session.started()) if is_unwarmed(one))
+
+
+def _scheduled(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield profile and backend of all that a run would open; a quick one then keeps one pair of each whole system."""
+    first, *others = plan.profiles
+    for name in plan.backends or tuple(BACKENDS):
+        yield first, name
+    for profile in others:
+        yield from ((profile, name) for name in plan.backends or BACKENDS if load(name).publishes_ports)
 
 
 def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
@@ -139,13 +174,16 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
     configurations: list[Configuration] = []
     try:
         settings = make_settings(run_id, make_work_dir(run_id, journal), options)
-        for name in plan.backends or tuple(BACKENDS):
-            backend, answer = open_backend(name, settings, journal)
+        for profile, name in _scheduled(plan):
+            folder = settings.work_dir / profile
+            folder.mkdir(mode=0o700, exist_ok=True)
+            own = settings_for(replace(settings, work_dir=folder), profile)
+            backend, answer = open_backend(name, own, journal)
             if isinstance(answer, Unusable):
-                click.echo(f"{name}: left out: {advice(answer.reason, answer.remedy)}", err=True)
+                click.echo(f"{titled(name, own)}: left out: {advice(answer.reason, answer.remedy)}", err=True)
             elif backend is not None:
                 configurations += [
-                    Configuration(name, variant, profile_of(settings, variant, backend.images))
+                    Configuration(name, variant, profile_of(own, variant, backend.images))
                     for variant in backend.variants()
                 ]
                 close_backend(backend)

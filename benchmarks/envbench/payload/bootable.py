@@ -1,4 +1,4 @@
-"""Makes the distro userland a disk that boots as an installed machine does: firmware, boot loader, kernel, systemd.
+"""Makes a userland a disk that boots as an installed machine does: firmware, boot loader, kernel, systemd.
 
 One image for both firmwares: a boot partition (FAT) with SYSLINUX for a BIOS and systemd-boot for UEFI, then the root
 filesystem. Only files are written; nothing is mounted and no root is needed.
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError
-from envbench.payload.distro import distro_disk, distro_initrd, locked
 from envbench.payload.kernel import GuestKernel
+from envbench.payload.userland import disk_initrd, locked, root_disk
 
 SECTOR_BYTES = 512
 BOOT_FIRST_SECTOR = 2048
@@ -47,23 +47,23 @@ def find_loaders() -> Loaders:
     missing += [name for name in ("syslinux", "mformat", "mmd", "mcopy") if shutil.which(name) is None]
     if missing:
         raise BackendError(
-            f"no boot loader for the distro disk: {', '.join(missing)} missing",
+            f"no boot loader for a whole system's disk: {', '.join(missing)} missing",
             remedy="apt install syslinux syslinux-common systemd-boot-efi mtools, or --boot kernel",
         )
     return found
 
 
-def bootable_disk(cache_dir: Path, kernel: GuestKernel, words: str) -> Path:
-    """Return the bootable image of the userland with this kernel and command line, made on the first call.
+def bootable_disk(cache_dir: Path, userland: str, kernel: GuestKernel, words: str) -> Path:
+    """Return the bootable image of a userland with this kernel and command line, made on the first call.
 
     Raises BackendError where the kernel has no modules, a loader is missing or a tool fails.
     """
     if kernel.modules is None:
-        raise BackendError(f"{kernel.path} comes without modules for a disk", remedy="a kernel from `kernel fetch`")
+        raise BackendError(f"{kernel.path} comes without modules for a disk", remedy="envbench fetch kernel")
     loaders = find_loaders()
-    root = distro_disk(cache_dir)
+    root = root_disk(cache_dir, userland, kernel.modules)
     words = f"{words} {ROOT_WORDS}"
-    initrd = distro_initrd(kernel.modules)
+    initrd = disk_initrd(kernel.modules)
     key = hashlib.sha256(b"\0".join((kernel.sha256.encode(), words.encode(), initrd))).hexdigest()[:12]
     disk = root.parent / f"boot-{key}.img"
     with locked(root.parent):

@@ -1,7 +1,7 @@
 """Finds, or fetches into the user's cache, the kernel that guests boot; nothing is ever installed.
 
-`python -m envbench.payload.kernel fetch` downloads the distribution's cloud kernel package and unpacks it. A start
-takes, in this order: the user's own kernel, the cache, a readable kernel of this machine.
+`envbench fetch kernel` downloads the distribution's cloud kernel package and unpacks it. A start takes, in this order:
+the user's own kernel, the cache, a readable kernel of this machine.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.errors import BackendError, EnvbenchError, one_line
+from envbench.errors import BackendError
 from envbench.folders import cache_folder
 from envbench.payload.packages import Apt, beside_modules, kernel_images, newest_first, release_of, require_apt
 
-REMEDY = "python -m envbench.payload.kernel fetch, or --kernel FILE"
+REMEDY = "envbench fetch kernel, or --kernel FILE"
 
 PACKAGES: dict[str, tuple[str, ...]] = {
     "x86_64": ("linux-image-cloud-amd64", "linux-image-kvm", "linux-image-virtual", "linux-image-generic"),
@@ -104,23 +104,3 @@ def _describe(image: Path, source: str) -> GuestKernel:
     folders = (image.parent,) if beside_modules(image) else beside
     modules = next((folder for folder in folders if folder.is_dir()), None)
     return GuestKernel(image, release, hashlib.sha256(image.read_bytes()).hexdigest(), source, modules)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run `fetch` or `show`; print one line about the kernel. Returns the exit code of the contract."""
-    if list(arguments) not in (["fetch"], ["show"]):
-        sys.stderr.write("usage: python -m envbench.payload.kernel fetch|show\n")
-        return 2
-    try:
-        kernel = fetch_kernel(default_cache_dir()) if arguments[0] == "fetch" else find_kernel(default_cache_dir())
-    except EnvbenchError as error:
-        sys.stderr.write(f"guest kernel: {one_line(error)}\n")
-        return error.exit_code
-    sys.stdout.write(
-        f"guest kernel: {kernel.release} from {kernel.source} at {kernel.path} (sha256 {kernel.sha256[:12]})\n"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The two shell scripts of the payload: what says the ready line, and what is a machine's first process."""
+"""The shell scripts and units of the payload: what says the ready line, and what a machine runs to get there."""
 
 READY_SCRIPT = """\
 #!/bin/busybox sh
@@ -84,4 +84,71 @@ fi
 # Machines without ACPI cannot power off: a reset ends them too, for the VMM runs with -no-reboot.
 /bin/busybox poweroff -f
 /bin/busybox reboot -f
+"""
+
+MARKER_UNIT = """\
+[Unit]
+Description=Says that the default target has been reached
+After=graphical.target
+
+[Service]
+ExecStart=/envbench/marker
+StandardInput=null
+"""
+
+MARKER_SCRIPT = """\
+#!/bin/sh
+# Runs what the second disk says, on the console; powers off when it has ended or, if asked to stay, at the word "stop".
+exec </dev/console >/dev/console 2>&1
+stay=
+eval "$(tr -d '\\0' </dev/vdb)"
+if [ "$stay" ]; then
+  "$@" &
+  while read -r word && [ "$word" != stop ]; do :; done
+else
+  "$@"
+fi
+exec systemctl poweroff
+"""
+
+NETWORK = """\
+[Match]
+Name=en* eth*
+
+[Network]
+DHCP=ipv4
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+"""
+"""systemd.network(5): what a machine with one card and a DHCP server needs."""
+
+SERVE_SCRIPT = """\
+#!/bin/sh
+# As entry points of images do: takes what came by the environment, then becomes the service.
+echo "$ENVBENCH_NONCE" >/var/www/html/index.html
+exec nginx -g 'daemon off;'
+"""
+
+PAGE_UNIT = """\
+[Unit]
+Description=Writes the page that tells this start from others; powers off at the word "stop" on the console
+Before=nginx.service
+
+[Service]
+ExecStartPre=/envbench/page
+ExecStart=/envbench/stop
+"""
+
+PAGE_SCRIPT = """\
+#!/bin/sh
+# The second disk holds this start's own line: nonce=...
+eval "$(tr -d '\\0' </dev/vdb)"
+echo "$nonce" >/var/www/html/index.html
+"""
+
+STOP_SCRIPT = """\
+#!/bin/sh
+exec </dev/console
+while read -r word && [ "$word" != stop ]; do :; done
+exec systemctl poweroff
 """

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from envbench.errors import BackendError
 from envbench.payload.busybox import BusyBox, find_busybox
-from envbench.payload.distro import distro_tree
 from envbench.payload.entries import entries
 from envbench.payload.scripts import INIT_SCRIPT, READY_SCRIPT
+from envbench.payload.userland import IMAGES, userland_tree
 from envbench.settings import Settings
 
 APPLETS = (
@@ -64,8 +64,9 @@ def build_tree(target: Path, profile: str = "minimal") -> PayloadTree:
 
 def tree_of_run(settings: Settings) -> PayloadTree:
     """Return the run's one tree, built on the first call; every backend starts from it. Raises BackendError."""
-    if settings.profile == "distro":
-        return describe_tree(distro_tree(settings.cache_dir), settings.profile, find_busybox())
+    if settings.profile in IMAGES:
+        tree = userland_tree(settings.cache_dir, IMAGES[settings.profile], offline=settings.offline)
+        return describe_tree(tree, settings.profile, find_busybox())
     path = settings.work_dir / "tree"
     if path.exists():
         return describe_tree(path, settings.profile, find_busybox())

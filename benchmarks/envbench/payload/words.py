@@ -14,6 +14,10 @@ READY = "/envbench/ready"
 START = "/envbench/start"
 """Only in a machine's per-start initramfs segment: a shell line that sets the argv for /init."""
 
+SERVE = "/envbench/serve"
+"""What a container of the service profile runs; it takes the nonce by its environment."""
+NONCE_ENVIRONMENT = "ENVBENCH_NONCE"
+
 READY_WORD = b"ENVBENCH-READY"
 FACT_WORD = "ENVBENCH-FACT"
 EXIT_WORD = "ENVBENCH-EXIT"

@@ -15,11 +15,12 @@ from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
 from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, StartTimeoutError, foreseen, one_line
 from envbench.phases import NOISE_PREFIX, BackendKind, Experiment, Outcome, Phase, Unit
+from envbench.probe import free_port, wait_answer
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
 from envbench.run.cpu_time import CpuMeter
 from envbench.run.noise import NoiseWatch
 from envbench.samples import Sample, SampleWriter
-from envbench.settings import Configuration, Settings, new_nonce
+from envbench.settings import Configuration, Settings, new_nonce, ready_of
 
 STOP_DEADLINE_S = 30.0
 
@@ -54,6 +55,8 @@ class Start:
     phases: dict[Phase, int] = field(default_factory=dict)
     wall_ns: int = 0
     """Everything that this start took, the clean-up of a failed one included: what the budget pays."""
+    probe_gap_ns: int | None = None
+    """Where readiness was asked for from outside: how much later than it was so it may have been seen."""
 
     @property
     def ready_ns(self) -> int | None:
@@ -133,6 +136,8 @@ class Sampler:
         start.phases = phases_of(start.marks) if start.outcome is Outcome.OK or Mark.READY in start.marks else {}
         offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - monotonic_ns()
         lag_ns = None if backend.kind is BackendKind.VM else observer_lag_ns(reader, offset_ns)
+        if lag_ns is None:
+            lag_ns = start.probe_gap_ns
         if lag_ns is not None:
             start.phases[Phase.OBSERVER_LAG] = max(lag_ns, 0)
         if cpu is not None and start.outcome is Outcome.OK:
@@ -175,7 +180,7 @@ class Sampler:
 
     def workload(self, nonce: str, configuration: Configuration, deadline_s: float | None = None) -> Workload:
         """Return the workload of a timed start: it idles when it is ready, so that stopping it is measured too."""
-        settings = self._settings
+        settings, ready = self._settings, ready_of(configuration)
         return Workload(
             nonce=nonce,
             deadline_s=deadline_s,
@@ -185,6 +190,7 @@ class Sampler:
             read_only=settings.read_only,
             init=settings.init,
             keep_running=True,
+            ports=() if ready is None else ((free_port(), ready.port),),
         )
 
     def _take(self, backend: Backend, start: Start, reader: OutputReader, nonce: str, cpu: CpuMeter | None) -> None:
@@ -198,11 +204,13 @@ class Sampler:
         try:
             if cpu is not None:
                 cpu.begin()
-            instance = backend.start(self.workload(nonce, configuration, deadline_s), configuration.variant, mark)
-            start.marks[Mark.READY] = wait_ready(instance, reader, deadline_ns)
+            workload = self.workload(nonce, configuration, deadline_s)
+            instance = backend.start(workload, configuration.variant, mark)
+            self._wait(instance, reader, start, workload, deadline_ns)
             if cpu is not None:
                 cpu.end(instance)
-            _read_rest_of_line(instance, reader)
+            if start.probe_gap_ns is None:
+                _read_rest_of_line(instance, reader)
             self.on_instance(instance)
             end_instance(instance, mark)
             instance = None
@@ -214,6 +222,18 @@ class Sampler:
         finally:
             if instance is not None:
                 instance.destroy()
+
+    def _wait(
+        self, instance: Instance, reader: OutputReader, start: Start, workload: Workload, deadline_ns: int
+    ) -> None:
+        """Wait until the instance is ready, by its own line or by its answer, and stamp it."""
+        ready = ready_of(start.ticket.configuration)
+        if ready is None:
+            start.marks[Mark.READY] = wait_ready(instance, reader, deadline_ns)
+        else:
+            (port, _), *_ = workload.ports
+            answered = wait_answer(instance, reader, ready, port, workload.nonce, deadline_ns)
+            start.marks[Mark.READY], start.probe_gap_ns = answered.ready_ns, answered.gap_ns
 
     def _write(self, start: Start, stamps: Mapping[str, tuple[float, Unit]]) -> None:
         ticket = start.ticket

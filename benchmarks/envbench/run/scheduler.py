@@ -31,6 +31,8 @@ FAILURES_IN_A_ROW = 3
 """A backend that fails so often one after the other is given up: it would only eat the others' budget."""
 MOST_RUNS = 200
 """No backend is asked for more than this (or than the planned runs, if they are more), however noisy it is."""
+DEAR_START_S = 10.0
+"""A backend whose starts take this long (a whole system, emulated) gets as many as an interval needs, and no more."""
 CHEAP_START_S = 1.0
 """A backend whose starts are this short gets its first ones whatever the slow ones have used up: it takes a few seconds
 in all."""
@@ -112,7 +114,19 @@ def half_width_ratio(values: Sequence[int], confidence: float = STOPPING_CONFIDE
 
 def runs_wanted(tally: Tally, plan: Plan) -> int:
     """Return how many measured starts this backend is to have in all: what it needs, within reason."""
+    if is_dear(tally, plan):
+        return min(plan.runs, QUICK_RUNS)
     return min(runs_needed(tally, plan), max(plan.runs, MOST_RUNS))
+
+
+def aimed_at(tally: Tally, plan: Plan) -> int:
+    """Return how many measured starts it should have had, as far as can be told: of dear ones the smallest number."""
+    return runs_wanted(tally, plan) if is_dear(tally, plan) else runs_needed(tally, plan)
+
+
+def is_dear(tally: Tally, plan: Plan) -> bool:
+    """Return whether its starts are so long that an adaptive run is content with the smallest number of them."""
+    return plan.precision_ratio is not None and (tally.cost_ns or 0) >= DEAR_START_S * NS_PER_S
 
 
 def runs_needed(tally: Tally, plan: Plan) -> int:
@@ -229,7 +243,7 @@ class Scheduler:
         """Return the backends that did not get what was planned."""
         found = []
         for one in self.tallies:
-            needed = max(runs_needed(one, self.plan) - one.measured, 0)
+            needed = max(aimed_at(one, self.plan) - one.measured, 0)
             if one.given_up or needed:
                 found.append(Unfinished(one.configuration, one.measured, needed, *self._why(one)))
         return tuple(found)

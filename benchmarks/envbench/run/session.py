@@ -26,8 +26,10 @@ from envbench.errors import (
     foreseen,
     one_line,
 )
+from envbench.payload.kernel import fetch_kernel, find_kernel
 from envbench.payload.tree import tree_of_run
-from envbench.phases import ImageUse, Outcome
+from envbench.payload.userland import IMAGES, MACHINES, userland_tree
+from envbench.phases import BackendKind, ImageUse, Outcome
 from envbench.run import audit, noise
 from envbench.run.bench import Bench, Prepared
 from envbench.run.opening import close_backend, open_backend
@@ -35,8 +37,15 @@ from envbench.run.reaper import reap, reap_entries
 from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
 from envbench.samples import SampleWriter
-from envbench.settings import Configuration, Plan, Settings, profile_of
+from envbench.settings import (
+    WHOLE_SYSTEMS,
+    Configuration,
+    Plan,
+    Settings,
+    profile_of,
+)
 from envbench.traces.journal import Journal, Kind
+from envbench.vm.emulator import find_emulator
 
 QUIET_WAIT_S = 120.0
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
@@ -91,7 +100,10 @@ class Session:
         self.noise = noise.NoiseWatch()
         self.sampler = Sampler(settings, self._writer, self.noise)
         self.backends: dict[str, Backend] = {}
+        """By name, or by profile and name for those that start a whole system."""
         self.prepared: list[Prepared] = []
+        self.whole_systems: list[Prepared] = []
+        """Backends of the profiles beside the first one; experiments go by `prepared` alone."""
         self.failed_starts = 0
         self.leaked: tuple[str, ...] = ()
         """What of the run is still there after `close`, one line each."""
@@ -101,11 +113,11 @@ class Session:
 
     def open_backends(self) -> None:
         """Check and prepare every backend that was asked for. Raises NoUsableBackendError where none is left."""
+        self._provide_kernel()
         for name in self.plan.backends or tuple(BACKENDS):
-            unusable = self._open(name)
-            if unusable is not None:
-                self.record.add_skipped(name, unusable)
-                self._say(f"{name}: left out: {advice(unusable.reason, unusable.remedy)}")
+            self._open_or_skip(name, self.settings)
+        for profile in self.plan.profiles[1:]:
+            self._open_whole_systems(profile)
         self._describe_payload()
         self.record.add_warnings(noise.machine_warnings())
         if any(one.is_vm for one in self.prepared):
@@ -130,12 +142,17 @@ class Session:
 
     def configurations(self) -> list[Configuration]:
         """Return all backends that will be started, with the conditions that the harness sees to."""
-        return [one.configuration for one in self.prepared]
+        return [one.configuration for one in self.started()]
+
+    def started(self) -> list[Prepared]:
+        """Return all backends that will be started: those of the first profile, then the other whole systems."""
+        return [*self.prepared, *self.whole_systems]
 
     def drop(self, configurations: Collection[Configuration]) -> None:
         """Leave these backends out of what is still to come: each part of it would wait for the same engine again."""
         # In place: an experiments' bench that was made before looks at this very list.
-        self.prepared[:] = [one for one in self.prepared if one.configuration not in configurations]
+        for kept in (self.prepared, self.whole_systems):
+            kept[:] = [one for one in kept if one.configuration not in configurations]
 
     def bench(self) -> Bench:
         """Return what experiments work with."""
@@ -151,7 +168,8 @@ class Session:
 
     def measure(self, tickets: Sequence[Ticket]) -> Sequence[Start]:
         """Take these starts, all of one backend, at the same time."""
-        backend = self.backends[tickets[0].configuration.backend]
+        wanted = tickets[0].configuration
+        backend = next(one.backend for one in self.started() if one.configuration == wanted)
         if self.plan.cold:
             drop_caches()
         starts = self._measure(backend, tickets)
@@ -199,12 +217,66 @@ class Session:
         except OSError as error:
             return (f"nobody knows what: it could not be looked for ({one_line(error)})",)
 
-    def _open(self, name: str) -> Unusable | None:
-        backend, found = open_backend(name, self.settings, self.journal)
+    def _provide_kernel(self) -> None:
+        """Fetch a guest kernel where machines are wanted and there is none; what fails, their own check tells."""
+        settings = self.settings
+        wanted = any(load(name).kind is BackendKind.VM for name in self.plan.backends or BACKENDS)
+        if not wanted or settings.offline or settings.kernel or settings.disk:
+            return
+        with contextlib.suppress(BackendError):
+            find_emulator()
+            try:
+                find_kernel(settings.cache_dir)
+            except BackendError:
+                fetch_kernel(settings.cache_dir)
+
+    def _open_whole_systems(self, profile: str) -> None:
+        """Open those that can publish a port once more, with a whole system; of a quick run a container and a machine.
+
+        Those whose first opening failed are not tried again.
+        """
+        work_dir = self.settings.work_dir / profile
+        work_dir.mkdir(mode=0o700)
+        # One runtime of each engine: a whole system is compared by its engine, not by what the engine calls.
+        settings = settings_for(replace(self.settings, work_dir=work_dir, quick=True), profile)
+        opened = [
+            (name, backend.kind is BackendKind.VM)
+            for name, backend in self.backends.items()
+            if backend.publishes_ports and name == backend.name
+        ]
+        try:
+            for is_vm in {is_vm for _, is_vm in opened}:
+                userland = (MACHINES if is_vm else IMAGES)[profile]
+                userland_tree(settings.cache_dir, userland, self._say, offline=settings.offline)
+        except BackendError as error:
+            for name, _ in opened:
+                self.record.add_skipped(name, unusable(error, f"envbench fetch {profile}"), {"profile": profile})
+            self._say(f"{profile}: left out: {one_line(error)}")
+            return
+        kinds: set[bool] = set()
+        for name, is_vm in opened:
+            if not (self.plan.quick and is_vm in kinds) and self._open_or_skip(name, settings):
+                kinds.add(is_vm)
+
+    def _open_or_skip(self, name: str, settings: Settings) -> bool:
+        """Open a backend, or note why it is left out; return whether it was opened."""
+        refused = self._open(name, settings)
+        if refused is None:
+            return True
+        is_first = settings.profile == self.settings.profile
+        self.record.add_skipped(name, refused, None if is_first else {"profile": settings.profile})
+        self._say(f"{titled(name, settings)}: left out: {advice(refused.reason, refused.remedy)}")
+        return False
+
+    def _open(self, name: str, settings: Settings) -> Unusable | None:
+        if settings.profile == "service" and not load(name).publishes_ports:
+            return Unusable("it cannot publish the service's port", "docker, podman, qemu or libvirt")
+        backend, found = open_backend(name, settings, self.journal)
         if backend is None or isinstance(found, Unusable):
             return found if isinstance(found, Unusable) else None
-        self.backends[name] = backend
-        self._witness.watch(name, backend)
+        title = titled(name, settings)
+        self.backends[title] = backend
+        self._witness.watch(title, backend)
         ready = []
         for variant in backend.variants():
             try:
@@ -213,17 +285,18 @@ class Session:
                 raise
             except Exception as error:  # noqa: BLE001 -- it is this variant's, and the others can do without it
                 words = unusable(foreseen(error), f"envbench doctor --backend {name}")
-                self._say(f"{name} {dict(variant)}: left out: {advice(words.reason, words.remedy)}")
+                self._say(f"{title} {dict(variant)}: left out: {advice(words.reason, words.remedy)}")
                 self.record.add_skipped(name, words, variant)
             else:
                 ready.append(variant)
-        if ready:
+        is_first = settings.profile == self.settings.profile
+        if ready and is_first:
             self.record.add_used(backend, found, ready)
         for variant in ready:
             configuration = Configuration(
-                name, variant, profile_of(self.settings, variant, backend.images), self._conditions()
+                name, variant, profile_of(settings, variant, backend.images), self._conditions()
             )
-            self.prepared.append(Prepared(backend, configuration))
+            (self.prepared if is_first else self.whole_systems).append(Prepared(backend, configuration))
         return None
 
     def _conditions(self) -> dict[str, str]:
@@ -249,12 +322,23 @@ class Session:
             "busybox": tree.busybox.version,
             "kernel": guest_kernel(self.settings),
         }
+        also = sorted({one.configuration.profile for one in self.whole_systems})
+        if also:
+            self.record.data["payload"]["also"] = also
+
+
+def settings_for(settings: Settings, profile: str) -> Settings:
+    """Return these settings with another profile; the service's port is published, which takes a network."""
+    return replace(settings, profile=profile, networks=("bridge",) if profile == "service" else settings.networks)
+
+
+def titled(name: str, settings: Settings) -> str:
+    """Return a backend's name for messages, with the whole system that it is to start."""
+    return f"{name} {settings.profile}" if settings.profile in WHOLE_SYSTEMS else name
 
 
 def guest_kernel(settings: Settings) -> dict[str, str] | None:
     """Return what guests boot, for run.json; None where there is no guest kernel."""
-    from envbench.payload.kernel import find_kernel  # noqa: PLC0415 -- only a run describes it
-
     try:
         kernel = find_kernel(settings.cache_dir, settings.kernel)
     except BackendError:

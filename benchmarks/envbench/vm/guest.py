@@ -7,7 +7,7 @@ from envbench.vm.emulator import Emulator, Firmware
 
 MIB = 1 << 20
 DEFAULT_MEMORY_BYTES = 256 * MIB
-DISTRO_MEMORY_BYTES = 512 * MIB
+WHOLE_SYSTEM_MEMORY_BYTES = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,16 @@ class Guest:
     """QEMU's CPU model; "" is what `cpu_model` says."""
     uefi: Firmware | None = None
     """UEFI in place of the machine type's own firmware; its variable store is this guest's own copy."""
+    ports: tuple[tuple[int, int], ...] = ()
+    """Ports of the host's loopback that lead into the guest: (port on the host, port in the guest). With one it has a
+    network card; it reaches nothing outside."""
     more: tuple[str, ...] = ()
     """Further words of the command line: devices and monitors that only an experiment needs."""
 
 
 def default_memory_bytes(profile: str) -> int:
     """Return the memory of a guest whose size nobody asked for."""
-    return DISTRO_MEMORY_BYTES if profile == "distro" else DEFAULT_MEMORY_BYTES
+    return WHOLE_SYSTEM_MEMORY_BYTES if profile in ("distro", "service") else DEFAULT_MEMORY_BYTES
 
 
 def disk_format(path: Path) -> str:
@@ -83,7 +86,22 @@ def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
         drive = f"if=none,id=disk{number},format={disk.format},snapshot={snapshot},file={_escape(disk.path)}"
         drive += ",cache=none" if disk.direct else ""
         argv += ["-drive", drive, "-device", f"virtio-blk-{bus},drive=disk{number}"]
-    return [*argv, *guest.more]
+    return [*argv, *network_words(guest), *guest.more]
+
+
+def network_words(guest: Guest) -> list[str]:
+    """Return QEMU's words for the network card behind the guest's forwarded ports; [] for a guest without.
+
+    User networking (QEMU, docs/system/devices/net.rst): no root, no bridge. The card brings no boot ROM, which the
+    firmware would run first, and a slot that libvirt gives to nothing else.
+    """
+    if not guest.ports:
+        return []
+    forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{inside}" for host, inside in guest.ports)
+    bus = "device" if guest.machine.startswith("microvm") else "pci"
+    place = "" if bus == "device" else ",romfile=,addr=0x10"
+    card = f"virtio-net-{bus},netdev=net0{place}"
+    return ["-netdev", f"user,id=net0,restrict=on{forwards}", "-device", card]
 
 
 def cpu_model(machine: str, accelerator: str) -> str:

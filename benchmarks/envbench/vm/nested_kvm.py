@@ -51,7 +51,7 @@ def prove_kvm_path(settings: Settings, deadline_s: float = DEADLINE_S) -> str:
         raise BackendError("the KVM path is proved with an emulated AMD processor", remedy="an x86-64 machine")
     recipe = make_recipe(settings, {"accel": "tcg", "boot": "kernel", "machine": "q35"}, emulator.architecture)
     if recipe.kernel is None or recipe.kernel.modules is None:
-        raise BackendError("the guest kernel comes without modules", remedy="python -m envbench.payload.kernel fetch")
+        raise BackendError("the guest kernel comes without modules", remedy="envbench fetch kernel")
     nonce = f"{new_nonce()}-kvm"
     inner = inner_command(emulator)
     extra = nested_entries(

@@ -10,12 +10,12 @@ from envbench.backend import Workload
 from envbench.errors import BackendError
 from envbench.payload.bootable import bootable_disk, find_loaders
 from envbench.payload.busybox import find_busybox
-from envbench.payload.distro import distro_disk, distro_initrd, require_distro
 from envbench.payload.entries import entries
 from envbench.payload.floor import floor_disk
 from envbench.payload.initramfs import cpio, start_line, start_segment, write_initramfs
 from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import tree_of_run
+from envbench.payload.userland import MACHINES, disk_initrd, require_userland, root_disk
 from envbench.payload.words import argv_for
 from envbench.settings import Settings
 from envbench.vm.emulator import Architecture, Firmware, find_uefi
@@ -61,7 +61,8 @@ class Recipe:
             disks = (Disk(folder / "floor.img"),)
         elif self.own_guest and self.disk:
             # A whole system gets its words on a second disk: they fit no command line, and a boot loader has its own.
-            line = start_line(argv, stay=stay)
+            is_service = self.settings.profile == "service"
+            line = f"nonce={workload.nonce}\n".encode() if is_service else start_line(argv, stay=stay)
             (folder / "start.img").write_bytes(line.ljust(-(-len(line) // 512) * 512, b"\0"))
             disks = (self.disk, Disk(folder / "start.img"))
         append = f"{self.append} envbench.nonce={workload.nonce}" if self.kernel and not self.archive else self.append
@@ -78,6 +79,7 @@ class Recipe:
             disks=disks,
             speaks_first=self.variant["boot"] == "floor" or (bool(self.archive) and self.uefi is None),
             uefi=self._own_variables(folder),
+            ports=workload.ports,
         )
 
     def _own_variables(self, folder: Path) -> Firmware | None:
@@ -107,12 +109,12 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
     if variant["boot"] == "kernel":
         find_kernel(settings.cache_dir, settings.kernel)
         find_busybox()
-        if settings.profile == "distro":
-            require_distro(settings.cache_dir)
-    elif variant["boot"] == "disk" and settings.disk is None and settings.profile == "distro":
+        if settings.profile in MACHINES and settings.initrd is None:
+            require_userland(settings.cache_dir, MACHINES[settings.profile], offline=settings.offline)
+    elif variant["boot"] == "disk" and settings.disk is None and settings.profile in MACHINES:
         find_loaders()
         find_kernel(settings.cache_dir, settings.kernel)
-        require_distro(settings.cache_dir)
+        require_userland(settings.cache_dir, MACHINES[settings.profile], offline=settings.offline)
     elif variant["boot"] == "disk":
         _from_disk(Recipe(settings, variant, arch))
         if settings.ready_pattern is None:
@@ -137,11 +139,13 @@ def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architect
 
 def _boots_as_installed(settings: Settings) -> bool:
     """Return whether a whole userland can be started as an installed machine is: by firmware and boot loader."""
+    if settings.profile not in MACHINES:
+        return False
     try:
         find_loaders()
     except BackendError:
         return False
-    return settings.profile == "distro"
+    return True
 
 
 def _exists(boot: str, machine: str, firmware: str) -> bool:
@@ -196,26 +200,29 @@ def _from_kernel(recipe: Recipe) -> Recipe:
         if not os.access(settings.initrd, os.R_OK):
             raise BackendError(f"--initrd {settings.initrd}: not readable", remedy="a readable file")
         return replace(recipe, kernel=kernel, initrd=settings.initrd, append=append, own_guest=False)
-    if settings.profile == "distro":
-        return _distro(replace(recipe, kernel=kernel, append=append), kernel)
+    if settings.profile in MACHINES:
+        return _whole_system(replace(recipe, kernel=kernel, append=append), kernel)
     archive = cpio(entries(tree_of_run(settings).path))
     return replace(recipe, kernel=kernel, archive=archive, append=append)
 
 
-def _distro(recipe: Recipe, kernel: GuestKernel) -> Recipe:
+def _whole_system(recipe: Recipe, kernel: GuestKernel) -> Recipe:
+    settings = recipe.settings
     if kernel.modules is None:
-        raise BackendError(f"{kernel.path} comes without modules for a disk", remedy="a kernel from `kernel fetch`")
-    initrd = recipe.settings.work_dir / "distro-initrd"
-    initrd.write_bytes(distro_initrd(kernel.modules))
-    return replace(recipe, initrd=initrd, disk=Disk(distro_disk(recipe.settings.cache_dir)))
+        raise BackendError(f"{kernel.path} comes without modules for a disk", remedy="envbench fetch kernel")
+    initrd = settings.work_dir / "disk-initrd"
+    initrd.write_bytes(disk_initrd(kernel.modules))
+    disk = root_disk(settings.cache_dir, MACHINES[settings.profile], kernel.modules)
+    return replace(recipe, initrd=initrd, disk=Disk(disk))
 
 
 def _from_disk(recipe: Recipe) -> Recipe:
     settings, disk = recipe.settings, recipe.settings.disk
-    if disk is None and settings.profile == "distro":
+    if disk is None and settings.profile in MACHINES:
         kernel = find_kernel(settings.cache_dir, settings.kernel)
-        words = f"{kernel_words(recipe.architecture, own_init=False)} {settings.append}".strip()
-        return replace(recipe, disk=Disk(bootable_disk(settings.cache_dir, kernel, words)))
+        words = (kernel_words(recipe.architecture, own_init=False), clock_words(recipe.variant), settings.append)
+        userland, line = MACHINES[settings.profile], " ".join(filter(None, words))
+        return replace(recipe, disk=Disk(bootable_disk(settings.cache_dir, userland, kernel, line)))
     if disk is None:
         raise BackendError("no disk to boot from", remedy="--disk FILE with --ready-pattern TEXT")
     try:

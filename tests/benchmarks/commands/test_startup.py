@@ -293,7 +293,7 @@ def test_a_gate_that_fails_gives_5_and_one_that_too_few_starts_leave_open_6(use_
         ("process.reddy > 1s", "did you mean ready?"),
         ("process.total > 1 MiB", "`envbench memory` does"),
         ("process.foreign_arch_runs < 1", "`envbench kernel` does"),
-        ("process/distro.ready > 1s", "this run has minimal"),
+        ("process/distr.ready > 1s", "did you mean distro?"),
         ("process[parralel=4].ready > 1s", "did you mean parallel?"),
         ("process[network=none].ready > 1s", "this run has cache, parallel, pin"),
         ("process[mode=sequence].ready > 1s", "this run has cache, parallel, pin"),

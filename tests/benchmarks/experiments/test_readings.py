@@ -538,7 +538,7 @@ def test_nothing_begins_once_a_quick_run_has_used_up_its_time():
     notes = Notebook()
     run_experiments(notes, LineReporter(verbose=False), ("idle", "speed"), bench)  # type: ignore[arg-type]
     assert [skip["experiment"] for skip in notes.data["skips"]] == ["idle", "speed"]
-    assert all("quarter of an hour" in skip["reason"] and skip["remedy"] for skip in notes.data["skips"])
+    assert all("time of a quick run" in skip["reason"] and skip["remedy"] for skip in notes.data["skips"])
     bench.until_ns = monotonic_ns() + 10**12
     assert bench.has_time(10**11)
     assert not bench.has_time(2 * 10**12)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from envbench.cli import main
 from envbench.errors import BackendError
 from envbench.experiments.shared import artefacts
 from envbench.payload.kernel import fetch_kernel, find_kernel
@@ -150,18 +151,18 @@ def test_later_files_come_although_an_earlier_one_cannot_be_had(place, repositor
     """Debian 12 has BusyBox in /bin, Debian 13 in /usr/bin; here the kernel is missing."""
     monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     monkeypatch.setattr(artefacts, "foreign_apt", lambda _: nullcontext(Apt()))
-    monkeypatch.setattr(artefacts, "default_cache_dir", lambda: tmp_path / "fetched")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     repository({"busybox-static": ("", {place: "busybox"}), artefacts.MACH_PACKAGE: ("", {"boot/gnumach-1.gz": ""})})
     updated()
-    got = dict(artefacts.fetch(tmp_path / "fetched"))
+    got = dict(artefacts.fetch(tmp_path / "envbench"))
     assert got["aarch64 busybox"].read_text() == "busybox"
     assert isinstance(got["aarch64 kernel"], BackendError)
     assert "GNU Mach" in got
-    assert artefacts.main(["fetch"]) == BackendError.exit_code
+    assert main(["fetch", "foreign"]) == BackendError.exit_code
     told = capsys.readouterr()
     assert "aarch64 busybox: " in told.out
     assert "aarch64 kernel: " in told.err
-    assert "artefacts fetch" not in told.err, "the remedy is the command that has just failed"
+    assert "envbench fetch" not in told.err, "the remedy is the command that has just failed"
 
 
 def test_parts_of_a_kernel_are_told_from_what_merely_goes_with_it():

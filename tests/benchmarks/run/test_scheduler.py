@@ -294,3 +294,17 @@ def test_stopping_when_the_interval_is_narrow_does_not_make_it_miss_the_median()
         ordered = sorted(tally.ready_ns)
         holds += ordered[low - 1] <= 1e6 * median_ns <= ordered[high - 1]
     assert holds / 1000 >= 0.94
+
+
+def test_a_start_that_takes_long_is_taken_as_often_as_an_interval_needs_and_no_more():
+    machine = Machine([0.1, 20.0], spread=0.3)
+    scheduler = machine.run(runs=20, warmup=0, budget_s=100_000, precision_ratio=0.001)
+    assert machine.measured()[1] == 6
+    assert machine.measured()[0] > 20
+    assert [one.configuration.backend for one in scheduler.unfinished()] == ["backend0"]
+
+
+def test_who_asks_for_a_number_of_starts_gets_it_however_long_they_take():
+    machine = Machine([20.0])
+    machine.run(runs=8, warmup=0, budget_s=1000)
+    assert machine.measured() == {0: 8}

@@ -168,7 +168,7 @@ def test_a_missing_kernel_names_the_remedy(tmp_path: Path) -> None:
     if not list(Path("/boot").glob("vmlinu[xz]-*")):
         with pytest.raises(BackendError) as caught:
             find_kernel(tmp_path)
-        assert "python -m envbench.payload.kernel fetch" in caught.value.remedy
+        assert "envbench fetch kernel" in caught.value.remedy
 
 
 def firmware(*features: str, interface: str = "uefi", device: str = "flash") -> dict[str, object]:
@@ -277,3 +277,19 @@ def test_a_disk_begins_with_boot_code_two_partitions_and_the_signature():
     assert struct.unpack_from("<B3xB3xII", sector, 446) == (0x80, 0xEF, 2048, 4096)
     assert struct.unpack_from("<B3xB3xII", sector, 462) == (0, 0x83, 6144, 8192)
     assert sector[478:510] == bytes(32)
+
+
+def test_a_forwarded_port_brings_a_card_without_a_boot_rom_that_reaches_nothing_else() -> None:
+    argv = qemu_argv(guest(ports=((8080, 80),)), X86)
+    assert argv[-4:] == [
+        *("-netdev", "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80"),
+        *("-device", "virtio-net-pci,netdev=net0,romfile=,addr=0x10"),
+    ]
+    assert qemu_argv(guest(machine="microvm", ports=((1, 2),)), X86)[-1] == "virtio-net-device,netdev=net0"
+    assert not any("net" in word for word in qemu_argv(guest(), X86))
+
+
+def test_libvirt_passes_the_same_words_on() -> None:
+    domain = ET.fromstring(domain_xml(guest(ports=((8080, 80),)), X86, "r"))  # noqa: S314 -- our own XML
+    words = [word.get("value") for word in domain.iter("{http://libvirt.org/schemas/domain/qemu/1.0}arg")]
+    assert words == qemu_argv(guest(ports=((8080, 80),)), X86)[-4:]

@@ -5,13 +5,13 @@ from xml.etree import ElementTree as ET
 
 from envbench.settings import RUN_ENVIRONMENT
 from envbench.vm.emulator import Emulator
-from envbench.vm.guest import Guest, cpu_model
+from envbench.vm.guest import Guest, cpu_model, network_words
 
 METADATA_NAMESPACE = "https://envbench.invalid/run"
 """Names the run whose domain this is; .invalid (RFC 2606), for there is nothing to be fetched there."""
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
-"""libvirt, drvqemu: pass-through of environment variables."""
+"""libvirt, drvqemu: pass-through of environment variables and arguments."""
 
 _CPU_MODES = {"host": "host-passthrough", "max": "maximum"}
 
@@ -42,6 +42,9 @@ def domain_xml(guest: Guest, emulator: Emulator, run_id: str, security_models: S
     # So that QEMU is known as the run's like every other process, whether or not its daemon still is there.
     words = _add(domain, f"{{{QEMU_NAMESPACE}}}commandline")
     _add(words, f"{{{QEMU_NAMESPACE}}}env", name=RUN_ENVIRONMENT, value=run_id)
+    # libvirt's own way to forward a port (<portForward>) needs passt, and with it a daemon that may start it.
+    for word in network_words(guest):
+        _add(words, f"{{{QEMU_NAMESPACE}}}arg", value=word)
     return ET.tostring(domain, encoding="unicode")
 
 

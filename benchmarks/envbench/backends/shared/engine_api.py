@@ -24,7 +24,7 @@ from envbench.backends.shared.images import payload_tar
 from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
-from envbench.payload.words import argv_for
+from envbench.payload.words import NONCE_ENVIRONMENT, SERVE, argv_for
 from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.procfs import instance_process
@@ -40,6 +40,7 @@ class EngineBackend:
     """What Docker's and Podman's backends share; a subclass says where the engine is."""
 
     name: ClassVar[str]
+    publishes_ports: ClassVar[bool] = True
     image_prefix = "envbench-payload"
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
@@ -59,7 +60,7 @@ class EngineBackend:
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:
         """Create, attach, start."""
-        name = f"envbench-{self.settings.run_id}-{self.name}-{next(self._counter)}"
+        name = f"{self.settings.stem}-{self.name}-{next(self._counter)}"
         api = self.api
         api.timeout = max(1, int(workload.deadline_s or self.settings.deadline_s))
         config = self._config(api, workload, variant)
@@ -160,6 +161,9 @@ class EngineBackend:
         argv = list(argv_for(workload))
         binds: list[str] = []
         environ = {RUN_ENVIRONMENT: settings.run_id}
+        if settings.image is None and settings.profile == "service":
+            argv = [SERVE]
+            environ[NONCE_ENVIRONMENT] = workload.nonce
         if self._runs_own_program:
             argv = []
         elif settings.image is not None:
@@ -174,6 +178,7 @@ class EngineBackend:
             init=workload.init or None,
             binds=binds,
             runtime=variant.get("runtime"),
+            port_bindings={inside: ("127.0.0.1", host_port) for host_port, inside in workload.ports},
             **self.host_options(),
         )
         return api.create_container_config(
@@ -182,6 +187,7 @@ class EngineBackend:
             command=argv[1:],
             environment=environ,
             labels={LABEL: settings.run_id},
+            ports=[inside for _, inside in workload.ports],
             host_config=host,
             stop_signal="SIGTERM",
         )

@@ -4,19 +4,29 @@ from collections.abc import Callable, Mapping
 
 from envbench.backend import Instance, MarkCallback, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.probe import free_port, wait_answer
 from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.settings import new_nonce
+from envbench.settings import HttpReady, new_nonce
 
 
 def try_start(
     start: Callable[[Workload, Mapping[str, str], MarkCallback], Instance],
     variant: Mapping[str, str],
     deadline_s: float,
+    ready: HttpReady | None = None,
 ) -> None:
-    """Start one instance, wait until its payload is ready and destroy it. Raises BackendError where it does not."""
-    nonce = new_nonce()
-    instance = start(Workload(nonce), variant, lambda _mark: None)
+    """Start one instance, wait until its payload is ready and destroy it. Raises BackendError where it does not.
+
+    `ready` is the answer that means so, None where the payload says its ready line.
+    """
+    nonce, port = new_nonce(), free_port()
+    ports = () if ready is None else ((port, ready.port),)
+    instance = start(Workload(nonce, ports=ports), variant, lambda _mark: None)
+    reader, deadline_ns = OutputReader(marker_for(nonce)), monotonic_ns() + int(deadline_s * NS_PER_S)
     try:
-        wait_ready(instance, OutputReader(marker_for(nonce)), monotonic_ns() + int(deadline_s * NS_PER_S))
+        if ready is None:
+            wait_ready(instance, reader, deadline_ns)
+        else:
+            wait_answer(instance, reader, ready, port, nonce, deadline_ns)
     finally:
         instance.destroy()

@@ -75,7 +75,7 @@ class VmBackend(Backend):
         raise NotImplementedError
 
     def _next_name(self) -> str:
-        return f"envbench-{self._settings.run_id}-{next(self._counter)}"
+        return f"{self._settings.stem}-{next(self._counter)}"
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What some experiments need and this machine has not: programs and kernels of other systems.
 
-`python -m envbench.experiments.shared.artefacts fetch` downloads distribution packages and unpacks them into the user's
-cache; nothing is installed, and no run ever fetches. Packages of another architecture are asked of apt with a state of
-its own, so that the machine's own package lists and architectures stay as they are.
+`envbench fetch foreign` downloads distribution packages and unpacks them into the user's cache; nothing is installed.
+Packages of another architecture are asked of apt with a state of its own, so that the machine's own package lists and
+architectures stay as they are.
 """
 
 import gzip
@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.errors import BackendError, EnvbenchError, one_line
-from envbench.payload.kernel import default_cache_dir
+from envbench.errors import BackendError, EnvbenchError
 from envbench.payload.packages import foreign_apt, kernel_images, require_apt
 
-REMEDY = "python -m envbench.experiments.shared.artefacts fetch (Debian or Ubuntu, network needed once)"
+REMEDY = "envbench fetch foreign (Debian or Ubuntu, network needed once)"
 FOREIGN = {"x86_64": ("arm64", "aarch64"), "aarch64": ("amd64", "x86_64")}
 """This machine's architecture → Debian's and uname's name of the foreign one that is tried."""
 MACH_PACKAGE = "gnumach-image-1.8-486"
@@ -108,26 +107,3 @@ def _programs(name: str) -> Callable[[Path], Sequence[Path]]:
 
 def _mach_images(root: Path) -> Sequence[Path]:
     return sorted(root.glob("boot/gnumach*.gz"))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run `fetch`; print one line a file. Returns the exit code of the contract."""
-    if list(arguments) != ["fetch"]:
-        sys.stderr.write("usage: python -m envbench.experiments.shared.artefacts fetch\n")
-        return 2
-    exit_code = 0
-    try:
-        for name, got in fetch(default_cache_dir()):
-            if isinstance(got, Path):
-                sys.stdout.write(f"{name}: {got}\n")
-            else:
-                sys.stderr.write(f"{name}: {one_line(got)}\n")
-                exit_code = BackendError.exit_code
-    except EnvbenchError as error:
-        sys.stderr.write(f"artefacts: {one_line(error)}\n")
-        return error.exit_code
-    return exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

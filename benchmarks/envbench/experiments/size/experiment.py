@@ -22,11 +22,11 @@ from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.size.contents import CLASSES, image_files, items_of, tree_files
 from envbench.experiments.size.disk_contents import disk_contents
 from envbench.payload import floor
-from envbench.payload.distro import distro_disk, distro_folder, distro_initrd, distro_tree
 from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import tree_of_run
+from envbench.payload.userland import MACHINES, disk_initrd, is_cached, root_disk, userland_tree
 from envbench.phases import BackendKind, Experiment, ImageUse
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
@@ -35,7 +35,7 @@ from envbench.vm.guest import disk_format
 from envbench.vm.recipe import make_recipe
 
 DISTRO = "distro"
-DISTRO_REMEDY = "run once as root with --profile distro; the userland stays in the cache"
+DISTRO_REMEDY = "sudo envbench fetch distro, once; it stays in the cache"
 DISK_REMEDY = "apt install e2fsprogs mtools; for what they do not read: guestfish --ro -a DISK -i"
 FILESYSTEM = "filesystem"
 """The class of what an artefact takes on the disk beyond the lengths of its files."""
@@ -72,6 +72,8 @@ def observe(bench: Bench) -> None:
 def measure(bench: Bench, prepared: Prepared) -> Artefact:
     """Return the sizes of what this backend starts from. Raises BackendError, OSError."""
     cli = engine_cli(prepared)
+    if prepared.configuration.profile in MACHINES:
+        bench = replace(bench, settings=replace(bench.settings, profile=prepared.configuration.profile))
     if prepared.is_vm:
         return machine_artefact(bench, prepared)
     if cli is not None:
@@ -131,8 +133,8 @@ def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
         return Artefact(None, floor.DISK_BYTES, floor.DISK_BYTES, {}, "a boot sector, which holds no files")
     if variant.get("boot") == "disk":
         return _listed(bench, prepared, disk_sizes(booted_disk(settings, variant), settings.run_id))
-    if settings.profile == DISTRO:
-        return distro_machine(settings)
+    if settings.profile in MACHINES:
+        return whole_machine(settings)
     kernel = find_kernel(settings.cache_dir, settings.kernel)
     tree = tree_of_run(settings).path
     archive = cpio(entries(tree)) if settings.initrd is None else settings.initrd.read_bytes()
@@ -142,16 +144,19 @@ def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
     return _with_kernel(kernel, archive, Artefact(0, 0, 0, items, "kernel and initramfs"))
 
 
-def distro_machine(settings: Settings) -> Artefact:
-    """Return the sizes of the distro profile's machine: kernel, initramfs and the disk with the userland."""
+def whole_machine(settings: Settings) -> Artefact:
+    """Return the sizes of a whole system's machine: kernel, initramfs and the disk with the userland."""
     kernel = find_kernel(settings.cache_dir, settings.kernel)
     if kernel.modules is None:
         raise BackendError(f"{kernel.path} comes without modules for a disk")
-    disk, archive = distro_disk(settings.cache_dir), distro_initrd(kernel.modules)
+    userland = MACHINES[settings.profile]
+    disk, archive = root_disk(settings.cache_dir, userland, kernel.modules), disk_initrd(kernel.modules)
     said = disk_sizes(disk, settings.run_id)
-    items = with_filesystem(items_of(tree_files(distro_tree(settings.cache_dir))), said.disk)
+    tree = userland_tree(settings.cache_dir, userland)
+    modules = ((f"lib/modules/{name}", length) for name, length in tree_files(kernel.modules))
+    items = with_filesystem(items_of([*tree_files(tree), *modules]), said.disk)
     items["initramfs"] += len(archive)
-    return _with_kernel(kernel, archive, replace(said, items=items, words="kernel, initramfs and the distro's disk"))
+    return _with_kernel(kernel, archive, replace(said, items=items, words="kernel, initramfs and the disk"))
 
 
 def _with_kernel(kernel: GuestKernel, archive: bytes, rest: Artefact) -> Artefact:
@@ -169,7 +174,7 @@ def _with_kernel(kernel: GuestKernel, archive: bytes, rest: Artefact) -> Artefac
 
 
 def booted_disk(settings: Settings, variant: Mapping[str, str]) -> Path:
-    """Return the disk that this variant boots: the user's own, or the distro profile's. Raises BackendError."""
+    """Return the disk that this variant boots: the user's own, or the whole system's. Raises BackendError."""
     recipe = make_recipe(settings, variant, find_emulator().architecture)
     if recipe.disk is None:
         raise BackendError("no disk to look at", remedy="--disk FILE")
@@ -201,14 +206,14 @@ def whole_distribution(bench: Bench) -> None:
     settings = bench.settings
     if settings.profile == DISTRO or settings.image or settings.disk:
         return
-    if os.geteuid() != 0 or not (distro_folder(settings.cache_dir) / "tree").exists():
+    if os.geteuid() != 0 or not is_cached(settings.cache_dir, DISTRO):
         bench.skip(Experiment.SIZE, "a whole distribution's image and machine", "not in the cache", DISTRO_REMEDY)
         return
     of_distro = replace(settings, profile=DISTRO)
-    tree = distro_tree(settings.cache_dir)
+    tree = userland_tree(settings.cache_dir, DISTRO)
     ways: tuple[tuple[Prepared | None, Callable[[], Artefact]], ...] = (
         (next(iter(bench.main_containers()), None), lambda: tree_artefact(tree, "the tree that its image is made of")),
-        (next(iter(bench.vms()), None), lambda: distro_machine(of_distro)),
+        (next(iter(bench.vms()), None), lambda: whole_machine(of_distro)),
     )
     for prepared, look in ways:
         if prepared is not None:
