@@ -11,7 +11,7 @@ import click
 
 from envbench import settings as plans
 from envbench.backend import Unusable
-from envbench.backends import BACKENDS
+from envbench.backends import BACKENDS, load
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings

@@ -4,6 +4,7 @@ Whatever ends it (the end of the plan, Ctrl-C, SIGTERM, a full disk, an error of
 removed, rows that were measured stay, and run.json says how it ended.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from envbench.backend import Backend, Unusable, unusable
-from envbench.backends import BACKENDS
+from envbench.backends import BACKENDS, load
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import (
     BackendError,
