@@ -33,6 +33,8 @@ COMMANDS: dict[str, str] = {
     "selftest": "envbench.commands.selftest:selftest",
     "report": "envbench.commands.report:report",
     "compare": "envbench.commands.compare:compare",
+    "collect": "envbench.commands.collect:collect",
+    "across": "envbench.commands.across:across",
     "recompute": "envbench.commands.recompute:recompute",
     "claims": "envbench.commands.claims:claims",
     "completion": "envbench.commands.completion:completion",

@@ -11,12 +11,44 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envreport.claims import Claim
+    from envreport.dataset.frames import Frames
     from envreport.document.model import ReportDocument
 
 DEFAULT_FORMATS = ("csv", "html", "markdown")
 """What every run writes beside samples.csv and run.json."""
 
-__all__ = ["DEFAULT_FORMATS", "ci_notice", "console_summary", "report_document", "write_all", "write_side_by_side"]
+__all__ = [
+    "DEFAULT_FORMATS",
+    "ci_notice",
+    "console_summary",
+    "load",
+    "load_dataset",
+    "report_document",
+    "write_all",
+    "write_side_by_side",
+]
+
+
+def load(folder: Path | str) -> "Frames":
+    """Return a results folder as pandas frames: `runs`, `figures`, `samples` and `starts`.
+
+    Raises ResultsError or SamplesError (both ValueErrors with one line) where it cannot be read.
+    """
+    from envreport import results  # noqa: PLC0415 -- heavy
+    from envreport.dataset.frames import frames_of  # noqa: PLC0415 -- heavy
+
+    return frames_of(results.load(Path(folder)))
+
+
+def load_dataset(dataset: Path | str, *, samples: bool = True) -> "Frames":
+    """Return a dataset (a folder, or an address such as s3://bucket/path) as the same frames, labels as columns.
+
+    Without `samples` their rows, which may be more than fit into memory, stay where they are: DuckDB reads them there.
+    Raises DatasetError (a ValueError) where there is none.
+    """
+    from envreport.dataset.store import load_dataset as load_from  # noqa: PLC0415 -- heavy
+
+    return load_from(str(dataset), samples=samples)
 
 
 def report_document(folder: Path, *, claims_file: Path | None = None, include_host: bool = False) -> "ReportDocument":

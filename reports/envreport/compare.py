@@ -105,11 +105,12 @@ def change_of(ratio: Estimate | None, row: Metric) -> Change:
     if estimates.equivalence(ratio, row.margin_ratio) is estimates.Equivalence.SAME:
         return Change.SAME
     if ratio.interval.low > 1:
-        return _direction(row, more=True)
-    return _direction(row, more=False) if ratio.interval.high < 1 else Change.INCONCLUSIVE
+        return direction(row, more=True)
+    return direction(row, more=False) if ratio.interval.high < 1 else Change.INCONCLUSIVE
 
 
-def _direction(row: Metric, *, more: bool) -> Change:
+def direction(row: Metric, *, more: bool) -> Change:
+    """Return the word for a figure that is more, or less, than the one it is held against."""
     if row.unit is Unit.NS:
         return Change.SLOWER if more else Change.FASTER
     if row.unit is Unit.PER_S:
@@ -244,7 +245,7 @@ def _compare(backend: BackendKey, name: str, older: Side, newer: Side) -> Compar
         return Comparison(backend, name, before, after, None, Change.MISSING, note, which, bool(failure))
     if not row.sampled:
         same = before.value == after.value
-        change = Change.SAME if same else _direction(row, more=after.value > before.value)
+        change = Change.SAME if same else direction(row, more=after.value > before.value)
         return Comparison(backend, name, before, after, None, change)
     rounds = [series.rounds if series else {} for _, series in (newer, older)]
     ratio = estimates.ratio(*rounds, paired=False)

@@ -200,6 +200,19 @@ def ratio(numerator: Blocks, denominator: Blocks, *, paired: bool = True) -> Est
     return Estimate(estimate.value, held, min(len(top), len(bottom)), Method.RANK_SUM)
 
 
+def typical_ratio(top: Sequence[float], bottom: Sequence[float]) -> Estimate | None:
+    """Return the median of all ratios of a value of `top` to one of `bottom` (Hodges and Lehmann 1963).
+
+    Its interval is the rank-sum one; None where a side is empty or holds a value that is not above 0.
+    """
+    if not top or not bottom or min(*top, *bottom) <= 0:
+        return None
+    ratios = np.divide.outer(np.asarray(_thinned(top)), np.asarray(_thinned(bottom)))
+    return Estimate(
+        float(np.median(ratios)), _rank_sum_interval(top, bottom), min(len(top), len(bottom)), Method.RANK_SUM
+    )
+
+
 def _rank_sum_interval(top: Sequence[float], bottom: Sequence[float]) -> Interval | None:
     """Return the interval of pairwise ratios between the ranks where the Mann-Whitney statistic leaves 2.5 %."""
     if min(*top, *bottom) <= 0:

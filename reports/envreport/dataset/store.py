@@ -1,0 +1,272 @@
+"""Where a dataset lies: three folders of Parquet files, one file a run in each, below the month in which it began.
+
+    dataset/runs/month=2026-11/RUN_ID.parquet       one row: labels, stack, cloud, kernel, CPU, engines
+    dataset/figures/month=2026-11/RUN_ID.parquet    one row a quantity of a backend, as in summary.csv
+    dataset/samples/month=2026-11/RUN_ID.parquet    the rows of samples.csv
+
+The name of a file is the run's id, so that collecting twice gives the same dataset. A file appears whole or not at all,
+and a run's row is the last of its three files to appear: what other collectors read or write at that moment is whole.
+"""
+
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from envreport.dataset.frames import (
+    FIGURE_COLUMNS,
+    RUN_INTEGERS,
+    Frames,
+    expanded,
+    figures_frame,
+    run_record,
+    samples_frame,
+)
+from envreport.results import RUN_SCHEMA, Results, ResultsError, load
+
+SCHEMA = "envbench-dataset/1"
+RUNS, FIGURES, SAMPLES = "runs", "figures", "samples"
+UNKNOWN_MONTH = "unknown"
+RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_NUMBERS = ("median", "median_low", "median_high", "p5", "p95", "min", "max")
+
+
+class DatasetError(ValueError):
+    """A dataset that cannot be read or written: which one, what is wrong, what to try."""
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+class State(StrEnum):
+    """What became of a folder that was to be collected."""
+
+    NEW = "new"
+    SAME = "already there"
+    LABELLED = "labelled anew"
+    REPLACED = "replaced"
+    """The dataset held an earlier state of this run, with fewer rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What became of one folder."""
+
+    folder: Path
+    run_id: str
+    state: State
+
+
+def collect_run(folder: Path, dataset: str, labels: Mapping[str, str] | None = None) -> Collected:
+    """Put a results folder into a dataset (a folder, or an address that pyarrow reads, such as s3://bucket/path).
+
+    A run that is there already keeps its labels, unless others of the same name are given. Raises ResultsError or
+    SamplesError for a folder that cannot be read, is of another schema or holds less than the dataset has of that run;
+    OSError where the dataset cannot be written.
+    """
+    results = load(folder)
+    schema = results.get("schema", default=RUN_SCHEMA)
+    if schema != RUN_SCHEMA:
+        raise ResultsError(f"{folder}: run.json has schema {schema!r}; this version collects {RUN_SCHEMA}")
+    record = run_record(results)
+    run_id = record["run_id"]
+    if not RUN_ID.fullmatch(run_id):
+        raise ResultsError(f"{folder}: {run_id!r} is no id of a run")
+    disk, root = _opened(dataset)
+    before = _stored(disk, root, run_id)
+    state = _state(before, record, labels or {}, folder)
+    if state is not State.SAME:
+        kept = json.loads(before["labels"]) if before is not None else {}
+        where = f"month={_month(record['started_at'])}/{run_id}.parquet"
+        if state is not State.LABELLED:
+            _write(disk, f"{root}/{SAMPLES}/{where}", _samples_bytes(results))
+            _write(disk, f"{root}/{FIGURES}/{where}", _figures_bytes(results, run_id))
+        row = {"schema": SCHEMA, **record, "labels": json.dumps({**kept, **(labels or {})}, sort_keys=True)}
+        _write(disk, f"{root}/{RUNS}/{where}", _run_bytes(row))
+    return Collected(folder, run_id, state)
+
+
+def _state(
+    before: Mapping[str, Any] | None, record: Mapping[str, Any], labels: Mapping[str, str], folder: Path
+) -> State:
+    if before is None:
+        return State.NEW
+    same = before["samples_sha256"] == record["samples_sha256"] and before["outcome"] == record["outcome"]
+    if same:
+        kept = json.loads(before["labels"])
+        return State.SAME if {**kept, **labels} == kept else State.LABELLED
+    if before["row_count"] > record["row_count"]:
+        raise ResultsError(
+            f"{folder}: {record['row_count']} rows, and the dataset has {before['row_count']} of run "
+            f"{record['run_id']}; it keeps those"
+        )
+    return State.REPLACED
+
+
+def load_dataset(dataset: str, *, samples: bool = True) -> Frames:
+    """Return a dataset as frames, runs by their start; without `samples` that frame is empty (it may be large).
+
+    Labels are columns that begin with `label_`. Raises DatasetError where there is no dataset.
+    """
+    disk, root = _opened(dataset)
+    runs = _read(disk, f"{root}/{RUNS}", dataset)
+    figures = _read(disk, f"{root}/{FIGURES}", dataset)
+    rows = _read(disk, f"{root}/{SAMPLES}", dataset) if samples else pd.DataFrame()
+    ordered = expanded(runs.drop(columns=["schema", "month"])).sort_values(["started_at", "run_id"], ignore_index=True)
+    known = set(ordered["run_id"])
+    tables = (frame[frame["run_id"].isin(known)].reset_index(drop=True) if len(frame) else frame for frame in (
+        figures.drop(columns="month"), rows.drop(columns="month", errors="ignore")))  # fmt: skip
+    return Frames(ordered, *tables)
+
+
+def read_figures(dataset: str, backend: str, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the runs, and the figures of one metric of one backend. Raises DatasetError where there is no dataset."""
+    from pyarrow import dataset as arrow  # noqa: PLC0415 -- an extra
+
+    disk, root = _opened(dataset)
+    wanted = (arrow.field("backend") == backend) & (arrow.field("metric") == metric)
+    runs = expanded(_read(disk, f"{root}/{RUNS}", dataset).drop(columns=["schema", "month"]))
+    return runs, _read(disk, f"{root}/{FIGURES}", dataset, wanted).drop(columns="month")
+
+
+def _opened(dataset: str) -> tuple[Any, str]:
+    """Return the file system and the path in it."""
+    try:
+        from pyarrow import fs  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise DatasetError("a dataset needs pyarrow", remedy="pip install 'envinspect[parquet]'") from error
+    if "://" not in dataset:
+        return fs.LocalFileSystem(), str(Path(dataset).absolute())
+    try:
+        disk, root = fs.FileSystem.from_uri(dataset)
+    except (ValueError, OSError) as error:
+        raise DatasetError(f"{dataset}: {error}", remedy="a folder, or s3://BUCKET/PATH") from error
+    return disk, root.rstrip("/")
+
+
+def _is_local(disk: Any) -> bool:
+    return bool(disk.type_name == "local")
+
+
+def _month(started_at: object) -> str:
+    found = re.match(r"\d{4}-\d{2}", str(started_at or ""))
+    return found[0] if found else UNKNOWN_MONTH
+
+
+def _stored(disk: Any, root: str, run_id: str) -> Mapping[str, Any] | None:
+    """Return the row of a run that the dataset has, None where it has none."""
+    from pyarrow import fs, parquet  # noqa: PLC0415 -- an extra
+
+    months = disk.get_file_info(fs.FileSelector(f"{root}/{RUNS}", allow_not_found=True))
+    paths = [f"{month.path}/{run_id}.parquet" for month in months if month.base_name.startswith("month=")]
+    found = [info.path for info in disk.get_file_info(paths) if info.type == fs.FileType.File] if paths else []
+    if not found:
+        return None
+    row: Mapping[str, Any] = parquet.read_table(found[0], filesystem=disk, partitioning=None).to_pylist()[0]
+    return row
+
+
+def _read(disk: Any, folder: str, dataset: str, wanted: Any = None) -> pd.DataFrame:
+    from pyarrow import ArrowInvalid, fs  # noqa: PLC0415 -- an extra
+    from pyarrow import dataset as arrow  # noqa: PLC0415
+
+    if disk.get_file_info(folder).type is not fs.FileType.Directory:
+        raise DatasetError(f"{dataset}: no dataset here", remedy=f"envbench collect results/* --into {dataset}")
+    try:
+        found = arrow.dataset(
+            folder,
+            filesystem=disk,
+            format="parquet",
+            partitioning=arrow.partitioning(flavor="hive"),
+            exclude_invalid_files=False,
+        )
+        frame: pd.DataFrame = found.to_table(filter=wanted).to_pandas()
+    except ArrowInvalid as error:
+        raise DatasetError(f"{dataset}: {' '.join(str(error).split())}", remedy="collect that run again") from error
+    return frame
+
+
+def _run_bytes(row: Mapping[str, Any]) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 -- an extra
+
+    kinds = [(name, pa.int64() if name in RUN_INTEGERS else pa.string()) for name in row]
+    texts = {name: value if name in RUN_INTEGERS or value is None else str(value) for name, value in row.items()}
+    return _packed(pd.DataFrame([texts], dtype=object), kinds)
+
+
+def _figures_bytes(results: Results, run_id: str) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 -- an extra
+
+    frame = figures_frame(results, run_id)
+    counts = ("n", "failed")
+    kinds = [
+        (name, pa.float64() if name in _NUMBERS else pa.int64() if name in counts else pa.string())
+        for name in ("run_id", *FIGURE_COLUMNS)
+    ]
+    return _packed(frame, kinds)
+
+
+def _samples_bytes(results: Results) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 -- an extra
+
+    frame = samples_frame(results)
+    kinds = {"int64": pa.int64(), "bool": pa.bool_(), "float64": pa.float64()}
+    return _packed(frame, [(name, kinds.get(str(kind), pa.string())) for name, kind in frame.dtypes.items()])
+
+
+DELTAS = ("order", "iteration", "monotonic_ns")
+"""Columns that grow from row to row: their differences pack far better than they do."""
+
+
+def _packed(frame: pd.DataFrame, kinds: Sequence[tuple[Any, Any]]) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 -- an extra
+
+    encoded = {name: "DELTA_BINARY_PACKED" for name, _ in kinds if name in DELTAS}
+    buffer = io.BytesIO()
+    frame.to_parquet(
+        buffer,
+        engine="pyarrow",
+        index=False,
+        schema=pa.schema(kinds),
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=[name for name, _ in kinds if name not in DELTAS],
+        column_encoding=encoded or None,
+    )
+    return buffer.getvalue()
+
+
+def _write(disk: Any, path: str, content: bytes) -> None:
+    """Write a file whole or not at all. Raises OSError. An object store does that by itself."""
+    folder = path.rpartition("/")[0]
+    if not _is_local(disk):
+        with disk.open_output_stream(path) as stream:
+            stream.write(content)
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o666 & ~_umask())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _umask() -> int:
+    """Return the user's mask for new files; it can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

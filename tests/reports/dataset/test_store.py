@@ -1,0 +1,139 @@
+"""Collecting: twice is once, what is broken is named, what is written is whole."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import duckdb
+import pandas as pd
+import pytest
+from moto.server import ThreadedMotoServer
+
+import envreport
+from envbench.cli import main
+from envreport.dataset.store import State, collect_run
+
+Write = Callable[..., Path]
+
+
+def test_what_is_collected_comes_back(run_folder: Path, tmp_path: Path) -> None:
+    into = str(tmp_path / "dataset")
+    assert collect_run(run_folder, into, {"instance_type": "c6a.xlarge"}).state is State.NEW
+    one, many = envreport.load(run_folder), envreport.load_dataset(into)
+    pd.testing.assert_frame_equal(one.samples, many.samples, check_dtype=False)
+    pd.testing.assert_frame_equal(one.figures, many.figures, check_dtype=False)
+    assert many.runs["label_instance_type"].tolist() == ["c6a.xlarge"]
+    shared = [name for name in one.runs if name in many.runs]
+    pd.testing.assert_frame_equal(one.runs[shared], many.runs[shared], check_dtype=False)
+
+
+def test_pandas_and_duckdb_read_the_files_themselves(write_run: Write, tmp_path: Path) -> None:
+    into = tmp_path / "dataset"
+    for number in range(3):
+        collect_run(write_run(number, 100.0 + number, started_at=f"2026-0{number + 1}-02T00:00:00Z"), str(into))
+    assert len(pd.read_parquet(into / "samples")) == 9
+    assert sorted(path.name for path in (into / "runs").iterdir()) == [f"month=2026-0{n}" for n in (1, 2, 3)]
+    rows = duckdb.read_parquet(f"{into}/samples/*/*.parquet")
+    found = rows.filter("metric = 'ready'").aggregate("count(*), count(distinct run_id)").fetchall()
+    assert found == [(9, 3)]
+
+
+def test_collecting_again_changes_nothing(write_run: Write, tmp_path: Path) -> None:
+    into, folder = tmp_path / "dataset", write_run(1, 100.0)
+    collect_run(folder, str(into), {"site": "a"})
+    before = {path: path.stat().st_mtime_ns for path in into.rglob("*.parquet")}
+    assert collect_run(folder, str(into)).state is State.SAME
+    assert {path: path.stat().st_mtime_ns for path in into.rglob("*.parquet")} == before
+    assert collect_run(folder, str(into), {"site": "b"}).state is State.LABELLED
+    assert envreport.load_dataset(into).runs["label_site"].tolist() == ["b"]
+
+
+def test_a_run_that_went_on_replaces_what_was_collected_of_it_and_never_the_other_way(
+    write_run: Write, tmp_path: Path
+) -> None:
+    into, short, whole = str(tmp_path / "dataset"), write_run(1, 100.0, starts=2), write_run(1, 101.0, starts=5)
+    collect_run(short, into)
+    assert collect_run(whole, into).state is State.REPLACED
+    assert len(envreport.load_dataset(into).samples) == 5
+
+
+def test_a_broken_folder_is_named_and_the_rest_goes_on(
+    write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, newer, cut = write_run(1, 100.0), write_run(2, 100.0), write_run(3, 100.0)
+    record = json.loads((newer / "run.json").read_text())
+    (newer / "run.json").write_text(json.dumps({**record, "schema": "envbench-run/9"}))
+    (cut / "samples.csv").write_text("not,what,it,was\n")
+    code = main(["collect", str(tmp_path / "none"), str(newer), str(cut), str(good), "--into", str(tmp_path / "set")])
+    told = capsys.readouterr()
+    assert code == 1
+    assert "3 of 4 folders could not be collected" in told.err
+    for reason in ("no samples.csv", "envbench-run/9", "not the columns"):
+        assert reason in told.err
+    assert len(envreport.load_dataset(tmp_path / "set").runs) == 1
+
+
+def test_a_disk_that_takes_no_more_loses_nothing_and_keeps_no_pieces(write_run: Write, tmp_path: Path) -> None:
+    into, folder = tmp_path / "dataset", write_run(2, 100.0)
+    collect_run(write_run(1, 100.0), str(into))
+    command = [sys.executable, "-m", "envbench", "collect", str(folder), "--into", str(into)]
+    limited = f"ulimit -f 1; exec {shlex.join(command)}"  # The kernel refuses what is longer than 512 or 1024 bytes.
+    found = subprocess.run(["sh", "-c", limited], capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert "File too large" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not [path for path in into.rglob("*") if path.name.endswith(".part")]
+    assert envreport.load_dataset(into).runs["run_id"].tolist() == [f"{1:012x}"]
+    assert collect_run(folder, str(into)).state is State.NEW
+
+
+def test_collectors_at_the_same_time_do_not_damage_a_dataset(write_run: Write, tmp_path: Path) -> None:
+    folders = [str(write_run(number, 100.0)) for number in range(6)]
+    command = [sys.executable, "-m", "envbench", "collect", *folders, "--into", str(tmp_path / "dataset")]
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(3)]
+    assert [each.wait(120) for each in running] == [0, 0, 0]
+    frames = envreport.load_dataset(tmp_path / "dataset")
+    assert len(frames.runs) == 6
+    assert len(frames.samples) == 18
+    assert not [path for path in (tmp_path / "dataset").rglob("*") if path.name.endswith(".part")]
+
+
+def test_no_dataset_is_an_error_with_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["across", str(tmp_path / "none"), "--by", "x", "--metric", "docker.ready"]) == 2
+    assert "envbench collect" in capsys.readouterr().err
+
+
+def test_an_object_store_holds_a_dataset_too(write_run: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="bench")
+        into = f"s3://bench/nightly?scheme=http&endpoint_override={host}:{port}&region=us-east-1"
+        folder = write_run(1, 100.0)
+        assert collect_run(folder, into, {"site": "a"}).state is State.NEW
+        assert collect_run(folder, into).state is State.SAME
+        assert collect_run(write_run(2, 100.0), into).state is State.NEW
+        assert len(envreport.load_dataset(into).samples) == 6
+    finally:
+        server.stop()
+
+
+def test_a_copied_folder_is_the_same_run(write_run: Write, tmp_path: Path) -> None:
+    folder = write_run(1, 100.0)
+    collect_run(folder, str(tmp_path / "dataset"))
+    assert collect_run(Path(shutil.copytree(folder, tmp_path / "copy")), str(tmp_path / "dataset")).state is State.SAME
+
+
+def test_labels_are_pairs(write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words: list[Any] = ["collect", str(write_run(1, 100.0)), "--into", str(tmp_path / "dataset"), "--label", "site"]
+    assert main(words) == 2
+    assert "KEY=VALUE" in capsys.readouterr().err
