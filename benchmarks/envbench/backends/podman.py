@@ -160,6 +160,7 @@ class PodmanBackend(Backend):
     title: ClassVar[str] = "Podman"
     kind: ClassVar[BackendKind] = BackendKind.CONTAINER
     images: ClassVar[ImageUse] = ImageUse.ANY
+    publishes_ports: ClassVar[bool] = True
     program: ClassVar[str] = "podman"
     install: ClassVar[str] = "apt install podman"
     libraries: ClassVar[tuple[str, ...]] = ("docker",)

@@ -28,6 +28,7 @@ class VmBackend(Backend):
     """A backend whose instances are QEMU machines. A subclass says what stands around QEMU and how it is started."""
 
     kind: ClassVar[BackendKind] = BackendKind.VM
+    publishes_ports: ClassVar[bool] = True
     variant_keys: ClassVar[frozenset[str]] = VM_KEYS
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
