@@ -97,6 +97,9 @@ cpio cpio
 mksh mksh
 yash yash
 toybox toybox
+sshd openssh-server
+ssh openssh-client
+ip iproute2
 chromium chromium
 hyperfine hyperfine
 mke2fs e2fsprogs
@@ -116,6 +119,19 @@ END
   missing fonts "apt-get install fonts-dejavu-core failed"
 [ -e /usr/share/OVMF/OVMF_CODE.fd ] || [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt-get install -y --no-install-recommends ovmf >/dev/null 2>&1 ||
   missing OVMF "apt-get install ovmf failed"
+
+# A busybox that is linked dynamically: its package excludes that of the static one, so it is unpacked only.
+if [ ! -x "$cache/busybox-dynamic/busybox" ] && has apt-get && [ "${1:-}" != platforms ]; then
+  unpacked=$(mktemp -d)
+  if (cd "$unpacked" && chmod 755 . && apt-get download busybox >/dev/null 2>&1 && dpkg-deb -x busybox_*.deb .) &&
+    mkdir -p "$cache/busybox-dynamic" && { cp "$unpacked/bin/busybox" "$cache/busybox-dynamic/" 2>/dev/null ||
+    cp "$unpacked/usr/bin/busybox" "$cache/busybox-dynamic/"; }; then
+    say "busybox-dynamic: unpacked"
+  else
+    missing busybox-dynamic "apt-get download busybox failed"
+  fi
+  rm -rf "$unpacked"
+fi
 
 # --- accounts: an ordinary user for rootless engines, and ids for root's own user namespaces -------------------------
 

@@ -113,6 +113,7 @@ class _Shell:
         self._rounds: list[Round] = []
         self._pending = b""
         self._words = b""
+        self._spoke_last = self._err
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._out, selectors.EVENT_READ)
         self._selector.register(self._err, selectors.EVENT_READ)
@@ -171,12 +172,14 @@ class _Shell:
 
     def _read(self) -> None:
         piece = os.read(self._out, 65_536)
+        self._spoke_last = self._out if piece.strip() else self._spoke_last
         self._rounds += self._reader.feed(piece) if piece else self._reader.close()
         if not piece and not self._rounds:
             raise self._ended()
 
     def _listen(self) -> None:
         piece = os.read(self._err, 65_536)
+        self._spoke_last = self._err if piece.strip() else self._spoke_last
         self._words = (self._words + piece)[-WORDS_LIMIT_BYTES:]
         if not piece:
             self._forget(self._err)
@@ -190,8 +193,10 @@ class _Shell:
         return f" (its last line: {shown(last, 160)})" if last else ""
 
     def _last_words(self) -> str:
+        """Return the last line of the stream that spoke last: a banner is on one, what followed it on the other."""
         lines = [line.strip() for line in self._words.decode("utf-8", "replace").splitlines() if line.strip()]
-        return lines[-1] if lines else self._reader.last_words
+        complaint, answer = lines[-1] if lines else "", self._reader.last_words
+        return answer or complaint if self._spoke_last == self._out else complaint or answer
 
     def _ended(self) -> UnreachableError:
         """Say why the command ended without an answer: by its exit status where that tells, else by its last line."""
