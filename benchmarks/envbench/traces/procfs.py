@@ -80,12 +80,21 @@ def instance_process(pid: int, run_id: str, *words: str) -> int | None:
 
     An engine counts in its own PID namespace (pid_namespaces(7)): in Docker inside a container, in a machine of its
     own or behind a remote socket the same number is another process here, a stranger's perhaps. The proof is one of
-    `words` in its command line (the nonce of its ready line, its id in the engine); without words, because the image's
-    own program runs, the run's id in its environment.
+    `words` (the nonce of its ready line, its id in the engine) in its command line, in its shim's or in its cgroup: a
+    program may write over its own command line and environment, as nginx does. Without words it is the run's id in its
+    environment.
     """
-    said = command_line(pid)
-    proven = any(word in said for word in words) if words else carries_run(pid, run_id)
-    return pid if proven else None
+    if not words:
+        return pid if carries_run(pid, run_id) else None
+    said = f"{command_line(pid)} {_cgroup_lines(pid)}"
+    return pid if any(word in said or shim_of(pid, word) for word in words) else None
+
+
+def _cgroup_lines(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def children_cpu_ticks(pid: int) -> int | None:

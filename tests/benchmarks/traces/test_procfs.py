@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -34,6 +35,18 @@ def test_another_process_of_the_same_run_is_not_the_instance(payload):
 def test_a_program_of_the_images_own_proves_it_by_its_environment(payload):
     assert instance_process(payload, RUN) == payload
     assert instance_process(payload, "fedcba543210") is None
+
+
+def test_a_program_that_writes_over_its_command_line_is_proved_by_its_shim():
+    """As nginx does: what is left is the parent that the engine started with the instance's id."""
+    argv = [shutil.which("sh"), "-c", "sleep 60 & echo $!; wait", "shim", "id-of-this-one"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, env={}) as shim:
+        pid = int(shim.stdout.readline())
+        try:
+            assert instance_process(pid, RUN, NONCE, "id-of-this-one") == pid
+            assert instance_process(pid, RUN, NONCE, "id-of-another") is None
+        finally:
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("pid", [0, 1, 2, 2**22 + 1])

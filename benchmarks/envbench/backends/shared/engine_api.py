@@ -194,9 +194,11 @@ class EngineBackend:
 
     def _own_process(self, workload: Workload, identity: str, pid: int) -> int | None:
         """Return the process that the engine says is the container's, None unless it proves it."""
-        # A program of the image's own knows no nonce, but has the environment that we gave the container.
-        words = () if self._runs_own_program else (workload.nonce, identity)
-        return instance_process(pid, self.settings.run_id, *words)
+        own = instance_process(pid, self.settings.run_id, workload.nonce, identity)
+        if own is None and self._runs_own_program:
+            # It knows no nonce, but has the environment that we gave the container.
+            return instance_process(pid, self.settings.run_id)
+        return own
 
     @property
     def _runs_own_program(self) -> bool:
