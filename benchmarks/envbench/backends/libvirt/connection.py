@@ -22,15 +22,31 @@ class NoDaemonError(BackendError):
 
 
 def load_libvirt() -> ModuleType:
-    """Return the libvirt module, made silent: it would print each error to stderr by itself. Raises BackendError."""
-    # What a daemon writes into its log, the embedded driver says on stderr: of that, errors only.
-    os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", "4:stderr")
+    """Return the libvirt module, made silent: it would print each error to stderr by itself. Raises BackendError.
+
+    Its own log goes there too, with the machine's name, unless the user has LIBVIRT_LOG_OUTPUTS set; it is read when
+    the module is first imported (libvirt.org/logging.html).
+    """
     try:
-        import libvirt
+        with _default_variable("LIBVIRT_LOG_OUTPUTS", "4:file:/dev/null"):
+            import libvirt
     except ImportError as error:
         raise BackendError(MISSING, remedy=INSTALL) from error
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     return libvirt  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _default_variable(name: str, value: str) -> Iterator[None]:
+    """Have a variable in the environment in the block, unless it is there; programs started later do not get it."""
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def default_uri() -> str:
