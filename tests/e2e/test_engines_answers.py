@@ -5,7 +5,10 @@ Each daemon is one of the test's own, configured so that it says what is not so.
 
 import os
 import shutil
+import subprocess
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from envbench.backends import load
 from envbench.backends.docker import DockerBackend
 from envbench.backends.podman import Service
 from envbench.backends.shared.stored import allocated_bytes
+from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running
 from envbench.phases import Outcome, Phase
@@ -122,8 +126,8 @@ def test_the_size_on_the_disk_is_what_an_import_adds_to_it(
         backend.prepare(backend.variants()[0])
         added = allocated_bytes([daemon.folder / "data"]) - before
         stored = backend.stored_bytes()
-        # The engine's own notes of the image, its configuration and layer, take some blocks besides.
-        assert stored <= added < stored + 100_000
+        # The engine's own notes of the image and of the container that was tried take some blocks besides.
+        assert stored <= added < stored + 200_000
         backend.close()
 
 
@@ -142,3 +146,74 @@ def test_podman_behind_dockers_socket_is_podman(
     assert isinstance(answer, Unusable)
     assert "is Podman Engine, not Docker" in answer.reason
     assert "--backend podman" in answer.remedy
+
+
+def test_a_listed_runtime_that_starts_nothing_is_left_out_unless_it_was_asked_for(
+    backend: DockerBackend, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_daemon({"runtimes": {"broken": {"path": "/no/such/runtime"}}}) as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        answer = backend.check()
+        assert isinstance(answer, Usable)
+        assert [one["runtime"] for one in backend.variants()] == ["runc"]
+        assert "/no/such/runtime" in answer.facts["broken_unusable"]
+        asked = DockerBackend(replace(settings, runtimes=("broken",)), backend.journal)
+        refused = asked.check()
+        backend.close()
+        asked.close()
+    assert isinstance(refused, Unusable)
+    assert "/no/such/runtime" in refused.reason
+
+
+def test_a_runtime_asked_for_by_its_shims_name_is_tried(
+    backend: DockerBackend, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_daemon() as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        asked = replace(settings, runtimes=("io.containerd.runc.v2",))
+        one = DockerBackend(asked, backend.journal)
+        answer = one.check()
+        assert isinstance(answer, Usable), answer.reason
+        assert [each["runtime"] for each in one.variants()] == ["io.containerd.runc.v2"]
+        one.close()
+
+
+def test_an_engine_whose_log_driver_is_broken_is_not_usable(
+    backend: DockerBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_daemon({"log-driver": "syslog", "log-opts": {"syslog-address": "tcp://127.0.0.1:1"}}) as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        answer = backend.check()
+        backend.close()
+    assert isinstance(answer, Unusable)
+    assert "logging driver" in answer.reason
+
+
+def test_containerd_without_a_runtime_is_not_usable(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("containerd", "containerd-shim-runc-v2"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    socket = tmp_path / "socket"
+    argv = [
+        *(programs / "containerd", "--config", "/dev/null", "--address", socket),
+        *("--root", tmp_path / "root", "--state", tmp_path / "state-of-it"),
+    ]
+    with subprocess.Popen(argv, env={"PATH": str(programs)}, stderr=subprocess.DEVNULL) as containerd:
+        try:
+            deadline_ns = monotonic_ns() + 30 * NS_PER_S
+            while not socket.exists():
+                assert monotonic_ns() < deadline_ns, containerd.poll()
+                time.sleep(0.05)
+            monkeypatch.setenv("CONTAINERD_ADDRESS", str(socket))
+            journal = Journal(settings.run_id, tmp_path / "state")
+            one = load("containerd")(settings, journal)
+            answer = one.check()
+            one.close()
+            journal.close()
+        finally:
+            containerd.terminate()
+    assert isinstance(answer, Unusable)
+    assert "runc" in answer.reason

@@ -81,7 +81,7 @@ class DockerBackend(EngineBackend, Backend):
         return default_endpoint()
 
     def check(self) -> Usable | Unusable:
-        """Find out whether an engine of this machine answers."""
+        """Find out by doing: an engine of this machine answers, and a container gets ready with its runtimes."""
         return sdk_problem() or self._reachable() or self._answers()
 
     def _reachable(self) -> Unusable | None:
@@ -109,13 +109,14 @@ class DockerBackend(EngineBackend, Backend):
             )
         if info.get("OSType") != "linux":
             return Unusable(f"the engine runs {info.get('OSType')} containers", "switch it to Linux containers")
-        self._runtimes = runtimes_of(info)
         self._has_containerd_store = any(SNAPSHOTTER in words for words in info.get("DriverStatus") or ())
         self._containerd = (info.get("Containerd") or {}).get("Address", "")
-        unknown = set(self.settings.runtimes) - set(self._runtimes)
-        if unknown:
+        listed = runtimes_of(info)
+        self._runtimes, refused = self._tried(listed)
+        if not self._runtimes or set(refused) & set(self.settings.runtimes):
             return Unusable(
-                f"the engine has no runtime {', '.join(sorted(unknown))}", f"it lists: {', '.join(self._runtimes)}"
+                "; ".join(f"{runtime}: {reason}" for runtime, reason in refused.items()),
+                f"docker run --runtime {next(iter(refused))} must work first; the engine lists: {', '.join(listed)}",
             )
         return Usable(
             {
@@ -131,13 +132,30 @@ class DockerBackend(EngineBackend, Backend):
                 "operating_system": info.get("OperatingSystem", ""),
                 "security": ", ".join(info.get("SecurityOptions") or ()),
                 "default_runtime": info.get("DefaultRuntime", ""),
+                **{f"{runtime}_unusable": reason for runtime, reason in refused.items()},
             }
         )
 
+    def _tried(self, listed: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Start the payload with each runtime asked for, or listed; return those that work and why others do not.
+
+        A runtime may be asked for by a name that is not listed: that of a shim or of a program (Docker Engine API,
+        HostConfig.Runtime). Into an image of the user's own nothing is started before it is to be measured.
+        """
+        asked = self.settings.runtimes or (listed[:1] if self.settings.quick else listed)
+        if self.settings.image is not None:
+            return asked, {}
+        refused: dict[str, str] = {}
+        for runtime in asked:
+            try:
+                self.try_payload({"runtime": runtime})
+            except BackendError as error:
+                refused[runtime] = str(error)
+        return tuple(runtime for runtime in asked if runtime not in refused), refused
+
     def variants(self) -> tuple[Mapping[str, str], ...]:
-        """Return each runtime asked for (default: all that are listed; quick: the default one) with each network."""
-        asked = self.settings.runtimes or (self._runtimes[:1] if self.settings.quick else self._runtimes)
-        return container_variants(self.settings, asked)
+        """Return each runtime that worked, of those asked for (quick: the default one), with each network."""
+        return container_variants(self.settings, self._runtimes)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Have the image ready."""

@@ -16,18 +16,16 @@ from envbench.backend import Backend, EngineProgram, Unusable, Usable, Workload,
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import sdk_problem
-from envbench.backends.shared.try_start import try_start
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.phases import BackendKind, ImageUse
 from envbench.programs import find_program, require_program
-from envbench.settings import ENGINE_KEYS, LABEL, SERVICE_READY, Settings, container_variants
+from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import marked_processes, pids_named
 from envbench.traces.removal import end_process
 
 SERVICE_DEADLINE_S = 20.0
-TRIAL_DEADLINE_S = 30.0
 RUNTIMES = ("crun", "runc")
 """OCI runtimes that Podman packages use; each one found on the PATH is a variant."""
 
@@ -192,9 +190,7 @@ class PodmanBackend(Backend):
             try:
                 engine = self._engine(runtime)
                 if self._settings.image is None:
-                    is_service = self._settings.profile == "service"
-                    variant = {"network": "bridge" if is_service else "none"}
-                    try_start(engine.start, variant, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None)
+                    engine.try_payload({})
                 facts |= {"api": engine.api.api_version}
                 self._works = (*self._works, runtime)
             except (BackendError, OSError) as error:

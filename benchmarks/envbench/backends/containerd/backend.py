@@ -17,6 +17,7 @@ from envbench.backends.docker import socket_problem
 from envbench.backends.shared.child import Child, environment, output_pipe, run_command
 from envbench.backends.shared.images import oci_archive, payload_tar
 from envbench.backends.shared.piped import PipedInstance
+from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
@@ -140,7 +141,7 @@ class ContainerdBackend(Backend):
         self._counter = itertools.count(1)
 
     def check(self) -> Usable | Unusable:
-        """Find out whether ctr is there and a containerd answers it."""
+        """Find out by doing: a containerd answers, and a container of its runtime gets ready."""
         if self.settings.image is not None:
             return Unusable(
                 "images of other engines are not in containerd's namespace of this run", "leave --image out"
@@ -156,6 +157,11 @@ class ContainerdBackend(Backend):
             version = self.ctr("version", deadline_s=CHECK_DEADLINE_S)
         except BackendError as error:
             return unusable(error, "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
+        try:
+            self.prepare({})
+            try_start(self.start, {}, TRIAL_DEADLINE_S)
+        except BackendError as error:
+            return unusable(error, f"ctr --address {self._socket} run must work first; it needs runc and its shim")
         numbers = [line.split()[-1] for line in version.splitlines() if line.strip().startswith("Version:")]
         return Usable({"path": path, "socket": str(self._socket), "ctr": numbers[0], "containerd": numbers[-1]})
 

@@ -22,15 +22,19 @@ from envbench.backends.shared.engine_calls import (
 from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.images import payload_tar
 from envbench.backends.shared.stored import allocated_bytes, layer_folders
+from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import NONCE_ENVIRONMENT, SERVE, argv_for
-from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings
+from envbench.settings import LABEL, RUN_ENVIRONMENT, SERVICE_READY, Settings
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.procfs import instance_process
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
+
+ANSWER_DEADLINE_S = 10.0
+"""Longest wait for an engine's answer before anything is started."""
 
 PAYLOAD_MOUNT = "/envbench-payload"
 """Where the payload tree is seen inside an image of the user's own."""
@@ -55,7 +59,7 @@ class EngineBackend:
     def api(self) -> "APIClient":
         """Return the client, connected when it is first asked for. Raises BackendError where it cannot connect."""
         if self._api is None:
-            self._api = api_client(self.endpoint(), self.settings.deadline_s)
+            self._api = api_client(self.endpoint(), min(ANSWER_DEADLINE_S, self.settings.deadline_s))
         return self._api
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:
@@ -101,6 +105,7 @@ class EngineBackend:
         """Have the image of starts ready, once: the user's own, else the run's tree. Raises BackendError."""
         if self._image is not None:
             return
+        self.api.timeout = max(1, int(self.settings.deadline_s))
         tree = tree_of_run(self.settings)  # Into an image of the user's own it is mounted.
         if self.settings.image is not None:
             self._require_image(self.settings.image)
@@ -116,6 +121,13 @@ class EngineBackend:
         if self._image is None:
             raise BackendError(f"{self.name}: no image has been prepared")
         return self._image
+
+    def try_payload(self, variant: Mapping[str, str]) -> None:
+        """Start one container of the run's payload and see it ready. Raises BackendError where it does not get so."""
+        self.prepare_image()
+        is_service = self.settings.profile == "service"
+        way = {**variant, "network": "bridge" if is_service else "none"}
+        try_start(self.start, way, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None)
 
     def stored_bytes(self) -> int:
         """Return what the image takes on the engine's disk. Raises BackendError where that cannot be seen."""

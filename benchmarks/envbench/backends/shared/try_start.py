@@ -8,6 +8,9 @@ from envbench.probe import free_port, wait_answer
 from envbench.readiness import OutputReader, marker_for, wait_ready
 from envbench.settings import HttpReady, new_nonce
 
+TRIAL_DEADLINE_S = 30.0
+"""Longest wait for a container that a check starts: a busy or emulated machine takes seconds."""
+
 
 def try_start(
     start: Callable[[Workload, Mapping[str, str], MarkCallback], Instance],
@@ -21,7 +24,7 @@ def try_start(
     """
     nonce, port = new_nonce(), free_port()
     ports = () if ready is None else ((port, ready.port),)
-    instance = start(Workload(nonce, ports=ports), variant, lambda _mark: None)
+    instance = start(Workload(nonce, deadline_s=deadline_s, ports=ports), variant, lambda _mark: None)
     reader, deadline_ns = OutputReader(marker_for(nonce)), monotonic_ns() + int(deadline_s * NS_PER_S)
     try:
         if ready is None:
