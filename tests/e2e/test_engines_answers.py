@@ -201,7 +201,9 @@ def test_containerd_without_a_runtime_is_not_usable(
         *(programs / "containerd", "--config", "/dev/null", "--address", socket),
         *("--root", tmp_path / "root", "--state", tmp_path / "state-of-it"),
     ]
-    with subprocess.Popen(argv, env={"PATH": str(programs)}, stderr=subprocess.DEVNULL) as containerd:
+    with subprocess.Popen(
+        [str(word) for word in argv], env={"PATH": str(programs)}, stderr=subprocess.DEVNULL
+    ) as containerd:
         try:
             deadline_ns = monotonic_ns() + 30 * NS_PER_S
             while not socket.exists():

@@ -420,7 +420,7 @@ def test_a_whole_userland_reaches_multi_user_target(
 
 @pytest.mark.engine("libvirt")
 def test_libvirt_says_nothing_on_stderr() -> None:
-    command = [Path(sys.executable).with_name("envbench"), "doctor", "--backend", "libvirt", "--json"]
+    command = [str(Path(sys.executable).with_name("envbench")), "doctor", "--backend", "libvirt", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert '"usable": true' in done.stdout, done.stdout
     assert done.stderr == ""
@@ -429,8 +429,9 @@ def test_libvirt_says_nothing_on_stderr() -> None:
 @pytest.mark.engine("libvirt")
 def test_libvirts_refusal_is_said_once(tmp_path: Path) -> None:
     uri = f"qemu+unix:///system?socket={tmp_path}/none"
-    command = [Path(sys.executable).with_name("envbench"), "startup", "--backend", "libvirt", "--libvirt-uri", uri]
-    done = subprocess.run([*command, "--output", tmp_path / "out"], capture_output=True, text=True, check=False)
+    program = str(Path(sys.executable).with_name("envbench"))
+    command = [program, "startup", "--backend", "libvirt", "--libvirt-uri", uri, "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert "libvirt version" not in done.stderr
     assert [line for line in done.stderr.splitlines() if not line.startswith(("libvirt:", "envbench:"))] == []
