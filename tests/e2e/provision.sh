@@ -114,6 +114,16 @@ prometheus prometheus
 prometheus-node-exporter prometheus-node-exporter
 prometheus-pushgateway prometheus-pushgateway
 END
+# An older Ansible with its collections, the docker connection among them; the newest core is a development tool.
+[ "${1:-}" = platforms ] || [ -x "$cache/ansible-9/bin/ansible" ] || {
+  python3 -m venv "$cache/ansible-9" && "$cache/ansible-9/bin/pip" install --quiet 'ansible>=9,<10' 2>/dev/null && say "ansible 9: installed into the cache"
+} || missing ansible-9 "pip install 'ansible>=9,<10' failed"
+# Installed without its service: the test starts one of its own, on loopback.
+[ "${1:-}" = platforms ] || [ -x /usr/sbin/sshd ] || [ -e /usr/sbin/policy-rc.d ] || {
+  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+  apt-get install -y --no-install-recommends openssh-server >/dev/null 2>&1 || missing sshd "apt-get install openssh-server failed"
+  rm -f /usr/sbin/policy-rc.d
+}
 # Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt-get install -y --no-install-recommends fonts-dejavu-core >/dev/null 2>&1 ||
   missing fonts "apt-get install fonts-dejavu-core failed"

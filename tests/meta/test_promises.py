@@ -41,7 +41,7 @@ def test_ci_runs_the_command_that_the_readme_gives():
     assert "make test" in (REPOSITORY / ".ci/run").read_text(encoding="utf-8")
 
 
-def test_wheel_holds_exactly_the_three_packages(tmp_path):
+def test_wheel_holds_exactly_the_three_packages_and_the_collection(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=REPOSITORY,
@@ -51,7 +51,13 @@ def test_wheel_holds_exactly_the_three_packages(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"envinspect", "envbench", "envreport"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {
+        *("envinspect", "envbench", "envreport", "ansible_collections")
+    }
+    collection = "ansible_collections/envinspect/envinspect/"
+    for part in ("plugins/action/environment_facts.py", "plugins/modules/environment_facts.py", "galaxy.yml"):
+        assert collection + part in names
+    assert f"{collection}roles/benchmark/tasks/main.yml" in names
     assert all(f"{package}/py.typed" in names for package in ("envinspect", "envbench", "envreport"))
     assert any("templates/" in name for name in names)
     assert any(name.endswith("share/man/man1/envbench-startup.1") for name in names)
@@ -97,3 +103,10 @@ def test_an_unknown_part_is_refused_with_the_names_of_those_that_exist():
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "environments" in done.stderr
+
+
+def test_the_collection_has_the_version_of_the_package():
+    from envinspect.version import __version__
+
+    described = (REPOSITORY / "inspector/ansible_collections/envinspect/envinspect/galaxy.yml").read_text()
+    assert f"version: {__version__}\n" in described

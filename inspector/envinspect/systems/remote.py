@@ -21,7 +21,7 @@ from envinspect.systems.collector.answers import Answers
 from envinspect.systems.collector.first_round import FirstRound, first_round
 from envinspect.systems.collector.script import ask as ask_line
 from envinspect.systems.collector.script import collector, new_mark
-from envinspect.systems.collector.wire import Reader, Round
+from envinspect.systems.collector.wire import Reader, Round, read_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ def remote_facts(command: Sequence[str], ask: Callable[[Facts], None]) -> Facts:
     try:
         with _Shell(command, where) as shell:
             shell.send(collector(new_mark()))
-            facts = _ask_in_rounds(shell, ask, where)
+            facts = ask_in_rounds(shell.exchange, ask, where)
             shell.send("exit\n")
     except CaptureError as error:
         raise UnreachableError(
@@ -67,15 +67,37 @@ def remote_facts(command: Sequence[str], ask: Callable[[Facts], None]) -> Facts:
     return facts
 
 
-def _ask_in_rounds(shell: _Shell, ask: Callable[[Facts], None], where: str) -> AnsweredFacts:
-    """Ask until a round brings up no question that was not asked before."""
+def facts_through(run: Callable[[str], bytes], ask: Callable[[Facts], None], subject: str) -> Facts:
+    """Return the facts of a place that runs a shell program at a time: `run` takes one and returns what it printed.
+
+    Raises CaptureError where an answer is not whole or there is none, and what `run` raises.
+    """
+    program = collector(new_mark())
+
+    def exchange(number: int, questions: str) -> Round:
+        rounds = read_rounds(run(f"{program}\n{questions}"), subject)
+        found = next((each for each in rounds if each.number == number), None)
+        if found is None:
+            raise CaptureError(f"{subject}: another round was answered than was asked")
+        return found
+
+    facts = ask_in_rounds(exchange, ask, subject)
+    facts.subject = subject
+    return facts
+
+
+def ask_in_rounds(exchange: Callable[[int, str], Round], ask: Callable[[Facts], None], where: str) -> AnsweredFacts:
+    """Ask until a round brings up no question that was not asked before.
+
+    `exchange` takes the number of a round with its questions, and returns the answer.
+    """
     answers = Answers()
     wanted = first_round(ask)
     asked: set[object] = set()
     facts = AnsweredFacts(answers)
     for number in range(1, ROUNDS_LIMIT + 1):
-        shell.send(ask_line(number, wanted.questions, variables=wanted.variables, leaves=wanted.leaves))
-        answers.add(shell.answer(number).payload, where)
+        questions = ask_line(number, wanted.questions, variables=wanted.variables, leaves=wanted.leaves)
+        answers.add(exchange(number, questions).payload, where)
         asked.update(wanted.questions, wanted.variables, wanted.leaves)
         facts = AnsweredFacts(answers)
         facts.observer = Observer("sh", "device" if answers.leaves else "none")
@@ -142,6 +164,11 @@ class _Shell:
                 self._selector.register(self._in, selectors.EVENT_WRITE)
         self._pending += text.encode("utf-8")
         self._write()
+
+    def exchange(self, number: int, questions: str) -> Round:
+        """Ask one round and return its answer. Raises as `answer` does."""
+        self.send(questions)
+        return self.answer(number)
 
     def answer(self, number: int) -> Round:
         """Return the round of that number. Raises UnreachableError where the command ends or stays silent before it."""
