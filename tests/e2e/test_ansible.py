@@ -234,7 +234,7 @@ def test_a_container_without_python_over_docker_exec(
     try:
         command = ["docker", "run", "-d", "--name", name, f"localhost/{name}", "/bin/busybox", "sleep", "200"]
         subprocess.run(command, check=True, capture_output=True)
-        where = inventory(tmp_path / "hosts", {name: "ansible_connection=community.docker.docker ansible_user=root"})
+        where = inventory(tmp_path / "hosts", {name: "ansible_connection=community.docker.docker"})
         found = ad_hoc(run, where, tmp_path, program=str(OLDER / "ansible"))[name]["ansible_facts"]["envinspect"]
         assert (found["layers"][-1], found["kinds"][-1]) == ("docker", "container")
     finally:

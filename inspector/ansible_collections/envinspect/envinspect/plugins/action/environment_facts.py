@@ -76,7 +76,7 @@ class ActionModule(ActionBase):
             context.no_log = silent
         printed = done["stdout"].encode("utf-8", "surrogateescape")
         if b"envinspect-wire/" not in printed:
-            words = (done.get("stderr") or done.get("msg") or "").strip().splitlines()
+            words = (done.get("stderr") or done["stdout"] or done.get("msg") or "").strip().splitlines()
             last = f": {words[-1][:200]}" if words else ""
             raise AnsibleActionFail(f"no shell answered (exit status {done['rc']}){last}; is there a POSIX sh?")
         return printed
