@@ -105,6 +105,9 @@ class Running(Protocol):
     def connects(self, path: str, *, http: bool) -> Reading[str]:
         """Return what the engine behind a unix socket answers."""
 
+    def no_new_privs(self) -> bool | None:
+        """Return whether this process can gain no privileges (prctl(2)); None where it cannot be asked."""
+
     def kvm_api_version(self) -> Reading[int]:
         """Return the KVM API version that /dev/kvm answers."""
 

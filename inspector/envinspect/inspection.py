@@ -8,6 +8,7 @@ from envinspect.answer import answer_as_json, summarise
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Stack, Unknown
 from envinspect.probes import PROBES, Probe
+from envinspect.probes.outer import outer_layers
 from envinspect.resolver.enough import enough_was_read
 from envinspect.resolver.resolve import resolve
 from envinspect.systems.live import live_facts
@@ -58,7 +59,8 @@ def inspect(facts: Facts | None = None) -> Inspection:
     except Exception as error:  # noqa: BLE001 - as above
         unknown.append(_failure("enough.enough_was_read", error))
         enough = False
-    return Inspection(resolve(evidence, unknown, enough_was_read=enough), facts)
+    stack = resolve(evidence, unknown, enough_was_read=enough)
+    return Inspection(stack.replace(outer=outer_layers(facts, stack.layers)), facts)
 
 
 def _of_its_system(facts: Facts) -> tuple[tuple[Probe, ...], Callable[[Facts], bool]]:

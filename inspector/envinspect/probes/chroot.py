@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envinspect.facts import Facts
+from envinspect.facts import Facts, Stat
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Strength, Unknown
+from envinspect.probes.cgroup import cgroups
 from envinspect.probes.containers import lost_engine_files
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.isolation import masks_proc
 from envinspect.probes.mounts import chain_in, on_whole_disk
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, OWN, SAME, root_place
+from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, NO_MOUNT, OWN, SAME, Place, root_place
+from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import MountTable, mount_table
 
 TYPE_CHECKING = False
@@ -46,14 +48,30 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
         observed = place.observed[:200]
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, FIRST_MOUNTINFO, observed, _MOUNTINFO, details=details)
         return
-    observed = _by_mounts(facts, table, own.value.dev, own.value.ino)
-    if observed and not isinstance(first, Found):
+    yield from _by_other_signs(facts, place, own.value, first)
+
+
+def _by_other_signs(facts: Facts, place: Place, own: Stat, first: Reading[Stat]) -> Iterator[Evidence | Unknown]:
+    """Look for what tells a changed root where PID 1's root is the same, or cannot be read."""
+    table = facts.derived(mount_table)
+    observed = _by_mounts(facts, table, own.dev, own.ino)
+    if observed and (place.state == NO_MOUNT or not isinstance(first, Found)):
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
+    elif not table.mounts and _proc_is_empty(facts):
+        told = "whether this is a chroot, a sandbox or a container: nothing of /proc is here"
+        yield Unknown("/proc", "not mounted", told, shows=(Kind.CONTAINER, Kind.SANDBOX, Kind.CHROOT))
+    elif _is_hosts_root(facts, place, table):
+        observed = "/ is the host's own root, in the mounts and the control group of a container"
+        yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
+    elif _is_folder_without_names(facts, place, table):
+        details = (("doubt", "own-root"),)
+        observed = f"/ is {table.root.root if table.root else ''} of its file system, for all processes that are seen"
+        yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO, details=details)
     elif facts.derived(lost_engine_files) and not masks_proc(table):
         observed = "/ is the container's root again, without what the engine mounts into it"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
     elif place.state != SAME:
-        yield from _untold(facts, differs=differs)
+        yield from _untold(facts, differs=isinstance(first, Found) and own.place != first.value.place)
 
 
 def _untold(facts: Facts, *, differs: bool) -> Iterator[Unknown]:
@@ -80,12 +98,47 @@ def _by_mounts(facts: Facts, table: MountTable, dev: int, ino: int) -> str:
     if table.mounts and root is None and table.source.endswith("mountinfo"):
         return f"no mount on /, which is inode {ino}"
     if not table.mounts and facts.uname.sysname and _proc_is_empty(facts) and is_folder_of_disk(dev, ino):
-        return f"no /proc, and / is inode {ino} of a disk"
+        return f"no /proc, and / is inode {ino} of a disk" if _is_no_sandbox(facts) else ""
     if root is None or root.root in {"", "/"} or on_whole_disk(root) or chain_in(root.root):
         return ""
     if "mnt" in facts.derived(namespaces).initial:
         return f"/ is {root.root} of its file system, in the host's own mount namespace"
     return ""
+
+
+def _is_no_sandbox(facts: Facts) -> bool:
+    """Say whether it is no sandbox that gave this process a folder for a root and no /proc.
+
+    Bubblewrap always takes away the chance to gain privileges, and makes a /dev of its own. Who calls chroot(2) by hand
+    leaves the first as it was, and binds the host's /dev.
+    """
+    flag = facts.running.no_new_privs() if facts.running is not None else None
+    if flag is not None:
+        return not flag
+    devices = facts.listing("/dev")
+    return isinstance(devices, Found) and "kmsg" in devices.value
+
+
+_ENGINES = frozenset({"docker", "podman", "containerd", "cri-o", "container"})
+"""Who always gives a container another root than the host's, and binds files of its own into it."""
+
+
+def _is_hosts_root(facts: Facts, place: Place, table: MountTable) -> bool:
+    """Say whether a container's process has the host's root, and the host's /proc with it: `chroot /host`."""
+    seen = facts.derived(namespaces)
+    if place.state != SAME or "mnt" not in seen.others or not on_whole_disk(table.root):
+        return False
+    if facts.str_or("/proc/2/comm") != "kthreadd" or any(mount.target in BOUND_FILES for mount in table.mounts):
+        return False
+    return any(level.id in _ENGINES and level.strength > Strength.HINT for level in facts.derived(cgroups).chain)
+
+
+def _is_folder_without_names(facts: Facts, place: Place, table: MountTable) -> bool:
+    """Say whether processes of their own have a folder for a root, and nothing else that containers have."""
+    seen, root = facts.derived(namespaces), table.root
+    if place.state != SAME or root is None or root.root in {"", "/"} or on_whole_disk(root) or chain_in(root.root):
+        return False
+    return "pid" in seen.others and not seen.others & {"uts", "ipc", "net", "cgroup"} and not masks_proc(table)
 
 
 def _proc_is_empty(facts: Facts) -> bool:

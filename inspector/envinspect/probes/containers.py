@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.probes.cgroup import cgroups, in_pod
-from envinspect.probes.isolation import isolation, masks_proc
+from envinspect.probes.isolation import ID_MAP, isolation, masks_proc, shifted_ids
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
-from envinspect.probes.mounts import evidence_of_mount, filesystem_rows, on_whole_disk, storage_chains
+from envinspect.probes.mounts import chain_in, evidence_of_mount, filesystem_rows, on_whole_disk, storage_chains
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import SAME, UNKNOWN, around_root, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
@@ -23,6 +23,7 @@ from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import mount_table
 
 _GENERIC = "container"
+_REMAP = "https://docs.docker.com/engine/security/userns-remap/"
 _NAMESPACES = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
 
 REFINES: dict[str, frozenset[str]] = {
@@ -152,7 +153,33 @@ def _levels(facts: Facts) -> Levels:
     ]
     if path:
         _align(levels, path)
-    return levels
+    outer = _outer_by_ids(facts) if len(levels) == 1 else None
+    return [[outer], *levels] if outer else levels
+
+
+def _outer_by_ids(facts: Facts) -> Trace | None:
+    """Return the trace that a container with shifted user ids leaves in a Docker container within it.
+
+    Docker shifts ids itself only where it is told to, and then keeps its files in a folder that is named after them;
+    a rootless Docker gives root the user's own id, alone.
+    """
+    shifted = next((row for row in shifted_ids(facts) if row[0] == 0), None)
+    bound = [mount for mount in facts.derived(mount_table).mounts if mount.target in BOUND_FILES]
+    docker = [mount for mount in bound if any(row.id == "docker" and row.engine for row in chain_in(mount.root))]
+    if shifted is None or not docker:
+        return None
+    if any(_is_pair_of_ids(part) for mount in docker for part in mount.root.split("/")):
+        return None
+    observed = f"root here is {shifted[1]} outside, in a Docker container whose own files are not shifted"
+    return Trace(
+        _GENERIC, engine=False, evidence=Evidence(Kind.CONTAINER, _GENERIC, Strength.STRONG, ID_MAP, observed, _REMAP)
+    )
+
+
+def _is_pair_of_ids(part: str) -> bool:
+    """Say whether a folder is named `uid.gid`, as Docker names those of shifted ids."""
+    uid, dot, gid = part.partition(".")
+    return bool(dot) and uid.isdecimal() and gid.isdecimal()
 
 
 def _align(levels: Levels, chain: list[Trace]) -> None:
@@ -233,6 +260,8 @@ def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:
         if chosen is None:
             reason = doubt if not marker.by_manager or doubt == "initial-namespaces" else ""
             reason = reason or _missing_mount(facts, marker)
+            if not reason and marker.inherited and _is_isolated(facts):
+                piece = piece.replace(strength=Strength.STRONG)
             if not reason and piece.strength > Strength.HINT and piece.id != _GENERIC:
                 chosen = marker.evidence.id
         elif piece.id in {chosen, _GENERIC} or piece.id in REFINES.get(chosen, ()):
@@ -242,6 +271,12 @@ def _marked(facts: Facts, name: str | None, depth: int) -> Iterator[Evidence]:
         else:
             reason = "real-evidence"
         yield piece.replace(details=(("contradicted", reason),)) if reason else piece
+
+
+def _is_isolated(facts: Facts) -> bool:
+    """Say whether a container is certain and nothing accounts for it: then the own variable may name it."""
+    found = facts.derived(isolation)
+    return found.strength is Strength.STRONG and not found.doubt
 
 
 def _doubt(facts: Facts) -> str:

@@ -17,6 +17,10 @@ MANY_IDS = 1000
 """A container's range of ids; `unshare --map-root-user` and sandboxes map one."""
 
 
+ID_MAP = "/proc/self/uid_map"
+"""How user ids here are numbered outside (man 7 user_namespaces)."""
+
+
 class Isolation(Record):
     """How far it goes. `strength` None: nothing speaks for a container; HINT: it may be one, or may not.
 
@@ -72,7 +76,7 @@ def _over_a_disk(facts: Facts, table: MountTable, names: int, hint: Isolation) -
     fits = _fits_a_container(facts)
     if _shares_everything_else(facts, table):
         return hint if fits else NONE
-    if names >= 2 and _shifts_ids(facts):
+    if names >= 2 and shifted_ids(facts):
         return hint.replace(
             strength=Strength.STRONG, observed=f"{hint.observed}, user ids shifted as container managers do"
         )
@@ -102,17 +106,18 @@ def _shares_everything_else(facts: Facts, table: MountTable) -> bool:
     return is_inherited(table)
 
 
-def _shifts_ids(facts: Facts) -> bool:
-    """Say whether a whole range of user ids is another one outside (man 7 user_namespaces)."""
+def shifted_ids(facts: Facts) -> tuple[tuple[int, int, int], ...]:
+    """Return the ranges of many user ids that are others outside, as (inside, outside, count)."""
     if "user" not in facts.derived(namespaces).others:
-        return False
-    for line in facts.str_or("/proc/self/uid_map").splitlines()[:32]:
+        return ()
+    ranges: list[tuple[int, int, int]] = []
+    for line in facts.str_or(ID_MAP).splitlines()[:32]:
         numbers = line.split()
         if len(numbers) == 3 and all(number.isdecimal() and len(number) < 12 for number in numbers):
             inside, outside, count = map(int, numbers)
             if inside != outside and count >= MANY_IDS:
-                return True
-    return False
+                ranges.append((inside, outside, count))
+    return tuple(ranges)
 
 
 def _mounts_own_cgroups(table: MountTable) -> bool:

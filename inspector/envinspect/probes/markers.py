@@ -19,11 +19,15 @@ _CHARLIECLOUD = "https://hpc.github.io/charliecloud/ch-run.html#environment-vari
 
 
 class Marker(Record):
-    """One marker. `by_manager`: set for PID 1 by the manager; `needs_mount`: comes with mounts that name the engine."""
+    """One marker. `by_manager`: set for PID 1 by the manager; `needs_mount`: comes with mounts that name the engine.
+
+    `inherited`: a variable of this process, which the first one may have had too.
+    """
 
     evidence: Evidence
     by_manager: bool = False
     needs_mount: bool = False
+    inherited: bool = False
 
 
 def markers(facts: Facts) -> tuple[Marker, ...]:
@@ -100,7 +104,8 @@ def _engine_files(facts: Facts) -> Iterator[Marker]:
 def _own_variable(facts: Facts) -> Iterator[Marker]:
     value = facts.environ("container")
     if isinstance(value, Found) and value.value in MANAGERS:
-        yield _marker(MANAGERS[value.value], Strength.HINT, "environ container", value.value, CONTAINER_INTERFACE)
+        piece = _marker(MANAGERS[value.value], Strength.HINT, "environ container", value.value, CONTAINER_INTERFACE)
+        yield piece.replace(inherited=True)
 
 
 def _raw(facts: Facts, path: str) -> str:

@@ -119,11 +119,9 @@ def storage_chains(table: MountTable) -> Iterator[tuple[Stored, ...]]:
             paths = (mount.root,)
         else:
             continue
-        for path in paths:
-            chain = chain_in(path)
-            if chain:
-                yield tuple(Stored(row, mount) for row in chain)
-                break
+        chain = max(map(chain_in, paths), key=len)
+        if chain:
+            yield tuple(Stored(row, mount) for row in chain)
 
 
 def _may_be_bound(path: str) -> bool:
@@ -139,10 +137,11 @@ def is_of_pod(mount: Mount) -> bool:
 
 
 def _layer_folders(mount: Mount) -> tuple[str, ...]:
-    """Return the folders of an overlay: writable ones first, of the lower ones only the topmost."""
+    """Return the folders of an overlay: writable ones first, of the lower ones the topmost and the bottom one."""
     if "overlay" not in mount.fstype:
         return ()
-    return mount.option("upperdir"), mount.option("workdir"), mount.option("lowerdir").partition(":")[0]
+    lower = mount.option("lowerdir").split(":")
+    return mount.option("upperdir"), mount.option("workdir"), lower[0], lower[-1]
 
 
 def filesystem_rows(table: MountTable) -> Iterator[tuple[Filesystem, Mount]]:

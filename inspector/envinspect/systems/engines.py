@@ -11,6 +11,8 @@ from envinspect.systems.files import refused
 TIMEOUT_S = 1.0
 _KVM_GET_API_VERSION = 0xAE00
 """Linux, include/uapi/linux/kvm.h; every kernel since 2.6.22 answers 12."""
+_PR_GET_NO_NEW_PRIVS = 39
+"""Linux, include/uapi/linux/prctl.h."""
 _PING = b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 
@@ -48,3 +50,14 @@ def kvm_api_version(path: str = "/dev/kvm") -> Reading[int]:
         return ABSENT  # a system without ioctl
     except OSError as error:
         return refused(error)
+
+
+def no_new_privs() -> bool | None:
+    """Return whether this process has the flag no_new_privs (man 2 prctl); None where it cannot be asked."""
+    try:
+        import ctypes  # noqa: PLC0415 - only a place without /proc pays for it
+
+        answer = ctypes.CDLL(None).prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        return None
+    return {0: False, 1: True}.get(answer)

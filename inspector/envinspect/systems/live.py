@@ -56,6 +56,14 @@ class RunningMachine:
 
         return connects(path, http=http)
 
+    def no_new_privs(self) -> bool | None:
+        """Return what prctl(2) says, for where /proc/self/status is not there."""
+        if not sys.platform.startswith("linux"):
+            return None
+        from envinspect.systems.engines import no_new_privs  # noqa: PLC0415
+
+        return no_new_privs()
+
     def kvm_api_version(self) -> Reading[int]:
         """Return the KVM API version that /dev/kvm answers."""
         from envinspect.systems.engines import kvm_api_version  # noqa: PLC0415
