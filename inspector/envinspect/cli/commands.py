@@ -65,7 +65,12 @@ def _of_a_system(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON (schema: envinspect/1).")
 @click.option("--brief", is_flag=True, help="One line.")
 @click.option("--explain", is_flag=True, help="All evidence with references, and all that was not believed.")
-@click.option("--format", "drop_in", type=click.Choice(DROP_IN), help="Output and exit code of another tool.")
+@click.option(
+    "--format",
+    "drop_in",
+    type=click.Choice(DROP_IN),
+    help="As another tool prints it, with its exit code, or as another tool reads it.",
+)
 @click.option("--why-not", metavar="NAME", help="What would have shown NAME, and what was found instead.")
 @click.option(
     "--is",

@@ -27,9 +27,12 @@ FORMATS = {
     "virt-what": "virt_what",
     "ansible": "ansible",
     "facter": "facter",
+    "prometheus": "prometheus",
+    "openmetrics": "openmetrics",
+    "nfd": "nfd",
 }
-DROP_IN = ("systemd-detect-virt", "virt-what", "ansible", "facter")
-"""Forms that stand in for another tool, with that tool's exit codes."""
+DROP_IN = ("systemd-detect-virt", "virt-what", "ansible", "facter", "prometheus", "openmetrics", "nfd")
+"""Forms that stand in for another tool, with that tool's exit codes, or that another tool reads."""
 
 
 NOT_DETERMINED = (
