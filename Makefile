@@ -84,7 +84,7 @@ lint: venv ## ruff, spelling, the project's own metadata and workflows
 	@$(BIN)/typos
 	@$(BIN)/validate-pyproject pyproject.toml >/dev/null
 	@$(BIN)/jactionlint
-	@$(BIN)/zizmor --offline --quiet .github
+	@$(BIN)/zizmor --offline --quiet .github action.yml
 
 .PHONY: types
 types: venv ## mypy, strict; the end-to-end tests and measurements: that what they call is there

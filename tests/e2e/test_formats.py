@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -177,3 +179,39 @@ def wait_for_samples(address: str) -> int:
                 return int(found["data"]["result"][0]["value"][1])
         time.sleep(0.2)
     return 0
+
+
+@pytest.fixture
+def own_metrics() -> str:
+    """What envinspect says of this machine; 3 is an answer as well."""
+    words = [sys.executable, "-m", "envinspect", "--format", "prometheus"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 3}, done.stderr
+    return done.stdout
+
+
+@pytest.mark.engine("promtool")
+def test_promtool_accepts_the_metrics_of_envinspect(own_metrics: str, engine_missing: Callable[[str], None]) -> None:
+    words = [program("promtool", engine_missing), "check", "metrics"]
+    done = subprocess.run(words, input=own_metrics, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.engine("node_exporter")
+def test_node_exporter_shows_every_sample_of_envinspect(
+    own_metrics: str, tmp_path: Path, engine_missing: Callable[[str], None]
+) -> None:
+    (tmp_path / "envinspect.prom").write_text(own_metrics)
+    options = ("--collector.disable-defaults", "--collector.textfile", f"--collector.textfile.directory={tmp_path}")
+    with serving(engine_missing, "prometheus-node-exporter", *options) as address:
+        _, page = get(f"{address}/metrics")
+    assert "node_textfile_scrape_error 0" in page
+    shown = [line for line in page.splitlines() if line.startswith("envinspect_")]
+    told = [line for line in own_metrics.splitlines() if line.startswith("envinspect_")]
+    assert len(shown) == len(told) > 2
+    assert {name_and_labels(line) for line in shown} == {name_and_labels(line) for line in told}
+
+
+def name_and_labels(line: str) -> tuple[str, frozenset[str]]:
+    """A sample without the order of its labels, which is the server's own."""
+    return line.partition("{")[0], frozenset(re.findall(r'\w+="(?:[^"\\]|\\.)*"', line))

@@ -24,7 +24,7 @@ TEXT_LIMIT = 1000
 
 
 def main() -> int:
-    """Add the outputs and the summary to GitHub's files; say the sentence in the log. Returns the exit code, always 0."""
+    """Add the outputs and the summary to GitHub's files; say the sentence in the log. Returns the exit code 0."""
     here = inspect()
     kvm = next(ability.answer for ability in abilities().capabilities if ability.id == "kvm")
     told = outputs(here, kvm)

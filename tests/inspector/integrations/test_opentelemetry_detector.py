@@ -38,7 +38,7 @@ def test_the_sdk_finds_it_by_its_name() -> None:
     assert "Failed" not in done.stderr
     told = json.loads(done.stdout)
     here = inspect()
-    assert told["envinspect.summary"] == here.summary
+    assert told["envinspect.summary"].split(";")[0] == here.summary.split(";")[0]  # the roles come and go
     assert told["envinspect.layers"] == [layer.id for layer in here.stack.layers]
 
 

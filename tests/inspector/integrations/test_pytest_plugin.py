@@ -25,20 +25,21 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def summary() -> str:
+    """Return what is said here before the roles, which come and go as engines start and stop."""
     words = [sys.executable, "-m", "envinspect", "--json"]
     told: dict[str, str] = json.loads(subprocess.run(words, capture_output=True, check=False).stdout)
-    return told["summary"]
+    return told["summary"].split(";")[0]
 
 
 def test_the_header_says_where_only_when_it_is_asked_to(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_it(): pass")
     assert "environment:" not in suite.runpytest_subprocess().stdout.str()
     suite.makeini("[pytest]\nenvironment_header = true\n")
-    suite.runpytest_subprocess().stdout.fnmatch_lines([f"environment: {summary().replace('[', '[[]')}"])
+    suite.runpytest_subprocess().stdout.fnmatch_lines([f"environment: {summary()}*"])
 
 
 def test_the_fixture_is_the_answer(suite: pytest.Pytester) -> None:
-    suite.makepyfile(f"def test_it(environment): assert environment.summary == {summary()!r}")
+    suite.makepyfile(f"def test_it(environment): assert environment.summary.startswith({summary()!r})")
     suite.runpytest_subprocess().assert_outcomes(passed=1)
 
 
@@ -112,7 +113,7 @@ def test_pytest_benchmark_saves_the_environment(suite: pytest.Pytester, monkeypa
     suite.makepyfile("def test_it(benchmark): benchmark(len, ())")
     suite.runpytest_subprocess("--benchmark-json=saved.json").assert_outcomes(passed=1)
     saved = json.loads((suite.path / "saved.json").read_text("utf-8"))
-    assert saved["machine_info"]["environment"]["summary"] == summary()
+    assert saved["machine_info"]["environment"]["summary"].startswith(summary())
 
 
 def test_an_installation_registers_the_plugin(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
