@@ -221,6 +221,47 @@ def census_command(context: click.Context, as_json: bool, debug: bool) -> int:  
     return perform(Call("census", as_json=as_json))
 
 
+@command.command("fleet")
+@click.argument("answers", metavar="ANSWERS")
+@click.option(
+    "--by",
+    type=click.Choice(["stack", "cloud", "container", "kernel"]),
+    default="stack",
+    show_default=True,
+    help="What hosts are counted by.",
+)
+@click.option("--against", metavar="ANSWERS", help="Name the hosts that answer otherwise than in this older folder.")
+@click.option(
+    "--inventory", metavar="FILE", help="Output of ansible-inventory --list: name hosts that are unlike their group."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON (schema: envinspect-fleet/1).")
+@click.option("--format", "form", type=click.Choice(["csv", "html", "openmetrics"]), help="As another format.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def fleet_command(
+    answers: str,
+    by: str,
+    against: str | None,
+    inventory: str | None,
+    as_json: bool,
+    form: str | None,
+    debug: bool,  # noqa: ARG001 - read by `run`
+) -> int:
+    """Count what many hosts run on.
+
+    ANSWERS is a folder with one file a host: what `envinspect --json` prints there, or what the Ansible module
+    environment_facts leaves.
+    """
+    from envinspect.fleet.answers import read_answers, read_groups
+    from envinspect.fleet.view import view_of
+    from envinspect.render.fleet import FORMS
+
+    if as_json and form is not None:
+        raise UsageError("--json and --format ask for different forms", remedy="one of them")
+    groups = None if inventory is None else read_groups(inventory)
+    before = None if against is None else read_answers(against)
+    return show(FORMS["json" if as_json else form or "text"](view_of(read_answers(answers), by, groups, before)))
+
+
 @command.command("collector")
 def collector_command() -> int:
     """Print the collector, to be run by hand.
