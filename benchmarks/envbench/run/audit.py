@@ -127,7 +127,8 @@ def _cgroups_of(run_id: str) -> list[Path]:
 
 def _files_of(run_id: str, *more: Path) -> list[Path]:
     """Return files and folders in the places for temporary ones, and in `more`, whose name carries the run's id."""
-    places = dict.fromkeys((Path(tempfile.gettempdir()), Path("/run"), Path("/var/tmp"), Path("/dev/shm"), *more))  # noqa: S108
+    usual = ("/tmp", "/run", "/var/tmp", "/dev/shm")  # noqa: S108
+    places = dict.fromkeys((Path(tempfile.gettempdir()), *map(Path, usual), *more))
     found: list[Path] = []
     for place in places:
         with contextlib.suppress(OSError):

@@ -6,7 +6,6 @@ removed, rows that were measured stay, and run.json says how it ended.
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +44,8 @@ from envbench.settings import (
     Settings,
     profile_of,
 )
-from envbench.traces.journal import Journal, Kind
+from envbench.traces.journal import Journal
+from envbench.traces.run_folder import make_run_folder
 from envbench.vm.emulator import find_emulator
 
 QUIET_WAIT_S = 120.0
@@ -66,11 +66,13 @@ def open_output(folder: Path) -> SampleWriter:
 
 
 def make_work_dir(run_id: str, journal: Journal) -> Path:
-    """Make the run's private folder; short, for sockets lie in it (108 bytes, unix(7))."""
-    path = Path(tempfile.gettempdir()) / f"envbench-{run_id}"
-    journal.intend(Kind.FOLDER, str(path))
-    path.mkdir(mode=0o700)
-    return path
+    """Make the run's private folder. Raises UsageError where the place for temporary files cannot be written."""
+    try:
+        return make_run_folder(journal, f"envbench-{run_id}").path
+    except OSError as error:
+        raise UsageError(
+            f"{tempfile.gettempdir()} cannot be written: {error.strerror}", remedy="another TMPDIR"
+        ) from error
 
 
 class Session:
@@ -201,7 +203,6 @@ class Session:
             if not result.error:
                 self.journal.forget(result.entry.number)
         self._writer.close()
-        shutil.rmtree(self.settings.work_dir, ignore_errors=True)
         self.leaked = (
             *(f"{one.entry.kind} {one.entry.name}: {one.error}" for one in reaped if one.error),
             *self._left(),

@@ -27,6 +27,7 @@ def filesystem_of(path: Path) -> str:
 
 def mounts_under(path: Path) -> tuple[Path, ...]:
     """Return the mount points at or below this path, deepest first."""
+    path = path.resolve()  # The kernel lists no way through a link.
     points = (point for point, _kind in mounts())
     return tuple(
         sorted((point for point in points if point.is_relative_to(path)), key=lambda p: len(p.parts), reverse=True)

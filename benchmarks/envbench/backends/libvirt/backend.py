@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from envbench.errors import BackendError
 from envbench.settings import Settings, new_nonce
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, processes_of
+from envbench.traces.run_folder import RunFolder, make_run_folder
 from envbench.vm.emulator import Emulator
 from envbench.vm.guest import Disk, Guest
 from envbench.vm.process import wait_readable
@@ -123,7 +123,7 @@ class _Place:
     user: int | None
     group: int | None
     folder: Path
-    journal_number: int
+    run_folder: RunFolder
 
     def reconnect(self) -> None:
         """Connect anew where the daemon has been started again since. Raises BackendError where it has not."""
@@ -204,8 +204,7 @@ class LibvirtBackend(VmBackend):
         """Close the connections and remove the folders that libvirt's QEMU read from."""
         for place in self._places.values():
             hang_up(place.connection, place.uri)
-            shutil.rmtree(place.folder, ignore_errors=True)
-            self._journal.forget(place.journal_number)
+            place.run_folder.remove()
         self._places.clear()
         super().close()
 
@@ -233,11 +232,9 @@ class LibvirtBackend(VmBackend):
             connection = open_connection(uri)
             models, user, group = qemu_ids(connection)
             # Not in the run's own folder: that is closed to other users, and libvirt's QEMU mostly is one.
-            folder = Path(tempfile.gettempdir(), f"envbench-{self._settings.run_id}-libvirt-{new_nonce()}")
-            number = self._journal.intend(Kind.FOLDER, str(folder))
-            folder.mkdir(mode=0o700)
-            self._places[uri] = place = _Place(uri, connection, models, user, group, folder, number)
-            self._hand_over(place, folder)
+            folder = make_run_folder(self._journal, f"envbench-{self._settings.run_id}-libvirt-{new_nonce()}")
+            self._places[uri] = place = _Place(uri, connection, models, user, group, folder.path, folder)
+            self._hand_over(place, folder.real)
         return self._places[uri]
 
     @contextlib.contextmanager

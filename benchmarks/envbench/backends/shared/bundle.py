@@ -61,7 +61,7 @@ def bundle_config(
             },
             "noNewPrivileges": True,
         },
-        "root": {"path": str(tree), "readonly": True},
+        "root": {"path": str(tree.resolve()), "readonly": True},  # runc takes no link.
         "hostname": "envbench",
         "mounts": mounts,
         "annotations": {LABEL: settings.run_id},

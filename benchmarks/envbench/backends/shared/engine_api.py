@@ -169,9 +169,11 @@ class EngineBackend:
         self._image = image
 
     def _config(self, api: "APIClient", workload: Workload, variant: Mapping[str, str]) -> Any:
+        import docker
+
         settings = self.settings
         argv = list(argv_for(workload))
-        binds: list[str] = []
+        mounts: list[docker.types.Mount] = []
         environ = {RUN_ENVIRONMENT: settings.run_id}
         if settings.image is None and settings.profile == "service":
             argv = [SERVE]
@@ -179,7 +181,8 @@ class EngineBackend:
         if self._runs_own_program:
             argv = []
         elif settings.image is not None:
-            binds = [f"{settings.work_dir / 'tree'}:{PAYLOAD_MOUNT}:ro"]
+            # As a structure: in the words SOURCE:TARGET:ro no path with a colon can stand.
+            mounts = [docker.types.Mount(PAYLOAD_MOUNT, str(settings.work_dir / "tree"), type="bind", read_only=True)]
             environ["ENVBENCH_BUSYBOX"] = f"{PAYLOAD_MOUNT}/bin/busybox"
             argv = [environ["ENVBENCH_BUSYBOX"], "sh", PAYLOAD_MOUNT + argv[0], *argv[1:]]
         host = api.create_host_config(
@@ -188,7 +191,7 @@ class EngineBackend:
             nano_cpus=None if workload.cpus is None else int(workload.cpus * 1_000_000_000),
             read_only=workload.read_only,
             init=workload.init or None,
-            binds=binds,
+            mounts=mounts,
             runtime=variant.get("runtime"),
             port_bindings={inside: ("127.0.0.1", host_port) for host_port, inside in workload.ports},
             **self.host_options(),
