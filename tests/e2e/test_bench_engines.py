@@ -202,10 +202,8 @@ def test_foreign_containers_and_images_are_untouched(ground, tmp_path):
     try:
         api.start(foreign["Id"])
         before = api.inspect_container(foreign["Id"])["State"]
-        assert (
-            envbench("startup", "--backend", "docker", "--runs", "2", "--warmup", "0", "--output", tmp_path / "out")
-            == 0
-        )
+        few = ("--backend", "docker", "--profile", "minimal", "--runs", "2", "--warmup", "0")
+        assert envbench("startup", *few, "--output", tmp_path / "out") == 0
         assert api.inspect_container(foreign["Id"])["State"] == before
     finally:
         api.remove_container(foreign["Id"], force=True)
@@ -262,7 +260,8 @@ def wait_for_rows(process: "subprocess.Popen[bytes]", folder: Path) -> str:
     pytest.fail("the run measured nothing")
 
 
-ENGINES = ("--backend", "docker", "--backend", "runc", "--backend", "namespaces", "--runs", "500", "--format", "csv")
+ENGINES = ("--backend", "docker", "--backend", "runc", "--backend", "namespaces", "--profile", "minimal")
+LONG = (*ENGINES, "--runs", "500", "--format", "csv")
 
 
 @pytest.mark.applies(UNIFIED.exists(), "cgroups are not hybrid here: crun is tested above")
@@ -288,7 +287,7 @@ def test_crun_starts_where_the_hybrid_hierarchy_is_out_of_its_sight(tmp_path):
 @pytest.mark.engine("docker")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_cleans_up_and_keeps_the_rows(number, begin, tmp_path):
-    process = begin("startup", *ENGINES, "--output", tmp_path / "out")
+    process = begin("startup", *LONG, "--output", tmp_path / "out")
     run_id = wait_for_rows(process, tmp_path / "out")
     process.send_signal(number)
     assert process.wait(60) == 130
@@ -301,8 +300,8 @@ def test_a_signal_cleans_up_and_keeps_the_rows(number, begin, tmp_path):
 @pytest.mark.engine("docker")
 def test_after_sigkill_the_next_run_reaps_and_a_run_beside_it_lives_on(begin, tmp_path):
     state = tmp_path / "state"
-    killed = begin("startup", *ENGINES, "--output", tmp_path / "killed")
-    lives = begin("startup", *ENGINES, "--output", tmp_path / "lives")
+    killed = begin("startup", *LONG, "--output", tmp_path / "killed")
+    lives = begin("startup", *LONG, "--output", tmp_path / "lives")
     killed_id, lives_id = wait_for_rows(killed, tmp_path / "killed"), wait_for_rows(lives, tmp_path / "lives")
     killed.kill()
     killed.wait()

@@ -1,6 +1,7 @@
 """The examples and the commands of docs/ci.md, run as they stand: each ends well, and each file that it names is there.
 
-Only `envbench startup` is made shorter: behind its own words stand fewer starts and the backends that are asked for.
+Only `envbench startup` is made shorter: behind its own words stand fewer starts, of the minimal payload, and the
+backends that are asked for.
 What an example installs on its CI's machine (steps with apt-get, pip or sudo) is here already, and is not run.
 """
 
@@ -19,7 +20,7 @@ EXAMPLES = REPOSITORY / "examples"
 INSTALLS = re.compile(r"sudo |apt-get |pip install|-m venv")
 ENDINGS = {0, 6}
 """Done, or a gate that the noise of this machine left open: both are endings that the examples pass."""
-SHORTER = "--runs 8 --warmup 1 --budget 60"
+SHORTER = "--runs 8 --warmup 1 --budget 60 --profile minimal"
 ENVBENCH = """\
 #!/bin/sh
 case $1 in

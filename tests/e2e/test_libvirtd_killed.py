@@ -20,7 +20,8 @@ from envbench.traces.procfs import marked_processes
 pytestmark = [pytest.mark.engine("libvirt"), pytest.mark.timeout(300)]
 
 STATE, LIBRARY, LOGS = "/run/libvirt", "/var/lib/libvirt", "/var/log/libvirt"
-RUN = ("startup", "--backend", "process", "--backend", "libvirt", "--accel", "tcg", "--runs", "6", "--warmup", "0")
+BACKENDS = ("--backend", "process", "--backend", "libvirt", "--accel", "tcg", "--profile", "minimal")
+RUN = ("startup", *BACKENDS, "--runs", "6", "--warmup", "0")
 
 
 class OwnDaemon:

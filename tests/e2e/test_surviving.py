@@ -36,13 +36,13 @@ def daemon(engine_missing: Callable[[str], None], monkeypatch: pytest.MonkeyPatc
 
 
 class Run:
-    """An `envbench startup` in the background, with a state folder of its own."""
+    """An `envbench startup` of the minimal payload in the background, with a state folder of its own."""
 
     def __init__(self, folder: Path, *words: object, before: tuple[str, ...] = ()) -> None:
         self.out = folder / "out"
         self.env = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "COLUMNS": "400"}
         program = (*before, sys.executable, "-m", "envbench")
-        command = [*program, "startup", *map(str, words), "--output", str(self.out)]
+        command = [*program, "startup", "--profile", "minimal", *map(str, words), "--output", str(self.out)]
         self.process = subprocess.Popen(
             command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
