@@ -14,12 +14,14 @@ from envbench.backend import Instance
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.readiness import OutputReader, last_words, read_chunk
-from envbench.settings import HttpReady
+from envbench.settings import HttpReady, PortReady
 
 BESIDE_S = 0.25
 """Another attempt begins so long after one that is neither refused nor answered."""
 ATTEMPT_S = 5.0
 """How long an attempt may wait for its answer before it is given up."""
+HELD_S = 0.25
+"""A connection that is still open so long after it was taken is one: its figure is the moment at which it was taken."""
 ANSWER_BYTES = 65536
 """As much of an answer is looked at."""
 
@@ -38,7 +40,8 @@ class _Attempt:
     socket: socket.socket
     begun_ns: int
     gap_ns: int
-    asked: bool = False
+    connected_ns: int = 0
+    """When the connection had been taken, 0 before."""
     answer: bytes = b""
 
 
@@ -62,13 +65,13 @@ def is_answer(received: bytes, wanted: HttpReady, nonce: str) -> bool:
 
 
 def wait_answer(
-    instance: Instance, reader: OutputReader, wanted: HttpReady, port: int, nonce: str, deadline_ns: int
+    instance: Instance, reader: OutputReader, wanted: PortReady, port: int, nonce: str, deadline_ns: int
 ) -> Answered:
     """Ask at this port of the loopback until the wanted answer comes; what the instance says is read meanwhile.
 
     Raises StartTimeoutError after the deadline and BackendError where the instance's output ends before.
     """
-    probe = _HttpProbe(wanted, port, nonce)
+    probe = _Probe(wanted, port, nonce)
     begun_ns = monotonic_ns()
     try:
         while True:
@@ -84,10 +87,10 @@ def wait_answer(
         probe.close()
 
 
-class _HttpProbe:
+class _Probe:
     """The attempts that are under way, by their descriptors."""
 
-    def __init__(self, wanted: HttpReady, port: int, nonce: str) -> None:
+    def __init__(self, wanted: PortReady, port: int, nonce: str) -> None:
         self._wanted = wanted
         self._port = port
         self._nonce = nonce
@@ -97,8 +100,9 @@ class _HttpProbe:
         """The descriptor of the attempt that began last, -1 once it has been refused."""
         self._interval_ns = int(wanted.interval_s * NS_PER_S)
         self._poller = select.poll()
-        request = f"GET {wanted.path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        self._request = request.encode("ascii")
+        path = wanted.path if isinstance(wanted, HttpReady) else ""
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        self._request = request.encode("ascii") if path else b""
 
     def begin(self, now_ns: int) -> None:
         """Begin an attempt if it is time for one, and give up those that have waited long enough."""
@@ -126,9 +130,9 @@ class _HttpProbe:
         for descriptor, _ in events:
             if descriptor == output:
                 _hear(instance, reader, output, at_ns)
-            elif self._advance(self._attempts[descriptor]):
-                return Answered(at_ns, self._attempts[descriptor].gap_ns)
-        return None
+            elif ready_ns := self._advance(self._attempts[descriptor], at_ns):
+                return Answered(ready_ns, self._attempts[descriptor].gap_ns)
+        return self._held(at_ns)
 
     def close(self) -> None:
         """Close all attempts."""
@@ -140,25 +144,38 @@ class _HttpProbe:
         waits = self._newest >= 0
         return self._last_begun_ns + (int(BESIDE_S * NS_PER_S) if waits else self._interval_ns)
 
-    def _advance(self, one: _Attempt) -> bool:
-        """Go on with an attempt that can; return whether the wanted answer is there."""
+    def _advance(self, one: _Attempt, at_ns: int) -> int:
+        """Go on with an attempt that can; return the moment of what was wanted, 0 as long as it is not there."""
         try:
-            if not one.asked:
-                one.socket.send(self._request)
-                one.asked = True
+            if not one.connected_ns:
+                one.socket.getpeername()  # An error where the connection was refused.
+                one.connected_ns = at_ns
+                if self._request:
+                    one.socket.send(self._request)
                 self._poller.modify(one.socket.fileno(), select.POLLIN)
-                return False
+                return 0
             chunk = one.socket.recv(ANSWER_BYTES)
         except BlockingIOError:
-            return False
+            return 0
         except OSError:
             chunk = b""
         one.answer += chunk
-        if is_answer(one.answer, self._wanted, self._nonce):
-            return True
+        if isinstance(self._wanted, HttpReady):
+            if is_answer(one.answer, self._wanted, self._nonce):
+                return at_ns
+        elif chunk:
+            return one.connected_ns
         if not chunk or len(one.answer) > ANSWER_BYTES:
             self._drop(one)
-        return False
+        return 0
+
+    def _held(self, now_ns: int) -> Answered | None:
+        """Return the first connection that has stayed open long enough, where a connection is all that is wanted."""
+        if isinstance(self._wanted, HttpReady):
+            return None
+        since_ns = now_ns - int(HELD_S * NS_PER_S)
+        held = [one for one in self._attempts.values() if one.connected_ns and one.connected_ns <= since_ns]
+        return Answered(held[0].connected_ns, held[0].gap_ns) if held else None
 
     def _drop(self, one: _Attempt) -> None:
         descriptor = one.socket.fileno()

@@ -68,6 +68,25 @@ class HttpReady:
         return f"answer {self.status} to http:{self.port}{self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class TcpReady:
+    """Ready is the first connection that this port of a container takes and does not close at once.
+
+    What publishes the port takes connections itself, and closes them as long as nothing listens inside.
+    """
+
+    port: int
+    interval_s: float = 0.005
+    """The next attempt begins so long after one that was refused."""
+
+    def __str__(self) -> str:
+        return f"connection to tcp:{self.port}"
+
+
+PortReady = HttpReady | TcpReady
+"""Ready as it is seen from outside, at a port."""
+
+
 SERVICE_READY = HttpReady(80, with_nonce=True)
 """When the service profile is ready, on every backend."""
 
@@ -94,6 +113,12 @@ class Settings:
     ready_pattern: str | None = None
     """Text whose first sight on the output means ready, where the user's own image or disk has no ready line of
     ours."""
+    port_ready: PortReady | None = None
+    """What means ready at a port of the user's own image or disk, in place of a text on the output."""
+    environment: tuple[str, ...] = ()
+    """NAME=VALUE for the user's own image; run.json does not name them, for there are secrets among them."""
+    command: tuple[str, ...] = ()
+    """What the user's own image runs in place of its own command; () is its own."""
     kernel: Path | None = None
     initrd: Path | None = None
     append: str = ""
@@ -130,6 +155,11 @@ class Settings:
     """True: nothing is downloaded; what is missing then makes a backend unusable, with the remedy."""
     found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
     """What `once` has found out; settings that are made from these share it."""
+
+    @property
+    def tells_own_ready(self) -> bool:
+        """Whether the user said what means ready, so that the image's or disk's own program is run as it is."""
+        return self.ready_pattern is not None or self.port_ready is not None
 
     def once(self, find: "Callable[[Settings], Found]") -> "Found":
         """Return what `find` finds out with these settings: asked once a run, however many backends want to know."""
@@ -178,9 +208,13 @@ class Plan:
         return asdict(self)
 
 
-def ready_of(configuration: "Configuration") -> HttpReady | None:
-    """Return what answer means that this one is ready; None where its own output says so."""
-    return SERVICE_READY if configuration.profile == "service" else None
+OWN = "own"
+"""The profile column of the user's own image, disk or initrd."""
+
+
+def ready_of(settings: Settings, profile: str) -> PortReady | None:
+    """Return what at a port means that this profile is ready; None where its own output says so."""
+    return {"service": SERVICE_READY, OWN: settings.port_ready}.get(profile)
 
 
 def profile_of(settings: Settings, variant: Mapping[str, str], images: ImageUse = ImageUse.NONE) -> str:
@@ -194,8 +228,8 @@ def profile_of(settings: Settings, variant: Mapping[str, str], images: ImageUse 
         return "floor"
     own = {"disk": settings.disk, "kernel": settings.initrd}.get(boot or "")
     if boot is None and images is ImageUse.ANY:
-        return "own" if settings.image else settings.profile
-    return "own" if own else settings.profile
+        return OWN if settings.image else settings.profile
+    return OWN if own else settings.profile
 
 
 @dataclass(frozen=True, slots=True)

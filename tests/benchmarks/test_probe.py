@@ -12,9 +12,9 @@ import pytest
 
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.probe import free_port, is_answer, wait_answer
+from envbench.probe import HELD_S, free_port, is_answer, wait_answer
 from envbench.readiness import OutputReader, marker_for
-from envbench.settings import HttpReady
+from envbench.settings import HttpReady, PortReady, TcpReady
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc\n"
 READY = HttpReady(80, with_nonce=True)
@@ -51,9 +51,9 @@ def instance() -> Iterator[SimpleNamespace]:
             os.close(one)
 
 
-def wait(instance: SimpleNamespace, port: int, deadline_s: float = 10.0):
+def wait(instance: SimpleNamespace, port: int, deadline_s: float = 10.0, wanted: PortReady = READY):
     reader = OutputReader(marker_for("abc"))
-    return wait_answer(instance, reader, READY, port, "abc", monotonic_ns() + int(deadline_s * NS_PER_S))
+    return wait_answer(instance, reader, wanted, port, "abc", monotonic_ns() + int(deadline_s * NS_PER_S))
 
 
 def serve(port: int, delay_s: float, handle: Callable[[socket.socket], None]) -> threading.Thread:
@@ -114,6 +114,28 @@ def test_a_connection_that_is_never_answered_keeps_no_other_back(instance) -> No
     assert len(held) >= 3
     for one in held:
         one.close()
+
+
+def test_a_connection_that_stays_open_is_ready_from_the_moment_at_which_it_was_taken(instance) -> None:
+    port, closed, held = free_port(), [], []
+
+    def close_then_hold(connection: socket.socket) -> None:
+        (closed if len(closed) < 3 else held).append(connection.dup() if len(closed) >= 3 else None)
+
+    begun_ns = monotonic_ns()
+    serve(port, 0.1, close_then_hold)
+    found = wait(instance, port, wanted=TcpReady(22))
+    ended_ns = monotonic_ns()
+    assert len(closed) == 3, "what is closed at once is the proxy's, and nothing listens inside"
+    assert begun_ns + 0.1 * NS_PER_S <= found.ready_ns <= ended_ns - HELD_S * NS_PER_S
+    for one in held:
+        one.close()
+
+
+def test_what_a_service_says_first_shows_that_its_connection_is_one(instance) -> None:
+    port = free_port()
+    serve(port, 0.0, lambda connection: connection.sendall(b"SSH-2.0-x\r\n"))
+    assert wait(instance, port, wanted=TcpReady(22)).ready_ns
 
 
 def test_without_an_answer_the_wait_ends_with_the_last_words(instance) -> None:

@@ -11,7 +11,7 @@ from envbench.backends import BACKENDS, load
 from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, StartsFailedError, UsageError
 from envbench.metrics import metric
 from envbench.phases import HOST
-from envbench.settings import CONDITION_KEYS, Plan
+from envbench.settings import CONDITION_KEYS, OWN, Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
 
@@ -30,7 +30,7 @@ def read_gates(plan: Plan, written: Collection[str]) -> None:
             figure = parse_gate(text).figure
             known = plan.backends or (*BACKENDS, HOST)
             _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
-            _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, "own", "floor"))
+            _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, OWN, "floor"))
             for key, _ in figure.variant:
                 _known(text, "key", key, _keys_of(figure.backend))
             if figure.metric != "failed":

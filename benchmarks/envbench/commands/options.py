@@ -3,10 +3,11 @@
 import os
 import re
 import secrets
+import shlex
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -52,6 +53,39 @@ class Ratio(click.ParamType[float]):
         if match is None or not float(match[1]):
             self.fail(f"{value!r} is no share; try: 5%", param, ctx)
         return float(match[1]) / (100 if match[2] else 1)
+
+
+_PORT_READY = re.compile(r"tcp:(\d{1,5})|http:(\d{1,5})(/[!-~]*?)?(?:=(\d{3}))?", re.ASCII)
+READY_WAYS = "log:TEXT, http:PORT/PATH[=STATUS] or tcp:PORT"
+
+
+class Ready(click.ParamType[plans.PortReady | str]):
+    """What means ready: log:TEXT (the text is given back), http:PORT/PATH[=STATUS] or tcp:PORT."""
+
+    name = "what"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> plans.PortReady | str:
+        """Return the port's condition, or the text on the output."""
+        if not isinstance(value, str):
+            return cast("plans.PortReady", value)
+        way, _, text = value.partition(":")
+        if way == "log" and text:
+            return text
+        match = _PORT_READY.fullmatch(value)
+        port = int(match[1] or match[2]) if match else 0
+        if match is None or not 0 < port < 1 << 16:
+            self.fail(f"{value!r} is none of {READY_WAYS}", param, ctx)
+        if match[1]:
+            return plans.TcpReady(port)
+        return plans.HttpReady(port, match[3] or "/", int(match[4] or 200))
+
+
+def _named(pairs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these variables. Raises BadParameter for one without a name or a value."""
+    for pair in pairs:
+        if not re.match("[^=]+=", pair):
+            raise click.BadParameter(f"{pair!r} is no NAME=VALUE")
+    return pairs
 
 
 def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,10 +144,23 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option("--kernel", type=_EXISTING_FILE, help="Kernel that guests boot."),
     click.option("--initrd", type=_EXISTING_FILE, help="Initramfs that guests boot, in place of the payload's."),
     click.option("--append", default="", help="Words added to the guest kernel's command line."),
+    click.option("--disk", type=_EXISTING_FILE, help="Disk image (qcow2, raw) that guests boot; needs --ready."),
     click.option(
-        "--disk", type=_EXISTING_FILE, help="Disk image (qcow2, raw) that guests boot; needs --ready-pattern."
+        "--ready",
+        type=Ready(),
+        help="What means ready, for an image or disk of your own, which then runs its own program: log:TEXT on the "
+        "output, http:PORT/PATH[=STATUS] at a published or forwarded port, tcp:PORT (containers).",
     ),
-    click.option("--ready-pattern", help="Text on the output that means ready, for an image or disk of your own."),
+    click.option("--ready-pattern", help="The same as --ready log:TEXT."),
+    click.option(
+        "--env",
+        "environment",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=lambda _ctx, _param, pairs: _named(pairs),
+        help="For an image with --ready (repeatable); results do not hold it.",
+    ),
+    click.option("--command", help="What an image with --ready runs, in place of its own command."),
     click.option("--memory", "memory_bytes", type=Size(), help="Memory of guests and limit of containers, e.g. 256M."),
     click.option("--cpus", type=click.FloatRange(0, min_open=True), help="CPUs of guests and limit of containers."),
     click.option(
@@ -186,22 +233,25 @@ def common_options(command: _Command) -> _Command:
 
 def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Settings:
     """Return the settings that these options ask for. Raises UsageError where they contradict each other."""
-    if options["disk"] is not None and not options["ready_pattern"]:
-        raise click.UsageError("--disk needs --ready-pattern: the text on the serial console that means ready.")
+    pattern, port_ready = _asked_ready(options)
+    is_published = port_ready is not None or chosen_profiles(options)[0] == "service"
     return Settings(
         run_id=run_id,
         work_dir=work_dir,
         cache_dir=default_cache_dir(),
         profile=chosen_profiles(options)[0],
         image=options["image"],
-        ready_pattern=options["ready_pattern"],
+        ready_pattern=pattern,
+        port_ready=port_ready,
+        environment=options["environment"],
+        command=tuple(shlex.split(options["command"] or "")),
         kernel=options["kernel"],
         initrd=options["initrd"],
         append=options["append"],
         disk=options["disk"],
         memory_bytes=options["memory_bytes"],
         cpus=options["cpus"],
-        networks=options["networks"] or (("bridge",) if chosen_profiles(options)[0] == "service" else ("none",)),
+        networks=options["networks"] or (("bridge",) if is_published else ("none",)),
         read_only=options["read_only"],
         init=options["init"],
         runtimes=options["runtimes"],
@@ -215,6 +265,30 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         quick=options["quick"],
         offline=options["offline"],
     )
+
+
+def _asked_ready(options: Mapping[str, Any]) -> tuple[str | None, plans.PortReady | None]:
+    """Return the text on the output and the condition at a port that were asked for. Raises UsageError."""
+    ready, pattern = options["ready"], options["ready_pattern"]
+    if ready is not None and pattern is not None:
+        raise click.UsageError("--ready and --ready-pattern say the same thing: one of them.")
+    if isinstance(ready, str):
+        ready, pattern = None, ready
+    if ready is None and pattern is None:
+        if options["disk"] is not None:
+            raise click.UsageError(f"--disk needs --ready {READY_WAYS}: it has no ready line of ours.")
+        if options["environment"] or options["command"]:
+            raise click.UsageError("--env and --command need --ready: without it an image runs the payload.")
+    elif options["image"] is None and options["disk"] is None:
+        raise click.UsageError("--ready needs --image or --disk: the payload says itself when it is ready.")
+    if isinstance(ready, plans.TcpReady) and options["disk"] is not None:
+        raise click.UsageError(
+            "--ready tcp: what forwards a guest's port takes connections before the guest does; "
+            "try --ready http:PORT/PATH or log:TEXT."
+        )
+    if ready is not None and "none" in options["networks"]:
+        raise click.UsageError(f"--network none publishes no port: no {ready} can come.")
+    return pattern, ready
 
 
 def chosen_profiles(options: Mapping[str, Any], *, whole_systems: bool = False) -> tuple[str, ...]:

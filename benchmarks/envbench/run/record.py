@@ -154,7 +154,7 @@ def host_answer(*, include_names: bool = False) -> dict[str, Any]:
 
 def _asked(settings: Settings) -> dict[str, Any]:
     """Return the settings that change what is measured, without paths of this run."""
-    left_out = ("run_id", "work_dir", "cache_dir", "deadline_s", "quick", "offline", "found")
+    left_out = ("run_id", "work_dir", "cache_dir", "deadline_s", "quick", "offline", "found", "environment")
     return {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in left_out}
 
 

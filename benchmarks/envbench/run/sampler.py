@@ -180,7 +180,8 @@ class Sampler:
 
     def workload(self, nonce: str, configuration: Configuration, deadline_s: float | None = None) -> Workload:
         """Return the workload of a timed start: it idles when it is ready, so that stopping it is measured too."""
-        settings, ready = self._settings, ready_of(configuration)
+        settings = self._settings
+        ready = ready_of(settings, configuration.profile)
         return Workload(
             nonce=nonce,
             deadline_s=deadline_s,
@@ -227,7 +228,7 @@ class Sampler:
         self, instance: Instance, reader: OutputReader, start: Start, workload: Workload, deadline_ns: int
     ) -> None:
         """Wait until the instance is ready, by its own line or by its answer, and stamp it."""
-        ready = ready_of(start.ticket.configuration)
+        ready = ready_of(self._settings, start.ticket.configuration.profile)
         if ready is None:
             start.marks[Mark.READY] = wait_ready(instance, reader, deadline_ns)
         else:

@@ -38,11 +38,13 @@ from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
 from envbench.samples import SampleWriter
 from envbench.settings import (
+    OWN,
     WHOLE_SYSTEMS,
     Configuration,
     Plan,
     Settings,
     profile_of,
+    ready_of,
 )
 from envbench.traces.journal import Journal
 from envbench.traces.run_folder import make_run_folder
@@ -271,8 +273,9 @@ class Session:
         return False
 
     def _open(self, name: str, settings: Settings) -> Unusable | None:
-        if settings.profile == "service" and not load(name).publishes_ports:
-            return Unusable("it cannot publish the service's port", "docker, podman, qemu or libvirt")
+        profile = OWN if settings.image and load(name).images is ImageUse.ANY else settings.profile
+        if ready_of(settings, profile) is not None and not load(name).publishes_ports:
+            return Unusable("it cannot publish a port", "docker, podman, qemu or libvirt")
         backend, found = open_backend(name, settings, self.journal)
         if backend is None or isinstance(found, Unusable):
             return found if isinstance(found, Unusable) else None

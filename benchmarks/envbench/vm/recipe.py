@@ -117,8 +117,8 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
         require_userland(settings.cache_dir, MACHINES[settings.profile], offline=settings.offline)
     elif variant["boot"] == "disk":
         _from_disk(Recipe(settings, variant, arch))
-        if settings.ready_pattern is None:
-            raise BackendError("your own disk has no ready line of ours", remedy="--ready-pattern TEXT")
+        if not settings.tells_own_ready:
+            raise BackendError("your own disk has no ready line of ours", remedy="--ready log:TEXT")
 
 
 def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architecture) -> tuple[dict[str, str], ...]:
@@ -224,7 +224,7 @@ def _from_disk(recipe: Recipe) -> Recipe:
         userland, line = MACHINES[settings.profile], " ".join(filter(None, words))
         return replace(recipe, disk=Disk(bootable_disk(settings.cache_dir, userland, kernel, line)))
     if disk is None:
-        raise BackendError("no disk to boot from", remedy="--disk FILE with --ready-pattern TEXT")
+        raise BackendError("no disk to boot from", remedy="--disk FILE with --ready log:TEXT")
     try:
         return replace(recipe, disk=Disk(disk, disk_format(disk)), own_guest=False)
     except OSError as error:

@@ -180,6 +180,7 @@ class EngineBackend:
             environ[NONCE_ENVIRONMENT] = workload.nonce
         if self._runs_own_program:
             argv = []
+            environ |= dict(pair.split("=", 1) for pair in settings.environment)
         elif settings.image is not None:
             # As a structure: in the words SOURCE:TARGET:ro no path with a colon can stand.
             mounts = [docker.types.Mount(PAYLOAD_MOUNT, str(settings.work_dir / "tree"), type="bind", read_only=True)]
@@ -199,7 +200,7 @@ class EngineBackend:
         return api.create_container_config(
             image=self.image(),
             entrypoint=argv[:1] or None,
-            command=argv[1:],
+            command=argv[1:] or list(settings.command),
             environment=environ,
             labels={LABEL: settings.run_id},
             ports=[inside for _, inside in workload.ports],
@@ -218,7 +219,7 @@ class EngineBackend:
     @property
     def _runs_own_program(self) -> bool:
         """Whether the image's own program is run, as its maker meant it, and not the payload."""
-        return self.settings.image is not None and self.settings.ready_pattern is not None
+        return self.settings.image is not None and self.settings.tells_own_ready
 
     def _forget_if_absent(self, identity: str, number: int, patience_s: float = 0.0) -> None:
         """Remove a container that a failed start may have made, waiting so long for it to appear, and forget it."""

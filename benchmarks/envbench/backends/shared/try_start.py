@@ -6,7 +6,7 @@ from envbench.backend import Instance, MarkCallback, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.probe import free_port, wait_answer
 from envbench.readiness import OutputReader, marker_for, wait_ready
-from envbench.settings import HttpReady, new_nonce
+from envbench.settings import PortReady, new_nonce
 
 TRIAL_DEADLINE_S = 30.0
 """Longest wait for a container that a check starts: a busy or emulated machine takes seconds."""
@@ -16,7 +16,7 @@ def try_start(
     start: Callable[[Workload, Mapping[str, str], MarkCallback], Instance],
     variant: Mapping[str, str],
     deadline_s: float,
-    ready: HttpReady | None = None,
+    ready: PortReady | None = None,
 ) -> None:
     """Start one instance, wait until its payload is ready and destroy it. Raises BackendError where it does not.
 

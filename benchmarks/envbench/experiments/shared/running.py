@@ -16,7 +16,7 @@ from envbench.backend import Instance, Mark, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.run.bench import MAX_FAILED, Bench, Prepared
-from envbench.settings import new_nonce
+from envbench.settings import OWN, new_nonce
 
 READY_WORD = "ENVBENCH-READY"
 EXIT_WORD = "ENVBENCH-EXIT"
@@ -149,6 +149,10 @@ def running(
     `limits` are fields of `Workload` (memory_bytes, cpus, network, read_only). Raises BackendError where the backend
     refuses, StartTimeoutError where the ready line does not come.
     """
+    if prepared.configuration.profile == OWN and bench.settings.tells_own_ready:
+        raise BackendError(
+            "it runs a program of its own, which takes no questions", remedy="leave --ready and --ready-pattern out"
+        )
     if bench.failed_in_a_row[prepared.name] >= MAX_FAILED:
         raise BackendError(
             f"not started: {MAX_FAILED} starts in a row have failed", remedy="what the first of them said"

@@ -1,0 +1,83 @@
+"""Images and a disk of one's own, ready by what they answer: a real nginx, through real ports."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from envbench.experiments.size.experiment import booted_disk
+from envbench.payload.kernel import default_cache_dir
+from envbench.payload.userland import IMAGES, userland_tree
+from envbench.phases import Outcome
+from envbench.samples import Sample, read_samples
+from envbench.settings import Settings, new_run_id
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(os.geteuid() != 0, reason="the service's userland is built by root; try: sudo make e2e"),
+]
+NGINX = ("nginx", "-g", "daemon off;")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")])
+def nginx(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """An engine and an image of its own: nginx, as its maker would start it."""
+    engine, image = request.param, f"envbench-test-nginx-{os.getpid()}:latest"
+    tree = userland_tree(default_cache_dir(), IMAGES["service"])
+    with subprocess.Popen(["tar", "--create", "--directory", tree, "."], stdout=subprocess.PIPE) as packed:
+        command = [engine, "import", "--change", f"CMD {json.dumps(NGINX)}", "-", image]
+        subprocess.run(command, stdin=packed.stdout, check=True, capture_output=True)
+    yield engine, image
+    subprocess.run([engine, "rmi", "--force", image], check=True, capture_output=True)
+
+
+def startup(folder: Path, *words: object) -> tuple[list[Sample], str, int]:
+    """Take two starts; return the timed rows of the user's own thing, what was said, and the exit code."""
+    command = [sys.executable, "-m", "envbench", "startup", "--runs", "2", "--warmup", "0", "--format", "csv", *words]
+    done = subprocess.run(
+        [*map(str, command), "--output", str(folder / "out")], capture_output=True, text=True, check=False, timeout=800
+    )
+    found = [row for row in read_samples(folder / "out/samples.csv") if row.profile == "own" and row.unit == "ns"]
+    return found, done.stderr, done.returncode
+
+
+@pytest.mark.parametrize("ready", ["http:80/", "tcp:80"])
+def test_ones_own_image_is_ready_when_it_answers(nginx: tuple[str, str], ready: str, tmp_path: Path) -> None:
+    engine, image = nginx
+    rows, said, code = startup(tmp_path, "--backend", engine, "--image", image, "--ready", ready)
+    assert code == 0, said
+    times = [row for row in rows if row.phase == "ready"]
+    assert [row.outcome for row in times[:2]] == [Outcome.OK] * 2
+    assert all("network=bridge" in row.variant for row in times)
+    assert [row for row in rows if row.phase == "observer_lag"], "how far apart the attempts were"
+    assert "takes no questions" in said, "what is asked inside is not waited for"
+    assert json.loads((tmp_path / "out/run.json").read_text())["cleanup"]["leaked"] == []
+
+
+def test_another_status_and_a_command_that_serves_nothing_are_not_ready(nginx: tuple[str, str], tmp_path: Path) -> None:
+    engine, image = nginx
+    own = ("--backend", engine, "--image", image, "--deadline", "4")
+    rows, said, code = startup(tmp_path / "status", *own, "--ready", "http:80/missing")
+    assert code != 0, said
+    assert {row.outcome for row in rows} == {Outcome.TIMED_OUT}
+    assert "no answer 200 to http:80/missing" in rows[0].detail
+    more = ("--command", "sh -c 'echo $GREETING; exec sleep 60'", "--env", "GREETING=hello")
+    rows, _, code = startup(tmp_path / "command", *own, "--ready", "tcp:80", *more)
+    assert code != 0
+    assert {row.outcome for row in rows} == {Outcome.TIMED_OUT}
+    assert "hello" in rows[0].detail
+    assert "hello" not in (tmp_path / "command/out/run.json").read_text(), "there are secrets among them"
+
+
+@pytest.mark.engine("qemu")
+def test_ones_own_disk_is_ready_when_it_answers_through_the_forwarded_port(tmp_path: Path) -> None:
+    settings = Settings(new_run_id(), tmp_path, default_cache_dir(), profile="service")
+    disk = booted_disk(settings, {"accel": "tcg", "boot": "disk", "machine": "q35"})
+    words = ("--backend", "qemu", "--accel", "tcg", "--memory", "512M", "--deadline", "300", "--budget", "300")
+    rows, said, code = startup(tmp_path, *words, "--disk", disk, "--ready", "http:80/", "--runs", "1")
+    assert code == 0, said
+    assert [row.outcome for row in rows if row.phase == "ready"] == [Outcome.OK]
