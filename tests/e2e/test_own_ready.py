@@ -48,7 +48,9 @@ def startup(folder: Path, *words: object) -> tuple[list[Sample], str, int]:
 @pytest.mark.parametrize("ready", ["http:80/", "tcp:80"])
 def test_ones_own_image_is_ready_when_it_answers(nginx: tuple[str, str], ready: str, tmp_path: Path) -> None:
     engine, image = nginx
-    rows, said, code = startup(tmp_path, "--backend", engine, "--image", image, "--ready", ready)
+    rows, said, code = startup(
+        tmp_path, "--backend", "process", "--backend", engine, "--image", image, "--ready", ready
+    )
     assert code == 0, said
     times = [row for row in rows if row.phase == "ready"]
     assert [row.outcome for row in times[:2]] == [Outcome.OK] * 2
