@@ -189,8 +189,7 @@ class PodmanBackend(Backend):
         for runtime in self._runtimes:
             try:
                 engine = self._engine(runtime)
-                if self._settings.image is None:
-                    engine.try_payload({})
+                engine.try_payload({})
                 facts |= {"api": engine.api.api_version}
                 self._works = (*self._works, runtime)
             except (BackendError, OSError) as error:

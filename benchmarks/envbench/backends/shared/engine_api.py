@@ -26,7 +26,7 @@ from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import NONCE_ENVIRONMENT, SERVE, argv_for
-from envbench.settings import LABEL, RUN_ENVIRONMENT, SERVICE_READY, Settings
+from envbench.settings import LABEL, RUN_ENVIRONMENT, SERVICE_READY, Settings, new_nonce
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.procfs import instance_process
 
@@ -123,10 +123,16 @@ class EngineBackend:
         return self._image
 
     def try_payload(self, variant: Mapping[str, str]) -> None:
-        """Start one container of the run's payload and see it ready. Raises BackendError where it does not get so."""
+        """Start one container of the run's payload and see it ready. Raises BackendError where it does not get so.
+
+        A program of the user's own is not waited for: a runtime that cannot run here refuses before it begins.
+        """
         self.prepare_image()
-        is_service = self.settings.profile == "service"
+        is_service = self.settings.image is None and self.settings.profile == "service"
         way = {**variant, "network": "bridge" if is_service else "none"}
+        if self._runs_own_program:
+            self.start(Workload(new_nonce()), way, lambda _mark: None).destroy()
+            return
         try_start(self.start, way, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None)
 
     def stored_bytes(self) -> int:
