@@ -38,7 +38,7 @@ class RunRecord:
             "run_id": settings.run_id,
             "started_at": _now(),
             "ended_at": None,
-            "command": list(command),
+            "command": without_values(command),
             "seed": plan.seed,
             "plan": {**plan.as_record(), "deadline_s": settings.deadline_s, **_asked(settings)},
             "host": {},
@@ -150,6 +150,21 @@ def host_answer(*, include_names: bool = False) -> dict[str, Any]:
     if include_names:
         found["hostname"] = os.uname().nodename
     return found
+
+
+def without_values(command: Sequence[str]) -> list[str]:
+    """Return a command line without the values of its --env NAME=VALUE: there are secrets among them."""
+    shown = list(command)
+    for place, word in enumerate(command):
+        if word.startswith("--env="):
+            shown[place] = f"--env={_name_alone(word.removeprefix('--env='))}"
+        elif place and command[place - 1] == "--env":
+            shown[place] = _name_alone(word)
+    return shown
+
+
+def _name_alone(pair: str) -> str:
+    return f"{pair.partition('=')[0]}=…"
 
 
 def _asked(settings: Settings) -> dict[str, Any]:
