@@ -20,8 +20,6 @@ BESIDE_S = 0.25
 """Another attempt begins so long after one that is neither refused nor answered."""
 ATTEMPT_S = 5.0
 """How long an attempt may wait for its answer before it is given up."""
-HELD_S = 0.25
-"""A connection that is still open so long after it was taken is one: its figure is the moment at which it was taken."""
 ANSWER_BYTES = 65536
 """As much of an answer is looked at."""
 
@@ -40,8 +38,7 @@ class _Attempt:
     socket: socket.socket
     begun_ns: int
     gap_ns: int
-    connected_ns: int = 0
-    """When the connection had been taken, 0 before."""
+    is_connected: bool = False
     answer: bytes = b""
 
 
@@ -130,9 +127,9 @@ class _Probe:
         for descriptor, _ in events:
             if descriptor == output:
                 _hear(instance, reader, output, at_ns)
-            elif ready_ns := self._advance(self._attempts[descriptor], at_ns):
-                return Answered(ready_ns, self._attempts[descriptor].gap_ns)
-        return self._held(at_ns)
+            elif self._advance(self._attempts[descriptor]):
+                return Answered(at_ns, self._attempts[descriptor].gap_ns)
+        return None
 
     def close(self) -> None:
         """Close all attempts."""
@@ -144,38 +141,29 @@ class _Probe:
         waits = self._newest >= 0
         return self._last_begun_ns + (int(BESIDE_S * NS_PER_S) if waits else self._interval_ns)
 
-    def _advance(self, one: _Attempt, at_ns: int) -> int:
-        """Go on with an attempt that can; return the moment of what was wanted, 0 as long as it is not there."""
+    def _advance(self, one: _Attempt) -> bool:
+        """Go on with an attempt that can; return whether what was wanted is there."""
         try:
-            if not one.connected_ns:
+            if not one.is_connected:
                 one.socket.getpeername()  # An error where the connection was refused.
-                one.connected_ns = at_ns
+                one.is_connected = True
                 if self._request:
                     one.socket.send(self._request)
                 self._poller.modify(one.socket.fileno(), select.POLLIN)
-                return 0
+                return False
             chunk = one.socket.recv(ANSWER_BYTES)
         except BlockingIOError:
-            return 0
+            return False
         except OSError:
             chunk = b""
         one.answer += chunk
         if isinstance(self._wanted, HttpReady):
-            if is_answer(one.answer, self._wanted, self._nonce):
-                return at_ns
-        elif chunk:
-            return one.connected_ns
-        if not chunk or len(one.answer) > ANSWER_BYTES:
+            is_there = is_answer(one.answer, self._wanted, self._nonce)
+        else:
+            is_there = bool(chunk)
+        if not is_there and (not chunk or len(one.answer) > ANSWER_BYTES):
             self._drop(one)
-        return 0
-
-    def _held(self, now_ns: int) -> Answered | None:
-        """Return the first connection that has stayed open long enough, where a connection is all that is wanted."""
-        if isinstance(self._wanted, HttpReady):
-            return None
-        since_ns = now_ns - int(HELD_S * NS_PER_S)
-        held = [one for one in self._attempts.values() if one.connected_ns and one.connected_ns <= since_ns]
-        return Answered(held[0].connected_ns, held[0].gap_ns) if held else None
+        return is_there
 
     def _drop(self, one: _Attempt) -> None:
         descriptor = one.socket.fileno()

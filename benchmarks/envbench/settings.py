@@ -70,9 +70,9 @@ class HttpReady:
 
 @dataclass(frozen=True, slots=True)
 class TcpReady:
-    """Ready is the first connection that this port of a container takes and does not close at once.
+    """Ready is the first byte that a service says by itself at this port (SSH, SMTP, FTP and MySQL do).
 
-    What publishes the port takes connections itself, and closes them as long as nothing listens inside.
+    A connection alone shows nothing: what publishes or forwards the port takes it before anything listens inside.
     """
 
     port: int
@@ -80,7 +80,7 @@ class TcpReady:
     """The next attempt begins so long after one that was refused."""
 
     def __str__(self) -> str:
-        return f"connection to tcp:{self.port}"
+        return f"first byte from tcp:{self.port}"
 
 
 PortReady = HttpReady | TcpReady

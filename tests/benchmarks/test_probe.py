@@ -12,7 +12,7 @@ import pytest
 
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.probe import HELD_S, free_port, is_answer, wait_answer
+from envbench.probe import free_port, is_answer, wait_answer
 from envbench.readiness import OutputReader, marker_for
 from envbench.settings import HttpReady, PortReady, TcpReady
 
@@ -116,23 +116,18 @@ def test_a_connection_that_is_never_answered_keeps_no_other_back(instance) -> No
         one.close()
 
 
-def test_a_connection_that_stays_open_is_ready_from_the_moment_at_which_it_was_taken(instance) -> None:
-    port, closed, held = free_port(), [], []
-
-    def close_then_hold(connection: socket.socket) -> None:
-        (closed if len(closed) < 3 else held).append(connection.dup() if len(closed) >= 3 else None)
-
-    begun_ns = monotonic_ns()
-    serve(port, 0.1, close_then_hold)
-    found = wait(instance, port, wanted=TcpReady(22))
-    ended_ns = monotonic_ns()
-    assert len(closed) == 3, "what is closed at once is the proxy's, and nothing listens inside"
-    assert begun_ns + 0.1 * NS_PER_S <= found.ready_ns <= ended_ns - HELD_S * NS_PER_S
+def test_a_connection_that_is_taken_and_kept_shows_nothing_where_the_first_byte_is_wanted(instance) -> None:
+    """Docker's proxy and QEMU's user network take it although nothing listens inside."""
+    port, held = free_port(), []
+    serve(port, 0.0, lambda connection: held.append(connection.dup()))
+    with pytest.raises(StartTimeoutError, match="no first byte from tcp:22"):
+        wait(instance, port, deadline_s=1.0, wanted=TcpReady(22))
+    assert held
     for one in held:
         one.close()
 
 
-def test_what_a_service_says_first_shows_that_its_connection_is_one(instance) -> None:
+def test_the_first_byte_of_a_service_that_speaks_by_itself_ends_the_wait(instance) -> None:
     port = free_port()
     serve(port, 0.0, lambda connection: connection.sendall(b"SSH-2.0-x\r\n"))
     assert wait(instance, port, wanted=TcpReady(22)).ready_ns

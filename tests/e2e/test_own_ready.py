@@ -21,6 +21,9 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the service's userland is built by root; try: sudo make e2e"),
 ]
 NGINX = ("nginx", "-g", "daemon off;")
+GREETS = """perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 25, Listen => 5);
+while ($c = $s->accept) { print $c "220 hello\\r\\n"; close $c }'"""
+"""A service that speaks first, as a mail server does."""
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")])
@@ -45,12 +48,13 @@ def startup(folder: Path, *words: object) -> tuple[list[Sample], str, int]:
     return found, done.stderr, done.returncode
 
 
-@pytest.mark.parametrize("ready", ["http:80/", "tcp:80"])
-def test_ones_own_image_is_ready_when_it_answers(nginx: tuple[str, str], ready: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ready", [("http:80/",), ("tcp:25", "--command", GREETS)], ids=["http", "tcp"])
+def test_ones_own_image_is_ready_when_it_answers(
+    nginx: tuple[str, str], ready: tuple[str, ...], tmp_path: Path
+) -> None:
     engine, image = nginx
-    rows, said, code = startup(
-        tmp_path, "--backend", "process", "--backend", engine, "--image", image, "--ready", ready
-    )
+    words = ("--backend", "process", "--backend", engine, "--image", image, "--ready", *ready)
+    rows, said, code = startup(tmp_path, *words)
     assert code == 0, said
     times = [row for row in rows if row.phase == "ready"]
     assert [row.outcome for row in times[:2]] == [Outcome.OK] * 2

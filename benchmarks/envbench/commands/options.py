@@ -149,7 +149,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--ready",
         type=Ready(),
         help="What means ready, for an image or disk of your own, which then runs its own program: log:TEXT on the "
-        "output, http:PORT/PATH[=STATUS] at a published or forwarded port, tcp:PORT (containers).",
+        "output, http:PORT/PATH[=STATUS] at a published or forwarded port, tcp:PORT for the first byte there.",
     ),
     click.option("--ready-pattern", help="The same as --ready log:TEXT."),
     click.option(
@@ -281,11 +281,6 @@ def _asked_ready(options: Mapping[str, Any]) -> tuple[str | None, plans.PortRead
             raise click.UsageError("--env and --command need --ready: without it an image runs the payload.")
     elif options["image"] is None and options["disk"] is None:
         raise click.UsageError("--ready needs --image or --disk: the payload says itself when it is ready.")
-    if isinstance(ready, plans.TcpReady) and options["disk"] is not None:
-        raise click.UsageError(
-            "--ready tcp: what forwards a guest's port takes connections before the guest does; "
-            "try --ready http:PORT/PATH or log:TEXT."
-        )
     if ready is not None and "none" in options["networks"]:
         raise click.UsageError(f"--network none publishes no port: no {ready} can come.")
     return pattern, ready
