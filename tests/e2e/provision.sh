@@ -97,6 +97,7 @@ cpio cpio
 mksh mksh
 yash yash
 toybox toybox
+shellcheck shellcheck
 sshd openssh-server
 ssh openssh-client
 ip iproute2

@@ -48,21 +48,30 @@ def via(folder: Path, shell: str, tools: tuple[str, ...], provider: str = "") ->
             f"import os, sys; os.execv({found!r}, {[program, *rest]!r} + sys.argv[2:])")  # fmt: skip
 
 
+def assert_native(command: tuple[str, ...]) -> None:
+    """Compare with the native answer; a difference must last, as engines start and stop on this host meanwhile."""
+    for _ in range(3):
+        found, native = answer(remote_facts(command, ask_everything)), answer(live_facts())
+        if found == native:
+            break
+    assert found == native
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_shell_gives_the_native_answer(shell: str, tmp_path: Path) -> None:
-    assert answer(remote_facts(via(tmp_path, shell, TOOLS), ask_everything)) == answer(live_facts())
+    assert_native(via(tmp_path, shell, TOOLS))
 
 
 @pytest.mark.parametrize("provider", ["busybox", "toybox"])
 def test_every_set_of_tools_gives_the_native_answer(provider: str, tmp_path: Path) -> None:
     if shutil.which(provider) is None:
         pytest.skip(f"{provider} is not installed")
-    found = answer(remote_facts(via(tmp_path, "dash", TOOLS, provider), ask_everything))
-    native = answer(live_facts())
+    command = via(tmp_path, "dash", TOOLS, provider)
     if provider == "toybox":  # it has no dd, and CPUID cannot be read without
+        found, native = answer(remote_facts(command, ask_everything)), answer(live_facts())
         assert str(found["summary"]).partition(" virtual")[0] == str(native["summary"]).partition(" virtual")[0]
     else:
-        assert found == native
+        assert_native(command)
 
 
 @pytest.mark.parametrize("missing", ["head", "stat", "base64", "dd"])
@@ -165,11 +174,14 @@ def test_no_variable_that_is_asked_for_is_the_collectors_own() -> None:
     assert not own & first_round(ask_everything).variables
 
 
-def test_the_collector_is_short_and_clean() -> None:
-    text = collector("/./.")
-    assert text.count("\n") <= 100
-    if shutil.which("shellcheck"):
-        subprocess.run(["shellcheck", "-s", "sh", "-"], input=text.encode(), check=True)
+def test_the_collector_is_short() -> None:
+    assert collector("/./.").count("\n") <= 100
+
+
+def test_shellcheck_has_nothing_to_say_about_the_collector() -> None:
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed; try: make provision-tests")
+    subprocess.run(["shellcheck", "-s", "sh", "-"], input=collector("/./.").encode(), check=True)
 
 
 def test_the_command_line_takes_it_everywhere(tmp_path: Path) -> None:
