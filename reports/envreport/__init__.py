@@ -51,8 +51,10 @@ def load_dataset(dataset: Path | str, *, samples: bool = True) -> "Frames":
     return load_from(str(dataset), samples=samples)
 
 
-def report_document(folder: Path, *, claims_file: Path | None = None, include_host: bool = False) -> "ReportDocument":
-    """Return the report of a results folder as data.
+def report_document(
+    folder: Path, *, claims_file: Path | None = None, include_host: bool = False, baseline: Path | None = None
+) -> "ReportDocument":
+    """Return the report of a results folder as data; with a `baseline`, the folder of an earlier run, what changed.
 
     Raises ResultsError, SamplesError or ClaimsFileError (all ValueErrors with one line) where an input cannot be used.
     """
@@ -64,7 +66,15 @@ def report_document(folder: Path, *, claims_file: Path | None = None, include_ho
         from envreport.claims.user import load_claims  # noqa: PLC0415 -- heavy
 
         extra = load_claims(claims_file)
-    return build(load(folder), extra_claims=extra, include_host=include_host)
+    results = load(folder)
+    document = build(results, extra_claims=extra, include_host=include_host)
+    if baseline is None:
+        return document
+    from dataclasses import replace  # noqa: PLC0415 -- heavy
+
+    from envreport.document.sections.runs import since  # noqa: PLC0415 -- heavy
+
+    return replace(document, sections=(since(load(baseline), results), *document.sections))
 
 
 def write_all(
@@ -74,6 +84,7 @@ def write_all(
     claims_file: Path | None = None,
     include_host: bool = False,
     output: Path | None = None,
+    baseline: Path | None = None,
     document: "ReportDocument | None" = None,
 ) -> list[Path]:
     """Write the files of these formats into `output` (the results folder by default) and return their paths.
@@ -84,7 +95,9 @@ def write_all(
     from envreport.formats import render  # noqa: PLC0415 -- heavy
 
     if document is None:
-        document = report_document(Path(results_dir), claims_file=claims_file, include_host=include_host)
+        document = report_document(
+            Path(results_dir), claims_file=claims_file, include_host=include_host, baseline=baseline
+        )
     folder = Path(output) if output is not None else Path(results_dir)
     return [_write(folder / file, content) for name in formats for file, content in render(name, document).items()]
 

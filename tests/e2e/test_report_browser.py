@@ -1,5 +1,6 @@
 """The HTML report in a real browser: offline, no console errors, accessible in light and dark, tables that sort."""
 
+import base64
 import json
 import os
 import re
@@ -25,6 +26,8 @@ OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"
 DEADLINE_S = 120
 WIDE, NARROW = "1200,2400", "420,2400"
 DARK = "--blink-settings=preferredColorScheme=0"
+REAL_ALL = Path(__file__).parent.parent / "gold" / "all"
+WEIGHT_LIMIT_BYTES = 1_500_000
 BACKENDS = {"process": ("", 2), "runc": ("", 60), "docker": ("", 260), "qemu": ("accel=tcg;machine=q35", 4300)}
 
 
@@ -182,6 +185,81 @@ def test_the_rows_can_be_saved_from_the_page(report: Path, tmp_path: Path) -> No
     assert text == (report.parent / "samples.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("colours", ["", DARK], ids=["light", "dark"])
+def test_a_chart_is_saved_as_svg_and_png(colours: str, report: Path, tmp_path: Path) -> None:
+    """Under the page's own policy: what its buttons make is drawn, alone and as seen."""
+    script = """
+      const made = {};
+      HTMLAnchorElement.prototype.click = function () {
+        const name = this.download;
+        fetch(this.href).then((got) => got.blob()).then((blob) => {
+          const reader = new FileReader();
+          reader.onload = () => {
+            made[name] = reader.result;
+            if (Object.keys(made).length === 2) document.getElementById("said").textContent = JSON.stringify(made);
+          };
+          reader.readAsDataURL(blob);
+        });
+      };
+      for (const button of document.querySelectorAll("#ready .export button")) button.click();
+    """
+    page = with_script(report, tmp_path / "export.html", script)
+    dumped, console = run_browser(page, tmp_path, "--dump-dom", *filter(None, [colours]))
+    assert console == []
+    made = {name: base64.b64decode(url.partition(",")[2]) for name, url in said(dumped).items()}
+    assert set(made) == {"ready.svg", "ready.png"}
+    assert b"var(" not in made["ready.svg"]
+    (tmp_path / "alone.svg").write_bytes(made["ready.svg"])
+    run_browser(tmp_path / "alone.svg", tmp_path, f"--screenshot={tmp_path / 'alone.png'}")
+    (tmp_path / "made.png").write_bytes(made["ready.png"])
+    for name in ("made.png", "alone.png"):
+        with Image.open(tmp_path / name) as picture:
+            seen = picture.convert("RGB")
+            assert seen.width > 500
+            assert len(set(seen.resize((300, 200)).tobytes())) > 20, f"{name}: nothing is drawn"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a real `envbench all --quick` (its rows are kept in tests/gold/all)."""
+    folder = tmp_path_factory.mktemp("all")
+    shutil.copytree(REAL_ALL, folder, dirs_exist_ok=True)
+    return next(path for path in write_all(folder, ("html",)) if path.suffix == ".html")
+
+
+def test_the_whole_report_is_light_enough_for_a_phone(whole: Path) -> None:
+    assert whole.stat().st_size < WEIGHT_LIMIT_BYTES
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_the_whole_report_fits_the_screen(width: int, whole: Path, tmp_path: Path) -> None:
+    """Nothing sticks out of the page; what is wider than its frame can be moved; no column of words is a few letters.
+
+    A frame is set to the width, for Chromium's own window is never narrower than 500 px.
+    """
+    script = """
+      [...document.querySelectorAll("details")].forEach((each) => { each.open = true; });
+      const page = document.documentElement;
+      const cut = [...document.querySelectorAll(".drawing, .scroll")]
+        .filter((each) => each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX !== "auto")
+        .map((each) => each.getAttribute("aria-label"));
+      const thin = [...document.querySelectorAll("td:not(.num), dd, .card p")]
+        .filter((each) => each.checkVisibility() && each.textContent.trim().length > 20 && each.clientWidth < 90)
+        .map((each) => each.textContent.trim().slice(0, 60));
+      const found = { inner: innerWidth, over: page.scrollWidth - page.clientWidth, cut, thin };
+      parent.postMessage(JSON.stringify(found), "*");
+    """
+    inner = with_script(whole, tmp_path / "inner.html", script)
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        '<pre id="said"></pre><script>onmessage = (told) => { document.getElementById("said").textContent = told.data;'
+        f' }};</script><iframe src="{inner.name}" width="{width}" height="900" style="border:0"></iframe>',
+        encoding="utf-8",
+    )
+    found = said(run_browser(outer, tmp_path, "--dump-dom", "--window-size=1600,1200")[0])
+    assert found == {"inner": width, "over": 0, "cut": [], "thin": []}
+
+
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """axe-core, from the Python package that carries it unchanged; unpacked for the session, never installed."""
@@ -285,7 +363,7 @@ def test_the_comparison_sees_what_a_person_sees(report: Path, tmp_path: Path) ->
     pictures = []
     for index, (page, colours) in enumerate(((report, ()), (report, (DARK,)), (bare, ()))):
         target = tmp_path / f"{index}.png"
-        run_browser(page, tmp_path, f"--screenshot={target}", "--hide-scrollbars", "--window-size=1200,1500", *colours)
+        run_browser(page, tmp_path, f"--screenshot={target}", "--hide-scrollbars", "--window-size=1200,2600", *colours)
         pictures.append(small(target))
     dark, without_cards = (difference(pictures[0], other) for other in pictures[1:])
     assert dark > 0.5

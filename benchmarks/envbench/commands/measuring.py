@@ -76,7 +76,7 @@ def finish(
     if error is not None and not session.record.data["backends"]["used"]:
         raise error
     try:
-        show_reports(session.output, formats, claims_file)
+        show_reports(session.output, formats, claims_file, session.plan.baseline)
     except (EnvbenchError, OSError, ValueError) as failed:
         if error is None:
             raise
@@ -85,15 +85,21 @@ def finish(
         raise error
 
 
-def show_reports(output: Path, formats: tuple[str, ...], claims_file: Path | None = None) -> None:
+def show_reports(
+    output: Path, formats: tuple[str, ...], claims_file: Path | None = None, baseline: str | None = None
+) -> None:
     """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI.
+
+    With a `baseline`, the folder of an earlier run, the reports say what changed since.
 
     Raises what the reports raise that cannot be written. What only tells (the terminal, a CI) may fail: it is said, and
     the results stand.
     """
     import envreport  # noqa: PLC0415 -- pandas and matplotlib, after all measuring is done
 
-    document = envreport.report_document(output, claims_file=claims_file)
+    document = envreport.report_document(
+        output, claims_file=claims_file, baseline=None if baseline is None else Path(baseline)
+    )
     written = envreport.write_all(output, formats or envreport.DEFAULT_FORMATS, document=document)
     with _only_telling("the table cannot be shown"):
         click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))

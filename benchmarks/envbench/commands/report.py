@@ -18,10 +18,11 @@ from envbench.commands.options import read_formats
     "formats",
     multiple=True,
     callback=lambda _ctx, _param, names: read_formats(names),
-    help="csv, html, json, junit, markdown, openmetrics, prometheus, github or parquet (repeatable).",
+    help="csv, html, json, junit, markdown, openmetrics, prometheus, github, parquet or svg (repeatable).",
 )
 @click.option("--parquet", is_flag=True, help="Write samples and summary as Parquet, too.")
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="Earlier run: say what changed since.")
 @click.option("--include-host", is_flag=True, help="Show host name, user name and paths.")
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into (default: the last run's)."
@@ -33,6 +34,7 @@ def report(
     formats: tuple[str, ...],
     parquet: bool,
     claims_file: Path | None,
+    baseline: Path | None,
     include_host: bool,
     output: Path | None,
     open_: bool,
@@ -40,13 +42,20 @@ def report(
     """Write the reports of a results FOLDER again; several folders are set side by side, oldest first."""
     import envreport  # noqa: PLC0415 -- pandas and matplotlib only where they are needed
 
+    if baseline is not None and len(folders) > 1:
+        raise click.UsageError("--baseline goes with one FOLDER; several are held against each other already.")
     chosen = (*(formats or envreport.DEFAULT_FORMATS), *(("parquet",) if parquet else ()))
     with refused():
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
         if len(folders) == 1:
             written = envreport.write_all(
-                folders[0], chosen, claims_file=claims_file, include_host=include_host, output=output
+                folders[0],
+                chosen,
+                claims_file=claims_file,
+                include_host=include_host,
+                output=output,
+                baseline=baseline,
             )
         else:
             written = envreport.write_side_by_side(folders, chosen, include_host=include_host, output=output)

@@ -19,6 +19,7 @@ FORMATS: Mapping[str, str | Renderer] = {
     "markdown": "envreport.formats.markdown:render",
     "openmetrics": "envreport.formats.openmetrics:render",
     "prometheus": "envreport.formats.prometheus:render",
+    "svg": "envreport.formats.svg:render",
     "github": "envreport.formats.github:render",
     "parquet": "envreport.formats.parquet:render",
 }

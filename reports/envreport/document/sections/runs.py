@@ -1,16 +1,16 @@
-"""Several runs side by side.
+"""Several runs: side by side, and one held against a baseline.
 
-The time to ready of each backend over the runs, compared only where the runs are comparable.
+Figures are compared only where the runs are comparable.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from envbench.metrics import words
+from envbench.metrics import metric, words
 from envbench.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.backends import label
-from envreport.compare import compare, obstacles
+from envreport.compare import Change, Comparison, compare, differences, obstacles
 from envreport.document.model import Cell, Chart, Mark, Section, Table
 from envreport.results import BackendKey, Results
 from envreport.statistics import estimates
@@ -76,13 +76,7 @@ def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:
             rows.append(tuple(map(Cell, (pair, "every backend", "all", "not comparable", "; ".join(reasons)))))
             continue
         rows.extend(
-            (
-                Cell(pair),
-                Cell(each.name),
-                Cell(words(each.metric)),
-                Cell(str(each.change)),
-                Cell(each.note or units.estimate_text(each.ratio, Unit.RATIO, 1.0)),
-            )
+            (Cell(pair), Cell(each.name), Cell(words(each.metric)), Cell(str(each.change)), _ratio(each))
             for each in compare(older, newer)
         )
     return (
@@ -93,3 +87,43 @@ def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:
             tuple(rows),
         ),
     )
+
+
+def _ratio(each: Comparison) -> Cell:
+    return Cell(each.note or units.estimate_text(each.ratio, Unit.RATIO, 1.0))
+
+
+def since(baseline: Results, run: Results) -> Section:
+    """Return the section on what changed since an earlier run; reasons alone where they do not compare."""
+    title = "Since the baseline"
+    reasons = obstacles(baseline, run)
+    if reasons:
+        return Section("since", title, f"Not comparable with {name(baseline)}: {'; '.join(reasons)}.")
+    found = compare(baseline, run)
+    rows = tuple(
+        (
+            Cell(each.name),
+            Cell(words(each.metric)),
+            *(_median(estimate, each.metric) for estimate in (each.older, each.newer)),
+            Cell(str(each.change)),
+            _ratio(each),
+        )
+        for each in sorted(found, key=lambda each: each.change in (Change.SAME, Change.INCONCLUSIVE))
+    )
+    if not rows:
+        return Section("since", title, "Neither run has a figure that is compared between runs.")
+    changed = sum(each.change not in (Change.SAME, Change.INCONCLUSIVE, Change.MISSING) for each in found)
+    open_ = sum(each.change is Change.INCONCLUSIVE for each in found)
+    lead = (
+        f"Held against {name(baseline)}: {changed} of {len(found)} figures changed, {open_} cannot be told from noise. "
+        "Medians; a change is said only where the 95 % interval of the ratio excludes 1."
+    )
+    others = differences(baseline, run)
+    lead += f" Mind that the {'; the '.join(others)}." if others else ""
+    head = ("backend", "what", "then", "now", "change", "now ÷ then")
+    return Section("since", title, lead, tables=(Table("since-table", "Each figure", head, rows, (2, 3), True),))
+
+
+def _median(estimate: estimates.Estimate | None, metric_name: str) -> Cell:
+    value = estimate.value if estimate else None
+    return Cell(units.quantity(value, metric(metric_name).unit), value)

@@ -46,13 +46,61 @@
   }
   tools.hidden = false;
   show("all");
+  const saveAs = (blob, name) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  // A chart with the colours that the page has now, and nothing that it needs from the page.
+  const alone = (svg) => {
+    const copy = svg.cloneNode(true);
+    const { width, height } = svg.viewBox.baseVal;
+    const root = getComputedStyle(document.documentElement);
+    const filled = (text) => text.replace(/var\((--[\w-]+)\)/g, (_, name) => root.getPropertyValue(name).trim());
+    const used = new Set([...svg.querySelectorAll("[class]")].map((each) => `.${each.getAttribute("class")}`));
+    const rules = [...document.styleSheets[0].cssRules].filter((each) => used.has(each.selectorText));
+    const style = document.createElementNS(svg.namespaceURI, "style");
+    style.textContent = filled(["text { font-family: system-ui, sans-serif }", ...rules.map((each) => each.cssText)].join("\n"));
+    const paper = document.createElementNS(svg.namespaceURI, "rect");
+    for (const [name, value] of [["width", "100%"], ["height", "100%"], ["fill", filled("var(--card)")]]) paper.setAttribute(name, value);
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    copy.prepend(style, paper);
+    return { text: new XMLSerializer().serializeToString(copy), width, height };
+  };
+  const png = async (svg) => {
+    const { text, width, height } = alone(svg);
+    const picture = new Image();
+    picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+    await picture.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [2 * width, 2 * height];
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    return new Promise((done) => canvas.toBlob(done, "image/png"));
+  };
+  for (const figure of document.querySelectorAll("figure")) {
+    const shown = () => [...figure.querySelectorAll(".drawing svg")].find((each) => each.checkVisibility());
+    const tools = document.createElement("p");
+    tools.className = "tools export";
+    const ways = {
+      SVG: async () => new Blob([alone(shown()).text], { type: "image/svg+xml" }),
+      PNG: () => png(shown()),
+    };
+    for (const [words, make] of Object.entries(ways)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = words;
+      button.setAttribute("aria-label", `Save this chart as ${words}: ${figure.querySelector("figcaption").textContent}`);
+      button.addEventListener("click", async () => saveAs(await make(), `${figure.id}.${words.toLowerCase()}`));
+      tools.append(button);
+    }
+    figure.append(tools);
+  }
   const save = document.getElementById("save-json");
   save.hidden = false;
   save.addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([document.getElementById("data").textContent], { type: "application/json" }));
-    link.download = "report.json";
-    link.click();
-    URL.revokeObjectURL(link.href);
+    saveAs(new Blob([document.getElementById("data").textContent], { type: "application/json" }), "report.json");
   });
 })();
