@@ -286,7 +286,8 @@ class Scheduler:
     def _held_back_ns(self, cost_ns: float) -> float:
         """Return what backends whose starts are cheaper than this must have for their first ones."""
         cheaper = (other for other in self.tallies if self._wants(other) and (other.cost_ns or 0.0) < cost_ns)
-        held_back_ns = sum(max(0, QUICK_RUNS - other.measured) * (other.cost_ns or 0.0) for other in cheaper)
+        first = {other.index: min(QUICK_RUNS, runs_wanted(other, self.plan)) - other.measured for other in self.tallies}
+        held_back_ns = sum(max(0, first[other.index]) * (other.cost_ns or 0.0) for other in cheaper)
         return held_back_ns / self.plan.parallel
 
     def _deadline_s(self, one: Tally) -> float:

@@ -85,6 +85,14 @@ def test_each_round_holds_each_backend_once_and_orders_differ():
     assert len(set(rounds)) > 8
 
 
+def test_no_more_is_held_back_for_cheaper_starts_than_are_asked_for():
+    machine = Machine([50.0, 55.0])
+    machine.run(runs=2, warmup=0, budget_s=330, seed=3)
+    first_dear = next(ticket for index, ticket in machine.taken if index == 1)
+    assert first_dear.deadline_s > 55.0
+    assert machine.measured() == {0: 2, 1: 2}
+
+
 def test_the_same_seed_gives_the_same_order_and_another_seed_another():
     orders = []
     for seed in (1, 1, 2):
