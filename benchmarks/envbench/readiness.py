@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from envbench.backend import Instance
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.payload.words import FACT_WORD, READY_WORD
 
-READY_WORD = b"ENVBENCH-READY"
-FACT_WORD = b"ENVBENCH-FACT "
 LAST_FACT = "end"
 """The fact after which no more come."""
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from envbench.backend import Backend, Mark, MarkCallback, Unusable, Usable, Workload
+from envbench.commands import startup
 from envbench.errors import BackendError
 from envbench.phases import BackendKind
+from envbench.run import opening
 from envbench.run.sampler import Sampler
 from envbench.samples import SampleWriter
 from envbench.settings import Settings, new_run_id
@@ -158,8 +160,8 @@ def use_fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], li
 
         return make
 
-    monkeypatch.setattr("envbench.run.opening.load", load)
+    monkeypatch.setattr(opening, "load", load)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
-    monkeypatch.setattr("envbench.commands.startup.kernel.observe", lambda bench: None)
-    monkeypatch.setattr("envbench.commands.startup.size.observe", lambda bench: None)
+    monkeypatch.setattr(startup.kernel, "observe", lambda bench: None)
+    monkeypatch.setattr(startup.size, "observe", lambda bench: None)
     return lambda: made

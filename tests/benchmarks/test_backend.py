@@ -2,6 +2,7 @@
 absence."""
 
 import inspect
+import os
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_a_socket_without_permission_is_told_from_one_that_is_not_there(settings
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-        monkeypatch.setattr("envbench.backends.docker.os.access", lambda *_: False)
+        monkeypatch.setattr(os, "access", lambda *_: False)
         answer = load("docker")(settings, journal).check()
     assert "no permission" in answer.reason
     assert "group" in answer.remedy

@@ -17,6 +17,7 @@ import pytest
 
 from envbench.backend import Unusable
 from envbench.backends import load
+from envbench.backends.shared import engine_api
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.payload.kernel import default_cache_dir
@@ -181,7 +182,7 @@ def test_containerd_itself_says_when_a_task_has_started(ground):
 @pytest.mark.engine("docker")
 def test_a_program_that_is_not_there_fails_at_once_with_the_engines_words(ground, monkeypatch):
     run = ground("docker")
-    monkeypatch.setattr("envbench.backends.shared.engine_api.argv_for", lambda workload: ("/no/such/program",))
+    monkeypatch.setattr(engine_api, "argv_for", lambda workload: ("/no/such/program",))
     start = run.measure()
     assert start.outcome is Outcome.FAILED
     assert start.wall_ns < 20 * NS_PER_S

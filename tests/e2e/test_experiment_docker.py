@@ -10,7 +10,7 @@ import pytest
 
 from envbench.backend import Usable
 from envbench.backends import load as load_backend
-from envbench.experiments import load
+from envbench.experiments import idle, load
 from envbench.experiments.release import experiment as release
 from envbench.experiments.size import experiment as size
 from envbench.experiments.size.contents import CLASSES
@@ -140,7 +140,7 @@ def test_a_run_is_audited_as_a_whole(taken: Taken):
 
 
 def test_idle_and_resize_see_the_container(taken: Taken, monkeypatch):
-    monkeypatch.setattr("envbench.experiments.idle.WINDOW_QUICK_S", 0.5)
+    monkeypatch.setattr(idle, "WINDOW_QUICK_S", 0.5)
     load("idle")(taken.bench)
     assert len(taken.rows("cpu_ns_per_min")) == 12
     assert all(row.value is not None and 0 <= row.value < 60e9 for row in taken.rows("cpu_ns_per_min"))

@@ -19,8 +19,8 @@ SERVE = "/envbench/serve"
 NONCE_ENVIRONMENT = "ENVBENCH_NONCE"
 
 READY_WORD = b"ENVBENCH-READY"
-FACT_WORD = "ENVBENCH-FACT"
-EXIT_WORD = "ENVBENCH-EXIT"
+FACT_WORD = b"ENVBENCH-FACT "
+EXIT_WORD = b"ENVBENCH-EXIT"
 INIT_WORD = b"ENVBENCH-INIT"
 """What /init of a machine says before anything else: its userspace is up."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from envbench.backend import Mark, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.readiness import marker_for
 from envbench.settings import Settings, new_nonce
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import Emulator, find_emulator
@@ -147,7 +148,7 @@ def run_canary(settings: Settings, emulator: Emulator, variant: Mapping[str, str
             folder / "qemu.log",
             lambda moment: moments.update({moment: monotonic_ns()}),
             deadline_ns,
-            {Mark.READY: (f"ENVBENCH-READY {workload.nonce}".encode(),)},
+            {Mark.READY: (marker_for(workload.nonce),)},
         )
         try:
             machine.wait_until_heard(Mark.READY, deadline_ns)

@@ -23,6 +23,7 @@ from envbench.payload.floor import floor_disk
 from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.modules import module_chain
+from envbench.readiness import marker_for
 from envbench.settings import Settings, new_nonce, new_run_id
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import Emulator, find_emulator
@@ -64,7 +65,7 @@ def prove_kvm_path(settings: Settings, deadline_s: float = DEADLINE_S) -> str:
         guest = recipe.guest(folder, f"envbench-{settings.run_id}-nested", workload)
         guest = replace(guest, cpu=OUTER_CPU, memory_bytes=OUTER_MEMORY_BYTES)
         deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
-        words = {Mark.READY: (f"ENVBENCH-READY {nonce}".encode(),)}
+        words = {Mark.READY: (marker_for(nonce),)}
         log = folder / "qemu.log"
         machine = start_direct(guest, emulator, settings.run_id, log, lambda _moment: None, deadline_ns, words)
         try:

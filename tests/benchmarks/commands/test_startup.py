@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from envbench.cli import COMMANDS, cli, main
 from envbench.phases import Outcome
-from envbench.run.session import ignored_by_guests
+from envbench.run.session import Session, ignored_by_guests
 from envbench.samples import read_samples
 from envbench.settings import Settings
 
@@ -169,7 +170,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_clear_line(use_fake, out, caps
 
 
 def test_an_unexpected_error_still_cleans_up(use_fake, out, monkeypatch, capsys):
-    monkeypatch.setattr("envbench.run.session.Session.measure", lambda self, tickets: 1 / 0)
+    monkeypatch.setattr(Session, "measure", lambda self, tickets: 1 / 0)
     assert startup(out) == 1
     said = capsys.readouterr().err
     assert "ZeroDivisionError" in said
@@ -338,7 +339,7 @@ def test_every_command_is_there_and_has_help(capsys):
 
 
 def test_without_the_extra_one_line_names_it(monkeypatch, capsys):
-    monkeypatch.setattr("envbench.cli.find_spec", lambda name: None)
+    monkeypatch.setattr(sys.modules[main.__module__], "find_spec", lambda name: None)
     assert main(["doctor"]) == 1
     said = capsys.readouterr().err
     assert "pip install 'envinspect[bench]'" in said

@@ -1,6 +1,7 @@
 """What is fetched from the distribution: apt itself, against a repository of packages made for the test."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -104,7 +105,7 @@ def updated() -> None:
 def test_a_kernel_is_found_however_the_distribution_cuts_it(
     packages, release, modules, repository, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
+    monkeypatch.setattr(os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     repository(packages)
     updated()
     kernel = fetch_kernel(tmp_path / "fetched")
@@ -116,7 +117,7 @@ def test_a_kernel_is_found_however_the_distribution_cuts_it(
 
 @needs_apt
 def test_the_remedy_of_missing_lists_helps(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
+    monkeypatch.setattr(os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     repository(DEBIAN_12)
     with pytest.raises(BackendError, match="apt knows no kernel package for x86_64") as refused:
         fetch_kernel(tmp_path / "fetched")
@@ -127,7 +128,7 @@ def test_the_remedy_of_missing_lists_helps(repository, tmp_path, monkeypatch):
 
 @needs_apt
 def test_packages_without_a_kernel_leave_nothing_and_are_not_downloaded_again(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
+    monkeypatch.setattr(os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     folder = repository(WITHOUT_KERNEL)
     updated()
     with pytest.raises(BackendError, match=r"no kernel image in it$") as refused:
@@ -149,7 +150,7 @@ def test_packages_without_a_kernel_leave_nothing_and_are_not_downloaded_again(re
 @pytest.mark.parametrize("place", ["bin/busybox", "usr/bin/busybox"])
 def test_later_files_come_although_an_earlier_one_cannot_be_had(place, repository, tmp_path, monkeypatch, capsys):
     """Debian 12 has BusyBox in /bin, Debian 13 in /usr/bin; here the kernel is missing."""
-    monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"machine": "x86_64"}))
+    monkeypatch.setattr(os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
     monkeypatch.setattr(artefacts, "foreign_apt", lambda _: nullcontext(Apt()))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     repository({"busybox-static": ("", {place: "busybox"}), artefacts.MACH_PACKAGE: ("", {"boot/gnumach-1.gz": ""})})

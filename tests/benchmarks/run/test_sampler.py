@@ -9,6 +9,7 @@ from envbench.backend import Mark
 from envbench.errors import EnvbenchError
 from envbench.phases import Outcome, Phase
 from envbench.readiness import OutputReader
+from envbench.run import sampler as sampler_module
 from envbench.run.sampler import Ticket, observer_lag_ns, phases_of
 from envbench.samples import SampleWriter, read_samples
 from envbench.settings import Configuration
@@ -85,7 +86,7 @@ def test_payload_that_exits_at_once_fails_at_once(fake, make_sampler):
 
 
 def test_payload_that_floods_its_output_is_cut_off_at_the_deadline(fake, make_sampler, monkeypatch):
-    monkeypatch.setattr("envbench.readiness.os.read", lambda descriptor, size: b"x" * size)
+    monkeypatch.setattr(os, "read", lambda descriptor, size: b"x" * size)
     fake.says = ("x",)
     sampler, _ = make_sampler()
     start = sampler.measure(fake, TICKET)
@@ -125,7 +126,7 @@ def test_interrupt_while_waiting_destroys_the_instance(fake, make_sampler, monke
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("envbench.run.sampler.wait_ready", interrupt)
+    monkeypatch.setattr(sampler_module, "wait_ready", interrupt)
     sampler, _ = make_sampler()
     with pytest.raises(KeyboardInterrupt):
         sampler.measure(fake, TICKET)

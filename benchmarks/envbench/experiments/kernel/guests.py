@@ -19,6 +19,7 @@ from envbench.payload.entries import Entry
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.phases import Experiment
 from envbench.programs import require_program
+from envbench.readiness import marker_for
 from envbench.run.bench import Bench
 from envbench.settings import Configuration, new_nonce
 
@@ -100,7 +101,7 @@ def _boot_foreign(bench: Bench) -> None:
     console = "ttyAMA0" if names[1] == "aarch64" else "ttyS0"
     append = f"console={console} panic=-1 quiet"
     words = (*machine, "-m", "512", "-kernel", kernel, "-initrd", initramfs, "-append", append)
-    mark = f"ENVBENCH-READY {nonce}"
+    mark = marker_for(nonce).decode()
     lines = boot(bench, f"qemu-system-{names[1]}", words, mark)
     said = next(line for line in lines if mark in line).partition(mark)[2].strip()
     _record(bench, "guest_other_arch_ready", said.endswith(names[1]), f"{said} on {os.uname().machine}")

@@ -15,11 +15,11 @@ from typing import Any, Protocol, cast
 from envbench.backend import Instance, Mark, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.payload.words import EXIT_WORD
+from envbench.readiness import marker_for
 from envbench.run.bench import MAX_FAILED, Bench, Prepared
 from envbench.settings import OWN, new_nonce
 
-READY_WORD = "ENVBENCH-READY"
-EXIT_WORD = "ENVBENCH-EXIT"
 REPORT_SIGN = "@"
 STOP_DEADLINE_S = 30.0
 
@@ -184,7 +184,7 @@ def running(
 
 def await_ready(run: Output, deadline_s: float) -> None:
     """Read until the ready line; note when it came. Raises StartTimeoutError, BackendError at the end of output."""
-    marker = f"{READY_WORD} {run.nonce}"
+    marker = marker_for(run.nonce).decode()
     if not run.read_until(lambda line: marker in line, deadline_s, "ready line"):
         raise BackendError(f"it ended before its ready line; last words: {run.last_words()}")
     run.ready_ns = monotonic_ns()
@@ -208,7 +208,7 @@ def ask(
 
 def finish(run: Output, deadline_s: float) -> dict[str, list[str]]:
     """Read until the command has ended and return what it reported, with its exit status under "exit"."""
-    marker = f"{EXIT_WORD} {run.nonce}"
+    marker = f"{EXIT_WORD.decode()} {run.nonce}"
     ended = run.read_until(lambda line: marker in line, deadline_s, "end of its command")
     found = run.reports()
     if ended:

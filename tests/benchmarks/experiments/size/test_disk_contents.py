@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from envbench.errors import BackendError
+from envbench.experiments.size import disk_contents as disk_contents_module
 from envbench.experiments.size.contents import items_of
 from envbench.experiments.size.disk_contents import disk_contents
 from envbench.payload.bootable import BOOT_FIRST_SECTOR, LINUX, SECTOR_BYTES, partition_table
@@ -110,7 +111,7 @@ def test_a_disk_with_nothing_on_it_is_refused_in_one_line(tmp_path: Path):
 def test_a_copy_that_does_not_fit_is_not_begun(partitioned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     disk = tmp_path / "disk.qcow2"
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", partitioned, disk)
-    monkeypatch.setattr("envbench.experiments.size.disk_contents.SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(disk_contents_module, "SPARE_BYTES", 1 << 60)
     with pytest.raises(BackendError, match="not so much room") as caught:
         disk_contents(disk, tmp_path, "run")
     assert caught.value.remedy.startswith("TMPDIR")
