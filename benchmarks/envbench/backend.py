@@ -228,6 +228,10 @@ class Backend(ABC):
         """Return what that image takes on the engine's disk. Raises BackendError where that cannot be seen."""
         raise BackendError(f"{self.name} starts from no image")
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what its engine warned of when it made instances, in the engine's words, each once."""
+        return ()
+
     def remaining(self) -> tuple[str, ...]:
         """Return the names of what its engine still has that carries the run's id. Raises EnvbenchError."""
         return ()

@@ -3,13 +3,16 @@
 Each daemon is one of the test's own, configured so that it says what is not so.
 """
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from own_daemon import OWN_NETWORK, own_daemon
@@ -219,3 +222,39 @@ def test_containerd_without_a_runtime_is_not_usable(
             containerd.terminate()
     assert isinstance(answer, Unusable)
     assert "runc" in answer.reason
+
+
+def run_record(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
+    """Run `envbench startup` with these words; return its exit code and its run.json."""
+    program = str(Path(sys.executable).with_name("envbench"))
+    command = [program, "startup", "--runs", "1", "--warmup", "0", "--output", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    return done.returncode, json.loads((folder / "run.json").read_text())
+
+
+def test_a_bridge_without_an_interface_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with own_daemon() as daemon:  # It has no bridge, takes the word, and gives nothing but lo.
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        words = ("--backend", "docker", "--network", "none", "--network", "bridge")
+        code, record = run_record(tmp_path / "out", *words)
+    assert code == 0
+    (left_out,) = [one for one in record["backends"]["skipped"] if "network" in one.get("variant", {})]
+    assert left_out["variant"]["network"] == "bridge"
+    assert "no interface but lo" in left_out["reason"]
+
+
+def test_limits_that_are_set_are_no_reason_to_leave_a_backend_out(tmp_path: Path) -> None:
+    words = ("--backend", "docker", "--backend", "runc", "--backend", "containerd", "--backend", "podman")
+    code, record = run_record(tmp_path / "out", *words, "--memory", "64M", "--cpus", "0.5", "--read-only")
+    assert code == 0
+    assert [one for one in record["backends"]["skipped"] if "else than was asked" in one["reason"]] == []
+    assert {one["name"] for one in record["backends"]["used"]} >= {"docker", "runc", "containerd"}
+
+
+@pytest.mark.engine("runsc")
+def test_limits_that_a_sandbox_does_not_set_are_no_label(tmp_path: Path) -> None:
+    code, record = run_record(tmp_path / "out", "--backend", "gvisor", "--backend", "runc", "--memory", "64M")
+    assert code == 0
+    (left_out,) = record["backends"]["skipped"]
+    assert left_out["name"] == "gvisor"
+    assert "its cgroup's limit is none" in left_out["reason"]

@@ -220,6 +220,10 @@ class PodmanBackend(Backend):
             return engine.image()
         raise BackendError("podman: no image has been prepared")
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the services' create answers warned of, each once."""
+        return tuple(dict.fromkeys(words for engine in self._engines.values() for words in engine.warnings()))
+
     def stored_bytes(self) -> int:
         """Return what the image takes on the disk. Raises BackendError where that cannot be seen."""
         for engine in self._engines.values():

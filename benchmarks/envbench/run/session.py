@@ -31,7 +31,8 @@ from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, MACHINES, userland_tree
 from envbench.phases import BackendKind, ImageUse, Outcome
 from envbench.run import audit, noise
-from envbench.run.bench import Bench, Prepared
+from envbench.run.bench import CONTAINERS, Bench, Prepared
+from envbench.run.got import require_as_asked
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.reaper import reap, reap_entries
 from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
@@ -284,8 +285,14 @@ class Session:
         self._witness.watch(title, backend)
         ready = []
         for variant in backend.variants():
+            configuration = Configuration(
+                name, variant, profile_of(settings, variant, backend.images), self._conditions()
+            )
             try:
                 backend.prepare(variant)
+                if backend.kind in CONTAINERS:
+                    workload = self.sampler.workload("", configuration)
+                    require_as_asked(backend, configuration, workload, settings)
             except InterruptedRunError:
                 raise
             except Exception as error:  # noqa: BLE001 -- it is this variant's, and the others can do without it
@@ -293,16 +300,23 @@ class Session:
                 self._say(f"{title} {dict(variant)}: left out: {advice(words.reason, words.remedy)}")
                 self.record.add_skipped(name, words, variant)
             else:
-                ready.append(variant)
+                ready.append(configuration)
+        self._keep_warnings(title, backend)
         is_first = settings.profile == self.settings.profile
         if ready and is_first:
-            self.record.add_used(backend, found, ready)
-        for variant in ready:
-            configuration = Configuration(
-                name, variant, profile_of(settings, variant, backend.images), self._conditions()
-            )
+            self.record.add_used(backend, found, [one.variant for one in ready])
+        for configuration in ready:
             (self.prepared if is_first else self.whole_systems).append(Prepared(backend, configuration))
         return None
+
+    def _keep_warnings(self, title: str, backend: Backend) -> None:
+        """Put on record what the engine warned of when it made the first instances."""
+        self.record.add_warnings(
+            [
+                noise.Caution("engine-warning", f"{title} warned: {words}", "look at what was asked of it")
+                for words in backend.warnings()
+            ]
+        )
 
     def _conditions(self) -> dict[str, str]:
         found = {}

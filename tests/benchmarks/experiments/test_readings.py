@@ -42,7 +42,6 @@ from envbench.experiments.shared.accounting import (
     parse_rollup,
     process_memory,
 )
-from envbench.experiments.shared.limits import memory_limit_bytes
 from envbench.experiments.size.contents import CLASSES, class_of, image_files, items_of, tree_files
 from envbench.experiments.speed import MEASURES, Work, sections, turns, wanted
 from envbench.experiments.wsl import files_per_s, windows_drives
@@ -51,6 +50,7 @@ from envbench.phases import Experiment, Unit
 from envbench.run.bench import Bench, Prepared
 from envbench.run.progress import LineReporter
 from envbench.settings import Configuration
+from envbench.traces.limits import memory_limit_bytes
 from envbench.vm.guest import Disk
 
 MIB = 1 << 20

@@ -54,6 +54,7 @@ class EngineBackend:
         self._counter = itertools.count(1)
         self._image: str | None = None
         self._image_number = 0
+        self._warnings: dict[str, None] = {}
 
     @property
     def api(self) -> "APIClient":
@@ -73,8 +74,10 @@ class EngineBackend:
         try:
             mark(Mark.REQUESTED)
             with engine_errors("creating"):
-                identity = api.create_container_from_config(config, name)["Id"]  # type: ignore[no-untyped-call]
+                answer = api.create_container_from_config(config, name)  # type: ignore[no-untyped-call]
+            identity = answer["Id"]
             mark(Mark.CREATED)
+            self._warnings |= dict.fromkeys(answer.get("Warnings") or ())
             own_process = partial(self._own_process, workload, identity)
             instance = EngineInstance(api, identity, name, partial(self.journal.forget, number), own_process)
             try:
@@ -134,6 +137,10 @@ class EngineBackend:
             self.start(Workload(new_nonce()), way, lambda _mark: None).destroy()
             return
         try_start(self.start, way, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the engine's create answers warned of, each once (Docker Engine API, ContainerCreate)."""
+        return tuple(self._warnings)
 
     def stored_bytes(self) -> int:
         """Return what the image takes on the engine's disk. Raises BackendError where that cannot be seen."""

@@ -1,6 +1,7 @@
 """A check by doing: one start that has to get ready, of which nothing is kept."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from envbench.backend import Instance, MarkCallback, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
@@ -12,24 +13,35 @@ TRIAL_DEADLINE_S = 30.0
 """Longest wait for a container that a check starts: a busy or emulated machine takes seconds."""
 
 
+def _look_at_nothing(_instance: Instance) -> None:
+    """Take no look."""
+
+
 def try_start(
     start: Callable[[Workload, Mapping[str, str], MarkCallback], Instance],
     variant: Mapping[str, str],
     deadline_s: float,
     ready: PortReady | None = None,
+    *,
+    asked: Workload | None = None,
+    pattern: str | None = None,
+    look: Callable[[Instance], None] = _look_at_nothing,
 ) -> None:
     """Start one instance, wait until its payload is ready and destroy it. Raises BackendError where it does not.
 
-    `ready` is the answer that means so, None where the payload says its ready line.
+    `ready` is the answer that means so, None where the payload says its ready line (`pattern`: another text). `asked`
+    is a workload with limits; `look` is called while the instance is ready.
     """
     nonce, port = new_nonce(), free_port()
     ports = () if ready is None else ((port, ready.port),)
-    instance = start(Workload(nonce, deadline_s=deadline_s, ports=ports), variant, lambda _mark: None)
-    reader, deadline_ns = OutputReader(marker_for(nonce)), monotonic_ns() + int(deadline_s * NS_PER_S)
+    workload = replace(asked or Workload(nonce), nonce=nonce, deadline_s=deadline_s, ports=ports)
+    instance = start(workload, variant, lambda _mark: None)
+    reader, deadline_ns = OutputReader(marker_for(nonce, pattern)), monotonic_ns() + int(deadline_s * NS_PER_S)
     try:
         if ready is None:
             wait_ready(instance, reader, deadline_ns)
         else:
             wait_answer(instance, reader, ready, port, nonce, deadline_ns)
+        look(instance)
     finally:
         instance.destroy()

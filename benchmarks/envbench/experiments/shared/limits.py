@@ -1,28 +1,11 @@
 """Whether a limit that was asked for is there: an engine may warn, start without it, and leave nothing to enforce."""
 
-from pathlib import Path
-
 from envbench.errors import EnvbenchError
 from envbench.experiments.shared.running import running
 from envbench.run.bench import Bench, Prepared
+from envbench.traces.limits import memory_limit_bytes
 
-LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
-"""Of version 2 and 1 (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst)."""
 IGNORED = "run as root, or delegate the memory controller (systemd: Delegate=memory)"
-
-
-def memory_limit_bytes(cgroup: Path) -> int | None:
-    """Return the memory limit of this cgroup; None where it has none, or no memory controller.
-
-    Raises OSError where it may not be read.
-    """
-    for name in LIMIT_FILES:
-        try:
-            text = (cgroup / name).read_text("ascii").strip()
-        except FileNotFoundError:
-            continue
-        return int(text) if text.isdigit() else None
-    return None
 
 
 def require_memory_limit(bench: Bench, prepared: Prepared, memory_bytes: int) -> None:
