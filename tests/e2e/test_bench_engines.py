@@ -196,7 +196,7 @@ def test_foreign_containers_and_images_are_untouched(ground, tmp_path):
     api = run.backend.api
     foreign = api.create_container(
         run.backend.image(),
-        command=["/bin/busybox", "sleep", "60"],
+        command=["/bin/busybox", "sleep", "600"],
         name=f"foreign-{os.getpid()}",
         host_config=api.create_host_config(network_mode="none"),
     )
