@@ -227,8 +227,8 @@ def test_containerd_without_a_runtime_is_not_usable(
 def run_record(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
     """Run `envbench startup` with these words; return its exit code and its run.json."""
     program = str(Path(sys.executable).with_name("envbench"))
-    command = [program, "startup", "--runs", "1", "--warmup", "0", "--output", str(folder), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    command = [program, "startup", "--profile", "minimal", "--runs", "1", "--warmup", "0", "--output", str(folder)]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=240, check=False)
     return done.returncode, json.loads((folder / "run.json").read_text())
 
 
@@ -238,7 +238,7 @@ def test_a_bridge_without_an_interface_is_left_out(tmp_path: Path, monkeypatch: 
         words = ("--backend", "docker", "--network", "none", "--network", "bridge")
         code, record = run_record(tmp_path / "out", *words)
     assert code == 0
-    (left_out,) = [one for one in record["backends"]["skipped"] if "network" in one.get("variant", {})]
+    (left_out,) = record["backends"]["skipped"]
     assert left_out["variant"]["network"] == "bridge"
     assert "no interface but lo" in left_out["reason"]
 
