@@ -246,6 +246,9 @@ fi
 
 if tree nested --variant=extract --include=qemu-system-x86,seabios $suite; then :; fi
 
+# A kubectl that speaks to servers by WebSocket (from 1.31 on), which the stand-in for a server does too.
+if tree kubectl --variant=extract --include=kubernetes-client $suite; then :; fi
+
 # Apptainer is in Debian's unstable suite only, and needs that suite's C library: it gets a root tree of its own.
 # A mirror's unstable may be a snapshot past its date.
 if tree apptainer --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --include=apptainer sid; then
