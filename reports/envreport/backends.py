@@ -1,6 +1,6 @@
 """What kind of thing a backend is, and what it is called in a table: names and variant keys in, words out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -89,16 +89,22 @@ def is_usual(variant: str) -> bool:
 
 def label(backend: str, variant: str, profile: str) -> str:
     """Return the backend as it is written in tables and charts, e.g. "qemu (emulated, q35) · distro"."""
+    words = variant_words(variant)
+    name = f"{backend} ({', '.join(words)})" if words else backend
+    return f"{name} · {profile}" if profile not in {"", USUAL_PROFILE} else name
+
+
+def variant_words(variant: str, *, leave_out: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what a variant's keys say, what a backend is first; usual values and keys to leave out say nothing."""
     keys = variant_keys(variant)
     words = []
     for key in sorted(keys, key=lambda key: (key not in FIRST_KEYS, key)):
         value = keys[key]
-        if (key, value) in QUIET_VALUES or (key == "parallel" and value == "1"):
+        if key in leave_out or (key, value) in QUIET_VALUES or (key == "parallel" and value == "1"):
             continue
         bare = key in {"accel", "machine", "runtime", "network", "boot", "mode"}
         words.append(WORDS.get(value, value) if bare else f"{key} {value}")
-    name = f"{backend} ({', '.join(words)})" if words else backend
-    return f"{name} · {profile}" if profile not in {"", USUAL_PROFILE} else name
+    return tuple(words)
 
 
 def sort_key(backend: str, variant: str, profile: str) -> tuple[int, str, str, str]:

@@ -8,7 +8,7 @@ from statistics import median
 
 from envbench.phases import Experiment, Phase, Unit
 from envreport import units
-from envreport.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, is_whole_system
+from envreport.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, is_whole_system, variant_words
 from envreport.claims.conditions import ConditionKind, run_conditions
 from envreport.claims.rules import accelerator_of
 from envreport.results import Results, Series
@@ -70,7 +70,7 @@ def answer_of(results: Results, pair: Pair) -> str:
         lacking = "VM" if container else "container"
         return f"Here {_takes(results, one)}; no {lacking} was measured beside it."
     ratio = estimates.ratio(machine.rounds, container.rounds)
-    sentence = f"Here {_takes(results, container)}, {_takes(results, machine).replace(' is ready in ', ' in ')}"
+    sentence = f"Here {_takes(results, container)}, {_takes(results, machine, 'in')}"
     if ratio and ratio.interval:
         limits = (ratio.interval.low, ratio.interval.high)
         low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
@@ -78,10 +78,10 @@ def answer_of(results: Results, pair: Pair) -> str:
     return sentence + "."
 
 
-def _takes(results: Results, series: Series) -> str:
+def _takes(results: Results, series: Series, verb: str = "is ready in") -> str:
     words = payload_words(results, series)
     middle = estimates.median(series.values)
-    return f"{words} is ready in {units.quantity(middle.value, series.unit)}" if middle else f"{words} was not timed"
+    return f"{words} {verb} {units.quantity(middle.value, series.unit)}" if middle else f"{words} was not timed"
 
 
 def payload_words(results: Results, series: Series) -> str:
@@ -92,8 +92,8 @@ def payload_words(results: Results, series: Series) -> str:
     article = "an" if payload == "nginx" else "a"
     own = "" if payload or not series.key.profile else f" of the payload “{series.key.profile}”"
     accelerator = ACCELERATORS.get(accelerator_of(results, series) or "", "")
-    flat = series.key.label.partition(" · ")[0].replace(" (", ", ").replace(")", "").replace(", emulated", "")
-    return " ".join(f"{article} {payload} {kind}{own}{accelerator} ({flat.replace(', KVM', '')})".split())
+    name = ", ".join((series.key.backend, *variant_words(series.key.variant, leave_out={"accel"})))
+    return " ".join(f"{article} {payload} {kind}{own}{accelerator} ({name})".split())
 
 
 def answer_notes(results: Results, pair: Pair) -> tuple[str, ...]:
