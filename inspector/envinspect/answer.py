@@ -40,6 +40,7 @@ _SPELLING = {
 
 
 UNDETERMINED = "an undetermined machine"
+AT_REST = "not determined: these are files of a system that does not run, an image or a disk"
 _OWN_NOUN = (
     "zone",
     "pod",
@@ -65,11 +66,13 @@ def summarise(stack: Stack) -> str:
         ground = "bare metal" if stack.determined else UNDETERMINED
         inner = " in ".join([*phrases[:1], *(_with_article(phrase) for phrase in phrases[1:])])
         sentence = f"{inner} on {ground}" if inner else ground
+    elif stack.at_rest:
+        sentence = AT_REST
     elif stack.container_open:
         sentence = "not determined: this may be a container or the machine itself"
     else:
         sentence = "not determined: too little of the machine could be read"
-    if stack.container_open and phrases:
+    if stack.container_open and phrases and not stack.at_rest:
         sentence += ", perhaps in a container"
     if stack.cloud:
         sentence += f", {stack.cloud.name}" if machine_known or stack.determined else f"; cloud: {stack.cloud.name}"
@@ -149,6 +152,7 @@ def answer_as_json(
         ],
         "undecided": [kind.word for kind in stack.undecided],
         **({"outer": {"state": "not-visible", "because": stack.outer}} if stack.outer else {}),
+        **({"at_rest": True} if stack.at_rest else {}),
         **({"subject": subject} if subject else {}),
         **({"observer": observer.to_dict()} if observer is not None else {}),
         **blocks,

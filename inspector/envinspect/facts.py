@@ -144,7 +144,8 @@ class Facts:
 
     `files`, `links`, `listings`, `stats`, `variables` and `leaves` hold every answer so far, by question; capture
     writes them. `subject` is what the caller calls the system, `observer` how it was looked at: "" and None for the one
-    that this process runs on. `running` is None where the system is not the one that this process runs on.
+    that this process runs on. `running` is None where the system is not the one that this process runs on. `at_rest`
+    is True for the files of a system that does not run: an image, a disk.
     """
 
     def __init__(
@@ -163,6 +164,7 @@ class Facts:
         self.uname = uname
         self.euid = euid
         self.running = running
+        self.at_rest = False
         self.files: dict[str, Reading[bytes]] = {}
         self.links: dict[str, Reading[str]] = {}
         self.listings: dict[str, Reading[tuple[str, ...]]] = {}

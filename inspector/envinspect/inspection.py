@@ -60,7 +60,8 @@ def inspect(facts: Facts | None = None) -> Inspection:
         unknown.append(_failure("enough.enough_was_read", error))
         enough = False
     stack = resolve(evidence, unknown, enough_was_read=enough)
-    return Inspection(stack.replace(outer=outer_layers(facts, stack.layers)), facts)
+    stack = stack.replace(outer=outer_layers(facts, stack.layers), at_rest=facts.at_rest)
+    return Inspection(stack, facts)
 
 
 def _of_its_system(facts: Facts) -> tuple[tuple[Probe, ...], Callable[[Facts], bool]]:

@@ -258,7 +258,8 @@ class Stack(Record):
     `determined` is False where too much could not be read to call an empty stack bare metal, or to say that this is no
     container. `orchestrators` are innermost first. `undecided` are the kinds of which "no" cannot be said: of these no
     layer was found, or one without a name, and what would have told could not be read. `outer` says why a container
-    around the outermost one that was found could not be seen, "" where none can be there.
+    around the outermost one that was found could not be seen, "" where none can be there. `at_rest`: these are files of
+    a system that does not run, so nothing tells what it runs in.
     """
 
     layers: tuple[Layer, ...]
@@ -272,6 +273,7 @@ class Stack(Record):
     determined: bool
     undecided: tuple[Kind, ...] = ()
     outer: str = ""
+    at_rest: bool = False
 
     @property
     def container_open(self) -> bool:

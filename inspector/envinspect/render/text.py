@@ -50,13 +50,16 @@ def tree(stack: Stack, palette: Palette, *, of_this_process: bool = True) -> Ite
     for depth, layer in enumerate(stack.layers):
         yield f"{'   ' * depth}└─ {_layer(layer, palette)}"
     process = "this process" if of_this_process else "the inspected process"
+    process = "files of a system, of which nothing runs" if stack.at_rest else process
     yield f"{'   ' * len(stack.layers)}└─ {process}{_beside(inside, palette)}"
 
 
 def undetermined(stack: Stack, palette: Palette) -> list[str]:
     """Return what stays open beside the layers that were found; without any layer the sentence says it all."""
     lines: list[str] = []
-    if stack.container_open:
+    if stack.at_rest:
+        lines.append("what it runs in once it runs: a file says no more than who made it (exit code 3).")
+    elif stack.container_open:
         lines.append("whether this is a container. What was read fits one and fits none (exit code 3).")
     elif not stack.determined and stack.layers:
         lines.append(

@@ -138,4 +138,8 @@ def mounted_facts(folder: str) -> Facts:
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{shown(folder)}: {problem}", remedy="a folder that holds a root filesystem") from error
-    return Facts(MountedRoot(folder), RecordedCpuid({}), uname=Uname(), euid=None, environ=_nothing)
+    root = MountedRoot(folder)
+    facts = Facts(root, RecordedCpuid({}), uname=Uname(), euid=None, environ=_nothing)
+    # Whatever runs has a /proc; an image has an empty folder for one, or none.
+    facts.at_rest = root.listing("/proc") in {ABSENT, Found(())}
+    return facts

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from envinspect.answer import AT_REST
 from envinspect.cli.commands import run
+from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Denied, Found
 from envinspect.systems.mounted import mounted_facts
 
@@ -89,3 +91,23 @@ def test_no_descriptor_is_leaked(tree: Path) -> None:
 def test_the_command(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--root", str(tree), "--json"]) in {0, 3}
     assert '"distribution_id": "debian"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folders", [("etc",), ("etc", "proc")])
+def test_files_of_a_system_that_does_not_run_are_called_so(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+    (tmp_path / ".dockerenv").touch()
+    found = inspect(mounted_facts(str(tmp_path)))
+    assert found.summary == f"Not{AT_REST[3:]}"
+    assert found.to_json()["at_rest"] is True
+    assert (found.stack.layers, found.stack.determined) == ((), False)
+    assert [item.evidence.source for item in found.stack.overruled] == ["/.dockerenv"], "the image's own mark is shown"
+
+
+def test_a_running_system_below_a_folder_is_not_called_files(tmp_path: Path) -> None:
+    (tmp_path / "proc/1").mkdir(parents=True)
+    (tmp_path / "proc/1/cgroup").write_text("0::/\n")
+    found = inspect(mounted_facts(str(tmp_path)))
+    assert not found.stack.at_rest
+    assert "at_rest" not in found.to_json()
