@@ -134,6 +134,21 @@ def test_the_size_on_the_disk_is_what_an_import_adds_to_it(
         backend.close()
 
 
+def test_the_context_of_the_docker_command_is_followed(
+    backend: DockerBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the command itself makes one; Colima, Docker Desktop and rootless Docker each come with a context."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    with own_daemon() as daemon:
+        for words in (("create", "ours", "--docker", f"host={daemon.socket}"), ("use", "ours")):
+            subprocess.run(["docker", "context", *words], check=True, capture_output=True)
+        found = backend.check()
+        assert isinstance(found, Usable)
+        assert (found.facts["endpoint"], found.facts["endpoint_chosen_by"]) == (daemon.socket, "context ours")
+        backend.close()
+
+
 @pytest.mark.engine("podman")
 def test_podman_behind_dockers_socket_is_podman(
     backend: DockerBackend, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,13 +1,15 @@
-"""Docker: the engine at DOCKER_HOST or its local socket, never the context of the command line (perhaps elsewhere)."""
+"""Docker: the engine that the `docker` command goes to; one that may be on another machine is refused unasked."""
 
 import errno
 import os
 import stat
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from envbench.backend import Backend, EngineProgram, Unusable, Usable, unusable
+from envbench.backends.shared.docker_place import DockerPlace, find_docker
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api, sdk_problem
 from envbench.errors import BackendError
@@ -18,22 +20,12 @@ from envbench.traces.daemons import daemon_of, endpoint_socket
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import children_of, command_line
 
-SYSTEM_SOCKET = Path("/var/run/docker.sock")
 START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 SNAPSHOTTER = "io.containerd.snapshotter.v1"
 """The type of driver that an engine names where its images lie in containerd's store (Docker Engine API, info)."""
 SHIM_PREFIX = "io.containerd."
 """Names an engine lists for its own ways to call a runtime that it lists under its plain name too."""
-
-
-def default_endpoint() -> str:
-    """Return DOCKER_HOST, else the system's socket, else a rootless engine's, where that is all there is."""
-    host = os.environ.get("DOCKER_HOST")
-    if host:
-        return host
-    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")) / "docker.sock"
-    return f"unix://{rootless if rootless.exists() and not SYSTEM_SOCKET.exists() else SYSTEM_SOCKET}"
 
 
 def socket_problem(endpoint: str) -> Unusable | None:
@@ -76,9 +68,18 @@ class DockerBackend(EngineBackend, Backend):
         self._containerd = ""
         self._has_containerd_store = False
 
+    @cached_property
+    def place(self) -> DockerPlace:
+        """Where the engine is, looked up once. Raises BackendError."""
+        return find_docker()
+
     def endpoint(self) -> str:
-        """Return the engine's address."""
-        return default_endpoint()
+        """Return the engine's address. Raises BackendError."""
+        return self.place.endpoint
+
+    def certificates(self) -> Path | None:
+        """Return the folder of certificates that the engine asks for."""
+        return self.place.certificates
 
     def check(self) -> Usable | Unusable:
         """Find out by doing: an engine of this machine answers, and a container gets ready with its runtimes."""
@@ -88,7 +89,8 @@ class DockerBackend(EngineBackend, Backend):
         endpoint = self.endpoint()
         if not endpoint.startswith("unix://") and not self.settings.allow_remote:
             return Unusable(
-                f"{endpoint} may be another machine; its network would be timed", "unset DOCKER_HOST, or --allow-remote"
+                f"{endpoint} ({self.place.chosen_by}) may be another machine; its network would be timed",
+                f"{self.place.undo}, or --allow-remote",
             )
         return socket_problem(endpoint)
 
@@ -121,6 +123,7 @@ class DockerBackend(EngineBackend, Backend):
         return Usable(
             {
                 "endpoint": endpoint,
+                "endpoint_chosen_by": self.place.chosen_by or "its usual socket",
                 "sdk": docker.__version__,
                 "api": self.api.api_version,
                 "version": version["Version"],
@@ -207,7 +210,7 @@ class DockerBackend(EngineBackend, Backend):
         if found is None:
             return None
         return EngineProgram(
-            (str(found), "--host", self.endpoint()),
+            (str(found), *self.place.options),
             kernel_and_system="{{.KernelVersion}}|{{.OperatingSystem}}",
             cluster="Docker Swarm",
             cluster_state="{{.Swarm.LocalNodeState}}",
@@ -216,7 +219,9 @@ class DockerBackend(EngineBackend, Backend):
     @classmethod
     def reap(cls, entry: Entry, run_id: str) -> bool:
         """Remove a journalled container or image of a dead run. Raises BackendError without its engine."""
-        return reap_by_api(api_client(entry.facts["endpoint"], 30), entry, run_id)
+        certificates = entry.facts.get("certificates")
+        api = api_client(entry.facts["endpoint"], 30, Path(certificates) if certificates else None)
+        return reap_by_api(api, entry, run_id)
 
 
 def other_engine(version: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from envbench.backends.libvirt.connection import (
     load_libvirt,
     open_connection,
     qemu_ids,
+    refuse_remote,
     require_daemon,
     translated,
 )
@@ -214,6 +215,8 @@ class LibvirtBackend(VmBackend):
         return remove_domain(entry.facts["uri"], entry.name, run_id)
 
     def _facts(self) -> dict[str, str]:
+        for uri in () if self._settings.allow_remote else self._uris:
+            refuse_remote(uri)
         if len(self._uris) > 1 and any(map(is_embedded, self._uris)):
             raise BackendError(
                 "libvirt's embedded driver allows no other connection beside it", remedy="a run of its own"

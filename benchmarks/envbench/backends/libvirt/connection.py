@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from envbench.errors import BackendError
@@ -50,8 +51,18 @@ def _default_variable(name: str, value: str) -> Iterator[None]:
 
 
 def default_uri() -> str:
-    """Return the connection to use unasked: the system's daemon for root, the user's own for others."""
-    return "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
+    """Return the connection to use unasked: LIBVIRT_DEFAULT_URI, the system's daemon for root, else the user's own."""
+    return os.environ.get("LIBVIRT_DEFAULT_URI") or ("qemu:///system" if os.geteuid() == 0 else "qemu:///session")
+
+
+def refuse_remote(uri: str) -> None:
+    """Raise BackendError for a connection to another machine: its URI names a host (libvirt.org/uri.html)."""
+    host = urlsplit(uri).hostname
+    if host:
+        raise BackendError(
+            f"{uri} is on another machine, {host}: it has none of our files, and its network would be timed",
+            remedy="unset LIBVIRT_DEFAULT_URI, a --libvirt-uri of this machine, or --allow-remote",
+        )
 
 
 def open_connection(uri: str) -> Any:

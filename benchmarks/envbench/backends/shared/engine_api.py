@@ -9,6 +9,7 @@ import hashlib
 import itertools
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from envbench.backend import Mark, MarkCallback, Workload
@@ -60,7 +61,8 @@ class EngineBackend:
     def api(self) -> "APIClient":
         """Return the client, connected when it is first asked for. Raises BackendError where it cannot connect."""
         if self._api is None:
-            self._api = api_client(self.endpoint(), min(ANSWER_DEADLINE_S, self.settings.deadline_s))
+            timeout_s = min(ANSWER_DEADLINE_S, self.settings.deadline_s)
+            self._api = api_client(self.endpoint(), timeout_s, self.certificates())
         return self._api
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:
@@ -100,9 +102,14 @@ class EngineBackend:
         """Return the engine's address, for the journal."""
         raise NotImplementedError
 
+    def certificates(self) -> Path | None:
+        """Return the folder with ca.pem, cert.pem and key.pem that the engine asks for, None without TLS."""
+        return None
+
     def journal_facts(self) -> dict[str, str]:
-        """Return the engine's address."""
-        return {"endpoint": self.endpoint()}
+        """Return the engine's address, and what opens it."""
+        folder = self.certificates()
+        return {"endpoint": self.endpoint()} | ({} if folder is None else {"certificates": str(folder)})
 
     def prepare_image(self) -> None:
         """Have the image of starts ready, once: the user's own, else the run's tree. Raises BackendError."""

@@ -61,12 +61,21 @@ def sdk_problem() -> Unusable | None:
     return None
 
 
-def api_client(endpoint: str, timeout_s: float) -> "APIClient":
-    """Return a client whose API version is negotiated with the engine. Raises BackendError where it cannot connect."""
+def api_client(endpoint: str, timeout_s: float, certificates: Path | None = None) -> "APIClient":
+    """Return a client whose API version is negotiated with the engine. Raises BackendError where it cannot connect.
+
+    `certificates` is a folder with ca.pem, cert.pem and key.pem, for an engine that asks for them (TLS both ways).
+    """
     from docker.api.client import APIClient
+    from docker.tls import TLSConfig
 
     with engine_errors(f"engine at {endpoint}"), _without_users_configuration():
-        client = APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)))
+        tls = certificates is not None and TLSConfig(
+            client_cert=(str(certificates / "cert.pem"), str(certificates / "key.pem")),
+            ca_cert=str(certificates / "ca.pem"),
+            verify=True,
+        )
+        client = APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)), tls=tls)
     if endpoint.startswith("unix://"):
         # A socket file has no proxy: looking for one in the environment, at each call, was a fifth of our CPU time.
         client.trust_env = False
