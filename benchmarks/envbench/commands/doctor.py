@@ -1,6 +1,10 @@
 """`envbench doctor`: every backend, usable here or why not and what to do about it."""
 
 import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -20,14 +24,17 @@ from envbench.traces.journal import Journal
 @click.option(
     "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Only this backend (repeatable)."
 )
+@click.option("--verbose", "-v", is_flag=True, help="Print what each backend says of itself, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug_option
-def doctor(names: tuple[str, ...], as_json: bool) -> None:
+def doctor(names: tuple[str, ...], verbose: bool, as_json: bool) -> None:
     """Say for every backend whether it can run here; if not, why, and what to do.
 
     VM backends boot a canary guest to find out whether KVM is of any use, which takes a few seconds. Exit code 3 if no
     backend is usable.
     """
+    # What is read by a program is never cut.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     run_id = new_run_id()
     journal = Journal(run_id)
     found: dict[str, Usable | Unusable] = {}
@@ -36,11 +43,13 @@ def doctor(names: tuple[str, ...], as_json: bool) -> None:
         for name in names or tuple(BACKENDS):
             found[name] = examine(name, settings, journal)
             if not as_json:
-                _show(name, found[name])
+                _show(backend_lines(name, found[name], width, verbose=verbose))
     finally:
         left = clear_away(journal)
     if as_json:
         click.echo(json.dumps({name: _as_json(answer) for name, answer in found.items()}, indent=1))
+    else:
+        _show(closing_lines(found, width))
     if left:
         raise LeftBehindError(f"left behind, and why: {'; '.join(left)}", remedy="envbench clean")
     if not any(isinstance(answer, Usable) for answer in found.values()):
@@ -55,15 +64,47 @@ def examine(name: str, settings: Settings, journal: Journal) -> Usable | Unusabl
     return answer
 
 
-def _show(name: str, answer: Usable | Unusable) -> None:
-    if isinstance(answer, Usable):
-        click.secho(f"{name:<11} usable", fg="green", nl=not answer.facts)
-        if answer.facts:
-            click.echo("      " + ", ".join(f"{key} {value}" for key, value in answer.facts.items() if value))
-    else:
-        click.secho(f"{name:<11} not usable  ", fg="yellow", nl=False)
-        click.echo(answer.reason)
-        click.echo(f"{'':<24}try: {answer.remedy}")
+def backend_lines(name: str, answer: Usable | Unusable, width: int | None, *, verbose: bool = False) -> Iterator[str]:
+    """Yield a backend's line, cut to `width` (None: as long as it is); with `verbose` all its facts below it."""
+    if isinstance(answer, Unusable):
+        yield _cut(f"{name:<11} not usable  {answer.reason}".rstrip(), width)
+        return
+    facts = answer.facts
+    version = next((facts[key] for key in ("version", name) if key in facts), next(iter(facts.values()), ""))
+    accelerator = {"unusable": "emulation only", "usable": "with KVM"}.get(facts.get("kvm", ""), "")
+    yield _cut(f"{name:<11} usable      {', '.join(filter(None, (version, accelerator)))}".rstrip(), width)
+    if verbose:
+        for key, value in facts.items():
+            yield from _wrapped(f"{key}: {value}", width, 24)
+
+
+def closing_lines(found: Mapping[str, Usable | Unusable], width: int | None) -> Iterator[str]:
+    """Yield how many are usable, what keeps KVM from being so, and what to try for each of the others."""
+    usable = [answer for answer in found.values() if isinstance(answer, Usable)]
+    refused = next((one.facts["kvm_because"] for one in usable if one.facts.get("kvm") == "unusable"), "")
+    yield ""
+    yield from _wrapped(f"{len(usable)} of {len(found)} usable" + (f"; no KVM: {refused}" if refused else ""), width, 0)
+    refusals = {name: answer for name, answer in found.items() if isinstance(answer, Unusable)}
+    if refusals:
+        yield "To try:"
+    for name, answer in refusals.items():
+        yield from _wrapped(f"{name}: {answer.remedy}", width, 2)
+
+
+def _cut(line: str, width: int | None) -> str:
+    return line if width is None or len(line) <= width else f"{line[: width - 1]}…"
+
+
+def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
+    blank = " " * indent
+    if width is None:
+        return [blank + text]
+    return textwrap.wrap(text, max(width, indent + 20), initial_indent=blank, subsequent_indent=f"{blank}  ")
+
+
+def _show(lines: Iterator[str]) -> None:
+    for line in lines:
+        click.echo(line)
 
 
 def _as_json(answer: Usable | Unusable) -> dict[str, object]:
