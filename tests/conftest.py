@@ -10,6 +10,7 @@ Property tests try few examples, many with HYPOTHESIS_PROFILE=thorough (`make fu
 """
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Generator
 from typing import TypeVar
@@ -23,6 +24,13 @@ settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def pytest_configure() -> None:
+    """Take back signals that are ignored, as nohup and a script's `&` leave them: tests and their children get some."""
+    for number in (getattr(signal, name, None) for name in ("SIGINT", "SIGHUP", "SIGTERM")):
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

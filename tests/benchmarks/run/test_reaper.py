@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from envbench.run.reaper import Reaping, reap, reap_entries
-from envbench.settings import RUN_ENVIRONMENT
+from envbench.settings import RUN_ENVIRONMENT, new_run_id
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.owner import this_place
 from envbench.traces.procfs import process_start_ticks
 from envbench.traces.removal import end_process, remove_cgroup
 
-RUN = "aa11bb22cc33"
+RUN = new_run_id()
+"""Another one in each process of the tests: what carries it is ended by whoever reaps this run."""
 
 
 def dead_journal(folder: Path, entries, run_id: str = RUN, **owner) -> Path:

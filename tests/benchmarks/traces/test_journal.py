@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from envbench.settings import new_run_id
 from envbench.traces.journal import Journal, Kind, found_journals, read_journal
 from envbench.traces.lock import take_lock
 from envbench.traces.owner import Standing, boot_id
 
-RUN = "aa11bb22cc33"
+RUN = new_run_id()
+"""Another one in each process of the tests: what carries it is ended by whoever reaps this run."""
 
 OWNER = """
 import subprocess, sys, time

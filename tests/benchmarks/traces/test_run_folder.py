@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from envbench.run.reaper import clear_away
+from envbench.settings import new_run_id
 from envbench.traces.journal import Journal
 from envbench.traces.mounts import mounts_under
 from envbench.traces.run_folder import make_run_folder
 
-RUN = "aa11bb22cc33"
+RUN = new_run_id()
+"""Another one in each process of the tests: what carries it is ended by whoever reaps this run."""
 
 
 @pytest.fixture
