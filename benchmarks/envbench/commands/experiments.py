@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
+from envbench.backends.wsl import REMEDY, wsl_version
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, format_option, make_plan
-from envbench.errors import EnvbenchError, InterruptedRunError
+from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.phases import Experiment
 from envbench.run.bench import Bench, reason_and_remedy
@@ -71,6 +72,10 @@ def note_skips(session: Session, bench: Bench) -> None:
 
 def _command(name: str) -> click.Command:
     def take(**options: Any) -> None:
+        if name == Experiment.WSL and wsl_version() is None:
+            # Its backends could run all the same, and would measure nothing.
+            raise NoUsableBackendError("this is not a WSL distribution", remedy=REMEDY)
+
         def work(session: Session, shown: Reporter) -> None:
             bench = session.bench()
             bench.max_instances = options.get("max_instances", bench.max_instances)
