@@ -8,7 +8,7 @@ from envbench.backends.wsl import wsl_version
 from envbench.cli import main
 
 
-@pytest.mark.parametrize(("word", "meant"), [("strtup", "startup"), ("memroy", "memory"), ("compair", "compare")])
+@pytest.mark.parametrize(("word", "meant"), [("strtup", "startup"), ("memry", "memory"), ("doctr", "doctor")])
 def test_a_misspelt_command_gets_the_nearest_name(word: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([word]) == 2
     assert f"Did you mean {meant}?" in capsys.readouterr().err
