@@ -148,12 +148,14 @@ class ControlGroups:
         read = [self._read(folder, name, value) for folder in levels.folders] if name else []
         if levels.version == 1 and v1_whole is not None and levels.folders:
             stat = f"{levels.folders[0]}/memory.stat"
-            text = self.text(stat)
+            reading, text = self._facts.text(stat), self.text(stat)
             found = v1_whole(text)
             levels = levels.replace(whole=levels.whole or "hierarchical_" in text)
             if found is not None:
                 # Last: of equal limits the level's own file is named.
                 read.append(_Level(0, Limit(found, stat, f"{found:.0f} with regard to all groups above"), ""))
+            elif isinstance(reading, Denied) and not levels.whole:
+                read.append(_Level(0, None, f"{stat} ({reading.error})"))
         return _finding(levels, read)
 
     def _read(self, folder: str, name: str, value: Value) -> _Level:

@@ -205,6 +205,14 @@ def test_node_reads_no_quota_of_version_1() -> None:
     assert (found["node"], found["rust"], found["go"]) == (8, 2, 2)
 
 
+ABOVE_THE_MOUNT = {
+    "/proc/self/cgroup": "4:memory:/pod/x\n",
+    "/proc/self/mountinfo": "30 23 0:26 /pod/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+}
+"""A group of version 1 whose levels above are not mounted: its memory.stat alone tells what they set."""
+
+
 class TestWhatCannotBeSeen:
     """Not to see a limit is an answer of its own, and never that there is none."""
 
@@ -236,6 +244,20 @@ class TestWhatCannotBeSeen:
         state, because = self.state(files, denied={"/sys/fs/cgroup/a/memory.max": "EACCES"})
         assert (state, "/sys/fs/cgroup/a/memory.max (EACCES)" in because) == ("not-visible", True)
 
+    @pytest.mark.parametrize("limit", ["memory", "swap"])
+    def test_what_alone_tells_of_the_levels_above_is_denied(self, limit: str) -> None:
+        files = ABOVE_THE_MOUNT | {"/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes": "9223372036854771712"}
+        state, because = self.state(files, limit, denied={"/sys/fs/cgroup/memory/memory.stat": "EACCES"})
+        assert (state, "memory.stat (EACCES)" in because) == ("not-visible", True)
+
+    def test_a_denied_memory_stat_hides_nothing_where_all_levels_are_seen(self) -> None:
+        files = {
+            "/proc/self/cgroup": "4:memory:/\n",
+            "/proc/self/mountinfo": "30 23 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+        }
+        assert self.state(files, denied={"/sys/fs/cgroup/memory/memory.stat": "EACCES"})[0] == "none-visible"
+
     def test_none_on_the_levels_that_can_be_seen(self) -> None:
         files = v2(**{"/a/b/memory.max": "max", "/a/memory.max": "max", "/cgroup.procs": ""})
         assert self.state(files) == ("none-visible", "none on its 3 levels, all of them seen")
@@ -248,10 +270,9 @@ class TestWhatCannotBeSeen:
 
 def test_a_limit_above_the_mounted_folder_of_version_1() -> None:
     """https://docs.kernel.org/admin-guide/cgroup-v1/memory.html, 5.2."""
-    files = base() | {
-        "/proc/self/cgroup": "4:memory:/pod/x\n",
-        "/proc/self/mountinfo": "30 23 0:26 /pod/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+    files = {
+        **base(),
+        **ABOVE_THE_MOUNT,
         "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes": "9223372036854771712",
         "/sys/fs/cgroup/memory/memory.stat": "hierarchical_memory_limit 1000000000\n"
         "hierarchical_memsw_limit 1200000000\n",
