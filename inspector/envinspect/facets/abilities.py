@@ -19,20 +19,30 @@ NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"
 
 
 class _Engine(Record):
+    """How one engine is asked, and what helps: where it is not there, does not answer, and may not be asked.
+
+    `program` is the one that starts containers without any socket, "" where there is none.
+    """
+
     id: str
     name: str
     sockets: tuple[str, ...]
     http: bool
-    remedy: str
+    install: str
+    start: str
+    permit: str
+    program: str = ""
 
 
 ENGINES = (
     _Engine(
         "docker",
         "Docker",
-        ("/var/run/docker.sock",),
+        ("/var/run/docker.sock", "/run/user/{uid}/docker.sock"),
         True,
-        "install docker.io and start dockerd; join the group docker",
+        "install docker.io and start dockerd",
+        "start dockerd",
+        "join the group docker, or run it as root",
     ),
     _Engine(
         "podman",
@@ -40,10 +50,30 @@ ENGINES = (
         ("/run/podman/podman.sock", "/run/user/{uid}/podman/podman.sock"),
         True,
         "install podman; for its API run `podman system service`",
+        "for its API run `podman system service`",
+        "run `podman system service` as this user, or envinspect as root",
+        program="podman",
     ),
-    _Engine("containerd", "containerd", ("/run/containerd/containerd.sock",), False, "install containerd and start it"),
-    _Engine("cri-o", "CRI-O", ("/run/crio/crio.sock", "/var/run/crio/crio.sock"), False, "install cri-o and start it"),
+    _Engine(
+        "containerd",
+        "containerd",
+        ("/run/containerd/containerd.sock",),
+        False,
+        "install containerd and start it",
+        "start containerd",
+        "run it as root",
+    ),
+    _Engine(
+        "cri-o",
+        "CRI-O",
+        ("/run/crio/crio.sock", "/var/run/crio/crio.sock"),
+        False,
+        "install cri-o and start it",
+        "start crio",
+        "run it as root",
+    ),
 )
+_NO_ACCESS = frozenset({"EACCES", "EPERM"})
 RUNTIMES = ("runc", "crun", "podman", "bwrap", "systemd-nspawn", "lxc-start")
 EMULATORS = ("qemu-system-x86_64", "qemu-system-aarch64", "qemu-kvm", "kvm")
 
@@ -62,21 +92,27 @@ def abilities_of(facts: Facts) -> Abilities:
 
 
 def _engine(facts: Facts, engine: _Engine) -> Ability:
-    """Ask the first of an engine's sockets that is there."""
+    """Ask an engine's sockets until one answers; of those that do not, the first says why."""
     what = f"containers with {engine.name}"
     paths = [path.format(uid=facts.euid) for path in engine.sockets if facts.euid or "{uid}" not in path]
+    refused: list[tuple[str, str]] = []
     for path in paths:
         there = facts.stat(path)
         if isinstance(there, Absent):
             continue
-        if facts.running is None:
+        if isinstance(there, Found) and facts.running is None:
             return Ability(engine.id, what, "unknown", f"{path} is there; {NOT_RUNNING_HERE}")
-        answer = facts.running.connects(path, http=engine.http)
+        answer = there if facts.running is None else facts.running.connects(path, http=engine.http)
         if isinstance(answer, Found):
             return Ability(engine.id, what, "yes", f"{path} {answer.value}")
-        error = answer.error if isinstance(answer, Denied) else "gone"
-        return Ability(engine.id, what, "no", f"{path}: {error}", engine.remedy)
-    return Ability(engine.id, what, "no", f"no socket at {' or '.join(paths)}", engine.remedy)
+        refused.append((path, _error(answer)))
+    found = programs(facts, (engine.program,)) if engine.program else []
+    because = f"{refused[0][0]}: {refused[0][1]}" if refused else f"no socket at {' or '.join(paths)}"
+    if found:
+        return Ability(engine.id, what, "unknown", f"{because}; {found[0]} needs none", engine.start)
+    if not refused:
+        return Ability(engine.id, what, "no", because, engine.install)
+    return Ability(engine.id, what, "no", because, engine.permit if refused[0][1] in _NO_ACCESS else engine.start)
 
 
 def programs(facts: Facts, names: tuple[str, ...]) -> list[str]:

@@ -161,6 +161,57 @@ def test_perf(tmp_path: Path, level: str, mask: str, counters: list[str], answer
     assert ability(facts, "perf")["answer"] == answer
 
 
+class Answering:
+    """A machine on which each socket answers as the test says."""
+
+    def __init__(self, answers: dict[str, Reading[str]]) -> None:
+        self.answers = answers
+
+    def connects(self, path: str, *, http: bool) -> Reading[str]:
+        return self.answers[path]
+
+    def kvm_api_version(self) -> Reading[int]:
+        return ABSENT
+
+
+SOCKET = {"dev": 1, "ino": 2}
+OF_ROOT, OF_USER = "/run/podman/podman.sock", "/run/user/1000/podman/podman.sock"
+
+
+def test_a_socket_of_root_hides_none_of_the_user(tmp_path: Path) -> None:
+    facts = made_of(tmp_path, {"euid": 1000, "stat": {OF_USER: SOCKET}, "denied": {OF_ROOT: "EACCES"}})
+    facts.running = Answering({OF_ROOT: Denied("EACCES"), OF_USER: Found("HTTP/1.0 200 OK")})
+    assert (ability(facts, "podman")["answer"], OF_USER in ability(facts, "podman")["because"]) == ("yes", True)
+
+
+def test_a_rootless_docker(tmp_path: Path) -> None:
+    path = "/run/user/1000/docker.sock"
+    facts = made_of(tmp_path, {"euid": 1000, "stat": {path: SOCKET, "/var/run/docker.sock": SOCKET}})
+    facts.running = Answering({"/var/run/docker.sock": Denied("EACCES"), path: Found("HTTP/1.0 200 OK")})
+    assert ability(facts, "docker")["answer"] == "yes"
+
+
+@pytest.mark.parametrize(("error", "remedy"), [("EACCES", "run it as root"), ("ECONNREFUSED", "start containerd")])
+def test_the_remedy_is_for_what_happened(tmp_path: Path, error: str, remedy: str) -> None:
+    path = "/run/containerd/containerd.sock"
+    facts = made_of(tmp_path, {"euid": 1000, "stat": {path: SOCKET}})
+    facts.running = Answering({path: Denied(error)})
+    assert (ability(facts, "containerd")["answer"], ability(facts, "containerd")["remedy"]) == ("no", remedy)
+
+
+def test_podman_needs_no_socket(tmp_path: Path) -> None:
+    """Only a start proves that it works."""
+    facts = made_of(tmp_path, {"euid": 1000, "stat": {}}, {"/usr/bin/podman": ""})
+    assert ability(facts, "podman")["answer"] == "unknown"
+    assert "install" not in ability(facts, "podman")["remedy"]
+
+
+def test_a_denied_socket_of_a_capture_is_not_there(tmp_path: Path) -> None:
+    facts = made_of(tmp_path, {"euid": 1000, "stat": {}, "denied": {"/run/containerd/containerd.sock": "EACCES"}})
+    because = ability(facts, "containerd")["because"]
+    assert ("is there" in because, "EACCES" in because) == (False, True)
+
+
 def test_every_answer_has_a_reason_and_every_no_of_an_engine_a_remedy() -> None:
     items = capabilities_block(live_facts())["capabilities"]
     assert {item["answer"] for item in items} <= {"yes", "no", "unknown"}
