@@ -176,6 +176,11 @@ class Backend(ABC):
     leftover_folders: ClassVar[tuple[Path, ...]] = ()
     """Folders in which the engine keeps files of what it runs, with the run's id in their names."""
 
+    @classmethod
+    def leftover_processes(cls, run_id: str) -> tuple[int, ...]:  # noqa: ARG003 -- for those that have some
+        """Return the engine's own processes for a run's things, which carry nothing of the run in their environment."""
+        return ()
+
     @cached_property
     def program_path(self) -> Path:
         """Where `program` is on the user's PATH, looked up once. Raises BackendError where it is not there."""

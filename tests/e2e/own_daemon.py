@@ -1,4 +1,4 @@
-"""Docker daemons of a test's own, so that nobody else's containers are touched and any configuration can be tried."""
+"""Docker and containerd of a test's own: nobody else's containers are touched, and any configuration can be tried."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.programs import require_program
 from envbench.traces.procfs import children_of, process_start_ticks
 
 # In a network namespace of its own: a daemon without a bridge deletes docker0, whoever's it is.
@@ -91,7 +92,32 @@ def own_daemon(config: Mapping[str, object] | None = None, before: Sequence[str]
         yield made
     finally:
         made.close()
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
-        for point in reversed(mounts):
-            subprocess.run(["umount", "--lazy", point], check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+@contextmanager
+def own_containerd(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Give the socket of a containerd that answers, started with this environment; nothing of it is left behind."""
+    folder = Path(tempfile.mkdtemp(prefix="own-containerd-"))
+    socket = folder / "socket"
+    words = ("--config", "/dev/null", "--address", socket, "--root", folder / "root", "--state", folder / "state")
+    with (folder / "log").open("wb") as log:
+        argv = [str(word) for word in (require_program("containerd", ""), *words)]
+        process = subprocess.Popen(argv, env=environment, stderr=log)
+    try:
+        deadline_ns = monotonic_ns() + 30 * NS_PER_S
+        while not socket.exists():
+            assert monotonic_ns() < deadline_ns, (folder / "log").read_text()[-2000:]
+            time.sleep(0.05)
+        yield str(socket)
+    finally:
+        process.terminate()
+        process.wait(60)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
+    for point in reversed(mounts):
+        subprocess.run(["umount", "--lazy", point], check=False)
+    shutil.rmtree(folder, ignore_errors=True)

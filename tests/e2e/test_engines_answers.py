@@ -8,21 +8,19 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from own_daemon import OWN_NETWORK, own_daemon
+from own_daemon import OWN_NETWORK, own_containerd, own_daemon
 
 from envbench.backend import Unusable, Usable, Workload
 from envbench.backends import load
 from envbench.backends.docker import DockerBackend
 from envbench.backends.podman import Service
 from envbench.backends.shared.stored import allocated_bytes
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running
 from envbench.phases import Outcome, Phase
@@ -212,29 +210,14 @@ def test_containerd_without_a_runtime_is_not_usable(
 ) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name in ("containerd", "containerd-shim-runc-v2"):
-        (programs / name).symlink_to(str(shutil.which(name)))
-    socket = tmp_path / "socket"
-    argv = [
-        *(programs / "containerd", "--config", "/dev/null", "--address", socket),
-        *("--root", tmp_path / "root", "--state", tmp_path / "state-of-it"),
-    ]
-    with subprocess.Popen(
-        [str(word) for word in argv], env={"PATH": str(programs)}, stderr=subprocess.DEVNULL
-    ) as containerd:
-        try:
-            deadline_ns = monotonic_ns() + 30 * NS_PER_S
-            while not socket.exists():
-                assert monotonic_ns() < deadline_ns, containerd.poll()
-                time.sleep(0.05)
-            monkeypatch.setenv("CONTAINERD_ADDRESS", str(socket))
-            journal = Journal(settings.run_id, tmp_path / "state")
-            one = load("containerd")(settings, journal)
-            answer = one.check()
-            one.close()
-            journal.close()
-        finally:
-            containerd.terminate()
+    (programs / "containerd-shim-runc-v2").symlink_to(str(shutil.which("containerd-shim-runc-v2")))
+    with own_containerd({"PATH": str(programs)}) as socket:
+        monkeypatch.setenv("CONTAINERD_ADDRESS", socket)
+        journal = Journal(settings.run_id, tmp_path / "state")
+        one = load("containerd")(settings, journal)
+        answer = one.check()
+        one.close()
+        journal.close()
     assert isinstance(answer, Unusable)
     assert "runc" in answer.reason
 

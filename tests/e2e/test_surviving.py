@@ -14,12 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from own_daemon import OwnDaemon, own_daemon
+from own_daemon import OwnDaemon, own_containerd, own_daemon
 
+from envbench.backend import Workload
+from envbench.backends import load
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.phases import Outcome, Phase
 from envbench.run.audit import traces_of
 from envbench.samples import Sample, read_samples
+from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.traces.journal import Journal
+from envbench.traces.procfs import command_line
 
 LONG = ("--runs", "400", "--budget", "60", "--format", "csv")
 """More starts than any of these tests waits for."""
@@ -184,3 +189,30 @@ def test_a_guest_that_never_gets_ready_costs_one_start_and_the_others_nothing(tm
     record = json.loads((run.out / "run.json").read_text())
     assert record["cleanup"]["leaked"] == []
     assert traces_of(run.run_id) == ()
+
+
+@pytest.mark.engine("containerd")
+def test_a_container_that_is_given_up_while_it_starts_leaves_no_shim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine_missing: Callable[[str], None]
+) -> None:
+    """containerd starts the shim before it knows the task; a request that ends in between leaves it alone with it."""
+    if shutil.which("containerd") is None or os.geteuid() != 0:
+        engine_missing("containerd: needs containerd and root")
+    settings = Settings(new_run_id(), tmp_path / "work", tmp_path / "cache", deadline_s=30)
+    settings.work_dir.mkdir()
+    with own_containerd() as socket:
+        monkeypatch.setenv("CONTAINERD_ADDRESS", socket)
+        journal = Journal(settings.run_id, tmp_path / "state")
+        backend = load("containerd")(settings, journal)
+        backend.prepare({})
+        for delay_ms in range(0, 160, 8):
+            instance = backend.start(Workload(nonce=new_nonce()), {}, lambda *_: None)
+            time.sleep(delay_ms / 1000)
+            instance.destroy()
+        backend.close()
+        assert journal.entries() == ()
+        journal.close()
+        time.sleep(1)  # A shim on its way would be there by now.
+        pids = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+        assert [pid for pid in pids if settings.run_id in command_line(pid)] == []
+        assert traces_of(settings.run_id) == ()

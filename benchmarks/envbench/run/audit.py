@@ -94,10 +94,11 @@ def traces_of(run_id: str) -> tuple[str, ...]:
 
     Engines are asked through their own commands, where they are there.
     """
-    found = [f"process {pid}: {command_line(pid)[:80] or 'gone'}" for pid in marked_processes(run_id)]
+    backends = [load(name) for name in BACKENDS]
+    pids = [*marked_processes(run_id), *(pid for one in backends for pid in one.leftover_processes(run_id))]
+    found = [f"process {pid}: {command_line(pid)[:80] or 'gone'}" for pid in pids]
     found += [f"mount {path}" for path in mounts_under(Path("/")) if run_id in str(path)]
     found += [f"cgroup {path}" for path in _cgroups_of(run_id)]
-    backends = [load(name) for name in BACKENDS]
     found += [
         f"file {path}" for path in _files_of(run_id, *(path for one in backends for path in one.leftover_folders))
     ]

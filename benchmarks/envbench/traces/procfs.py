@@ -147,6 +147,17 @@ def processes_of(name: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def processes_with_words(*words: str) -> tuple[int, ...]:
+    """Return the processes whose command line has these words next to each other, as whole words."""
+    wanted = b"\0" + b"\0".join(word.encode() for word in words) + b"\0"
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            if wanted in Path("/proc", pid, "cmdline").read_bytes():
+                found.append(int(pid))
+    return tuple(found)
+
+
 def cgroup_of(pid: int) -> Path | None:
     """Return the cgroup directory of a process: the unified one on v2, that of the memory controller on v1.
 

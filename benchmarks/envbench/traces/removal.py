@@ -13,10 +13,12 @@ from envbench.traces.mounts import filesystem_of, mounts_under
 from envbench.traces.procfs import CGROUP_ROOT, process_start_ticks
 
 
-def end_process(pid: int, start_ticks: int | None = None, wait_s: float = 5.0) -> bool:
-    """Kill this process if it is (still) the one that started then; return whether it was there.
+def end_process(
+    pid: int, start_ticks: int | None = None, wait_s: float = 5.0, number: signal.Signals = signal.SIGKILL
+) -> bool:
+    """Send this process the signal if it is (still) the one that started then; return whether it was there.
 
-    Raises EnvbenchError where it does not end in `wait_s` or may not be killed. A pidfd (pidfd_open(2)) makes sure
+    Raises EnvbenchError where it does not end in `wait_s` or may not be ended. A pidfd (pidfd_open(2)) makes sure
     that no other process is hit.
     """
     try:
@@ -28,7 +30,7 @@ def end_process(pid: int, start_ticks: int | None = None, wait_s: float = 5.0) -
         if started is None or (start_ticks is not None and started != start_ticks):
             return False
         try:
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            signal.pidfd_send_signal(descriptor, number)
         except ProcessLookupError:
             return False
         except PermissionError as error:
@@ -42,7 +44,7 @@ def end_process(pid: int, start_ticks: int | None = None, wait_s: float = 5.0) -
             return True
         sleep(0.02)
     raise EnvbenchError(
-        f"process {pid} was killed and has not ended in {wait_s:g} s; look at its state in /proc/{pid}/stat"
+        f"process {pid} was sent {number.name} and has not ended in {wait_s:g} s; look at its state in /proc/{pid}/stat"
     )
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from envbench.backend import CPU_PERIOD_US, Backend, Mark, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.containerd.events import StartEvents
+from envbench.backends.containerd.shims import end_shims, shims
 from envbench.backends.docker import socket_problem
 from envbench.backends.shared.child import Child, environment, output_pipe, run_command
 from envbench.backends.shared.images import oci_archive, payload_tar
@@ -133,7 +134,7 @@ class ContainerdBackend(Backend):
         self.settings = settings
         self.journal = journal
         self._socket = find_socket()
-        self._namespace = f"envbench-{settings.run_id}"
+        self._namespace = namespace_of(settings.run_id)
         self._image: str | None = None
         self._image_number = 0
         self._packed_bytes = 0
@@ -243,12 +244,18 @@ class ContainerdBackend(Backend):
         command = (ctr, "--address", entry.facts["socket"], "--namespace", namespace)
         if entry.kind is Kind.IMAGE:
             return remove_namespace(command, namespace, run_id)
-        return remove_container(command, entry.name, run_id)
+        return remove_container(command, namespace, entry.name, run_id)
 
     def remaining(self) -> tuple[str, ...]:
-        """Return what containerd still has in the run's namespace."""
+        """Return what containerd still has in the run's namespace, and shims that it no longer knows of."""
+        left = tuple(f"shim {pid}" for pid in shims(self._namespace))
         namespaces = self.ctr("namespace", "ls", "--quiet").split()
-        return tuple(self.ctr("container", "ls", "--quiet").split()) if self._namespace in namespaces else ()
+        return (*left, *self.ctr("container", "ls", "--quiet").split()) if self._namespace in namespaces else left
+
+    @classmethod
+    def leftover_processes(cls, run_id: str) -> tuple[int, ...]:
+        """Return the shims of the run's namespace."""
+        return shims(namespace_of(run_id))
 
     def close(self) -> None:
         """Remove the image, the namespace and the cgroup that held the containers'."""
@@ -268,7 +275,7 @@ class ContainerdBackend(Backend):
 
     def remove_by_force(self, name: str) -> None:
         """Kill and remove a container that may be gone already. Raises BackendError where it is still there."""
-        remove_container(self._command(), name, self.settings.run_id)
+        remove_container(self._command(), self._namespace, name, self.settings.run_id)
 
     def _command(self) -> tuple[str, ...]:
         return (str(self.program_path), "--address", str(self._socket), "--namespace", self._namespace)
@@ -285,24 +292,32 @@ def _limits(workload: Workload) -> tuple[str, ...]:
     return (*memory, *cpus, *(("--read-only",) if workload.read_only else ()))
 
 
-def remove_container(command: tuple[str, ...], name: str, run_id: str) -> bool:
-    """Kill and remove a container with its task; return whether it was there. Raises BackendError where it stays."""
+def namespace_of(run_id: str) -> str:
+    """Return the containerd namespace that holds all of a run."""
+    return f"envbench-{run_id}"
+
+
+def remove_container(command: tuple[str, ...], namespace: str, name: str, run_id: str) -> bool:
+    """Kill and remove a container with its task and shim; return whether there was any of it.
+
+    Raises BackendError where something stays.
+    """
     listed = run_command((*command, "container", "ls", "--quiet"), run_id, "containerd container ls").split()
-    if name not in listed:
-        return False
-    with contextlib.suppress(BackendError):  # There may be no task, or one that has ended.
-        run_command((*command, "task", "rm", "--force", name), run_id, "containerd task rm")
-    run_command((*command, "container", "rm", name), run_id, "containerd container rm")
-    return True
+    if name in listed:
+        with contextlib.suppress(BackendError):  # There may be no task, or one that has ended.
+            run_command((*command, "task", "rm", "--force", name), run_id, "containerd task rm")
+        run_command((*command, "container", "rm", name), run_id, "containerd container rm")
+    return end_shims(namespace, name) or name in listed
 
 
 def remove_namespace(command: tuple[str, ...], namespace: str, run_id: str) -> bool:
-    """Remove the run's images and its containerd namespace; return whether it was there. Raises BackendError."""
+    """Remove the run's images, shims and containerd namespace; return whether it was there. Raises BackendError."""
+    had_shims = end_shims(namespace)
     if (
         namespace
         not in run_command((*command, "namespace", "ls", "--quiet"), run_id, "containerd namespace ls").split()
     ):
-        return False
+        return had_shims
     images = run_command((*command, "image", "ls", "--quiet"), run_id, "containerd image ls").split()
     if images:
         run_command((*command, "image", "rm", "--sync", *images), run_id, "containerd image rm")
