@@ -1,5 +1,6 @@
 """Docker: the engine that the `docker` command goes to; one that may be on another machine is refused unasked."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -221,7 +222,8 @@ class DockerBackend(EngineBackend, Backend):
         """Remove a journalled container or image of a dead run. Raises BackendError without its engine."""
         certificates = entry.facts.get("certificates")
         api = api_client(entry.facts["endpoint"], 30, Path(certificates) if certificates else None)
-        return reap_by_api(api, entry, run_id)
+        with contextlib.closing(api):
+            return reap_by_api(api, entry, run_id)
 
 
 def other_engine(version: Mapping[str, Any]) -> str:
