@@ -3,8 +3,8 @@
     python tests/e2e/systems.py [NAME...]
 
 Only environments that were answered right are taken, and only where the capture gives the same layers again.
-What names this machine rather than its kind (folders of the session, mounts of a host's own tooling, boot parameters)
-is taken out first.
+What names this machine rather than its kind (its folders, mounts of its owner's tooling, boot parameters) is taken out
+first.
 """
 
 import importlib
@@ -132,7 +132,7 @@ def adopt(row: dict[str, object], archive: Path, expectations: ModuleType) -> st
         f"# {name}\n\n*Captured*, not constructed: {row['how']}.\n\n"
         f"Started by the matrix (`tests/e2e/environments`, row `{row['name']}`) on a Firecracker microVM,\n"
         f"Debian 12; the truth is {', '.join(map(str, row['truth']))}.\n"  # type: ignore[arg-type]
-        "Captured by `envinspect capture`, which redacts; what names that one machine (folders of the session, boot\n"
+        "Captured by `envinspect capture`, which redacts; what names that one machine (folders and boot\n"
         "parameters of its own) was taken out by `tests/e2e/systems.py`.\n"
     )
     return f"{name}: {layers}, {size} bytes"

@@ -18,7 +18,7 @@ def backends(*names: str) -> str:
     return " ".join(f"--backend {name}" for name in names)
 
 
-_RESULTS = "--output /tmp/startup && cat /tmp/startup/summary.csv"
+_RESULTS = "--output /tmp/results && cat /tmp/results/summary.csv"
 
 STEPS: tuple[Step, ...] = (
     sh("versions", "dpkg-query --show --showformat '${Package} ${Version}\\n' " + " ".join(PACKAGES)),
