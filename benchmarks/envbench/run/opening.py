@@ -12,14 +12,17 @@ from envbench.traces.journal import Journal
 def open_backend(name: str, settings: Settings, journal: Journal) -> tuple[Backend | None, Usable | Unusable]:
     """Load a backend and ask whether it can run here; one that cannot is closed again and None.
 
-    Raises only InterruptedRunError.
+    Raises only InterruptedRunError (and KeyboardInterrupt), after it has closed the backend.
     """
     backend: Backend | None = None
     answer: Usable | Unusable
     try:
         backend = load(name)(settings, journal)
         answer = backend.check()
-    except InterruptedRunError:
+    except (InterruptedRunError, KeyboardInterrupt):
+        # Nobody else knows this backend yet, and its check has started programs of its own.
+        if backend is not None:
+            close_backend(backend)
         raise
     except ImportError as error:
         answer = Unusable(f"cannot be loaded: {error}", "pip install 'envinspect[bench]'")

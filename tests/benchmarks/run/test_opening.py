@@ -40,12 +40,14 @@ def test_a_backend_that_can_run_stays_open(use_fake, settings, journal):
     assert use_fake()[0].log == []
 
 
-def test_an_interruption_is_no_answer(use_fake, settings, journal, monkeypatch):
+@pytest.mark.parametrize("kind", [InterruptedRunError, KeyboardInterrupt])
+def test_an_interruption_is_no_answer_and_leaves_nothing_open(kind, use_fake, settings, journal, monkeypatch):
     from tests.benchmarks.conftest import FakeBackend
 
     def check(self):
-        raise InterruptedRunError("SIGINT")
+        raise kind("SIGINT")
 
     monkeypatch.setattr(FakeBackend, "check", check)
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(kind):
         open_backend("process", settings, journal)
+    assert use_fake()[0].log == ["close"]

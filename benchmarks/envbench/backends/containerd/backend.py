@@ -311,13 +311,19 @@ def remove_container(command: tuple[str, ...], namespace: str, name: str, run_id
 
 
 def remove_namespace(command: tuple[str, ...], namespace: str, run_id: str) -> bool:
-    """Remove the run's images, shims and containerd namespace; return whether it was there. Raises BackendError."""
+    """Remove the run's containerd namespace with all in it, shims too; return whether there was any of it.
+
+    Raises BackendError where something stays.
+    """
     had_shims = end_shims(namespace)
     if (
         namespace
         not in run_command((*command, "namespace", "ls", "--quiet"), run_id, "containerd namespace ls").split()
     ):
         return had_shims
+    # A request that was broken off may have been fulfilled after its container was looked for.
+    for name in run_command((*command, "container", "ls", "--quiet"), run_id, "containerd container ls").split():
+        remove_container(command, namespace, name, run_id)
     images = run_command((*command, "image", "ls", "--quiet"), run_id, "containerd image ls").split()
     if images:
         run_command((*command, "image", "rm", "--sync", *images), run_id, "containerd image rm")
