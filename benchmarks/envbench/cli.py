@@ -109,7 +109,7 @@ def _run(words: Sequence[str]) -> int:
         return InterruptedRunError.exit_code
     except BrokenPipeError:
         return 0  # Whoever read the output has what they wanted.
-    except Exception as error:  # noqa: BLE001 -- the one place that turns the unexpected into a line and a code
+    except (Exception, InterruptedRunError) as error:  # noqa: BLE001 -- turns the unexpected into a line and a code
         return _failed(error, getattr(error, "exit_code", EXIT_UNEXPECTED), words)
     return result if isinstance(result, int) else 0
 
@@ -120,7 +120,7 @@ def _require_extra() -> None:
         raise EnvbenchError(f"not installed: {', '.join(missing)}", remedy="pip install 'envinspect[bench]'")
 
 
-def _failed(error: Exception, exit_code: int, words: Sequence[str]) -> int:
+def _failed(error: BaseException, exit_code: int, words: Sequence[str]) -> int:
     if "--debug" in words:
         traceback.print_exception(error)
     expected = isinstance(error, EnvbenchError | OSError) or hasattr(error, "exit_code")

@@ -69,10 +69,14 @@ class GateInconclusiveError(EnvbenchError):
     exit_code = 6
 
 
-class InterruptedRunError(EnvbenchError):
-    """Ctrl-C or SIGTERM: everything was cleaned up and the partial results were kept."""
+class InterruptedRunError(BaseException):
+    """Ctrl-C or SIGTERM: everything was cleaned up and the partial results were kept.
 
-    exit_code = 130
+    Like KeyboardInterrupt it is no Exception: a signal comes at any moment, and what notes a refusal there and goes on
+    must not take it for one.
+    """
+
+    exit_code: ClassVar[int] = 130
 
 
 def advice(what: str, remedy: str) -> str:

@@ -7,7 +7,7 @@ import click
 from envbench.backends.wsl import REMEDY, wsl_version
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, format_option, make_plan
-from envbench.errors import EnvbenchError, InterruptedRunError, NoUsableBackendError
+from envbench.errors import EnvbenchError, NoUsableBackendError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.phases import Experiment
 from envbench.run.bench import Bench, reason_and_remedy
@@ -48,8 +48,6 @@ def run_experiments(session: Session, shown: Reporter, names: tuple[str, ...], b
         shown.say(f"{name}: begins")
         try:
             load(name)(bench)
-        except InterruptedRunError:
-            raise
         except Exception as error:  # noqa: BLE001 -- an unforeseen failure of one experiment must not cost the others
             words, remedy = reason_and_remedy(error, Experiment(name), f"envbench {name} --debug")
             kind = "" if isinstance(error, EnvbenchError) else f"{type(error).__name__}: "

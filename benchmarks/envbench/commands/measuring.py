@@ -41,7 +41,7 @@ def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
         reap_before(shown.say)
         journal = Journal(run_id)
         session: Session | None = None
-        error: EnvbenchError | None = None
+        error: EnvbenchError | InterruptedRunError | None = None
         try:
             settings = make_settings(run_id, make_work_dir(run_id, journal), options)
             session = Session(
@@ -56,7 +56,10 @@ def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
 
 
 def finish(
-    session: Session, error: EnvbenchError | None, formats: tuple[str, ...], claims_file: Path | None = None
+    session: Session,
+    error: EnvbenchError | InterruptedRunError | None,
+    formats: tuple[str, ...],
+    claims_file: Path | None = None,
 ) -> None:
     """Judge the gates, write and show the reports of a run that is closed. Raises the error that ended it, if any."""
     if error is None:
@@ -123,9 +126,9 @@ def _only_telling(what: str, remedy: str = "") -> Iterator[None]:
             click.echo(advice(f"{what}: {one_line(error)}", remedy), err=True)
 
 
-def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | None:
+def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | InterruptedRunError | None:
     """Open, work, close; return the error that ended the work, for everything after it must still happen."""
-    error: EnvbenchError | None = None
+    error: EnvbenchError | InterruptedRunError | None = None
     outcome = "done"
     try:
         with interruptible():

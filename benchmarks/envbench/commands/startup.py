@@ -15,7 +15,7 @@ from envbench.backends import BACKENDS, load
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings
-from envbench.errors import EnvbenchError, InterruptedRunError, LeftBehindError, NoUsableBackendError, advice, one_line
+from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
 from envbench.metrics import metrics_of
@@ -93,8 +93,6 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
     for observe, looked_at in ((kernel.observe, bench), (size.observe, every)):
         try:
             observe(looked_at)
-        except InterruptedRunError:
-            raise
         except (EnvbenchError, OSError) as error:
             shown.say(f"not observed: {one_line(error)}")
     session.record.data["skips"] = [

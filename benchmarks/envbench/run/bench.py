@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from envbench.backend import Backend
 from envbench.clock import monotonic_ns
-from envbench.errors import EnvbenchError, InterruptedRunError, StartTimeoutError
+from envbench.errors import EnvbenchError, StartTimeoutError
 from envbench.metrics import metric
 from envbench.phases import HOST, BackendKind, Experiment, ImageUse, Outcome
 from envbench.run.sampler import Sampler, Ticket
@@ -113,8 +113,6 @@ class Bench:
         """
         try:
             yield
-        except InterruptedRunError:
-            raise
         except (EnvbenchError, OSError, ValueError) as error:
             self.skip(experiment, what, *reason_and_remedy(error, experiment, remedy))
 

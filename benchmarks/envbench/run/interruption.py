@@ -38,13 +38,13 @@ def interruptible() -> Iterator[None]:
     with _handling(handle):
         try:
             yield
-        except InterruptedRunError:
-            raise
         except Exception as error:
             # A library that was interrupted half-way (while it was imported, say) fails in words of its own.
             if seen:
                 raise interruption(seen[0]) from error
             raise
+        if seen:  # Python drops what is raised while an object is being finalised.
+            raise interruption(seen[0])
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
-from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, StartTimeoutError, foreseen, one_line
+from envbench.errors import BackendError, EnvbenchError, StartTimeoutError, foreseen, one_line
 from envbench.phases import NOISE_PREFIX, BackendKind, Experiment, Outcome, Phase, Unit
 from envbench.probe import free_port, wait_answer
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
@@ -215,8 +215,6 @@ class Sampler:
             self.on_instance(instance)
             end_instance(instance, mark)
             instance = None
-        except InterruptedRunError:
-            raise
         except Exception as error:  # noqa: BLE001 -- what a backend's library raises is that backend's failure
             start.outcome = Outcome.TIMED_OUT if isinstance(error, StartTimeoutError) else Outcome.FAILED
             start.detail = one_line(foreseen(error))

@@ -19,7 +19,6 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import (
     BackendError,
     EnvbenchError,
-    InterruptedRunError,
     NoUsableBackendError,
     UsageError,
     advice,
@@ -293,8 +292,6 @@ class Session:
                 if backend.kind in CONTAINERS:
                     workload = self.sampler.workload("", configuration)
                     require_as_asked(backend, configuration, workload, settings)
-            except InterruptedRunError:
-                raise
             except Exception as error:  # noqa: BLE001 -- it is this variant's, and the others can do without it
                 words = unusable(foreseen(error), f"envbench doctor --backend {name}")
                 self._say(f"{title} {dict(variant)}: left out: {advice(words.reason, words.remedy)}")

@@ -1,5 +1,6 @@
 """A signal is answered at once, ends a run in order, and one that was ignored before stays ignored."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -35,6 +36,29 @@ def test_a_signal_ends_the_block_and_its_words_come_first(number):
     assert said == [f"{number.name}: cleaning up …"]
 
 
+def test_what_notes_an_error_and_goes_on_does_not_take_a_signal_for_one():
+    def noting() -> None:
+        with interruptible(), contextlib.suppress(Exception):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+    with pytest.raises(InterruptedRunError, match="SIGINT"):
+        noting()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_comes_while_an_object_is_finalised_is_not_lost():
+    """Python prints what is raised there and goes on."""
+
+    class Slow:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)
+
+    with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
+        Slow()
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_an_ignored_signal_stays_ignored_and_is_so_again_afterwards(number, ignoring):
     ignoring(number)
@@ -68,7 +92,7 @@ with uninterrupted(lambda line: print(f"{time.monotonic() - begun:.1f} {line}", 
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             libc.sleep(2)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    except Exception as error:
+    except BaseException as error:
         print(f"{time.monotonic() - begun:.1f} {type(error).__name__}", flush=True)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
