@@ -18,8 +18,12 @@ from own_daemon import OwnDaemon, own_containerd, own_daemon
 
 from envbench.backend import Workload
 from envbench.backends import load
+from envbench.backends.containerd.backend import remove_namespace
+from envbench.backends.shared.images import oci_archive, payload_tar
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.payload.tree import tree_of_run
 from envbench.phases import Outcome, Phase
+from envbench.programs import require_program
 from envbench.run.audit import traces_of
 from envbench.samples import Sample, read_samples
 from envbench.settings import Settings, new_nonce, new_run_id
@@ -191,15 +195,25 @@ def test_a_guest_that_never_gets_ready_costs_one_start_and_the_others_nothing(tm
     assert traces_of(run.run_id) == ()
 
 
-@pytest.mark.engine("containerd")
-def test_a_container_that_is_given_up_while_it_starts_leaves_no_shim(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine_missing: Callable[[str], None]
-) -> None:
-    """containerd starts the shim before it knows the task; a request that ends in between leaves it alone with it."""
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings(new_run_id(), tmp_path / "work", tmp_path / "cache", deadline_s=30)
+    made.work_dir.mkdir()
+    return made
+
+
+@pytest.fixture
+def needs_containerd(engine_missing: Callable[[str], None]) -> None:
     if shutil.which("containerd") is None or os.geteuid() != 0:
         engine_missing("containerd: needs containerd and root")
-    settings = Settings(new_run_id(), tmp_path / "work", tmp_path / "cache", deadline_s=30)
-    settings.work_dir.mkdir()
+
+
+@pytest.mark.engine("containerd")
+@pytest.mark.usefixtures("needs_containerd")
+def test_a_container_that_is_given_up_while_it_starts_leaves_no_shim(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """containerd starts the shim before it knows the task; a request that ends in between leaves it alone with it."""
     with own_containerd() as socket:
         monkeypatch.setenv("CONTAINERD_ADDRESS", socket)
         journal = Journal(settings.run_id, tmp_path / "state")
@@ -216,3 +230,21 @@ def test_a_container_that_is_given_up_while_it_starts_leaves_no_shim(
         pids = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
         assert [pid for pid in pids if settings.run_id in command_line(pid)] == []
         assert traces_of(settings.run_id) == ()
+
+
+@pytest.mark.engine("containerd")
+@pytest.mark.usefixtures("needs_containerd")
+def test_an_import_that_is_broken_off_leaves_nothing(settings: Settings, tmp_path: Path) -> None:
+    """Its lease holds what it has unpacked for a day, and a namespace that is not empty cannot be removed."""
+    archive = tmp_path / "payload.tar"
+    archive.write_bytes(oci_archive(payload_tar(tree_of_run(settings).path), "envbench.invalid/payload:1", {}))
+    with own_containerd() as socket:
+        for delay_ms in range(20, 200, 6):
+            namespace = f"envbench-{settings.run_id}-{delay_ms}"
+            command = (str(require_program("ctr", "")), "--address", socket, "--namespace", namespace)
+            with subprocess.Popen([*command, "image", "import", archive], stdout=subprocess.DEVNULL) as importing:
+                time.sleep(delay_ms / 1000)
+                importing.kill()
+            remove_namespace(command, namespace, settings.run_id)
+            left = subprocess.check_output([*command[:3], "namespace", "ls", "--quiet"], text=True)
+            assert namespace not in left.split()

@@ -338,6 +338,11 @@ def _remove_leases_and_content(command: tuple[str, ...], run_id: str) -> None:
     """Wait for containerd's collector: a namespace can only be removed once it is empty (a second at most)."""
     deadline_ns = monotonic_ns() + 10 * NS_PER_S
     while monotonic_ns() < deadline_ns:
+        # An import that was broken off leaves its lease, which holds what it had unpacked for a day.
+        leases = run_command((*command, "leases", "ls", "--quiet"), run_id, "containerd leases ls").split()
+        if leases:
+            with contextlib.suppress(BackendError):
+                run_command((*command, "leases", "rm", "--sync", *leases), run_id, "containerd leases rm")
         content = run_command((*command, "content", "ls", "--quiet"), run_id, "containerd content ls").split()
         snapshots = run_command((*command, "snapshot", "ls"), run_id, "containerd snapshot ls").splitlines()[1:]
         if not content and not snapshots:
