@@ -1,5 +1,6 @@
 """Odd surroundings of a real run: signals, descriptors, homes, configurations and folders never end it unexpectedly."""
 
+import contextlib
 import json
 import os
 import signal
@@ -101,6 +102,24 @@ def test_without_a_home_to_write_to_a_run_ends_well_and_leaves_nothing(
     assert done.returncode == 0, done.stderr
     assert is_whole(tmp_path / "out")
     assert [path for path in temp.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.engine("namespaces")
+def test_a_home_on_a_full_disk_gives_way_to_the_place_for_temporary_files(
+    envbench, tmp_path: Path, engine_missing: Callable[[str], None]
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", home], check=False).returncode:
+        engine_missing("namespaces: needs root, to mount a small filesystem")
+    try:
+        with contextlib.suppress(OSError):
+            (home / "all").write_bytes(bytes(20_000))
+        done = envbench("{}", *STARTUP, HOME=str(home), XDG_STATE_HOME=None, TMPDIR=str(tmp_path))
+    finally:
+        subprocess.run(["umount", home], check=True)
+    assert done.returncode == 0, done.stderr
+    assert is_whole(tmp_path / "out")
 
 
 SHAPES = ("[]", "no json", '"x"', '{"HttpHeaders": 3}', '{"auths": {"x": 3}}', '{"proxies": 3}', '{"credsStore": []}')

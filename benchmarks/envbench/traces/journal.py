@@ -11,8 +11,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from envbench.folders import make_private, state_folders
 from envbench.traces.lock import on_own_filesystem, take_lock
@@ -61,16 +62,7 @@ class Journal:
         self.run_id = run_id
         self._open: dict[int, Entry] = {}
         self._next = 1
-        self.path, self._file = _opened_for_writing(run_id, state_folders() if folder is None else (folder,))
-        # Before the first line: a journal that says whose it is and is not locked has lost its owner.
-        locked = take_lock(self._file.fileno())
-        if locked is False:
-            self._file.close()
-            raise FileExistsError(f"{self.path} is another run's")
-        owner = this_process(
-            tempfile.gettempdir(), holds_lock=locked is True, on_own_filesystem=on_own_filesystem(self.path)
-        )
-        self._write({"schema": SCHEMA, "run_id": run_id, **_owner_record(owner)})
+        self.path, self._file = _begun(run_id, state_folders() if folder is None else (folder,))
 
     def intend(self, kind: Kind, name: str, backend: str = "", **facts: str) -> int:
         """Note a thing that is about to be made; return the number with which to `forget` it."""
@@ -81,9 +73,10 @@ class Journal:
         return number
 
     def forget(self, number: int) -> None:
-        """Note that a thing is gone; safe to call twice."""
+        """Note that a thing is gone; safe to call twice. On a full disk it stays listed, and a reaper finds nothing."""
         if self._open.pop(number, None) is not None:
-            self._write({"gone": number})
+            with contextlib.suppress(OSError):
+                self._write({"gone": number})
 
     @contextlib.contextmanager
     def holding(self, kind: Kind, name: str, backend: str = "", **facts: str) -> Iterator[None]:
@@ -104,21 +97,46 @@ class Journal:
             self._file.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        if self._file.closed:
-            return
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
-        os.fdatasync(self._file.fileno())
+        if not self._file.closed:
+            _append(self.path, self._file, record)
 
 
-def _opened_for_writing(run_id: str, folders: Sequence[Path]) -> tuple[Path, TextIO]:
-    """Return a journal's path and file in the first of these folders that can be written. Raises OSError."""
+def _begun(run_id: str, folders: Sequence[Path]) -> tuple[Path, FileIO]:
+    """Begin a journal in the first of these folders that takes its first line. Raises OSError."""
     for folder in folders[:-1]:
         with contextlib.suppress(OSError):
-            return _opened_for_writing(run_id, (folder,))
+            return _begun(run_id, (folder,))
     make_private(folders[-1])
     path = folders[-1] / f"{run_id}.jsonl"
-    return path, path.open("a", encoding="utf-8")
+    file = path.open("ab", buffering=0)
+    # Before the first line: a journal that says whose it is and is not locked has lost its owner.
+    locked = take_lock(file.fileno())
+    if locked is False:
+        file.close()
+        raise FileExistsError(f"{path} is another run's")
+    owner = this_process(tempfile.gettempdir(), holds_lock=locked is True, on_own_filesystem=on_own_filesystem(path))
+    try:
+        _append(path, file, {"schema": SCHEMA, "run_id": run_id, **_owner_record(owner)})
+    except OSError:
+        path.unlink(missing_ok=True)
+        file.close()
+        raise
+    return path, file
+
+
+def _append(path: Path, file: FileIO, record: Mapping[str, Any]) -> None:
+    """Append a line that is on the disk when this returns. Raises OSError, with the file's name, where it is not."""
+    line = (json.dumps(record) + "\n").encode()
+    before_bytes = os.fstat(file.fileno()).st_size
+    try:
+        written = file.write(line) or 0
+        while written < len(line):  # A disk with room for a part of it takes that part first.
+            written += file.write(line[written:]) or 0
+        os.fdatasync(file.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):  # Half a line would hide those after it.
+            os.ftruncate(file.fileno(), before_bytes)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @dataclass(frozen=True, slots=True)

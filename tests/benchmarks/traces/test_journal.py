@@ -1,7 +1,9 @@
 """The journal is on the disk before a thing is made, and is locked for exactly as long as its owner lives."""
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from envbench.settings import new_run_id
+from envbench.traces import journal as module
 from envbench.traces.journal import Journal, Kind, found_journals, read_journal
 from envbench.traces.lock import take_lock
 from envbench.traces.owner import Standing, boot_id
@@ -52,6 +55,34 @@ def test_a_thing_is_on_the_disk_before_it_is_made(tmp_path):
     assert read(journal.path)[2] == ()
     journal.close()
     assert not journal.path.exists(), "an empty journal is of no use to anyone"
+
+
+def test_a_folder_on_a_full_disk_gives_way_to_the_next(tmp_path, monkeypatch):
+    full, other = tmp_path / "full", tmp_path / "other"
+    full.mkdir()
+    (full / f"{RUN}.jsonl").symlink_to("/dev/full")
+    monkeypatch.setattr(module, "state_folders", lambda: (full, other))
+    journal = Journal(RUN)
+    assert journal.path.parent == other
+    assert list(full.iterdir()) == []
+    journal.close()
+
+
+def test_a_full_disk_is_named_before_a_thing_is_made_and_no_matter_afterwards(tmp_path, monkeypatch):
+    journal = Journal(RUN, tmp_path)
+    number = journal.intend(Kind.FOLDER, "/x/" + RUN)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fdatasync", full)
+    with pytest.raises(OSError, match=re.escape(str(journal.path))):
+        journal.intend(Kind.FILE, "/y/" + RUN)
+    journal.forget(number)
+    monkeypatch.undo()
+    journal.intend(Kind.FILE, "/z/" + RUN)
+    assert [entry.name for entry in read(journal.path)[2]] == ["/x/" + RUN, "/z/" + RUN]
+    journal.close()
 
 
 def test_a_journal_with_open_things_outlives_its_run(tmp_path):
