@@ -2,11 +2,10 @@
 
 import contextlib
 import sys
-import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import click
 
@@ -14,33 +13,57 @@ from envbench import __version__
 from envbench.errors import EnvbenchError, InterruptedRunError, advice, one_line
 from envbench.surroundings import end_streams
 
-COMMANDS: dict[str, str] = {
-    "startup": "envbench.commands.startup:startup",
-    "all": "envbench.commands.all:all_experiments",
-    "kernel": "envbench.commands.experiments:kernel",
-    "size": "envbench.commands.experiments:size",
-    "memory": "envbench.commands.experiments:memory",
-    "idle": "envbench.commands.experiments:idle",
-    "isolation": "envbench.commands.experiments:isolation",
-    "release": "envbench.commands.experiments:release",
-    "resize": "envbench.commands.experiments:resize",
-    "density": "envbench.commands.experiments:density",
-    "portability": "envbench.commands.experiments:portability",
-    "speed": "envbench.commands.experiments:speed",
-    "wsl": "envbench.commands.experiments:wsl",
-    "fetch": "envbench.commands.fetch:fetch",
-    "doctor": "envbench.commands.doctor:doctor",
-    "clean": "envbench.commands.clean:clean",
-    "selftest": "envbench.commands.selftest:selftest",
-    "report": "envbench.commands.report:report",
-    "compare": "envbench.commands.compare:compare",
-    "collect": "envbench.commands.collect:collect",
-    "across": "envbench.commands.across:across",
-    "recompute": "envbench.commands.recompute:recompute",
-    "claims": "envbench.commands.claims:claims",
-    "completion": "envbench.commands.completion:completion",
+
+class Place(NamedTuple):
+    """Where a command is, as MODULE:ATTRIBUTE, and its line in the list of commands, which fits 80 columns."""
+
+    where: str
+    line: str
+
+
+COMMANDS: dict[str, Place] = {
+    "startup": Place(
+        "envbench.commands.startup:startup", "Time containers and VMs from the request to the first word."
+    ),
+    "all": Place(
+        "envbench.commands.all:all_experiments", "Measure everything that the claims need, and judge every claim."
+    ),
+    "kernel": Place("envbench.commands.experiments:kernel", "See whose kernel runs the payload, and what else runs."),
+    "size": Place("envbench.commands.experiments:size", "Measure the artefacts: transferred, on disk, what they hold."),
+    "memory": Place("envbench.commands.experiments:memory", "Measure what one idle instance costs in memory."),
+    "idle": Place(
+        "envbench.commands.experiments:idle", "Measure what one idle instance costs in CPU time and wake-ups."
+    ),
+    "isolation": Place("envbench.commands.experiments:isolation", "Count what can be seen and done from inside."),
+    "release": Place("envbench.commands.experiments:release", "Look for what an instance leaves behind, by name."),
+    "resize": Place("envbench.commands.experiments:resize", "Give and take memory and CPUs while an instance runs."),
+    "density": Place(
+        "envbench.commands.experiments:density", "Run 1, 2, 4 … instances at once: what each further one costs."
+    ),
+    "portability": Place(
+        "envbench.commands.experiments:portability", "Export and import the artefacts, and what becomes of data."
+    ),
+    "speed": Place("envbench.commands.experiments:speed", "Compare CPU, memory, system calls and disk with the host."),
+    "wsl": Place("envbench.commands.experiments:wsl", "Settle the claims on WSL; only inside a WSL distribution."),
+    "fetch": Place("envbench.commands.fetch:fetch", "Get beforehand what runs need: kernels, userlands, binaries."),
+    "doctor": Place("envbench.commands.doctor:doctor", "Say which backends can run here; if not, why and what to do."),
+    "clean": Place("envbench.commands.clean:clean", "Remove what killed runs left."),
+    "selftest": Place(
+        "envbench.commands.selftest:selftest", "Kill a real run midway, clean up, and show what is left."
+    ),
+    "report": Place(
+        "envbench.commands.report:report", "Write the reports of a run again, or set several side by side."
+    ),
+    "compare": Place("envbench.commands.compare:compare", "Compare each further results folder with the first."),
+    "collect": Place("envbench.commands.collect:collect", "Put results folders into a dataset of Parquet files."),
+    "across": Place("envbench.commands.across:across", "Compare a figure between kinds of machines."),
+    "recompute": Place(
+        "envbench.commands.recompute:recompute", "Rebuild a run's summary, claims and warnings from its rows."
+    ),
+    "claims": Place("envbench.commands.claims:claims", "List what is claimed about containers, VMs and WSL."),
+    "completion": Place("envbench.commands.completion:completion", "Print the completion script for a shell."),
 }
-"""Name → where its click command is, in the order of the help."""
+"""Name → where its click command is, in the order of the help. Listing them imports none of them."""
 
 BENCH_EXTRA = ("docker", "jinja2", "matplotlib", "pandas", "rich", "scipy")
 """Modules of the extra `bench`, without which no command of envbench makes sense."""
@@ -63,6 +86,8 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from difflib import get_close_matches
+
             near = get_close_matches(args[0], COMMANDS, n=1)
             if not near or near[0] in error.message:
                 raise
@@ -72,11 +97,17 @@ class LazyGroup(click.Group):
         """Return a sub-command, None where there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        module, _, attribute = COMMANDS[cmd_name].where.partition(":")
         command = getattr(import_module(module), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name]} is no click command")
+            raise TypeError(f"{COMMANDS[cmd_name].where} is no click command")
+        command.short_help = COMMANDS[cmd_name].line
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands into the help; none is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.line) for name, place in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -122,6 +153,8 @@ def _require_extra() -> None:
 
 def _failed(error: BaseException, exit_code: int, words: Sequence[str]) -> int:
     if "--debug" in words:
+        import traceback
+
         traceback.print_exception(error)
     expected = isinstance(error, EnvbenchError | OSError) or hasattr(error, "exit_code")
     unexpected = advice(f"unexpected {type(error).__name__}: {error}", "again with --debug, and report it")

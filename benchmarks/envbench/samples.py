@@ -19,6 +19,8 @@ from typing import Self
 from envbench.phases import Experiment, Outcome, Unit
 
 SCHEMA = "envbench-samples/1"
+SAMPLES_FILE = "samples.csv"
+"""Its name in a results folder."""
 
 
 class SamplesError(ValueError):

@@ -15,7 +15,7 @@ from envreport import units
 from envreport.backends import label
 from envreport.results import BackendKey, Results, Series
 from envreport.statistics import estimates
-from envreport.statistics.estimates import Estimate, Interval
+from envreport.statistics.figures import Equivalence, Estimate, Interval, equivalence
 
 
 class Change(StrEnum):
@@ -102,7 +102,7 @@ def change_of(ratio: Estimate | None, row: Metric) -> Change:
     """Return what an interval of newer over older says: same within the metric's margin, else which way it went."""
     if ratio is None or ratio.interval is None:
         return Change.INCONCLUSIVE
-    if estimates.equivalence(ratio, row.margin_ratio) is estimates.Equivalence.SAME:
+    if equivalence(ratio, row.margin_ratio) is Equivalence.SAME:
         return Change.SAME
     if ratio.interval.low > 1:
         return direction(row, more=True)

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Unit
-from envbench.samples import Sample, read_samples
+from envbench.samples import SAMPLES_FILE, Sample, read_samples
 from envreport import backends
 from envreport.backends import Side
 
-SAMPLES_FILE = "samples.csv"
 RUN_FILE = "run.json"
 RUN_SCHEMA = "envbench-run/1"
 

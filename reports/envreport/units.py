@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from envbench.phases import Unit
-from envreport.statistics.estimates import Estimate, Interval
+from envreport.statistics.figures import Estimate, Interval
 
 WITHIN_NOISE = "within the noise"
 MINUS = "\N{MINUS SIGN}"

@@ -1,4 +1,4 @@
-"""Rewrites the generated files of docs/ (`make docs`); `tests/meta/test_generated.py` fails where one is out of date.
+"""Rewrites the generated files (`make docs`); `tests/meta/test_generated.py` fails where one is out of date.
 
 Each entry is a file and the function that returns its whole text.
 """
@@ -13,6 +13,7 @@ GENERATED: dict[str, str] = {
     "docs/claims.md": "envreport.claims.texts:table_markdown",
     "docs/commands.md": "tests.meta.commands:markdown",
     "docs/evidence.md": "tools.evidence:evidence_markdown",
+    "reports/envreport/claims.txt": "envreport.claims.texts:listing_text",
     "docs/results-format.md": "tools.results_format:results_format_markdown",
 }
 

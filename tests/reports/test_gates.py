@@ -21,7 +21,7 @@ from envreport.compare import (
     obstacles,
 )
 from envreport.gates import GateOutcome, judge_baseline, judge_gate, judge_gates, overall, parse_gate
-from envreport.statistics.estimates import Estimate, Interval, Method
+from envreport.statistics.figures import Estimate, Interval, Method
 
 MS = 1e6
 S = Experiment.STARTUP

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbench.phases import Unit
-from envreport.statistics.estimates import Estimate, Interval, Method
+from envreport.statistics.figures import Estimate, Interval, Method
 from envreport.units import DURATIONS, MISSING, SIZES, estimate_text, percent, quantity
 
 FACTORS = {name: factor for table in (DURATIONS, SIZES) for name, factor in table} | {"": 1.0}

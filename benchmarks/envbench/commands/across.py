@@ -19,9 +19,9 @@ def across(dataset: str, by: str, metric: str, as_json: bool) -> None:
     The unit is the run: fewer than 6 runs of a kind give no verdict. Accelerators, engine versions and payload
     profiles are never pooled; the verdicts of all pairs together err in 5 % at most (Holm).
     """
-    from envreport.dataset.across import across as compare  # noqa: PLC0415 -- pandas and scipy only where needed
-    from envreport.dataset.across import across_lines, across_record  # noqa: PLC0415
-    from envreport.selectors import parse_selector  # noqa: PLC0415
+    from envreport.dataset.across import across as compare  # pandas and scipy only where needed
+    from envreport.dataset.across import across_lines, across_record
+    from envreport.selectors import parse_selector
 
     with refused():
         found = compare(dataset, by, parse_selector(metric))

@@ -98,8 +98,8 @@ def experiments_for(claim_ids: str | None, claims_file: Path | None = None) -> t
 
 def claims_by_id(claims_file: Path | None) -> "Mapping[str, Claim]":
     """Return every claim, the user's own among them, by id. Raises UsageError."""
-    from envreport.claims.texts import all_claims  # noqa: PLC0415 -- scipy, only where claims are named
-    from envreport.claims.user import ClaimsFileError  # noqa: PLC0415
+    from envreport.claims.texts import all_claims  # scipy, only where claims are named
+    from envreport.claims.user import ClaimsFileError
 
     try:
         return {claim.id: claim for claim in all_claims(claims_file)}

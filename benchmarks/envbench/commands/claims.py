@@ -1,13 +1,11 @@
 """`envbench claims`: the claims table, or one claim explained with the evidence of a run."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
 from envbench.commands.arguments import debug_option, refused
 from envbench.errors import UsageError
-from envbench.run.record import SAMPLES_FILE
 
 
 @click.command(epilog="Examples: envbench claims · envbench claims start-faster --results results/RUN")
@@ -23,7 +21,12 @@ from envbench.run.record import SAMPLES_FILE
 @debug_option
 def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, markdown: bool) -> None:
     """List what is claimed about containers, VMs and WSL, or explain one claim."""
-    from envreport.claims import texts  # noqa: PLC0415 -- scipy only where it is needed
+    import envreport
+
+    if not (claim_id or folder or claims_file or markdown):
+        click.echo(envreport.claims_list(), nl=False)
+        return
+    from envreport.claims import texts
 
     with refused():
         if markdown:
@@ -35,6 +38,8 @@ def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, 
             return
         claim = next((each for each in table if each.id == claim_id), None)
         if claim is None:
+            from difflib import get_close_matches
+
             near = " or ".join(get_close_matches(claim_id, [each.id for each in table]))
             raise UsageError(f"no claim {claim_id!r}", remedy=near or "envbench claims, which lists them")
         click.echo("\n".join(texts.explanation(claim, folder or newest_run())))
@@ -42,5 +47,7 @@ def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, 
 
 def newest_run(results: Path = Path("results")) -> Path | None:
     """Return the folder of the newest run among those that `envbench` wrote here by default, None without any."""
+    from envbench.samples import SAMPLES_FILE
+
     runs = sorted(results.glob(f"*/{SAMPLES_FILE}"), key=lambda path: path.stat().st_mtime)
     return runs[-1].parent if runs else None

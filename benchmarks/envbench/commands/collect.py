@@ -29,7 +29,7 @@ def collect(folders: tuple[Path, ...], into: str, labels: tuple[str, ...]) -> No
 
     A run that is there already is not taken twice.
     """
-    from envreport.dataset.store import DatasetError, collect_run  # noqa: PLC0415 -- pandas only where it is needed
+    from envreport.dataset.store import DatasetError, collect_run  # pandas only where it is needed
 
     pairs = read_labels(labels)
     broken = 0

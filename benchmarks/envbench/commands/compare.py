@@ -14,8 +14,8 @@ from envbench.errors import UsageError
 @debug_option
 def compare(folders: tuple[Path, ...], force: bool) -> None:
     """Compare each further results folder with the first."""
-    from envreport.compare import comparison_lines  # noqa: PLC0415 -- scipy only where it is needed
-    from envreport.results import load  # noqa: PLC0415
+    from envreport.compare import comparison_lines  # scipy only where it is needed
+    from envreport.results import load
 
     if len(folders) < 2:
         raise UsageError("compare needs at least two results folders")

@@ -23,7 +23,7 @@ def read_gates(plan: Plan, written: Collection[str]) -> None:
     """
     if not (plan.fail_if or plan.baseline):
         return
-    from envreport.gates import load_baseline, parse_gate  # noqa: PLC0415 -- only a gate pays for the reports' imports
+    from envreport.gates import load_baseline, parse_gate  # only a gate pays for the reports' imports
 
     try:
         for text in plan.fail_if:
@@ -64,7 +64,7 @@ def judge(plan: Plan, output: Path) -> EnvbenchError | None:
     """Print what each gate says of a finished run; return the error it ends with, None where all gates pass."""
     if not (plan.fail_if or plan.baseline):
         return None
-    from envreport.gates import GateOutcome, judge_gates, overall, parse_gate  # noqa: PLC0415
+    from envreport.gates import GateOutcome, judge_gates, overall, parse_gate
 
     limit = plan.max_regression_ratio or DEFAULT_MAX_REGRESSION_RATIO
     baseline = None if plan.baseline is None else Path(plan.baseline)

@@ -98,7 +98,7 @@ def show_reports(
     Raises what the reports raise that cannot be written. What only tells (the terminal, a CI) may fail: it is said, and
     the results stand.
     """
-    import envreport  # noqa: PLC0415 -- pandas and matplotlib, after all measuring is done
+    import envreport  # pandas and matplotlib, after all measuring is done
 
     document = envreport.report_document(
         output, claims_file=claims_file, baseline=None if baseline is None else Path(baseline)

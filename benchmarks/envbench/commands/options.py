@@ -91,7 +91,7 @@ def _named(pairs: tuple[str, ...]) -> tuple[str, ...]:
 def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return these names of report formats. Raises UsageError for one that there is not, with the nearest there is."""
     if names:
-        from envreport.formats import FORMATS  # noqa: PLC0415 -- scipy, before measuring only if asked for
+        from envreport.formats import FORMATS  # scipy, before measuring only if asked for
 
         for name in names:
             if name not in FORMATS:

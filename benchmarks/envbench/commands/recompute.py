@@ -14,8 +14,8 @@ from envbench.errors import EnvbenchError
 @debug_option
 def recompute(folder: Path, check: bool) -> None:
     """Rebuild summary.csv, claims.csv and warnings.csv of a results FOLDER from its rows; say what changed."""
-    from envreport import report_document  # noqa: PLC0415 -- pandas and scipy only where they are needed
-    from envreport.formats import render  # noqa: PLC0415
+    from envreport import report_document  # pandas and scipy only where they are needed
+    from envreport.formats import render
 
     with refused():
         files = render("csv", report_document(folder))

@@ -40,7 +40,7 @@ def report(
     open_: bool,
 ) -> None:
     """Write the reports of a results FOLDER again; several folders are set side by side, oldest first."""
-    import envreport  # noqa: PLC0415 -- pandas and matplotlib only where they are needed
+    import envreport  # pandas and matplotlib only where they are needed
 
     if baseline is not None and len(folders) > 1:
         raise click.UsageError("--baseline goes with one FOLDER; several are held against each other already.")

@@ -22,7 +22,6 @@ from envbench.settings import Configuration, Plan, Settings
 
 SCHEMA = "envbench-run/1"
 RUN_FILE = "run.json"
-SAMPLES_FILE = "samples.csv"
 
 _LIBRARIES = ("scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil")
 

@@ -34,9 +34,9 @@ from envbench.run.bench import CONTAINERS, Bench, Prepared
 from envbench.run.got import require_as_asked
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.reaper import reap, reap_entries
-from envbench.run.record import RUN_FILE, SAMPLES_FILE, RunRecord, host_answer
+from envbench.run.record import RUN_FILE, RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
-from envbench.samples import SampleWriter
+from envbench.samples import SAMPLES_FILE, SampleWriter
 from envbench.settings import (
     OWN,
     WHOLE_SYSTEMS,

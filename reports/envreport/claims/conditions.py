@@ -12,7 +12,7 @@ from typing import Any
 from envbench.samples import variant_keys
 from envreport.backends import USUAL_PROFILE
 from envreport.results import Results, SeriesKey
-from envreport.statistics.steadiness import noise_of
+from envreport.statistics.noise import noise_of
 
 INSIDE = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 

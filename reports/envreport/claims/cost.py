@@ -26,8 +26,7 @@ from envreport.claims.rules import (
 )
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
 from envreport.results import BackendKey, Results, Series
-from envreport.statistics import estimates
-from envreport.statistics.estimates import Estimate
+from envreport.statistics.figures import Estimate
 
 M, WSL = Experiment.MEMORY, Experiment.WSL
 DIRECTION = "Equal cost is a ratio of 1; the direction is what the documents claim."
@@ -40,6 +39,8 @@ APART = 2.0
 
 def density_slopes(results: Results, metric: str) -> dict[BackendKey, tuple[Estimate, tuple[Series, ...]]]:
     """Return each backend's slope of a metric over the number of instances, from all steps of one mode together."""
+    from envreport.statistics import estimates
+
     steps: dict[BackendKey, list[Series]] = defaultdict(list)
     for series in results.find(Experiment.DENSITY, metric, usual=False):
         keys = variant_keys(series.key.variant)

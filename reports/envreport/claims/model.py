@@ -9,7 +9,7 @@ from envreport.backends import Side, side_words
 from envreport.claims.conditions import Condition
 from envreport.claims.verdict import Answer, Limit, LimitKind, TcgBias, Verdict, Weighed
 from envreport.results import Results, SeriesKey
-from envreport.statistics.estimates import Estimate
+from envreport.statistics.figures import Estimate
 
 
 class Theme(StrEnum):

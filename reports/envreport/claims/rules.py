@@ -19,8 +19,7 @@ from envreport.claims.verdict import (
     weigh,
 )
 from envreport.results import Results, Series
-from envreport.statistics import estimates
-from envreport.statistics.estimates import Estimate, Interval
+from envreport.statistics.figures import Estimate, Interval, Method
 
 EMULATOR = "QEMU without KVM is an emulator, no hypervisor"
 MIN_SAMPLES = 6
@@ -119,7 +118,7 @@ class Threshold:
             series.values, results.failed(self.experiment, series.key.backend_key), self.quantile
         )
         notes = [f"{also}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for also, bound in self.also]
-        if estimate.method is estimates.Method.LOG_NORMAL:
+        if estimate.method is Method.LOG_NORMAL:
             notes.append("limits assume log-normal times: n is too small for exact ones")
         finding = Finding(
             answer=compare(estimate.interval, self.relation, self.bound),
@@ -142,6 +141,8 @@ def _yes_no(answer: Answer) -> str:
 
 def quantile_with_failures(values: Sequence[float], failed: int, p: float) -> Estimate:
     """Return a quantile whose upper limit counts failed starts as endless: who never got ready was not fast."""
+    from envreport.statistics import estimates
+
     plain = estimates.quantile(values, p, extrapolate=p != 0.5)
     if plain is None:
         raise ValueError("a quantile of nothing")
@@ -194,6 +195,8 @@ class Ratio:
         return conclude(found, self.quantifier, self.bias, unpaired(self.needs(), tops, bottoms))
 
     def _finding(self, results: Results, top: Series, bottom: Series) -> Finding:
+        from envreport.statistics import estimates
+
         what = "" if self.metric == Phase.READY else f"{words(self.metric)}, "
         about = f"{what}{top.key.label} over {bottom.key.label}"
         if top.key.phase != bottom.key.phase:
@@ -221,6 +224,8 @@ class Ratio:
 
     def _apart(self, top: Series, bottom: Series, about: str, accel: str | None) -> Finding:
         """Compare the two intervals where the median to divide by is 0."""
+        from envreport.statistics import estimates
+
         upper, lower = estimates.median(top.values), estimates.median(bottom.values)
         answer = Answer.OPEN
         if upper and lower and upper.interval and lower.interval:

@@ -13,8 +13,7 @@ from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs
 from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, compare
 from envreport.results import Results, Series
-from envreport.statistics import estimates
-from envreport.statistics.estimates import Equivalence, Estimate
+from envreport.statistics.figures import Equivalence, Estimate, equivalence
 
 MARGIN = "±5 %: below it, hosts of the same make differ by as much. Test: Schuirmann 1987, doi:10.1007/BF01068419"
 OPPOSED = "D3 and D4 say little or no overhead; D1 says that containers do not run at bare-metal speed."
@@ -25,6 +24,8 @@ def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | N
 
     Above 1 is slower, whichever way the metric counts.
     """
+    from envreport.statistics import estimates
+
     if METRICS[metric].better == "higher":
         return estimates.ratio(reference.rounds, subject.rounds)
     return estimates.ratio(subject.rounds, reference.rounds)
@@ -103,7 +104,7 @@ class NativeSpeed:
 
     def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
         same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
-        match estimates.equivalence(ratio, METRICS[finding.keys[0].phase].margin_ratio):
+        match equivalence(ratio, METRICS[finding.keys[0].phase].margin_ratio):
             case Equivalence.SAME:
                 return with_answer(finding, same, "the same within the margin")
             case Equivalence.DIFFERENT if ratio.value > 1:

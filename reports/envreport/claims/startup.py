@@ -18,7 +18,6 @@ from envreport.claims.rules import (
 )
 from envreport.claims.verdict import Quantifier, Relation, TcgBias, compare
 from envreport.results import Results, Series
-from envreport.statistics import estimates
 
 S = Experiment.STARTUP
 SECOND, MS = 1e9, 1e6
@@ -43,6 +42,8 @@ class KernelShare:
 
     def judge(self, results: Results) -> Outcome:
         """Divide start by start, so that the share has an interval of its own."""
+        from envreport.statistics import estimates
+
         found = []
         for ready in find(results, Experiment.STARTUP, Phase.READY, V):
             shares = kernel_shares(results, ready)

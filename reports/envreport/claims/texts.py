@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from envreport.claims import CLAIMS, DOCUMENTS, Claim, Theme, judge, judge_all
-from envreport.claims.user import load_claims
 from envreport.results import load
 
 NO_RULE = "none: no measurement settles it"
@@ -12,7 +11,11 @@ NO_RULE = "none: no measurement settles it"
 
 def all_claims(claims_file: Path | None = None) -> tuple[Claim, ...]:
     """Return the table and the user's own claims. Raises ClaimsFileError."""
-    return (*CLAIMS, *(load_claims(claims_file) if claims_file else ()))
+    if claims_file is None:
+        return CLAIMS
+    from envreport.claims.user import load_claims
+
+    return (*CLAIMS, *load_claims(claims_file))
 
 
 def listing(table: Iterable[Claim], folder: Path | None = None) -> Iterator[str]:
@@ -30,6 +33,11 @@ def listing(table: Iterable[Claim], folder: Path | None = None) -> Iterator[str]
         if chosen:
             yield f"{theme}:"
             yield from (f"  {each.id:<{width}}  {each.wording}{labels[each.id]}" for each in chosen)
+
+
+def listing_text() -> str:
+    """Return the list of the table's own claims, as `envreport/claims.txt` keeps it."""
+    return "".join(f"{line}\n" for line in listing(CLAIMS))
 
 
 def explanation(claim: Claim, folder: Path | None = None) -> Iterator[str]:

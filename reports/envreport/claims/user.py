@@ -40,7 +40,7 @@ class ClaimsFileError(ValueError):
 
 def load_claims(path: Path) -> tuple[Claim, ...]:
     """Return the claims of a TOML file. Raises ClaimsFileError."""
-    from envreport.claims import BY_ID  # noqa: PLC0415  (the table imports its rules, not the reverse)
+    from envreport.claims import BY_ID
 
     try:
         with path.open("rb") as file:

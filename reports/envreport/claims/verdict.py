@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from envreport.statistics.estimates import Estimate, Interval
+from envreport.statistics.figures import Estimate, Interval
 
 
 class Verdict(StrEnum):

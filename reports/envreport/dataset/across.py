@@ -22,7 +22,7 @@ from envreport.dataset.frames import LABEL_PREFIX
 from envreport.dataset.store import DatasetError, read_figures
 from envreport.selectors import FAILED, Selector
 from envreport.statistics import estimates
-from envreport.statistics.estimates import Estimate
+from envreport.statistics.figures import Equivalence, Estimate, equivalence
 
 MIN_RUNS = 6
 """Fewer runs in a group give no interval of their median (`estimates.MIN_INTERVAL_SAMPLES`), and no verdict."""
@@ -176,7 +176,7 @@ def _change(ratio: Estimate | None, p: float, row: Metric) -> Change:
     """Return the verdict: the same where the interval lies within the margin, a direction where Holm's p allows it."""
     if ratio is None or ratio.interval is None:
         return Change.INCONCLUSIVE
-    if estimates.equivalence(ratio, row.margin_ratio) is estimates.Equivalence.SAME:
+    if equivalence(ratio, row.margin_ratio) is Equivalence.SAME:
         return Change.SAME
     return direction(row, more=ratio.value > 1) if p < ERROR_RATE else Change.INCONCLUSIVE
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from envbench.metrics import STAMPS, Stamp
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
+from envbench.samples import SAMPLES_FILE
 from envreport import units
 from envreport.backends import label
 from envreport.claims import Claim, judge_all
@@ -25,7 +26,7 @@ from envreport.document.sections.environment import (
 )
 from envreport.document.warnings import all_warnings
 from envreport.document.words import GLOSSARY, documents_table
-from envreport.results import SAMPLES_FILE, Results
+from envreport.results import Results
 from envreport.statistics import estimates
 from envreport.statistics.steadiness import MIN_SAMPLES, diagnose
 from envreport.statistics.summary import summarise

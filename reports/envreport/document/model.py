@@ -11,7 +11,7 @@ from envreport.backends import Side
 from envreport.claims.conditions import Condition
 from envreport.claims.model import Judgement, Theme
 from envreport.claims.verdict import Verdict
-from envreport.statistics.estimates import Estimate
+from envreport.statistics.figures import Estimate
 from envreport.statistics.summary import SummaryRow
 
 ChartKind = Literal["strip", "ecdf", "phases", "order", "forest", "stack", "lines", "trend"]

@@ -10,6 +10,7 @@ from envbench.samples import Sample
 from envreport import backends
 from envreport.document.model import Caution
 from envreport.results import Results, Series
+from envreport.statistics.noise import noise_of
 from envreport.statistics.steadiness import (
     DRIFT_P,
     DRIFT_RHO,
@@ -17,7 +18,6 @@ from envreport.statistics.steadiness import (
     LAG_LIMIT_SDS,
     OUTLIER_MADS,
     diagnose,
-    noise_of,
 )
 from envreport.units import percent, quantity
 

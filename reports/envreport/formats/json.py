@@ -6,7 +6,8 @@ from typing import Any
 from envreport.claims.model import Judgement
 from envreport.document.model import Chart, ReportDocument, Section, Table
 from envreport.formats import tables
-from envreport.statistics.estimates import BOOTSTRAP_SEED, CONFIDENCE, RESAMPLES
+from envreport.statistics.estimates import BOOTSTRAP_SEED, RESAMPLES
+from envreport.statistics.figures import CONFIDENCE
 
 SCHEMA = "envreport/1"
 

@@ -9,8 +9,6 @@ is why they head every table: start times are skewed and have outliers, and inte
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-CONFIDENCE = 0.95
+from envreport.statistics.figures import CONFIDENCE, Estimate, Interval, Method
+
 RESAMPLES = 10_000
 MANY_ROUNDS, RESAMPLES_OF_MANY = 500, 2_000
 """With this many rounds the interval is so narrow that fewer resamples give the same digits in a fifth of the time."""
@@ -34,36 +33,6 @@ EXACT_PAIRS = 2_500
 """Up to this many pairs the rank-sum interval is exact; above it the normal limit of the statistic is as good."""
 MOST_POINTS = 1_000
 """Methods over all pairs take this many values of a side at most, evenly from the sorted ones."""
-
-
-class Method(StrEnum):
-    """How an interval was made."""
-
-    ORDER_STATISTIC = "order statistics (exact)"
-    LOG_NORMAL = "log-normal tolerance limit"
-    BOOTSTRAP = "percentile bootstrap by round"
-    RANK_SUM = "rank-sum interval of pairwise ratios (exact)"
-    THEIL_SEN = "Theil-Sen"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Two limits in the unit of the figure and the probability with which such an interval holds the true figure."""
-
-    low: float
-    high: float
-    coverage: float
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """One figure; `interval` is None where the data are too few for one. `n` counts values (rounds, for a ratio)."""
-
-    value: float
-    interval: Interval | None
-    n: int
-    method: Method
 
 
 def median(values: Sequence[float]) -> Estimate | None:
@@ -362,28 +331,3 @@ def slope(x: Sequence[float], y: Sequence[float]) -> Estimate | None:
     low, high = float(found.low_slope), float(found.high_slope)
     interval = Interval(low, high, CONFIDENCE) if len(x) >= MIN_INTERVAL_SAMPLES and math.isfinite(low + high) else None
     return Estimate(float(found.slope), interval, len(x), Method.THEIL_SEN)
-
-
-class Equivalence(StrEnum):
-    """What an interval says about "as good as the same"."""
-
-    SAME = "same"
-    DIFFERENT = "different"
-    UNDECIDED = "undecided"
-
-
-def equivalence(ratio: Estimate | None, margin: float) -> Equivalence:
-    """Return whether a ratio is within 1 ± `margin`.
-
-    Same if its interval lies inside, different if it lies wholly outside.
-
-    Inclusion of the 95 % interval is two one-sided tests at 2.5 % each (Schuirmann 1987); no interval decides nothing.
-    """
-    if ratio is None or ratio.interval is None:
-        return Equivalence.UNDECIDED
-    low, high = 1 - margin, 1 + margin
-    if low < ratio.interval.low and ratio.interval.high < high:
-        return Equivalence.SAME
-    if ratio.interval.low > high or ratio.interval.high < low:
-        return Equivalence.DIFFERENT
-    return Equivalence.UNDECIDED

@@ -1,19 +1,15 @@
-"""Was the machine steady? Series and noise stamps in, what the screens found out; nothing is dropped because of them.
+"""Was the machine steady? Series in, what the screens found out; nothing is dropped because of them.
 
 The tests are screens, not proofs: each names its threshold, and a warning asks a person to look at the run-order chart.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
-
-from envbench.metrics import STAMPS, Stamp, is_noisy
-from envbench.phases import NOISE_PREFIX
-from envbench.samples import Sample
 
 MIN_SAMPLES = 8
 """Below this, drift and correlation are mostly chance."""
@@ -101,25 +97,3 @@ def _bimodal(data: "np.ndarray[Any, np.dtype[np.float64]]") -> bool:
         float(np.median(np.abs(half - np.median(half)))) * MAD_TO_SIGMA for half in (ordered[:cut], ordered[cut:])
     ]
     return bool(float(gaps.max()) > MODE_SEPARATION * max(*spreads, 1e-12))
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """A kind of stamp that was above its limit before `above` of `starts` starts, up to `highest`."""
-
-    name: str
-    stamp: Stamp
-    above: int
-    starts: int
-    highest: float
-
-
-def noise_of(stamps: Mapping[str, Sequence[Sample]]) -> Iterator[Noise]:
-    """Yield each kind of stamp that makes the machine a noisy one; `stamps` are the rows by their phase."""
-    for name, stamp in STAMPS.items():
-        if stamps.get(NOISE_PREFIX + stamp.unless):
-            continue
-        values = [float(row.value) for row in stamps.get(NOISE_PREFIX + name, ()) if row.value is not None]
-        above = sum(value > stamp.calm for value in values)
-        if values and is_noisy(above, len(values)):
-            yield Noise(name, stamp, above, len(values), max(values))

@@ -18,7 +18,7 @@ from envreport.claims.verdict import (
     unite,
     weigh,
 )
-from envreport.statistics.estimates import Estimate, Interval, Method
+from envreport.statistics.figures import Estimate, Interval, Method
 
 HOLDS, FAILS, OPEN = Answer
 MORE, LESS = Relation

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import quantile_test
 
 from envreport.statistics import estimates
-from envreport.statistics.estimates import Equivalence, Estimate, Interval, Method
+from envreport.statistics.figures import Equivalence, Estimate, Interval, Method, equivalence
 
 values = st.lists(st.floats(1e-3, 1e15, allow_nan=False), min_size=1, max_size=60)
 
@@ -159,12 +159,12 @@ def test_slope_is_theil_sen() -> None:
 )
 def test_equivalence_at_its_edges(low: float, high: float, expected: Equivalence) -> None:
     ratio = Estimate(1.0, Interval(low, high, 0.95), 20, Method.BOOTSTRAP)
-    assert estimates.equivalence(ratio, 0.05) is expected
+    assert equivalence(ratio, 0.05) is expected
 
 
 def test_no_interval_is_never_equivalent() -> None:
-    assert estimates.equivalence(None, 0.05) is Equivalence.UNDECIDED
-    assert estimates.equivalence(Estimate(1.0, None, 3, Method.NONE), 0.05) is Equivalence.UNDECIDED
+    assert equivalence(None, 0.05) is Equivalence.UNDECIDED
+    assert equivalence(Estimate(1.0, None, 3, Method.NONE), 0.05) is Equivalence.UNDECIDED
 
 
 def test_the_rank_sum_interval_of_many_pairs_is_near_the_exact_one() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from envbench.metrics import noise_code
 from envbench.phases import Experiment, Outcome, Phase
 from envreport.document.warnings import all_warnings
-from envreport.statistics.steadiness import diagnose, noise_of
+from envreport.statistics.noise import noise_of
+from envreport.statistics.steadiness import diagnose
 
 S = Experiment.STARTUP
 MS = 1e6

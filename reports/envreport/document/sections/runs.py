@@ -14,11 +14,12 @@ from envreport.compare import Change, Comparison, compare, differences, obstacle
 from envreport.document.model import Cell, Chart, Mark, Section, Table
 from envreport.results import BackendKey, Results
 from envreport.statistics import estimates
+from envreport.statistics.figures import Estimate
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:
     """Return the section on these runs, oldest first."""
-    medians: dict[BackendKey, dict[int, estimates.Estimate]] = {}
+    medians: dict[BackendKey, dict[int, Estimate]] = {}
     for index, run in enumerate(runs):
         for series in run.find(Experiment.STARTUP, Phase.READY, usual=False):
             estimate = estimates.median(series.values)
@@ -32,7 +33,7 @@ def side_by_side(runs: Sequence[Results]) -> Section:
     )
 
 
-def _chart(runs: Sequence[Results], medians: dict[BackendKey, dict[int, estimates.Estimate]]) -> Chart:
+def _chart(runs: Sequence[Results], medians: dict[BackendKey, dict[int, Estimate]]) -> Chart:
     marks, rows = [], []
     for backend, found in medians.items():
         marks.append(
@@ -124,6 +125,6 @@ def since(baseline: Results, run: Results) -> Section:
     return Section("since", title, lead, tables=(Table("since-table", "Each figure", head, rows, (2, 3), True),))
 
 
-def _median(estimate: estimates.Estimate | None, metric_name: str) -> Cell:
+def _median(estimate: Estimate | None, metric_name: str) -> Cell:
     value = estimate.value if estimate else None
     return Cell(units.quantity(value, metric(metric_name).unit), value)

@@ -10,6 +10,7 @@ from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import estimate_cells, mark, not_part, spoken, value_cells
 from envreport.results import Results, Series
 from envreport.statistics import estimates
+from envreport.statistics.figures import Estimate
 from envreport.statistics.pieces import UNTIL_READY, pieces_by_start, pieces_of_middle
 
 
@@ -177,7 +178,7 @@ def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
                 )
 
 
-def difference(ratio: estimates.Estimate) -> str:
+def difference(ratio: Estimate) -> str:
     """Say whether a ratio of the slower to the faster shows a difference; its interval stands beside it."""
     if ratio.interval is None:
         return "too few rounds to tell"
