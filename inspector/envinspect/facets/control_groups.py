@@ -125,8 +125,7 @@ class ControlGroups:
         """
         others = {other.path for other in self._memberships if other is not membership}
         for mount in mounts:
-            usual = mount.target == "/sys/fs/cgroup" or mount.target.startswith("/sys/fs/cgroup/")
-            if UP not in mount.root.split("/") and (usual or mount.root in others):
+            if UP not in mount.root.split("/") and (_is_usual(mount) or mount.root in others):
                 return (mount.target,)
         return ()
 
@@ -255,15 +254,21 @@ def _ancestors(path: str, mounts: Sequence[Mount]) -> Iterator[tuple[str, ...]]:
 
 def _folder(level: tuple[str, ...], mounts: Sequence[Mount]) -> str | None:
     """Return where a level can be seen: in the mount whose root is the longest prefix of its path; None for nowhere."""
-    best: tuple[int, str] | None = None
+    best: tuple[int, bool, str] | None = None
     for mount in mounts:
         root = _parts(mount.root)
         below = level[len(root) :]
         if level[: len(root)] != root or UP in below:
             continue
-        if best is None or len(root) > best[0]:
-            best = len(root), "/".join([mount.target.rstrip("/"), *below])
-    return None if best is None else best[1]
+        found = len(root), _is_usual(mount), "/".join([mount.target.rstrip("/"), *below])
+        if best is None or found[:2] > best[:2]:
+            best = found
+    return None if best is None else best[2]
+
+
+def _is_usual(mount: Mount) -> bool:
+    """Say whether this is where a system mounts its own hierarchy, and not a copy of it for an agent."""
+    return mount.target == "/sys/fs/cgroup" or mount.target.startswith("/sys/fs/cgroup/")
 
 
 def ratio(text: str) -> float | None:

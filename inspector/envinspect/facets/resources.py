@@ -21,6 +21,8 @@ _ONLINE = "/sys/devices/system/cpu/online"
 _MEMINFO = "/proc/meminfo"
 _LIMITS = "/proc/self/limits"
 _STATUS = "/proc/self/status"
+_MASK_DIGITS_LIMIT = 2048
+"""8192 CPUs, the most that Linux knows (arch/x86/Kconfig, NR_CPUS)."""
 
 
 def resources_block(facts: Facts) -> Block:
@@ -84,8 +86,7 @@ def _allowed(facts: Facts, groups: ControlGroups, online: frozenset[int] | None)
         asked, source = facts.running.cpus_allowed()
         if asked is not None:
             return asked, source
-    listed = parse_status(facts.str_or(_STATUS)).get("Cpus_allowed_list", "")
-    mask, because = cpu_set(listed), f"Cpus_allowed_list {listed} in {_STATUS}"
+    mask, because = _mask(parse_status(facts.str_or(_STATUS)))
     cpuset, source = _cpuset(groups)
     if mask is None:
         mask, because = cpuset, f"{source}; {_why_unknown(facts, _STATUS, 'Cpus_allowed_list')}"
@@ -101,14 +102,30 @@ def _allowed(facts: Facts, groups: ControlGroups, online: frozenset[int] | None)
     return len(mask), because
 
 
-def _cpuset(groups: ControlGroups) -> tuple[frozenset[int] | None, str]:
-    """Return the CPUs that the own group's cpuset has, and the file that says so; None where it is not told."""
-    levels = groups.levels("cpuset")
-    if levels.hidden or not levels.folders:
+def _mask(status: dict[str, str]) -> tuple[frozenset[int] | None, str]:
+    """Return the CPUs that /proc/self/status allows, and the line that says so: the list, or the mask (man 5 proc)."""
+    listed, digits = status.get("Cpus_allowed_list", ""), status.get("Cpus_allowed", "").replace(",", "")
+    if listed or not digits:
+        return cpu_set(listed), f"Cpus_allowed_list {listed} in {_STATUS}"
+    if len(digits) > _MASK_DIGITS_LIMIT or not all(digit in "0123456789abcdef" for digit in digits):
         return None, ""
-    name = "cpuset.effective_cpus" if levels.version == 1 else "cpuset.cpus.effective"
-    path = f"{levels.folders[0]}/{name}"
-    return cpu_set(groups.text(path)), path
+    bits = int(digits, 16)
+    return frozenset(cpu for cpu in range(bits.bit_length()) if bits >> cpu & 1), f"Cpus_allowed {digits} in {_STATUS}"
+
+
+def _cpuset(groups: ControlGroups) -> tuple[frozenset[int] | None, str]:
+    """Return the CPUs that the nearest group with a cpuset has, and the file that says so; None where none is told.
+
+    A group without the controller has what the group above it has; older kernels tell only what was asked for.
+    """
+    levels = groups.levels("cpuset")
+    names = ("cpuset.effective_cpus" if levels.version == 1 else "cpuset.cpus.effective", "cpuset.cpus")
+    for folder in () if levels.hidden else levels.folders:
+        for name in names:
+            found = cpu_set(groups.text(f"{folder}/{name}"))
+            if found is not None:
+                return found, f"{folder}/{name}"
+    return None, ""
 
 
 def cpu_set(text: str) -> frozenset[int] | None:

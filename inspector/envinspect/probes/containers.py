@@ -163,6 +163,8 @@ def _outer_by_ids(facts: Facts) -> Trace | None:
     Docker shifts ids itself only where it is told to, and then keeps its files in a folder that is named after them;
     a rootless Docker gives root the user's own id, alone.
     """
+    if facts.derived(kernel_evidence):
+        return None  # Sysbox shifts them for Docker
     shifted = next((row for row in shifted_ids(facts) if row[0] == 0), None)
     bound = [mount for mount in facts.derived(mount_table).mounts if mount.target in BOUND_FILES]
     docker = [mount for mount in bound if any(row.id == "docker" and row.engine for row in chain_in(mount.root))]

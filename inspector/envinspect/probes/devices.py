@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength
-from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE
+from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE, VMINITD, VMINITD_REFERENCE
 from envinspect.signatures.pci import DEVICES, GUEST_FILESYSTEMS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
 from envinspect.sources.mounts import mount_table
 
@@ -81,6 +81,8 @@ def _shared_folders(facts: Facts) -> Iterator[Evidence]:
         row = GUEST_FILESYSTEMS.get(fstype)
         if row:
             yield Evidence(Kind.VM, row.id, Strength.STRONG, table.source, f"a mount of type {fstype}", row.reference)
+    if VMINITD in facts.str_or("/proc/cmdline").split():
+        yield Evidence(Kind.VM, "apple-vz", Strength.STRONG, "/proc/cmdline", VMINITD, VMINITD_REFERENCE)
     if facts.exists(CROS_MILESTONE):
         yield Evidence(Kind.VM, "crosvm", Strength.STRONG, CROS_MILESTONE, "present", CROS_REFERENCE)
 

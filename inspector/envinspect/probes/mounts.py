@@ -102,6 +102,11 @@ def _fits(pattern: str, part: str) -> bool:
     return part == pattern
 
 
+def is_sandbox_root(root: Mount | None) -> bool:
+    """Say whether / is the tmpfs that bubblewrap and mkosi-sandbox make, and put parts of the old root into."""
+    return root is not None and root.root == "/newroot" and root.fstype == "tmpfs"
+
+
 def is_inherited(table: MountTable) -> bool:
     """Say whether the mounts are another's with a /proc of one's own on top, as `unshare --mount-proc` leaves them.
 
@@ -112,9 +117,12 @@ def is_inherited(table: MountTable) -> bool:
 
 def storage_chains(table: MountTable) -> Iterator[tuple[Stored, ...]]:
     """Return the chains of the root mount and of what engines bind into containers; the rest is somebody else's."""
+    in_sandbox = is_sandbox_root(table.root)
     for mount in table.mounts:
         if mount is table.root:
             paths = (mount.root, mount.source, *_layer_folders(mount))
+        elif in_sandbox and mount.fstype == "overlay" and not chain_in(mount.target):
+            paths = _layer_folders(mount)  # a part of the container's root, shown again
         elif mount.target in BOUND_FILES or (_may_be_bound(mount.root) and not _may_be_bound(mount.target)):
             paths = (mount.root,)
         else:

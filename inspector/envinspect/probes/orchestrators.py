@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model import Evidence, Found, Kind, Reading, Strength
 from envinspect.probes.cgroup import cgroups, is_fargate_name
 from envinspect.probes.mounts import is_of_pod
+from envinspect.probes.namespaces import namespaces
 from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 from envinspect.sources.cgroups import is_container_id, is_kubelets, is_pod
+from envinspect.sources.environ import parse_environ
 from envinspect.sources.mounts import Mount, mount_table
 
+_FIRST_ENVIRON = "/proc/1/environ"
 _PODS = "https://kubernetes.io/docs/concepts/architecture/cgroups/"
 _KUBELET = "https://kubernetes.io/docs/reference/node/kubelet-files/"
 _ACCOUNT = "https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/"
@@ -28,20 +31,18 @@ _LIMA = "https://lima-vm.io/docs/dev/internals/"
 CROS_MILESTONE = "/dev/.cros_milestone"
 CROS_REFERENCE = "https://chromium.googlesource.com/chromiumos/platform2/+/HEAD/vm_tools/garcon/"
 VMINITD = "init=/sbin/vminitd"
-"""How Apple's container tool boots the virtual machine that it makes for each container."""
+"""How Apple's container tool boots the virtual machine that it makes for each container, with macOS's framework."""
 VMINITD_REFERENCE = "https://github.com/apple/containerization/blob/main/Sources/Containerization/Kernel.swift"
 _RANCHER = "https://docs.rancherdesktop.io/"
 
 
 def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
     """Look for the orchestrator."""
-    for row in VARIABLES:
-        values = [facts.environ(name) for name in row.names]
-        first = values[0]
-        given = all(isinstance(value, Found) for value in values)
-        if given and isinstance(first, Found) and first.value.startswith(row.value):
-            shown = first.value if row.value else "set"
-            yield _mark(row.id, row.strength, f"environ {row.names[0]}", shown, row.reference)
+    yield from _in_variables("environ ", lambda name: _value(facts.environ(name)))
+    if "pid" in facts.derived(namespaces).others:
+        # The first process here is the container's own: whoever came in by ssh, or through sudo, has not its variables.
+        given = facts.derived(first_variables)
+        yield from _in_variables(f"{_FIRST_ENVIRON} ", given.get)
     seen = facts.derived(cgroups)
     for path in seen.paths:
         yield from _in_path(path, seen.source)
@@ -50,6 +51,25 @@ def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
         if isinstance(facts.stat(folder), Found):
             yield _mark("kubernetes", Strength.STRONG, folder, "present", _ACCOUNT)
             break
+
+
+def _in_variables(source: str, value_of: Callable[[str], str | None]) -> Iterator[Evidence]:
+    """Yield a mark for each row whose variables are all set; `value_of` returns None for one that is not."""
+    for row in VARIABLES:
+        values = [value_of(name) for name in row.names]
+        first = values[0]
+        if first is not None and None not in values and first.startswith(row.value):
+            yield _mark(row.id, row.strength, source + row.names[0], first if row.value else "set", row.reference)
+
+
+def _value(reading: Reading[str]) -> str | None:
+    return reading.value if isinstance(reading, Found) else None
+
+
+def first_variables(facts: Facts) -> dict[str, str]:
+    """Return the variables that PID 1 was started with; empty where they cannot be read."""
+    found = facts.bytes(_FIRST_ENVIRON)
+    return parse_environ(found.value.decode("utf-8", "replace")) if isinstance(found, Found) else {}
 
 
 def _mark(mark_id: str, strength: Strength, source: str, observed: str, reference: str) -> Evidence:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.probes.cgroup import cgroups
+from envinspect.probes.mounts import is_sandbox_root
 from envinspect.sources.mounts import mount_table
 from envinspect.sources.status import parse_status
 
@@ -39,7 +40,7 @@ def _evidence(sandbox_id: str, strength: Strength, source: str, observed: str, r
 
 def _mounts(facts: Facts) -> Iterator[Evidence]:
     table = facts.derived(mount_table)
-    if table.root is not None and table.root.root == "/newroot" and table.root.fstype == "tmpfs":
+    if table.root is not None and is_sandbox_root(table.root):
         # Both make the root in the same place; bubblewrap alone mounts it without set-user-id programs and devices.
         own = {"nosuid", "nodev"} <= set(table.root.flags.split(","))
         sandbox_id, reference = ("bubblewrap", _BWRAP) if own or not table.root.flags else ("mkosi-sandbox", _MKOSI)

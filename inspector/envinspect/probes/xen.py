@@ -39,7 +39,8 @@ def probe_xen(facts: Facts) -> Iterator[Evidence]:
         mode = facts.str_or(GUEST_TYPE).lower()
         details = (("mode", mode),) if mode in {"pv", "pvh", "hvm"} else ()
         source, observed = (TYPE, "xen") if isinstance(kind_of_hypervisor, Found) else (UUID, uuid[:8] + "…")
-        depth = 1 if mode == "pv" and another_owns_cpuid(facts) else 0
+        # Kernels before 4.13 do not tell the mode (linux: Documentation/ABI/testing/sysfs-hypervisor-xen).
+        depth = 1 if mode in {"pv", ""} and another_owns_cpuid(facts) else 0
         yield Evidence(Kind.VM, "xen", Strength.PROOF, source, observed, SYSFS_REFERENCE, depth, details)
     elif isinstance(kind_of_hypervisor, Found) and kind_of_hypervisor.value:
         named = kind_of_hypervisor.value[:80]

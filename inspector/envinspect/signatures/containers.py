@@ -135,6 +135,7 @@ STORAGE: tuple[Storage, ...] = (
     Storage(("io.containerd.runtime.v2.task", "*"), "containerd", _CONTAINERD, engine=True),
     Storage(("io.containerd.runtime.v1.linux", "*"), "containerd", _CONTAINERD, engine=True),
     Storage(("containers", _ID), "docker", _MOBY, engine=True),
+    Storage(("docker", "containers", _ID), "docker", _MOBY, engine=True),
     Storage(("docker", "overlay2"), "docker", _MOBY_STORAGE),
     Storage(("docker", "overlay"), "docker", _MOBY_STORAGE),
     Storage(("docker", "aufs"), "docker", _MOBY_STORAGE),

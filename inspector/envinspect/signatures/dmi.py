@@ -216,7 +216,7 @@ CLOUD_VM_ROWS: tuple[DmiRow, ...] = (
     # Product names with ".metal" (c5.metal, m7i.metal-24xl) are whole machines.
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Amazon EC2"), ("product_name", HAS_NOT, ".metal")), EC2),
     DmiRow(VM, "kvm", (("product_name", IS, "Google Compute Engine"),), SYSTEMD),
-    DmiRow(VM, "kvm", (("sys_vendor", IS, "Alibaba Cloud"), ("product_name", IS, "Alibaba Cloud ECS")), SYSTEMD),
+    DmiRow(VM, "kvm", (("product_name", IS, "Alibaba Cloud ECS"),), SYSTEMD),
     DmiRow(VM, "kvm", (("sys_vendor", STARTS, "Tencent"), ("product_name", IS, "CVM")), SYSTEMD),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "DigitalOcean"), ("product_name", IS, "Droplet")), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Hetzner"), ("product_name", IS, "vServer")), DS_IDENTIFY),
@@ -226,7 +226,7 @@ CLOUD_VM_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Exoscale"),), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Linode"), ("product_name", HAS, "Compute Instance")), DS_IDENTIFY),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "Akamai"), ("product_name", HAS, "Compute Instance")), DS_IDENTIFY),
-    DmiRow(VM, "kvm", (("sys_vendor", IS, "3DS Outscale"), ("product_name", IS, "3DS Outscale VM")), DS_IDENTIFY),
+    DmiRow(VM, "kvm", (("product_name", IS, "3DS Outscale VM"),), DS_IDENTIFY),
 )
 
 MAYBE_WHOLE_ROWS = frozenset(CLOUD_VM_ROWS)

@@ -75,17 +75,27 @@ VARIABLES: tuple[Variables, ...] = (
     Variables(("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"), "", "azure-app-service", Strength.STRONG, _AZURE),
     Variables(("DYNO", "PORT"), "", "heroku", Strength.STRONG, _HEROKU),
     Variables(("DYNO",), "", "heroku", Strength.HINT, _HEROKU),
-    Variables(("FLY_APP_NAME", "FLY_REGION"), "", "fly", Strength.STRONG, _FLY),
+    *_with_first("fly", _FLY, "FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"),
     Variables(("GITHUB_ACTIONS",), "true", "github-actions", Strength.STRONG, _ACTIONS),
     Variables(("GITLAB_CI",), "true", "gitlab-ci", Strength.STRONG, _GITLAB),
     Variables(("CODESPACES",), "true", "codespaces", Strength.STRONG, _CODESPACES),
-    *_any_of("azure-container-apps", _AZURE_CONTAINER_APPS, "CONTAINER_APP_NAME", "CONTAINER_APP_JOB_NAME"),
+    *_any_of("codespaces", _CODESPACES, "CODESPACE_NAME"),
+    *_any_of(
+        "azure-container-apps",
+        _AZURE_CONTAINER_APPS,
+        "CONTAINER_APP_NAME",
+        "CONTAINER_APP_JOB_NAME",
+        "CONTAINER_APP_REPLICA_NAME",
+        "CONTAINER_APP_HOSTNAME",
+        "CONTAINER_APP_ENV_DNS_SUFFIX",
+    ),
     *_with_first(
         "azure-functions",
         _AZURE_FUNCTIONS,
         "FUNCTIONS_WORKER_RUNTIME",
         "FUNCTIONS_EXTENSION_VERSION",
         "WEBSITE_SITE_NAME",
+        "WEBSITE_INSTANCE_ID",
         "CONTAINER_APP_NAME",
     ),
     Variables(
@@ -94,8 +104,9 @@ VARIABLES: tuple[Variables, ...] = (
     # Azure's tools for developers set it too.
     Variables(("FUNCTIONS_WORKER_RUNTIME",), "", "azure-functions", Strength.HINT, _AZURE_FUNCTIONS),
     *_any_of("home-assistant", _HOME_ASSISTANT, "SUPERVISOR_TOKEN", "HASSIO_TOKEN"),
-    *_with_first("replit", _REPLIT, "REPL_ID", "REPL_OWNER", "REPL_SLUG", "REPLIT_DEPLOYMENT"),
+    *_with_first("replit", _REPLIT, "REPL_ID", "REPL_OWNER", "REPL_SLUG"),
     Variables(("REPL_OWNER", "REPL_SLUG"), "", "replit", Strength.STRONG, _REPLIT),
+    *_any_of("replit", _REPLIT, "REPLIT_DEPLOYMENT", "REPLIT_DEV_DOMAIN", "REPLIT_ENVIRONMENT", "REPLIT_CLUSTER"),
     # `railway run` gives a developer's own machine a project's variables, but no replica.
     *_any_of("railway", _RAILWAY, "RAILWAY_REPLICA_ID", "RAILWAY_DEPLOYMENT_ID"),
     *_with_first(
@@ -108,17 +119,40 @@ VARIABLES: tuple[Variables, ...] = (
         "RAILWAY_ENVIRONMENT_NAME",
     ),
     *_with_first("railway", _RAILWAY, "RAILWAY_ENVIRONMENT", "RAILWAY_SERVICE_NAME", "RAILWAY_SERVICE_ID"),
+    *_with_first(
+        "railway",
+        _RAILWAY,
+        "RAILWAY_ENVIRONMENT_NAME",
+        "RAILWAY_SERVICE_NAME",
+        "RAILWAY_SERVICE_ID",
+        "RAILWAY_PROJECT_NAME",
+    ),
+    *_with_first("railway", _RAILWAY, "RAILWAY_PRIVATE_DOMAIN", "RAILWAY_PUBLIC_DOMAIN", "RAILWAY_SERVICE_NAME"),
+    *_with_first("railway", _RAILWAY, "RAILWAY_STATIC_URL", "RAILWAY_GIT_COMMIT_SHA", "RAILWAY_PUBLIC_DOMAIN"),
     Variables(("RENDER",), "true", "render", Strength.STRONG, _RENDER),
-    *_any_of("render", _RENDER, "RENDER_SERVICE_ID", "RENDER_INSTANCE_ID"),
-    *_any_of("gitpod", _GITPOD, "GITPOD_WORKSPACE_ID", "GITPOD_INSTANCE_ID"),
-    *_any_of("codesandbox", _CODESANDBOX, "CODESANDBOX_SSE", "CODESANDBOX_HOST"),
+    *_any_of(
+        "render", _RENDER, "RENDER_SERVICE_ID", "RENDER_INSTANCE_ID", "RENDER_EXTERNAL_URL", "RENDER_EXTERNAL_HOSTNAME"
+    ),
+    *_any_of(
+        "gitpod", _GITPOD, "GITPOD_WORKSPACE_ID", "GITPOD_INSTANCE_ID", "GITPOD_WORKSPACE_URL", "GITPOD_ENVIRONMENT_ID"
+    ),
+    *_any_of("codesandbox", _CODESANDBOX, "CODESANDBOX_SSE", "CODESANDBOX_HOST", "CSB_BASE_PREVIEW_HOST"),
     Variables(("CSB",), "true", "codesandbox", Strength.STRONG, _CODESANDBOX),
     Variables(("CIRCLECI",), "true", "circleci", Strength.STRONG, _CIRCLECI),
+    *_any_of("circleci", _CIRCLECI, "CIRCLE_BUILD_NUM", "CIRCLE_WORKFLOW_ID"),
     *_with_first("jenkins", _JENKINS, "JENKINS_URL", "BUILD_ID", "BUILD_NUMBER", "EXECUTOR_NUMBER", "JOB_NAME"),
+    # What the agent's own image is given; a person's command line client has the URL alone.
+    *_with_first("jenkins", _JENKINS, "JENKINS_URL", "JENKINS_AGENT_NAME", "JENKINS_SECRET", "JENKINS_NODE_COOKIE"),
     Variables(("BUILD_TAG", "JOB_NAME"), "jenkins-", "jenkins", Strength.STRONG, _JENKINS),
     Variables(("BUILDKITE",), "true", "buildkite", Strength.STRONG, _BUILDKITE),
+    *_any_of("buildkite", _BUILDKITE, "BUILDKITE_BUILD_ID", "BUILDKITE_JOB_ID"),
     *_any_of(
-        "bitbucket-pipelines", _BITBUCKET, "BITBUCKET_BUILD_NUMBER", "BITBUCKET_PIPELINE_UUID", "BITBUCKET_STEP_UUID"
+        "bitbucket-pipelines",
+        _BITBUCKET,
+        "BITBUCKET_BUILD_NUMBER",
+        "BITBUCKET_PIPELINE_UUID",
+        "BITBUCKET_STEP_UUID",
+        "BITBUCKET_COMMIT",
     ),
     Variables(("TF_BUILD",), "True", "azure-pipelines", Strength.STRONG, _AZURE_PIPELINES),
     Variables(("TRAVIS",), "true", "travis-ci", Strength.STRONG, _TRAVIS),

@@ -344,6 +344,27 @@ def test_cpus_are_sets() -> None:
     assert resources_block(system(files))["cpus"] == 2
 
 
+@pytest.mark.parametrize("path", ["/a/cpuset.cpus.effective", "/a/b/cpuset.cpus"])
+def test_a_cpuset_of_the_group_above_or_only_as_it_was_asked_for(path: str) -> None:
+    block = resources_block(system(v2(**{path: "2-3"})))
+    assert block["cpus"] == 2
+    assert path in block["cpus_because"]
+
+
+def test_the_mask_where_there_is_no_list() -> None:
+    """Linux before 2.6.26, and reports that quote this line alone."""
+    files = base() | {"/proc/self/status": "Cpus_allowed:\t00000000,000000f1\n"}
+    assert resources_block(system(files))["cpus_allowed"] == 5
+    assert resources_block(system(base() | {"/proc/self/status": "Cpus_allowed:\tx1\n"}))["cpus_allowed"] is None
+
+
+def test_of_two_mounts_of_the_same_group_the_usual_place_is_read() -> None:
+    files = v2(**{"/a/b/memory.max": "1000000000", "/memory.max": "max"})
+    files["/proc/self/mountinfo"] = V2.replace("/sys/fs/cgroup ", "/agent ") + V2
+    block = resources_block(system(files))
+    assert block["memory_because"] == "1000000000 in /sys/fs/cgroup/a/b/memory.max"
+
+
 @pytest.mark.parametrize("mask", ["24", "0-3"])
 def test_lxcfs_counts_cpus_and_memory_anew(mask: str) -> None:
     """https://github.com/lxc/lxcfs/issues/731: its files speak of the container."""

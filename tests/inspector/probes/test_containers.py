@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.inspector.captured_systems import SYSTEMS
+from tests.inspector.captured_systems import SYSTEMS, made_of
 
 from envinspect.facts import Facts, Stat, Uname, no_environ
 from envinspect.inspection import inspect
@@ -156,3 +156,53 @@ def test_a_container_within_is_seen_although_pid_1_has_the_same_root(tmp_path: P
         "docker",
         "container",
     ]
+
+
+IDS = {
+    f"/proc/self/ns/{kind}": f"{kind}:[{number}]"
+    for number, kind in enumerate(("pid", "uts", "ipc", "mnt", "net", "cgroup", "user"), 4026532400)
+}
+
+
+def _shifted(tmp_path: Path, *more: str) -> list[str]:
+    folder = f"/var/lib/docker/containers/{ID}"
+    mounts = (
+        f"100 99 0:40 / / rw - overlay overlay rw,lowerdir=/x:/y,upperdir=/var/lib/docker/overlay2/{ID}/diff",
+        f"101 100 8:1 {folder}/hosts /etc/hosts rw - ext4 /dev/sda1 rw",
+        *more,
+    )
+    files = {"/proc/self/mountinfo": "\n".join(mounts), "/proc/self/uid_map": "0 100000 65536\n"}
+    return [layer.id for layer in inspect(made_of(tmp_path, {"links": IDS}, files)).stack.layers]
+
+
+def test_shifted_ids_around_a_docker_container_are_another_containers(tmp_path: Path) -> None:
+    """Docker's own remapping keeps its files in a folder that is named after the ids."""
+    assert _shifted(tmp_path) == ["container", "docker"]
+
+
+def test_sysbox_shifts_ids_for_docker(tmp_path: Path) -> None:
+    assert _shifted(tmp_path, "102 100 0:50 / /proc/sys rw - fuse sysboxfs rw") == ["sysbox"]
+
+
+def test_a_sandbox_that_shows_parts_of_a_containers_root_is_in_that_container(tmp_path: Path) -> None:
+    """`bwrap --unshare-all` in Docker: PID 1 is its own, the overlay that it shows again is Docker's."""
+    mounts = (
+        "500 480 0:88 /newroot / rw,nosuid,nodev - tmpfs tmpfs rw",
+        f"501 500 0:40 /usr /usr ro - overlay overlay rw,lowerdir=/x:/y,upperdir=/var/lib/docker/overlay2/{ID}/diff",
+    )
+    files = {"/proc/self/mountinfo": "\n".join(mounts), "/proc/1/comm": "bwrap\n"}
+    stack = inspect(made_of(tmp_path, {"links": IDS}, files)).stack
+    assert [layer.id for layer in stack.layers] == ["docker", "bubblewrap"]
+
+
+def test_a_sandbox_over_a_docker_hosts_root_is_in_no_container(tmp_path: Path) -> None:
+    """The roots of the host's containers are mounted where Docker keeps them."""
+    place = f"/var/lib/docker/overlay2/{ID}"
+    mounts = (
+        "500 480 0:88 /newroot / rw,nosuid,nodev - tmpfs tmpfs rw",
+        "501 500 8:1 /usr /usr ro - ext4 /dev/sda1 rw",
+        f"502 500 0:40 / {place}/merged ro - overlay overlay rw,lowerdir=/x:/y,upperdir={place}/diff",
+    )
+    files = {"/proc/self/mountinfo": "\n".join(mounts), "/proc/1/comm": "bwrap\n"}
+    stack = inspect(made_of(tmp_path, {"links": IDS}, files)).stack
+    assert [layer.id for layer in stack.layers] == ["bubblewrap"]

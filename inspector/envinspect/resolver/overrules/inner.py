@@ -14,6 +14,13 @@ def _contradicted(view: View, reason: str) -> Losers:
     return [piece for piece in view.of(Kind.CONTAINER) if ("contradicted", reason) in piece.details]
 
 
+def _left_over(view: View) -> Losers:
+    """Return a container that only the control group names, and what schedules it by that very path."""
+    containers = list(_contradicted(view, "left-over-cgroup"))
+    sources = {piece.source for piece in containers}
+    return [*containers, *(piece for piece in view.of(Kind.ORCHESTRATOR) if piece.source in sources)]
+
+
 def _doubted(view: View, doubt: str) -> Losers:
     """Return what a chroot or a sandbox accounts for, where nothing names a container beside it."""
     named = any(piece.id != "container" and piece.strength > Strength.HINT for piece in view.of(Kind.CONTAINER))
@@ -98,7 +105,7 @@ INNER_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "left-over-cgroup",
-        lambda view: _contradicted(view, "left-over-cgroup"),
+        _left_over,
         "All namespaces and the root are the host's: the control group is left over from where this process came from.",
         "https://man7.org/linux/man-pages/man1/nsenter.1.html",
     ),
