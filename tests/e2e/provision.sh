@@ -205,14 +205,16 @@ python_in() {
   fi
 }
 
-# `provision.sh platforms`: only what the labs of other releases need.
+# `provision.sh platforms [SUITE...]`: only what the labs of other releases need, all of them unless told which.
 if [ "${1:-}" = platforms ]; then
+  shift
+  [ $# -gt 0 ] || set -- trixie sid
   wanted="systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,procps,iproute2,iptables,nftables"
   wanted="$wanted,python3,python3-venv,python3-libvirt,ca-certificates,docker.io,docker-cli,containerd,runc,crun"
   wanted="$wanted,podman,netavark,aardvark-dns,passt,uidmap,slirp4netns,fuse-overlayfs,rootlesskit"
   wanted="$wanted,qemu-system-x86,qemu-utils,libvirt-daemon-system,libvirt-daemon-driver-qemu,libvirt-clients,busybox-static"
   # The kernel is for the machine that is made of the first tree, and for guests in both.
-  for release in trixie sid; do
+  for release; do
     if tree "platform-$release" --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt=force-unsafe-io \
       --include="$wanted,linux-image-cloud-amd64" $release; then
       python_in "platform-$release"

@@ -22,6 +22,7 @@ from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import children_of, command_line
 
 START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"
+PERMIT_REMEDY = "run as root, or join the socket's group: sudo usermod -aG docker $USER, log in again"
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 SNAPSHOTTER = "io.containerd.snapshotter.v1"
 """The type of driver that an engine names where its images lie in containerd's store (Docker Engine API, info)."""
@@ -29,22 +30,22 @@ SHIM_PREFIX = "io.containerd."
 """Names an engine lists for its own ways to call a runtime that it lists under its plain name too."""
 
 
-def socket_problem(endpoint: str) -> Unusable | None:
-    """Return why a local socket cannot be used, None where it can (or is none)."""
+def socket_problem(endpoint: str, start: str = START_REMEDY, permit: str = PERMIT_REMEDY) -> Unusable | None:
+    """Return why a local socket cannot be used, None where it can (or is none).
+
+    `start` is what helps where nothing listens, `permit` where this user may not ask.
+    """
     path = endpoint.removeprefix("unix://")
     if path == endpoint:
         return None
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            return Unusable(f"{path} is no socket", START_REMEDY)
+            return Unusable(f"{path} is no socket", start)
     except OSError as error:
         reason = "not there" if error.errno == errno.ENOENT else str(error.strerror)
-        return Unusable(f"no engine at {path}: {reason}", START_REMEDY)
+        return Unusable(f"no engine at {path}: {reason}", permit if error.errno == errno.EACCES else start)
     if not os.access(path, os.R_OK | os.W_OK):
-        return Unusable(
-            f"no permission on {path}",
-            "run as root, or join the socket's group: sudo usermod -aG docker $USER, log in again",
-        )
+        return Unusable(f"no permission on {path}", permit)
     return None
 
 

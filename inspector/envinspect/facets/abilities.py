@@ -11,7 +11,7 @@ from typing import Any
 from envinspect.facets.isolation import capability_names
 from envinspect.facets.records import Abilities, Ability
 from envinspect.facts import Facts
-from envinspect.model import Absent, Denied, Found, Reading, Record
+from envinspect.model import ABSENT, Absent, Denied, Found, Reading, Record
 from envinspect.sources.status import parse_status
 
 FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin")
@@ -21,7 +21,8 @@ NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"
 class _Engine(Record):
     """How one engine is asked, and what helps: where it is not there, does not answer, and may not be asked.
 
-    `program` is the one that starts containers without any socket, "" where there is none.
+    `program` is the one that starts containers without any socket, "" where there is none. `variable` names the engine
+    that the command of the same name goes to, in place of `sockets`.
     """
 
     id: str
@@ -32,22 +33,24 @@ class _Engine(Record):
     start: str
     permit: str
     program: str = ""
+    variable: str = ""
 
 
 ENGINES = (
     _Engine(
         "docker",
         "Docker",
-        ("/var/run/docker.sock", "/run/user/{uid}/docker.sock"),
+        ("/var/run/docker.sock", "{runtime}/docker.sock"),
         True,
         "install docker.io and start dockerd",
         "start dockerd",
         "join the group docker, or run it as root",
+        variable="DOCKER_HOST",
     ),
     _Engine(
         "podman",
         "Podman",
-        ("/run/podman/podman.sock", "/run/user/{uid}/podman/podman.sock"),
+        ("/run/podman/podman.sock", "{runtime}/podman/podman.sock"),
         True,
         "install podman; for its API run `podman system service`",
         "for its API run `podman system service`",
@@ -93,8 +96,11 @@ def abilities_of(facts: Facts) -> Abilities:
 
 def _engine(facts: Facts, engine: _Engine) -> Ability:
     """Ask an engine's sockets until one answers; of those that do not, the first says why."""
+    named = facts.environ(engine.variable) if engine.variable else ABSENT
+    if isinstance(named, Found) and named.value:
+        return _named_engine(facts, engine, named.value)
     what = f"containers with {engine.name}"
-    paths = [path.format(uid=facts.euid) for path in engine.sockets if facts.euid or "{uid}" not in path]
+    paths = _sockets(facts, engine)
     refused: list[tuple[str, str]] = []
     for path in paths:
         there = facts.stat(path)
@@ -113,6 +119,36 @@ def _engine(facts: Facts, engine: _Engine) -> Ability:
     if not refused:
         return Ability(engine.id, what, "no", because, engine.install)
     return Ability(engine.id, what, "no", because, engine.permit if refused[0][1] in _NO_ACCESS else engine.start)
+
+
+def _sockets(facts: Facts, engine: _Engine) -> list[str]:
+    """Return where an engine listens: the system's, and for an ordinary user the one in XDG_RUNTIME_DIR.
+
+    Reference: https://docs.docker.com/engine/security/rootless/, https://docs.podman.io/en/latest/markdown/podman-system-service.1.html.
+    """
+    runtime = facts.environ("XDG_RUNTIME_DIR") if facts.euid else ABSENT
+    folder = runtime.value if isinstance(runtime, Found) and runtime.value[:1] == "/" else f"/run/user/{facts.euid}"
+    return [path.format(runtime=folder) for path in engine.sockets if facts.euid or "{runtime}" not in path]
+
+
+def _named_engine(facts: Facts, engine: _Engine, endpoint: str) -> Ability:
+    """Ask the one engine that the variable names, where that is a socket of this machine; no other, and no network.
+
+    Reference: https://docs.docker.com/reference/cli/docker/#environment-variables.
+    """
+    what = f"containers with {engine.name}"
+    named = f"{engine.variable} names {endpoint}"
+    scheme, _, path = endpoint.partition("://")
+    if facts.running is None:
+        return Ability(engine.id, what, "unknown", f"{engine.variable} is set; {NOT_RUNNING_HERE}")
+    if scheme != "unix":
+        unasked = f"{named}, which may be on another machine and is not asked"
+        return Ability(engine.id, what, "unknown", unasked, f"`{engine.id} version` asks it")
+    answer = facts.running.connects(path, http=engine.http)
+    if isinstance(answer, Found):
+        return Ability(engine.id, what, "yes", f"{named}: {answer.value}")
+    remedy = f"unset {engine.variable} for this machine's own, or {engine.start}"
+    return Ability(engine.id, what, "no", f"{named}: {_error(answer)}", remedy)
 
 
 def programs(facts: Facts, names: tuple[str, ...]) -> list[str]:

@@ -24,6 +24,7 @@ class ConditionKind(StrEnum):
     NESTED = "nested"
     NOISE = "noise"
     STORAGE = "storage"
+    CGROUPS = "cgroups"
     PAYLOAD = "payload"
     CACHE = "cache"
     NETWORK = "network"
@@ -91,15 +92,19 @@ def _conditions(results: Results) -> Iterator[Condition]:
         yield condition(ConditionKind.NESTED, f"measured inside {INSIDE.join(names)}")
     if any(noise_of(results.noise)):
         yield condition(ConditionKind.NOISE, "noisy machine: other work disturbed this run", "noisy")
-    drivers = {
-        str(facts[key])
+    used = [
+        (str(each.get("name")), facts)
         for each in results.records("backends", "used")
         if isinstance(facts := each.get("facts"), Mapping)
-        for key in ("storage_driver", "storage")
-        if facts.get(key)
-    }
+    ]
+    drivers = {str(facts[key]) for _, facts in used for key in ("storage_driver", "storage") if facts.get(key)}
     if drivers:
         yield condition(ConditionKind.STORAGE, f"storage driver: {', '.join(sorted(drivers))}")
+    # What a rootless engine answers where no controller is delegated to it.
+    bare = [name for name, facts in used if facts.get("cgroup_driver") == "none"]
+    if bare:
+        words = f"{', '.join(sorted(bare))} runs without control groups here, and sets no limits"
+        yield condition(ConditionKind.CGROUPS, words, "no control groups")
 
 
 def key_conditions(keys: Sequence[SeriesKey]) -> Iterator[Condition]:

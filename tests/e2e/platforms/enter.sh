@@ -37,11 +37,13 @@ ln -s fd/0 "$root/dev/stdin"
 ln -s fd/1 "$root/dev/stdout"
 ln -s fd/2 "$root/dev/stderr"
 # No /dev/kvm: whether KVM works is a question to the machine below, and asked there.
-for node in null zero full random urandom tty fuse net/tun; do
-  [ -e "/dev/$node" ] || continue
+for node in null zero full random urandom tty; do
   : >"$root/dev/$node"
   mount --bind "/dev/$node" "$root/dev/$node"
 done
+# Open to everybody, as udev makes them: rootless engines need both.
+mknod -m 666 "$root/dev/fuse" c 10 229
+mknod -m 666 "$root/dev/net/tun" c 10 200
 
 # The control groups of the kernel below, each hierarchy from this cgroup namespace on. A hybrid one is left out: crun refuses it.
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then

@@ -39,13 +39,15 @@ def main(arguments):
 
 def popen(step, **streams):
     """Start a step's command as its user, in a session of its own."""
-    environment = {**os.environ, **step["env"]}
+    environment = dict(os.environ)
     who = {}
     if step["user"]:
         account = pwd.getpwnam(step["user"])
         environment.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
+        environment.pop("XDG_CACHE_HOME", None)
         groups = os.getgrouplist(account.pw_name, account.pw_gid)
         who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups}
+    environment.update(step["env"])
     return subprocess.Popen(step["argv"], env=environment, cwd="/", start_new_session=True, **who, **streams)
 
 

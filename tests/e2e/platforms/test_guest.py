@@ -11,7 +11,7 @@ from platforms.kept import keep
 from platforms.steps import Outcome
 from platforms.tree import tree_folder
 
-pytestmark = [pytest.mark.engine("qemu"), pytest.mark.timeout(2000)]
+pytestmark = [pytest.mark.engine("qemu"), pytest.mark.nightly, pytest.mark.timeout(2000)]
 
 
 @pytest.fixture(scope="module")

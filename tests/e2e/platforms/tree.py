@@ -75,11 +75,16 @@ def take(suite: str, steps: Sequence[Step], *, deadline_s: float) -> dict[str, O
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def has_cgroup_v1() -> bool:
+    """Return whether the control groups of this machine are of version 1, and so those of every tree."""
+    return not Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
 def _hierarchies() -> list[Path]:
     """The mounted hierarchies of control groups, with this process's own folder in each (cgroups(7))."""
     own = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
     top = Path("/sys/fs/cgroup")
-    if (top / "cgroup.controllers").exists():
+    if not has_cgroup_v1():
         return [top / path.lstrip("/") for number, _, path in own if number == "0"]
     return [
         top / controllers.removeprefix("name=") / path.lstrip("/") for number, controllers, path in own if number != "0"

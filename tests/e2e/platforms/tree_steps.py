@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from platforms.steps import STAGE, Step, sh
 
@@ -20,7 +21,7 @@ PACKAGES = (
 
 DAEMONS: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
-        "overlay2": {"storage-driver": "overlay2"},
+        "overlay2, journald": {"storage-driver": "overlay2", "log-driver": "journald"},
         "containerd-store": {
             "features": {"containerd-snapshotter": True},
             "default-runtime": "crun",
@@ -38,27 +39,88 @@ IMAGE = (
 )
 SHARED = "-v /usr:/usr:ro -v /opt:/opt:ro -v /srv:/srv:ro"
 ASK = f"{STAGE}/bin/envinspect --json"
+RESOURCES = f"{STAGE}/bin/envinspect resources --json"
+RUN = f"--rm --network none {SHARED} inside"
+LIMITED = f"--memory 256m {RUN}"
+
+USER = "tester"
+"""An ordinary user, the first one of a Debian."""
+ROOTLESS: Mapping[str, str] = MappingProxyType({"XDG_RUNTIME_DIR": "/run/user/1000"})
+OWN_SOCKET = "unix:///run/user/1000/docker.sock"
+ROOTS_SOCKET = "unix:///var/run/docker.sock"
+DOCKERD = Step(name="dockerd", argv=("dockerd",), ready=("docker", "version"), deadline_s=90)
+
+
+def measured(name: str, options: str, table: str = "", **more: Any) -> Step:
+    """Return a quick measurement of the minimal profile, which then prints this table of its results."""
+    folder = f"/tmp/{name.replace(' ', '-')}"
+    command = f"envbench {options} --quick --profile minimal --output {folder}"
+    return sh(name, f"{command} && cat {folder}/{table}.csv" if table else command, **more)
 
 
 def docker_steps(name: str) -> tuple[Step, ...]:
     """Return the steps for one configuration of Docker's daemon."""
     configured = json.dumps(DAEMONS[name])
-    docker = "envbench {} --quick --backend docker --output /tmp/{}"
+    log = "docker run --rm --name said --network none -v /usr:/usr:ro inside echo to the journal"
     return (
         *_started(),
+        *((_JOURNALD,) if DAEMONS[name].get("log-driver") == "journald" else ()),
         sh("configure", f"mkdir -p /etc/docker && echo '{configured}' >/etc/docker/daemon.json"),
-        Step(name="dockerd", argv=("dockerd",), ready=("docker", "version"), deadline_s=90),
+        DOCKERD,
         sh("docker info", "docker info --format '{{json .}}'"),
         sh("image", f"{IMAGE} && docker import /tmp/image.tar inside", deadline_s=120),
-        sh("docker", f"docker run --rm --network none {SHARED} inside {ASK}"),
-        sh(
-            "docker resources",
-            f"docker run --rm --network none --memory 256m {SHARED} inside {STAGE}/bin/envinspect resources --json",
+        *(
+            (sh("journal", f"{log} && journalctl --sync && journalctl --output cat CONTAINER_NAME=said"),)
+            if DAEMONS[name].get("log-driver") == "journald"
+            else ()
         ),
+        sh("docker", f"docker run {RUN} {ASK}"),
+        sh("docker resources", f"docker run {LIMITED} {RESOURCES}"),
         sh("doctor", "envbench doctor --json", deadline_s=180),
-        sh("startup", docker.format("startup", "startup"), deadline_s=180),
-        sh("size", f"{docker.format('size', 'size')} && cat /tmp/size/samples.csv", deadline_s=120),
-        sh("release", docker.format("release", "release"), deadline_s=180),
+        measured("startup", "startup --backend docker", "summary", deadline_s=180),
+        measured("size", "size --backend docker", "samples", deadline_s=120),
+        measured("release", "release --backend docker", deadline_s=180),
+    )
+
+
+def rootless_steps() -> tuple[Step, ...]:
+    """Return the steps with root's Docker, which the user may not ask, and one of the user's own."""
+    program = "PATH=$PATH:/usr/share/docker.io/contrib exec dockerd-rootless.sh"
+    own = {**ROOTLESS, "DOCKER_HOST": OWN_SOCKET}
+    elsewhere = {**ROOTLESS, "DOCKER_HOST": ROOTS_SOCKET}
+    return (
+        *_started(),
+        sh(
+            "user",
+            f"useradd --create-home {USER} && install -d /run/user && install -d -o {USER} -m 700 /run/user/1000",
+        ),
+        DOCKERD,
+        Step(
+            name="dockerd-rootless",
+            argv=("sh", "-c", program),
+            ready=("docker", "version"),
+            deadline_s=90,
+            user=USER,
+            env=own,
+        ),
+        sh("docker info", "docker info --format '{{json .}}'", user=USER, **own),
+        sh("image", f"{IMAGE} && docker import /tmp/image.tar inside", user=USER, deadline_s=120, **own),
+        sh("docker", f"docker run {RUN} {ASK}", user=USER, **own),
+        sh("docker resources", f"docker run {LIMITED} {RESOURCES}", user=USER, **own),
+        sh("capabilities", "envinspect capabilities --json", user=USER, **ROOTLESS),
+        sh("capabilities elsewhere", "envinspect capabilities --json", user=USER, **elsewhere),
+        sh("doctor", "envbench doctor --json", user=USER, deadline_s=180, **ROOTLESS),
+        sh("doctor elsewhere", _REFUSED, user=USER, deadline_s=180, **elsewhere),
+        *(
+            measured(name, f"{name} {options}", table, user=USER, deadline_s=180, **ROOTLESS)
+            for name, options, table in (
+                ("startup", "--backend docker", "summary"),
+                ("isolation", "--backend process --backend docker", "claims"),
+                ("memory", "--backend docker", "samples"),
+                ("resize", "--backend docker", "claims"),
+                ("release", "--backend docker", ""),
+            )
+        ),
     )
 
 
@@ -66,15 +128,26 @@ def machine_steps() -> tuple[Step, ...]:
     """Return the steps with all daemons: containers beside virtual machines."""
     return (
         *_started(),
-        Step(name="dockerd", argv=("dockerd",), ready=("docker", "version"), deadline_s=90),
+        DOCKERD,
         Step(name="virtlogd", argv=("virtlogd",), ready=("test", "-S", "/run/libvirt/virtlogd-sock"), deadline_s=60),
         Step(name="libvirtd", argv=("libvirtd",), ready=("virsh", "-c", "qemu:///system", "version"), deadline_s=90),
         sh("image", f"{IMAGE} && podman import /tmp/image.tar inside", deadline_s=120),
-        sh("podman", f"podman run --rm --network none {SHARED} inside {ASK}"),
+        sh("podman", f"podman run {RUN} {ASK}"),
         sh("doctor", "envbench doctor --json", deadline_s=180),
-        sh("startup", "envbench startup --quick --output /tmp/startup && cat /tmp/startup/claims.csv", deadline_s=400),
-        sh("all", "envbench all --quick --backend docker --output /tmp/all", deadline_s=500),
+        measured("startup", "startup", "claims", deadline_s=400),
+        measured("all", "all --backend docker", deadline_s=500),
     )
+
+
+_JOURNALD = Step(
+    name="journald",
+    argv=("/usr/lib/systemd/systemd-journald",),
+    ready=("test", "-S", "/run/systemd/journal/socket"),
+    deadline_s=60,
+)
+
+# No usable backend is what this one is to find.
+_REFUSED = "envbench doctor --json --backend docker; test $? -eq 3"
 
 
 def _started() -> tuple[Step, ...]:
@@ -84,3 +157,13 @@ def _started() -> tuple[Step, ...]:
         sh("versions", query + " ".join(PACKAGES)),
         Step(name="containerd", argv=("containerd",), ready=("ctr", "version"), deadline_s=60),
     )
+
+
+LABS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
+    {
+        **{name: docker_steps(name) for name in DAEMONS},
+        "rootless": rootless_steps(),
+        "all daemons": machine_steps(),
+    }
+)
+"""The steps of each lab in a tree."""

@@ -191,6 +191,43 @@ def test_a_rootless_docker(tmp_path: Path) -> None:
     assert ability(facts, "docker")["answer"] == "yes"
 
 
+def test_a_socket_where_the_user_has_the_runtime_folder(tmp_path: Path) -> None:
+    path = "/home/user/.docker/run/docker.sock"
+    environ = {"XDG_RUNTIME_DIR": "/home/user/.docker/run"}
+    facts = made_of(tmp_path, {"euid": 1000, "stat": {path: SOCKET}, "environ": environ})
+    facts.running = Answering({path: Found("HTTP/1.0 200 OK")})
+    assert (ability(facts, "docker")["answer"], path in ability(facts, "docker")["because"]) == ("yes", True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "answer", "word"),
+    [
+        ("unix:///run/own.sock", "yes", "200 OK"),
+        ("unix:///run/ended.sock", "no", "ECONNREFUSED"),
+        ("unix:///run/none.sock", "no", "not there"),
+        ("tcp://build.example:2376", "unknown", "not asked"),
+        ("ssh://build.example", "unknown", "not asked"),
+        ("", "yes", "/var/run/docker.sock"),
+    ],
+)
+def test_docker_host_names_the_engine(tmp_path: Path, endpoint: str, answer: str, word: str) -> None:
+    """The one that `docker` goes to is asked, whether the system's answers or not."""
+    sockets = dict.fromkeys(("/var/run/docker.sock", "/run/own.sock", "/run/ended.sock"), SOCKET)
+    facts = made_of(tmp_path, {"euid": 0, "stat": sockets, "environ": {"DOCKER_HOST": endpoint}})
+    answers = dict.fromkeys(("/var/run/docker.sock", "/run/own.sock"), Found("HTTP/1.0 200 OK"))
+    facts.running = Answering({**answers, "/run/ended.sock": Denied("ECONNREFUSED"), "/run/none.sock": ABSENT})
+    docker = ability(facts, "docker")
+    assert (docker["answer"], word in docker["because"]) == (answer, True), docker
+    assert ("DOCKER_HOST" in docker["because"]) is bool(endpoint)
+    assert ("DOCKER_HOST" in docker["remedy"]) is (answer == "no")
+
+
+def test_docker_host_of_a_capture_is_not_asked(tmp_path: Path) -> None:
+    facts = made_of(tmp_path, {"euid": 0, "stat": {}, "environ": {"DOCKER_HOST": "set"}})
+    assert ability(facts, "docker")["answer"] == "unknown"
+    assert "set" in ability(facts, "docker")["because"]
+
+
 @pytest.mark.parametrize(("error", "remedy"), [("EACCES", "run it as root"), ("ECONNREFUSED", "start containerd")])
 def test_the_remedy_is_for_what_happened(tmp_path: Path, error: str, remedy: str) -> None:
     path = "/run/containerd/containerd.sock"
@@ -220,7 +257,8 @@ def test_every_answer_has_a_reason_and_every_no_of_an_engine_a_remedy() -> None:
     assert all(item["remedy"] for item in items if item["id"] in ids and item["answer"] == "no")
 
 
-def test_docker_answers_as_its_socket_does() -> None:
+def test_docker_answers_as_its_socket_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine has: the report says yes exactly if the engine's socket answers a ping."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     expected = isinstance(connects("/var/run/docker.sock", http=True), Found)
     assert (ability(live_facts(), "docker")["answer"] == "yes") is expected

@@ -39,6 +39,7 @@ SOCKETS = (
 """A containerd of its own, then those that Docker and k3s run for themselves."""
 
 CHECK_DEADLINE_S = 10.0
+START_REMEDY = "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS"
 
 
 def find_socket() -> Path:
@@ -151,13 +152,13 @@ class ContainerdBackend(Backend):
             path = str(self.program_path)
         except BackendError as error:
             return unusable(error, self.install)
-        problem = socket_problem(f"unix://{self._socket}")
+        problem = socket_problem(f"unix://{self._socket}", START_REMEDY, "run as root: its socket is root's alone")
         if problem is not None:
-            return Unusable(problem.reason, "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
+            return problem
         try:
             version = self.ctr("version", deadline_s=CHECK_DEADLINE_S)
         except BackendError as error:
-            return unusable(error, "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS")
+            return unusable(error, START_REMEDY)
         try:
             self.prepare({})
             try_start(self.start, {}, TRIAL_DEADLINE_S)
