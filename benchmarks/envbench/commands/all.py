@@ -14,7 +14,7 @@ from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, format_option, make_plan
 from envbench.commands.startup import time_starts, whole_systems_budget_s
 from envbench.errors import UsageError
-from envbench.experiments import EXPERIMENTS
+from envbench.experiments import EXPECTED_S, EXPERIMENTS
 from envbench.experiments.release.experiment import whole_run_audited
 from envbench.run.progress import Reporter
 from envbench.run.session import Session
@@ -62,13 +62,15 @@ def all_experiments(claim_ids: str | None, max_instances: int, **options: Any) -
     def work(session: Session, shown: Reporter) -> None:
         begun_ns = monotonic_ns()
         bench = session.bench()
+        session.course.plan({name: EXPECTED_S.get(name, 0) for name in names})
         with whole_run_audited(bench):
             if options["budget_s"] is None:
                 session.change_plan(budget_s=session.plan.budget_s + whole_systems_budget_s(session))
             bench.order = time_starts(session, shown).order if STARTUP in names else 0
             bench.max_instances = max_instances
             bench.until_ns = begun_ns + int(QUICK_WHOLE_S * NS_PER_S) if plan.quick else None
-            run_experiments(session, shown, tuple(name for name in names if name != STARTUP), bench)
+            session.course.until_ns = bench.until_ns
+            run_experiments(session, tuple(name for name in names if name != STARTUP), bench)
         note_skips(session, bench)
 
     run_and_report(options, plan, work)

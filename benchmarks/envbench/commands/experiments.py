@@ -34,7 +34,7 @@ max_option = click.option(
 )
 
 
-def run_experiments(session: Session, shown: Reporter, names: tuple[str, ...], bench: Bench) -> None:
+def run_experiments(session: Session, names: tuple[str, ...], bench: Bench) -> None:
     """Run these experiments one after the other; one that fails is noted and does not end the others.
 
     Raises the error itself where only one was asked for.
@@ -45,7 +45,7 @@ def run_experiments(session: Session, shown: Reporter, names: tuple[str, ...], b
             bench.skip(Experiment(name), f"the experiment {name}", TIME_IS_UP, f"envbench {name}, by itself")
             note_skips(session, bench)
             continue
-        shown.say(f"{name}: begins")
+        bench.course.begin(name)
         try:
             load(name)(bench)
         except Exception as error:  # noqa: BLE001 -- an unforeseen failure of one experiment must not cost the others
@@ -74,10 +74,10 @@ def _command(name: str) -> click.Command:
             # Its backends could run all the same, and would measure nothing.
             raise NoUsableBackendError("this is not a WSL distribution", remedy=REMEDY)
 
-        def work(session: Session, shown: Reporter) -> None:
+        def work(session: Session, _shown: Reporter) -> None:
             bench = session.bench()
             bench.max_instances = options.get("max_instances", bench.max_instances)
-            run_experiments(session, shown, (name,), bench)
+            run_experiments(session, (name,), bench)
 
         run_and_report(options, make_plan(options), work)
 

@@ -21,7 +21,7 @@ from envbench.errors import (
     one_line,
 )
 from envbench.run.interruption import interruptible, uninterrupted
-from envbench.run.progress import Reporter, reporter
+from envbench.run.progress import Reporter, errors_told, reporter
 from envbench.run.reaper import clear_away
 from envbench.run.session import Session, make_work_dir, reap_before
 from envbench.settings import Plan, new_run_id
@@ -35,9 +35,19 @@ def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
 
     Raises what `work` raised, after the clean-up and the reports; StartsFailedError where starts failed.
     """
+    shown = reporter(verbose=options["verbose"], way=options["progress"])
+    with errors_told(shown):
+        session, error = _measured(options, plan, work, shown)
+        finish(session, error, shown, options.get("formats", ()), options.get("claims_file"))
+
+
+def _measured(
+    options: Mapping[str, Any], plan: Plan, work: Work, shown: Reporter
+) -> tuple[Session, EnvbenchError | InterruptedRunError | None]:
+    """Return the run, closed, and the error that ended its work."""
     run_id = new_run_id()
     output = options["output"] or Path("results") / run_id
-    with reporter(verbose=options["verbose"]) as shown:
+    with shown:
         reap_before(shown.say)
         journal = Journal(run_id)
         session: Session | None = None
@@ -45,19 +55,20 @@ def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
         try:
             settings = make_settings(run_id, make_work_dir(run_id, journal), options)
             session = Session(
-                plan, settings, journal, output, _command_line(), shown.say, include_names=options["include_host"]
+                plan, settings, journal, output, _command_line(), shown, include_names=options["include_host"]
             )
             with uninterrupted(shown.say), _pinned(plan):
                 error = _work(session, work, shown)
         finally:
             if session is None:
                 clear_away(journal)  # What was made before there was a session.
-    finish(session, error, options.get("formats", ()), options.get("claims_file"))
+    return session, error
 
 
 def finish(
     session: Session,
     error: EnvbenchError | InterruptedRunError | None,
+    shown: Reporter,
     formats: tuple[str, ...],
     claims_file: Path | None = None,
 ) -> None:
@@ -73,23 +84,27 @@ def finish(
         if error is None or isinstance(error, GateInconclusiveError):
             error = left
         else:
-            click.echo(one_line(left), err=True)
+            shown.say(one_line(left))
     if error is not None:
         session.record.finish(session.record.data["outcome"], error.exit_code)
     if error is not None and not session.record.data["backends"]["used"]:
         raise error
     try:
-        show_reports(session.output, formats, claims_file, session.plan.baseline)
+        show_reports(session.output, formats, claims_file, session.plan.baseline, shown.wrote)
     except (EnvbenchError, OSError, ValueError) as failed:
         if error is None:
             raise
-        click.echo(f"the reports could not be written: {one_line(failed)}", err=True)
+        shown.say(f"the reports could not be written: {one_line(failed)}")
     if error is not None:
         raise error
 
 
 def show_reports(
-    output: Path, formats: tuple[str, ...], claims_file: Path | None = None, baseline: str | None = None
+    output: Path,
+    formats: tuple[str, ...],
+    claims_file: Path | None = None,
+    baseline: str | None = None,
+    wrote: Callable[[str], None] = lambda path: click.echo(f"wrote {path}", err=True),
 ) -> None:
     """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI.
 
@@ -108,7 +123,7 @@ def show_reports(
         click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
     with _only_telling("the files cannot be named"):
         for path in written:
-            click.echo(f"wrote {path}", err=True)
+            wrote(str(path))
     summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
     with _only_telling(f"the CI cannot be told ({summary})", "a GITHUB_STEP_SUMMARY that can be written, or none"):
         annotations = envreport.ci_notice(output, os.environ, document=document)

@@ -16,6 +16,7 @@ from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
+from envbench.run.progress import WAYS
 from envbench.settings import Plan, Settings
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -220,6 +221,14 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option("--allow-remote", is_flag=True, help="Use an engine that may be another machine."),
     click.option("--include-host", is_flag=True, help="Write this machine's name into the results."),
     click.option("--verbose", "-v", is_flag=True, help="A line for every start."),
+    click.option(
+        "--progress",
+        type=click.Choice(WAYS),
+        default="auto",
+        show_default=True,
+        help="How to show on stderr how far the run is: a bar on a terminal and lines elsewhere, lines, or one JSON "
+        "object a line.",
+    ),
     debug_option,
 )
 

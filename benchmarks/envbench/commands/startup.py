@@ -1,7 +1,7 @@
 """`envbench startup`: times every backend from request to ready, and on to gone, in one interleaved schedule."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import click
 from envbench import settings as plans
 from envbench.backend import Unusable
 from envbench.backends import BACKENDS, load
+from envbench.clock import NS_PER_S
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings
@@ -85,12 +86,15 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
         minutes = session.plan.budget_s / 60
         shown.say(f"the starts take about {minutes:.0f} minutes here; --profile minimal or --quick takes less")
     bench = session.bench()
-    scheduler = time_starts(session, shown)
+    session.course.plan({Experiment.STARTUP: 0, Experiment.KERNEL: 0, Experiment.SIZE: 0})
+    scheduler = time_starts(session, shown, then_s=once_each_s)
     bench.order = scheduler.order
     # Not to be looked at: it would hold up the run once more.
     session.drop([one.configuration for one in scheduler.tallies if one.failures_in_a_row])
     every = replace(bench, configurations=session.started())
-    for observe, looked_at in ((kernel.observe, bench), (size.observe, every)):
+    looks = ((Experiment.KERNEL, kernel.observe, bench), (Experiment.SIZE, size.observe, every))
+    for experiment, observe, looked_at in looks:
+        session.course.begin(experiment)
         try:
             observe(looked_at)
         except (EnvbenchError, OSError) as error:
@@ -115,17 +119,26 @@ def whole_systems_budget_s(session: Session) -> float:
     return sum(plans.WHOLE_SYSTEM_BUDGETS_S.get(name, plans.WHOLE_IMAGE_BUDGET_S) for name in accelerators)
 
 
-def time_starts(session: Session, shown: Reporter) -> Scheduler:
+def once_each_s(scheduler: Scheduler) -> float:
+    """Return about how many seconds it takes to start each backend once more."""
+    return sum(one.cost_ns or 0 for one in scheduler.tallies) / NS_PER_S
+
+
+def time_starts(
+    session: Session, shown: Reporter, *, then_s: Callable[[Scheduler], float] = lambda _scheduler: 0
+) -> Scheduler:
     """Take the plan's starts on all backends; return the scheduler, which tells what came of them.
 
+    `then_s` tells how long what follows takes, where that is known from the starts alone.
     The session drops a configuration that was given up or never got ready: nothing else could start it either.
     """
     plan = session.plan
     configurations = session.configurations()
+    session.course.begin(Experiment.STARTUP)
     scheduler = Scheduler(
         plan,
         configurations,
-        lambda tickets: _taken(session, scheduler, shown, tickets),
+        lambda tickets: _taken(session, scheduler, shown, tickets, then_s),
         before_round=session.before_round,
         unwarmed=_unwarmed(session),
     )
@@ -139,10 +152,14 @@ def time_starts(session: Session, shown: Reporter) -> Scheduler:
     return scheduler
 
 
-def _taken(session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any) -> Any:
+def _taken(
+    session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any, then_s: Callable[[Scheduler], float]
+) -> Any:
     starts = session.measure(tickets)
     for start in starts:
-        shown.step(start, scheduler.order, scheduler.left_s())
+        shown.start(start)
+    left_s = scheduler.left_s()
+    session.course.at(scheduler.order, None if left_s is None else left_s + then_s(scheduler), "starts")
     return starts
 
 

@@ -45,10 +45,16 @@ def why_stop(available: int, total: int, pressure: float | None, expected: int) 
 
 def run(bench: Bench) -> None:
     """Take the steps of every container and VM backend, in sequence and in parallel."""
-    for prepared in (one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()):
-        for mode in ("sequence",) if bench.quick and prepared.is_vm else ("sequence", "parallel"):
-            with bench.attempt(Experiment.DENSITY, f"{prepared.name}, {mode}"):
-                _grow(bench, prepared, mode)
+    several = [one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()]
+    parts = [
+        (prepared, mode)
+        for prepared in several
+        for mode in (("sequence",) if bench.quick and prepared.is_vm else ("sequence", "parallel"))
+    ]
+    bench.course.expect(len(parts))
+    for prepared, mode in parts:
+        with bench.attempt(Experiment.DENSITY, f"{prepared.name}, {mode}"):
+            _grow(bench, prepared, mode)
 
 
 def _grow(bench: Bench, prepared: Prepared, mode: str) -> None:

@@ -38,6 +38,7 @@ def per_minute(amount: int, window_ns: int) -> int:
 def run(bench: Bench) -> None:
     """Start one instance of every backend, let them all idle and write a row a window."""
     windows, window_s = WINDOWS, WINDOW_QUICK_S if bench.quick else WINDOW_S
+    bench.course.expect((windows + 1) * len(bench.chosen()))
     with ExitStack() as stack:
         idling: list[tuple[Prepared, Running]] = []
         for prepared in bench.chosen():

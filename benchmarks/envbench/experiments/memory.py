@@ -85,7 +85,12 @@ def footprint(pids: Sequence[int], cgroup: Path | None) -> Footprint:
 def run(bench: Bench) -> None:
     """Measure every backend: interleaved repeats, the n-th instance, the smallest memory, the engines' own daemons."""
     bare: dict[int, int] = {}
-    for round_number in range(REPEATS_QUICK if bench.quick else REPEATS):
+    rounds = range(REPEATS_QUICK if bench.quick else REPEATS)
+    falling = [one for one in bench.chosen() if not one.is_vm or not bench.quick]
+    uncharged = (BackendKind.HOST, BackendKind.NAMESPACES)
+    limited = [one for one in bench.chosen(one_of_a_kind=True) if one.kind not in uncharged]
+    bench.course.expect(len(rounds) * len(bench.chosen()) + len(falling) + len(limited))
+    for round_number in rounds:
         configurations = bench.shuffled(bench.chosen(), round_number)
         for prepared in sorted(configurations, key=lambda one: one.kind is not BackendKind.HOST):
             with bench.attempt(Experiment.MEMORY, f"{prepared.name}, round {round_number}"):
@@ -94,13 +99,10 @@ def run(bench: Bench) -> None:
                     bare[round_number] = total
                 if round_number == 0:
                     bench.say(f"memory: {prepared.name}: {total / 2**20:.1f} MiB for one idle instance")
-    for prepared in bench.chosen():
-        if not prepared.is_vm or not bench.quick:
-            with bench.attempt(Experiment.MEMORY, f"{prepared.name}: fall of MemAvailable"):
-                _available(bench, prepared)
-    for prepared in bench.chosen(one_of_a_kind=True):
-        if prepared.kind in (BackendKind.HOST, BackendKind.NAMESPACES):
-            continue
+    for prepared in falling:
+        with bench.attempt(Experiment.MEMORY, f"{prepared.name}: fall of MemAvailable"):
+            _available(bench, prepared)
+    for prepared in limited:
         with bench.attempt(Experiment.MEMORY, f"{prepared.name}: smallest memory"):
             _minimum(bench, prepared)
     _engines(bench)

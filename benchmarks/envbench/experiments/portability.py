@@ -53,6 +53,8 @@ class Ways:
 def run(bench: Bench) -> None:
     """Export and import every container image and machine; then see what is kept."""
     configurations = bench.chosen(one_of_a_kind=True)
+    kept = [one for one in configurations if engine_cli(one) is not None]
+    bench.course.expect(len(configurations) + len(kept) + sum(map(is_lab_able, configurations)))
     for prepared in configurations:
         with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: export and import"):
             _carry(bench, prepared)

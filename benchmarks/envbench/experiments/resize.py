@@ -49,7 +49,9 @@ done
 
 def run(bench: Bench) -> None:
     """Resize one instance of every container and VM backend."""
-    for prepared in (one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()):
+    resizable = [one for one in bench.chosen(one_of_a_kind=True) if one.is_vm or one in bench.containers()]
+    bench.course.expect(len(resizable))
+    for prepared in resizable:
         with bench.attempt(Experiment.RESIZE, prepared.name):
             _resize_machine(bench, prepared) if prepared.is_vm else _resize_container(bench, prepared)
 

@@ -134,6 +134,7 @@ def run(bench: Bench) -> None:
         if configurations:
             _note_what_is_left_out(tools, configurations, plan)
         rounds, longest_ns = ROUNDS_QUICK if bench.quick else ROUNDS, 0
+        bench.course.expect(rounds * len(list(turns(tools, configurations, plan, 0))))
         for round_number in range(rounds):
             if not bench.has_time(longest_ns):
                 what = f"rounds {round_number + 1} to {rounds}"

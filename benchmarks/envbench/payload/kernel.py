@@ -15,6 +15,7 @@ from pathlib import Path
 
 from envbench.errors import BackendError
 from envbench.folders import cache_folder
+from envbench.payload.growth import Grew, tell_grown
 from envbench.payload.packages import Apt, beside_modules, kernel_images, newest_first, release_of, require_apt
 
 REMEDY = "envbench fetch kernel, or --kernel FILE"
@@ -58,7 +59,7 @@ def find_kernel(cache_dir: Path, own: Path | None = None) -> GuestKernel:
     raise BackendError(f"no guest kernel in {cache_dir / 'kernels'} or /boot", remedy=REMEDY)
 
 
-def fetch_kernel(cache_dir: Path) -> GuestKernel:
+def fetch_kernel(cache_dir: Path, grew: Grew = tell_grown) -> GuestKernel:
     """Download and unpack the distribution's kernel for this architecture, unless the cache has it; return it.
 
     Needs apt and dpkg, no root. Raises BackendError with the remedy where there is no such package or no network, or
@@ -72,11 +73,11 @@ def fetch_kernel(cache_dir: Path) -> GuestKernel:
         raise BackendError(f"apt knows no kernel package for {machine}", remedy="apt-get update, or --kernel FILE")
     target = cache_dir / "kernels" / packages[0]
     if not kernel_images(target):
-        _download(apt, packages, target)
+        _download(apt, packages, target, grew)
     return _describe(kernel_images(target)[0], packages[0])
 
 
-def _download(apt: Apt, packages: Sequence[str], target: Path) -> None:
+def _download(apt: Apt, packages: Sequence[str], target: Path, grew: Grew) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     tried = " ".join(f"{package}={apt.version(package)}" for package in packages)
     without_kernel = target.parent / "without-kernel"
@@ -89,7 +90,7 @@ def _download(apt: Apt, packages: Sequence[str], target: Path) -> None:
     # Unpacked beside its place and renamed, so that a broken download never looks like a kernel.
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
         unpacked = Path(scratch, "unpacked")
-        apt.unpack(packages, unpacked)
+        apt.unpack(packages, unpacked, grew)
         if not kernel_images(unpacked):
             without_kernel.write_text("".join(f"{line}\n" for line in [*known, tried]))
             raise BackendError(f"{' '.join(packages)}: no kernel image in it", remedy="--kernel FILE")

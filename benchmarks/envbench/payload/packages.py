@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError
+from envbench.payload.growth import Grew, growing, tell_grown
 
 _KERNEL_PART = re.compile(r"^\s*\|?Depends: (linux-(?:image|binary|modules|base)-(?:unsigned-)?\d\S*)$", re.MULTILINE)
 """What a kernel is split into: image and modules in one package (Debian 12 and 13), apart (Ubuntu), or the image in
@@ -45,10 +46,11 @@ class Apt:
         found = re.search(r"^Version: (\S+)$", told, re.MULTILINE)
         return found[1] if found else ""
 
-    def unpack(self, packages: Sequence[str], target: Path) -> None:
+    def unpack(self, packages: Sequence[str], target: Path, grew: Grew = tell_grown) -> None:
         """Download packages and unpack them into `target`. Raises BackendError where one cannot be had."""
         with tempfile.TemporaryDirectory(prefix="envbench-packages-") as scratch:
-            _run(["apt-get", "download", "--quiet", *packages], self, cwd=Path(scratch))
+            with growing(f"download of {packages[0]}", Path(scratch), grew):
+                _run(["apt-get", "download", "--quiet", *packages], self, cwd=Path(scratch))
             for archive in sorted(Path(scratch).glob("*.deb")):
                 _run(["dpkg-deb", "--extract", str(archive), str(target)], self)
 

@@ -15,7 +15,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pathlib import Path
 from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox
 from envbench.payload.entries import Entry
+from envbench.payload.growth import Grew, growing, size_of_tree, tell_grown
 from envbench.payload.initramfs import cpio
 from envbench.payload.modules import module_chain
 from envbench.payload.scripts import (
@@ -47,7 +47,6 @@ BUILT_AT = "1735689600"
 """SOURCE_DATE_EPOCH of everything that is built (reproducible-builds.org): 2025-01-01, not the day of the build."""
 DISK_ID = "e4be0000-0000-4000-8000-000000000001"
 """The filesystem's UUID and hash seed: the same for all, as two runs of the same packages are to give the same disk."""
-SAY_EVERY_S = 15.0
 
 SPARE_BYTES = 256 << 20
 """Room on the disk for what a boot writes."""
@@ -144,7 +143,9 @@ def userland_folder(cache_dir: Path, name: str) -> Path:
     return cache_dir / name / "-".join(words)
 
 
-def userland_tree(cache_dir: Path, name: str, say: Say = tell, *, offline: bool = False) -> Path:
+def userland_tree(
+    cache_dir: Path, name: str, say: Say = tell, *, offline: bool = False, grew: Grew = tell_grown
+) -> Path:
     """Return the root of a userland, bootstrapped on the first call (a minute or two, some 200 MB).
 
     Needs root, mmdebstrap or debootstrap, and the distribution's mirror; `offline` forbids that. Raises BackendError
@@ -158,7 +159,7 @@ def userland_tree(cache_dir: Path, name: str, say: Say = tell, *, offline: bool 
             # Built beside its place and renamed: a broken bootstrap never looks like a whole one.
             with tempfile.TemporaryDirectory(prefix=".bootstrap-", dir=folder) as scratch:
                 made = Path(scratch, "tree")
-                _bootstrap(_bootstrap_command_here(made, USERLANDS[name]), made, name, say)
+                _bootstrap(_bootstrap_command_here(made, USERLANDS[name]), made, name, say, grew)
                 _add_payload(made, USERLANDS[name])
                 (folder / "packages.txt").write_text(_installed(made))
                 made.rename(tree)
@@ -240,36 +241,12 @@ def _bootstrap_command_here(target: Path, userland: Userland) -> list[str]:
     return command
 
 
-def _bootstrap(command: Sequence[str], tree: Path, name: str, say: Say) -> None:
-    """Run the bootstrap and say now and then how far it is."""
+def _bootstrap(command: Sequence[str], tree: Path, name: str, say: Say, grew: Grew) -> None:
+    """Run the bootstrap and tell now and then how far it is."""
     say(f"{name}: building its userland from the distribution's packages with {command[0]}, once (about two minutes)")
-    ended = threading.Event()
-
-    def report() -> None:
-        waited_s = 0.0
-        while not ended.wait(SAY_EVERY_S):
-            waited_s += SAY_EVERY_S
-            say(f"{name}: {_size_bytes(tree) / 1e6:.0f} MB after {waited_s:.0f} s")
-
-    reporter = threading.Thread(target=report, name="bootstrap progress", daemon=True)
-    reporter.start()
-    try:
+    with growing(name, tree, grew):
         _run(command)
-    finally:
-        ended.set()
-        reporter.join()
-    say(f"{name}: {_size_bytes(tree) / 1e6:.0f} MB, built")
-
-
-def _size_bytes(tree: Path) -> int:
-    """Return the length of all files of a tree that may be changing."""
-    total = 0
-    for folder, _, names in os.walk(tree):
-        for name in names:
-            with suppress(OSError):
-                found = Path(folder, name).lstat()
-                total += found.st_size if stat.S_ISREG(found.st_mode) else 0
-    return total
+    say(f"{name}: {size_of_tree(tree) / 1e6:.0f} MB, built")
 
 
 def _installed(tree: Path) -> str:
@@ -294,7 +271,7 @@ def _add_payload(tree: Path, userland: Userland) -> None:
 
 
 def _filesystem_command(root: Path, made: Path) -> list[str]:
-    blocks = str((_size_bytes(root) + SPARE_BYTES) // 4096 * 5 // 4)
+    blocks = str((size_of_tree(root) + SPARE_BYTES) // 4096 * 5 // 4)
     fixed = ["-U", DISK_ID, "-E", f"hash_seed={DISK_ID}"]
     return ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", *fixed, "-d", str(root), "-b", "4096", str(made), blocks]
 

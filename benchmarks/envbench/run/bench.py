@@ -11,6 +11,7 @@ from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, StartTimeoutError
 from envbench.metrics import metric
 from envbench.phases import HOST, BackendKind, Experiment, ImageUse, Outcome
+from envbench.run.course import Course
 from envbench.run.sampler import Sampler, Ticket
 from envbench.settings import Configuration, Settings
 from envbench.traces.journal import Journal
@@ -70,12 +71,15 @@ class Bench:
     max_instances: int = 8
     seed: int = 0
     say: Callable[[str], None] = print
+    course: Course = field(default_factory=Course)
+    """How far the run is: each outermost `attempt` is a step of the experiment."""
     until_ns: int | None = None
     """Moment on the monotonic clock by which the experiments should have ended; None: they take the time they need."""
     skips: list[Skip] = field(default_factory=list)
     order: int = 0
     failed_in_a_row: Counter[str] = field(default_factory=Counter)
     """Starts that failed one after the other, by backend: after `MAX_FAILED` a backend is not started any more."""
+    _depth: int = 0
 
     def record(
         self,
@@ -111,10 +115,15 @@ class Bench:
 
         `remedy` is for a failure that names none itself.
         """
+        self._depth += 1
         try:
             yield
         except (EnvbenchError, OSError, ValueError) as error:
             self.skip(experiment, what, *reason_and_remedy(error, experiment, remedy))
+        finally:
+            self._depth -= 1
+        if not self._depth:
+            self.course.step()
 
     def has_time(self, needed_ns: int = 0) -> bool:
         """Return whether something that takes so long may begin."""

@@ -233,8 +233,13 @@ class Scheduler:
         while members := self._next_members():
             self._take_round(members, warmup=False)
 
-    def left_s(self) -> float:
-        """Return how many seconds the rest is likely to take: never more than what is left of the budget."""
+    def left_s(self) -> float | None:
+        """Return how many seconds the rest is likely to take: never more than what is left of the budget.
+
+        None while there is a backend that was not started yet: its starts may take milliseconds or minutes.
+        """
+        if any(not one.wall_ns and not one.given_up for one in self.tallies):
+            return None
         granted = self._granted()
         todo_ns = sum(granted[one.index] * (one.cost_ns or 0) for one in self.tallies if one.index in granted)
         return max(0.0, min(todo_ns, self._left_ns) / NS_PER_S)

@@ -31,8 +31,10 @@ from envbench.payload.userland import IMAGES, MACHINES, userland_tree
 from envbench.phases import BackendKind, ImageUse, Outcome
 from envbench.run import audit, noise
 from envbench.run.bench import CONTAINERS, Bench, Prepared
+from envbench.run.course import Course
 from envbench.run.got import require_as_asked
 from envbench.run.opening import close_backend, open_backend
+from envbench.run.progress import Reporter
 from envbench.run.reaper import reap, reap_entries
 from envbench.run.record import RUN_FILE, RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
@@ -90,7 +92,7 @@ class Session:
         journal: Journal,
         output: Path,
         command: Sequence[str],
-        say: Say = lambda _line: None,
+        shown: Reporter,
         *,
         include_names: bool = False,
     ) -> None:
@@ -98,7 +100,8 @@ class Session:
         self.settings = settings
         self.journal = journal
         self.output = output
-        self._say = say
+        self._shown, self._say = shown, shown.say
+        self.course = Course(shown.at)
         self._writer = open_output(output)
         self.record = RunRecord(output, settings, plan, command)
         self.record.data["host"] = host_answer(include_names=include_names)
@@ -169,6 +172,7 @@ class Session:
             quick=self.plan.quick,
             seed=self.plan.seed,
             say=self._say,
+            course=self.course,
         )
 
     def measure(self, tickets: Sequence[Ticket]) -> Sequence[Start]:
@@ -232,7 +236,7 @@ class Session:
             try:
                 find_kernel(settings.cache_dir)
             except BackendError:
-                fetch_kernel(settings.cache_dir)
+                fetch_kernel(settings.cache_dir, self._shown.grew)
 
     def _open_whole_systems(self, profile: str) -> None:
         """Open those that can publish a port once more, with a whole system; of a quick run a container and a machine.
@@ -251,7 +255,7 @@ class Session:
         try:
             for is_vm in {is_vm for _, is_vm in opened}:
                 userland = (MACHINES if is_vm else IMAGES)[profile]
-                userland_tree(settings.cache_dir, userland, self._say, offline=settings.offline)
+                userland_tree(settings.cache_dir, userland, self._say, offline=settings.offline, grew=self._shown.grew)
         except BackendError as error:
             for name, _ in opened:
                 self.record.add_skipped(name, unusable(error, f"envbench fetch {profile}"), {"profile": profile})

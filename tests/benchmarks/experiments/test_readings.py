@@ -48,7 +48,6 @@ from envbench.experiments.wsl import files_per_s, windows_drives
 from envbench.metrics import METRICS, metric
 from envbench.phases import Experiment, Unit
 from envbench.run.bench import Bench, Prepared
-from envbench.run.progress import LineReporter
 from envbench.settings import Configuration
 from envbench.traces.limits import memory_limit_bytes
 from envbench.vm.guest import Disk
@@ -536,7 +535,7 @@ def test_nothing_begins_once_a_quick_run_has_used_up_its_time():
     bench = Bench(None, None, None, (), say=said.append, until_ns=monotonic_ns() - 1)  # type: ignore[arg-type]
     assert not bench.has_time()
     notes = Notebook()
-    run_experiments(notes, LineReporter(verbose=False), ("idle", "speed"), bench)  # type: ignore[arg-type]
+    run_experiments(notes, ("idle", "speed"), bench)  # type: ignore[arg-type]
     assert [skip["experiment"] for skip in notes.data["skips"]] == ["idle", "speed"]
     assert all("time of a quick run" in skip["reason"] and skip["remedy"] for skip in notes.data["skips"])
     bench.until_ns = monotonic_ns() + 10**12

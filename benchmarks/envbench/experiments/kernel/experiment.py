@@ -144,6 +144,9 @@ def uptime_is_new(uptime_s: float, start_s: float) -> bool:
 def run(bench: Bench) -> None:
     """Observe every backend, then what else runs: two userlands, Windows' image, other architectures and systems."""
     host = seen_on_host(bench)
+    # Beside what `observe` expects: cluster mode, two userlands, another architecture's program, two guests.
+    engines = sum(engine_cli(one) is not None for one in bench.containers())
+    bench.course.expect(5 + engines + len(bench.containers()))
     observe(bench, host)
     managers.run(bench)
     _engines(bench, host)
@@ -161,9 +164,9 @@ def observe(bench: Bench, host: Seen | None = None) -> None:
     """Write the rows that compare each backend's kernel and hardware with the host's."""
     host = host or seen_on_host(bench)
     releases = {"host": host.release}
-    for prepared in bench.chosen():
-        if prepared.kind is BackendKind.HOST:
-            continue
+    looked_at = [one for one in bench.chosen() if one.kind is not BackendKind.HOST]
+    bench.course.expect(len(looked_at))
+    for prepared in looked_at:
         with bench.attempt(Experiment.KERNEL, prepared.name):
             releases[prepared.name] = _observe_one(bench, prepared, host)
             bench.say(f"kernel: {prepared.name}: {releases[prepared.name] or 'release unreadable'}")

@@ -30,6 +30,7 @@ LASTING = ("mounts", "links", "loops", "files")
 
 def run(bench: Bench) -> None:
     """Take cycles of each backend and compare the host before and after."""
+    bench.course.expect(len(bench.chosen()))
     for prepared in bench.chosen():
         with bench.attempt(Experiment.RELEASE, prepared.name):
             _audit(bench, prepared)

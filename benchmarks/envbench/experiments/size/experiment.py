@@ -56,6 +56,7 @@ class Artefact:
 
 def run(bench: Bench) -> None:
     """Write the sizes of every backend's artefact, and of a whole distribution's where its userland is here."""
+    bench.course.expect(1)
     observe(bench)
     with bench.attempt(Experiment.SIZE, "a whole distribution", DISTRO_REMEDY):
         whole_distribution(bench)
@@ -63,10 +64,11 @@ def run(bench: Bench) -> None:
 
 def observe(bench: Bench) -> None:
     """Write the sizes of every backend's artefact, the user's own image and disk among them; `startup` calls it too."""
-    for prepared in bench.configurations:
-        if prepared.kind not in (BackendKind.HOST, BackendKind.WSL):
-            with bench.attempt(Experiment.SIZE, prepared.name):
-                _record(bench, prepared, measure(bench, prepared))
+    sized = [one for one in bench.configurations if one.kind not in (BackendKind.HOST, BackendKind.WSL)]
+    bench.course.expect(len(sized))
+    for prepared in sized:
+        with bench.attempt(Experiment.SIZE, prepared.name):
+            _record(bench, prepared, measure(bench, prepared))
 
 
 def measure(bench: Bench, prepared: Prepared) -> Artefact:

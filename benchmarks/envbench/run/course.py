@@ -1,0 +1,141 @@
+"""How far a run is: its parts in order, the steps of the present one, and about how long the rest takes.
+
+Pure but for its clock. The time left is told from this run's own pace and from nothing else; while that says too
+little, it is not told.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from envbench.clock import NS_PER_S, monotonic_ns
+
+ENOUGH_RATIO = 0.08
+"""The pace of the parts so far is told of the others once they were to take this share of the whole."""
+FIRST_STEPS_RATIO = 0.1
+"""A part of which nothing is expected tells its time left from this share of its steps on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a run is. `total` and `left_s` are None where nobody can tell yet."""
+
+    part: str
+    number: int = 1
+    count: int = 1
+    done: int = 0
+    total: int | None = None
+    left_s: float | None = None
+    unit: str = "steps"
+
+    def __str__(self) -> str:
+        place = f"{self.number} of {self.count}, " if self.count > 1 else ""
+        steps = f"{self.done} of {self.total}" if self.total else f"{self.done} {self.unit}"
+        left = "" if self.left_s is None else f", {about(self.left_s)} left"
+        return f"{place}{self.part}: {steps}{left}"
+
+
+def about(seconds: float) -> str:
+    """Return a time that is estimated as people say it: never as exact as it is not, and never as nothing."""
+    if seconds < 10:
+        return "a few seconds"
+    return f"about {-(-seconds // 10) * 10:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+
+
+@dataclass
+class Course:
+    """The parts of a run, name → seconds expected; `tell` is called at each step.
+
+    Expected seconds are those of one recorded run: only their proportions count, and `pace` is what turns them into
+    seconds of this run. With a pace of None it is found out, with 1 they are seconds of this run from the beginning.
+    """
+
+    tell: Callable[[Position], None] = lambda _position: None
+    now_ns: Callable[[], int] = monotonic_ns
+    until_ns: int | None = None
+    """Moment after which no further part begins; None: there is none."""
+    expected_s: dict[str, float] = field(default_factory=dict)
+    pace: float | None = None
+    _part: str = ""
+    _ended: tuple[str, ...] = ()
+    _done: int = 0
+    _total: int | None = None
+    _own_left_s: float | None = None
+    _unit: str = "steps"
+    _begun_ns: int = 0
+    _spent_s: float = 0.0
+    """In parts that have ended and of which something was expected."""
+
+    def plan(self, expected_s: Mapping[str, float], *, pace: float | None = None) -> None:
+        """Say which parts the run has, in order, before the first one begins."""
+        self.expected_s, self.pace = dict(expected_s), pace
+
+    def begin(self, part: str) -> None:
+        """Say that the next part begins; the one before has ended."""
+        if self._part:
+            self._ended += (self._part,)
+            self._spent_s += self._elapsed_s() if self.expected_s.get(self._part) else 0
+        self.expected_s.setdefault(part, 0)
+        self._part, self._done, self._total, self._own_left_s, self._unit = part, 0, None, None, "steps"
+        self._begun_ns = self.now_ns()
+        self.tell(self.position())
+
+    def expect(self, steps: int) -> None:
+        """Say how many steps more the present part has than was known."""
+        self._total = (self._total or 0) + steps
+
+    def step(self) -> None:
+        """Say that a step of the present part has ended."""
+        self._done += 1
+        if self._part:
+            self.tell(self.position())
+
+    def at(self, done: int, left_s: float | None, unit: str) -> None:
+        """Say how far a part is that knows its own time left (None: not yet)."""
+        self._done, self._own_left_s, self._unit = done, left_s, unit
+        self.tell(self.position())
+
+    def position(self) -> Position:
+        """Return where the run is now."""
+        parts = list(self.expected_s)
+        # More steps than were expected: how many there are is not known after all.
+        total = self._total if self._total and self._done <= self._total else None
+        number = parts.index(self._part) + 1
+        return Position(self._part, number, len(parts), self._done, total, self._left_s(), self._unit)
+
+    def _elapsed_s(self) -> float:
+        return (self.now_ns() - self._begun_ns) / NS_PER_S
+
+    def _left_s(self) -> float | None:
+        pace = self._pace()
+        later_s = sum(seconds for part, seconds in self.expected_s.items() if part not in (*self._ended, self._part))
+        of_this_s = self._left_of_this_s(pace)
+        if of_this_s is None or (later_s and pace is None):
+            return None
+        left_s = of_this_s + later_s * (pace or 0)
+        if self.until_ns is None:
+            return left_s
+        return min(left_s, max(of_this_s, (self.until_ns - self.now_ns()) / NS_PER_S))
+
+    def _left_of_this_s(self, pace: float | None) -> float | None:
+        expected_s = self.expected_s[self._part]
+        if self._unit != "steps":
+            return self._own_left_s
+        ratio, elapsed_s = self._ratio(), self._elapsed_s()
+        if not expected_s or pace is None:
+            return elapsed_s / ratio * (1 - ratio) if ratio >= FIRST_STEPS_RATIO else None
+        if not ratio:
+            return max(expected_s * pace - elapsed_s, 0)
+        # Its own pace counts the more the further it has come, from its middle on alone.
+        own = min(2 * ratio, 1)
+        return (1 - ratio) * (own * elapsed_s / ratio + (1 - own) * expected_s * pace)
+
+    def _ratio(self) -> float:
+        return min(self._done / self._total, 1) if self._total else 0.0
+
+    def _pace(self) -> float | None:
+        """Return what a second expected takes in this run, None while too little of it is over."""
+        if self.pace is not None:
+            return self.pace
+        ended_s = sum(self.expected_s[part] for part in self._ended)
+        whole_s = sum(self.expected_s.values())
+        return self._spent_s / ended_s if ended_s and ended_s >= ENOUGH_RATIO * whole_s else None
