@@ -85,6 +85,8 @@ class Workload:
     """Longest that the engine's part of the start may take; None: as long as the run's settings say."""
     ports: tuple[tuple[int, int], ...] = ()
     """Ports of the host's loopback that lead inside: (port on the host, port inside)."""
+    monitored: bool = False
+    """Whether a machine can be asked what it is made of; no timed start can, for a monitor takes time to set up."""
 
     @property
     def cpu_quota_us(self) -> int | None:
@@ -235,6 +237,14 @@ class Backend(ABC):
 
     def warnings(self) -> tuple[str, ...]:
         """Return what its engine warned of when it made instances, in the engine's words, each once."""
+        return ()
+
+    def differences(self, asked: Workload, variant: Mapping[str, str]) -> tuple[str, ...]:  # noqa: ARG002 -- for overrides
+        """Start one instance and return what it got that was not asked for, a phrase each; nothing of it is left.
+
+        () where all is as asked, or where its kind is looked at from outside (`envbench.run.got`). Raises BackendError
+        where it does not start or cannot be looked at.
+        """
         return ()
 
     def remaining(self) -> tuple[str, ...]:

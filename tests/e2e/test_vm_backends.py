@@ -1,5 +1,6 @@
 """Real machines, by QEMU itself and by libvirt: ready, stop, gone; and what must happen when they are not."""
 
+import json
 import os
 import re
 import subprocess
@@ -21,9 +22,11 @@ from envbench.payload.floor import floor_disk
 from envbench.payload.kernel import default_cache_dir
 from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
 from envbench.run.sampler import phases_of
+from envbench.samples import read_samples
 from envbench.settings import Settings, new_nonce, new_run_id
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import marked_processes
+from envbench.vm.emulator import architecture, find_emulator
 from envbench.vm.kvm import probe_kvm
 
 EMBEDDED = "libvirt-embed"
@@ -37,6 +40,9 @@ QEMU, LIBVIRT, EMBED = (
 )
 BACKENDS_HERE = [EMBED] if ONLY_EMBEDDED else [QEMU, LIBVIRT]
 READY_S = 90.0
+PROGRAM = str(Path(sys.executable).with_name("envbench"))
+MODULES = Path("/usr/lib/x86_64-linux-gnu/qemu")
+"""Where Debian's QEMU has its modules, TCG among them."""
 
 
 class Bench:
@@ -370,6 +376,62 @@ def test_a_domain_that_is_gone_needs_no_reaping(bench: Bench, engine_missing: Ca
     )
 
 
+@pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
+def test_what_a_machine_got_is_what_was_asked_for_or_is_told(
+    bench: Bench, engine_missing: Callable[[str], None]
+) -> None:
+    bench.set_up(engine_missing, memory_bytes=200_000_000)
+    (variant,) = bench.backend.variants()
+    bench.backend.prepare(variant)
+    asked = Workload(new_nonce(), memory_bytes=200_000_000, cpus=2)
+    assert bench.backend.differences(asked, variant) == ()
+    assert bench.backend.differences(replace(asked, cpus=1.5), variant) == (
+        "1.5 CPUs were asked for, and the machine has 2",
+    )
+
+
+@pytest.mark.engine("qemu")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-m", "96M"), "268435456 bytes of memory were asked for, and the machine has 100663296"),
+        (("-smp", "2"), "1 CPUs were asked for, and the machine has 2"),
+        (("-machine", "pc"), "a q35 was asked for, and the machine is a pc-i440fx-"),
+    ],
+)
+def test_a_qemu_that_does_something_else_than_it_is_told_is_left_out(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    emulator = find_emulator()
+    wrapper = tmp_path / "first" / emulator.architecture.qemu
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {emulator.path} "$@" {" ".join(words)}\n')
+    wrapper.chmod(0o755)
+    out = tmp_path / "out"
+    command = [PROGRAM, "startup", "--backend", "process", "--backend", "qemu", "--accel", "tcg", "--runs", "2"]
+    env = {**os.environ, "PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [*command, "--format", "csv", "--output", str(out)], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (skipped,) = json.loads((out / "run.json").read_text())["backends"]["skipped"]
+    assert skipped["name"] == "qemu"
+    assert told in skipped["reason"]
+    assert {row.backend for row in read_samples(out / "samples.csv")} == {"process"}
+
+
+@pytest.mark.engine("qemu")
+@pytest.mark.applies(MODULES.is_dir(), "TCG is built into this QEMU, and no module that can be taken away")
+def test_a_qemu_without_tcg_is_not_usable_and_says_why(tmp_path: Path) -> None:
+    script = f'mount --bind {tmp_path} {MODULES} && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", PROGRAM, "doctor", "--backend", "qemu", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)["qemu"]
+    assert not found["usable"]
+    assert "tcg" in found["reason"]
+    assert architecture().package in found["remedy"]
+
+
 @pytest.mark.engine("qemu")
 def test_the_truth_about_kvm_comes_soon_and_has_a_reason(tmp_path: Path) -> None:
     begun = time.monotonic()
@@ -420,7 +482,7 @@ def test_a_whole_userland_reaches_multi_user_target(
 
 @pytest.mark.engine("libvirt")
 def test_libvirt_says_nothing_on_stderr() -> None:
-    command = [str(Path(sys.executable).with_name("envbench")), "doctor", "--backend", "libvirt", "--json"]
+    command = [PROGRAM, "doctor", "--backend", "libvirt", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert '"usable": true' in done.stdout, done.stdout
     assert done.stderr == ""
@@ -429,8 +491,7 @@ def test_libvirt_says_nothing_on_stderr() -> None:
 @pytest.mark.engine("libvirt")
 def test_libvirts_refusal_is_said_once(tmp_path: Path) -> None:
     uri = f"qemu+unix:///system?socket={tmp_path}/none"
-    program = str(Path(sys.executable).with_name("envbench"))
-    command = [program, "startup", "--backend", "libvirt", "--libvirt-uri", uri, "--output", str(tmp_path / "out")]
+    command = [PROGRAM, "startup", "--backend", "libvirt", "--libvirt-uri", uri, "--output", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert "libvirt version" not in done.stderr

@@ -13,6 +13,7 @@ from envbench.backend import Backend, EngineProgram, Unusable, Usable, unusable
 from envbench.backends.shared.docker_place import DockerPlace, find_docker
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api, sdk_problem
+from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.errors import BackendError
 from envbench.phases import BackendKind, ImageUse
 from envbench.programs import find_program
@@ -137,6 +138,7 @@ class DockerBackend(EngineBackend, Backend):
                 "operating_system": info.get("OperatingSystem", ""),
                 "security": ", ".join(info.get("SecurityOptions") or ()),
                 "default_runtime": info.get("DefaultRuntime", ""),
+                **{f"{runtime}_path": path for runtime in self._runtimes if (path := path_of(runtime, info))},
                 **{f"{runtime}_unusable": reason for runtime, reason in refused.items()},
             }
         )
@@ -157,6 +159,12 @@ class DockerBackend(EngineBackend, Backend):
             except BackendError as error:
                 refused[runtime] = str(error)
         return tuple(runtime for runtime in asked if runtime not in refused), refused
+
+    def _require_runtime(self, instance: EngineInstance, variant: Mapping[str, str]) -> None:
+        """Raise BackendError where the engine says that it took another runtime than this (ContainerInspect)."""
+        got = instance.inspected()["HostConfig"].get("Runtime")
+        if got != variant["runtime"]:
+            raise BackendError(f"{variant['runtime']} was asked for, and the engine took {got}")
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return each runtime that worked, of those asked for (quick: the default one), with each network."""
@@ -235,6 +243,12 @@ def other_engine(version: Mapping[str, Any]) -> str:
     """
     names = [str(part.get("Name", "")) for part in version.get("Components") or ()]
     return "" if not names or "Engine" in names else names[0]
+
+
+def path_of(runtime: str, info: Mapping[str, Any]) -> str:
+    """Return the program or shim that an engine has configured under a runtime's name, "" where it does not say."""
+    configured = (info.get("Runtimes") or {}).get(runtime) or {}
+    return str(configured.get("path") or configured.get("runtimeType") or "")
 
 
 def runtimes_of(info: Mapping[str, Any]) -> tuple[str, ...]:

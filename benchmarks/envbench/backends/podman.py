@@ -12,7 +12,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
 
-from envbench.backend import Backend, EngineProgram, Unusable, Usable, Workload, unusable
+from envbench.backend import Backend, EngineProgram, Instance, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import sdk_problem
@@ -22,7 +22,7 @@ from envbench.phases import BackendKind, ImageUse
 from envbench.programs import find_program, require_program
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
 from envbench.traces.journal import Entry, Journal
-from envbench.traces.procfs import marked_processes, pids_named
+from envbench.traces.procfs import command_line, marked_processes, pids_named
 from envbench.traces.removal import end_process
 
 SERVICE_DEADLINE_S = 20.0
@@ -108,6 +108,7 @@ class RuntimeEngine(EngineBackend):
     def __init__(self, settings: Settings, journal: Journal, podman: Path, runtime: Path) -> None:
         super().__init__(settings, journal)
         # A bare name would be looked for in a registry.
+        self._runtime = runtime
         self.image_prefix = f"localhost/envbench-payload-{runtime.name}"
         self.service = Service(podman, settings.work_dir / f"podman-{runtime.name}.sock", runtime, settings)
 
@@ -121,6 +122,13 @@ class RuntimeEngine(EngineBackend):
 
         limits = own_limits().items()
         return {"ulimits": [docker.types.Ulimit(name=name, soft=most, hard=most) for name, most in limits]}
+
+    def _require_runtime(self, instance: Instance, variant: Mapping[str, str]) -> None:
+        """Raise BackendError where the container's conmon was told another runtime (conmon(8), --runtime)."""
+        words = [command_line(pid).split() for pid in instance.processes()]
+        monitors = [line for line in words if line and Path(line[0]).name == "conmon"]
+        if monitors and not any(str(self._runtime) in line for line in monitors):
+            raise BackendError(f"{self._runtime} was asked for, and conmon was told another: {' '.join(monitors[0])}")
 
     def close(self) -> None:
         """Remove the image, close the client, end the service."""

@@ -1,10 +1,11 @@
 """Virtual machines started by QEMU itself: the payload as initramfs, a disk through its firmware, or a floor guest."""
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from envbench.backend import MarkCallback, Workload
 from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
@@ -12,6 +13,8 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.traces.journal import Journal
 from envbench.vm.direct import DirectMachine, start_direct
+from envbench.vm.guest import Guest
+from envbench.vm.monitor import Monitor
 
 
 @dataclass(slots=True)
@@ -20,6 +23,7 @@ class QemuInstance:
 
     name: str
     machine: DirectMachine
+    guest: Guest
     folder: Path
     asks_over_serial: bool
     journal: Journal
@@ -44,6 +48,11 @@ class QemuInstance:
     def console_tail(self) -> str:
         """Return what the guest and QEMU said last."""
         return self.machine.tail()
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Return the answer of a monitored machine to one command of QEMU's protocol. Raises BackendError."""
+        with contextlib.closing(Monitor(self.folder / "monitor")) as monitor:
+            return monitor.execute(command, **arguments)
 
     def stop(self, deadline_ns: int) -> None:
         """Ask our payload to power off; end QEMU (the guest's power cut) where the guest is not ours."""
@@ -80,7 +89,7 @@ class QemuBackend(VmBackend):
             deadline_ns = monotonic_ns() + int(VMM_DEADLINE_S * NS_PER_S)
             log = folder / "qemu.log"
             machine = start_direct(guest, self.emulator, self._settings.run_id, log, mark, deadline_ns)
-        return QemuInstance(name, machine, folder, recipe.own_guest, self._journal, number)
+        return QemuInstance(name, machine, guest, folder, recipe.own_guest, self._journal, number)
 
     def _facts(self) -> dict[str, str]:
         return {"qemu": self.emulator.version, "path": str(self.emulator.path)}

@@ -30,7 +30,7 @@ from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, MACHINES, userland_tree
 from envbench.phases import BackendKind, ImageUse, Outcome
 from envbench.run import audit, noise
-from envbench.run.bench import CONTAINERS, Bench, Prepared
+from envbench.run.bench import Bench, Prepared
 from envbench.run.course import Course
 from envbench.run.got import require_as_asked
 from envbench.run.opening import close_backend, open_backend
@@ -293,9 +293,7 @@ class Session:
             )
             try:
                 backend.prepare(variant)
-                if backend.kind in CONTAINERS:
-                    workload = self.sampler.workload("", configuration)
-                    require_as_asked(backend, configuration, workload, settings)
+                require_as_asked(backend, configuration, self.sampler.workload("", configuration), settings)
             except Exception as error:  # noqa: BLE001 -- it is this variant's, and the others can do without it
                 words = unusable(foreseen(error), f"envbench doctor --backend {name}")
                 self._say(f"{title} {dict(variant)}: left out: {advice(words.reason, words.remedy)}")
@@ -372,7 +370,6 @@ def ignored_by_guests(settings: Settings) -> tuple[noise.Caution, ...]:
         "--network bridge (a guest has no network card)": "bridge" in settings.networks,
         "--read-only (what a guest writes is never kept)": settings.read_only,
         "--init (a guest has an init of its own)": settings.init,
-        f"--cpus {settings.cpus} (a guest has whole CPUs)": settings.cpus is not None and settings.cpus % 1 != 0,
     }
     words = [name for name, is_asked in asked.items() if is_asked]
     if not words:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from envbench.traces.procfs import CGROUP_ROOT
+from envbench.traces.procfs import CGROUP_ROOT, command_line
 
 Number = TypeVar("Number", int, float)
 
@@ -12,6 +12,9 @@ NO_LIMIT = 1 << 62
 """Version 1 says no limit as the largest number of bytes in whole pages."""
 LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
 """Of version 2 and 1 (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst)."""
+INITS = frozenset({"docker-init", "podman-init", "init", "tini", "tini-static", "catatonit", "dumb-init"})
+"""Programs that engines put before a container's own: Docker as /sbin/docker-init, Podman as /run/podman-init (before
+4.9 /dev/init), and the names of those that can be configured in their place."""
 ROUNDING_BYTES = 65536
 """The kernel counts a limit in pages, the largest of which have this size."""
 CPU_SLACK = 0.01
@@ -102,6 +105,8 @@ def _differences(asked: Mapping[str, str], pid: int | None, cgroup: Path | None)
             yield f"{wanted:g} CPUs were asked for, and its cgroup's limit is {_shown(found)}"
     if pid is None:
         return
+    if "init" in asked and Path(command_line(pid).partition(" ")[0]).name not in INITS:
+        yield "an init was asked for, and inside process 1 is not one"
     if asked.get("network") == "bridge" and not set(interfaces(pid)) - {"lo"}:
         yield "a bridge was asked for, and inside there is no interface but lo"
     if "readonly" in asked and not root_is_read_only(pid):

@@ -44,6 +44,8 @@ class Guest:
     ports: tuple[tuple[int, int], ...] = ()
     """Ports of the host's loopback that lead into the guest: (port on the host, port in the guest). With one it has a
     network card; it reaches nothing outside."""
+    monitor: Path | None = None
+    """Where QEMU's monitor listens; a timed guest has none."""
     more: tuple[str, ...] = ()
     """Further words of the command line: devices and monitors that only an experiment needs."""
 
@@ -69,6 +71,8 @@ def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
         *("-smp", str(guest.cpus)),
         *("-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none"),
+        # Before the serial line: whoever has seen that one open finds the monitor listening.
+        *(monitor_words(guest.monitor) if guest.monitor else ()),
         *("-chardev", f"socket,id=serial0,path={_escape(guest.serial)}"),
         *("-serial", "chardev:serial0"),
     ]
@@ -87,6 +91,14 @@ def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
         drive += ",cache=none" if disk.direct else ""
         argv += ["-drive", drive, "-device", f"virtio-blk-{bus},drive=disk{number}"]
     return [*argv, *network_words(guest), *guest.more]
+
+
+def monitor_words(path: Path) -> tuple[str, ...]:
+    """Return QEMU's words for a monitor that listens at `path` (QEMU, docs/interop/qmp-spec)."""
+    return (
+        *("-chardev", f"socket,id=monitor0,path={_escape(path)},server=on,wait=off"),
+        *("-mon", "chardev=monitor0,mode=control"),
+    )
 
 
 def network_words(guest: Guest) -> list[str]:

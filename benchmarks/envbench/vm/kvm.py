@@ -19,7 +19,7 @@ from envbench.readiness import marker_for
 from envbench.settings import Settings, new_nonce
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.recipe import make_recipe
+from envbench.vm.recipe import make_recipe, trial_of
 
 KVM_DEVICE = Path("/dev/kvm")
 KVM_GET_API_VERSION = 0xAE00
@@ -33,6 +33,8 @@ CANARY_SLACK_S = 0.5
 than emulation is of no use."""
 
 TCG_DEADLINE_S = 60.0
+ALONE_DEADLINE_S = 10.0
+"""For KVM's canary where no TCG is there to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +104,47 @@ def open_problem(device: Path = KVM_DEVICE) -> Accelerator | None:
     return None
 
 
-def canary_deadline_s(tcg_s: float) -> float:
-    """Return how long KVM's canary may take where the same guest took `tcg_s` under TCG."""
+def canary_deadline_s(tcg_s: float | None) -> float:
+    """Return how long KVM's canary may take where the same guest took `tcg_s` under TCG (None: there is no TCG)."""
+    if tcg_s is None:
+        return ALONE_DEADLINE_S
     return CANARY_FACTOR * tcg_s + CANARY_SLACK_S
 
 
 def _run_canaries(settings: Settings, emulator: Emulator) -> Accelerator:
-    kvm_s = tcg_s = 0.0
+    kvm_s, tcg_s = 0.0, None
     for boot, what in (("floor", "a boot sector"), ("kernel", "a Linux kernel")):
-        tcg_s = run_canary(settings, emulator, {"accel": "tcg", "boot": boot}, TCG_DEADLINE_S)
+        tcg_s = _tcg_canary_s(settings, emulator, boot)
         deadline_s = canary_deadline_s(tcg_s)
         try:
             kvm_s = run_canary(settings, emulator, {"accel": "kvm", "boot": boot}, deadline_s)
         except StartTimeoutError:
-            reason = (
-                f"{KVM_DEVICE} opens, but {what} was not ready under KVM within {deadline_s:.1f} s (TCG: {tcg_s:.2f} s)"
-            )
+            reason = f"{KVM_DEVICE} opens, but {what} was not ready under KVM within {deadline_s:.1f} s{_beside(tcg_s)}"
         except BackendError as error:
             reason = f"{KVM_DEVICE} opens, but {what} failed under KVM: {error}"
         else:
             continue
         remedy = "nested virtualisation that works is the host's to give; TCG figures stay TCG figures"
         return Accelerator(usable=False, reason=reason, remedy=remedy, tcg_canary_s=tcg_s)
-    reason = f"a Linux kernel was ready under KVM after {kvm_s:.2f} s (TCG: {tcg_s:.2f} s)"
+    reason = f"a Linux kernel was ready under KVM after {kvm_s:.2f} s{_beside(tcg_s)}"
     return Accelerator(usable=True, reason=reason, canary_s=kvm_s, tcg_canary_s=tcg_s)
+
+
+def _tcg_canary_s(settings: Settings, emulator: Emulator, boot: str) -> float | None:
+    """Return how long this guest takes under TCG, None where this QEMU cannot start it so: some are built without TCG.
+
+    Raises StartTimeoutError.
+    """
+    try:
+        return run_canary(settings, emulator, {"accel": "tcg", "boot": boot}, TCG_DEADLINE_S)
+    except StartTimeoutError:
+        raise
+    except BackendError:
+        return None
+
+
+def _beside(tcg_s: float | None) -> str:
+    return "" if tcg_s is None else f" (TCG: {tcg_s:.2f} s)"
 
 
 def run_canary(settings: Settings, emulator: Emulator, variant: Mapping[str, str], deadline_s: float) -> float:
@@ -134,7 +153,8 @@ def run_canary(settings: Settings, emulator: Emulator, variant: Mapping[str, str
     Raises StartTimeoutError after the deadline and BackendError where it fails otherwise.
     """
     arch = emulator.architecture
-    recipe = make_recipe(settings, {"machine": arch.machines[0], **variant}, arch)
+    plain, _ = trial_of(settings, {"machine": arch.machines[0], **variant})
+    recipe = make_recipe(plain, {"machine": arch.machines[0], **variant}, arch)
     with tempfile.TemporaryDirectory(prefix="canary-", dir=settings.work_dir) as scratch:
         folder = Path(scratch)
         workload = Workload(nonce=new_nonce())

@@ -80,6 +80,7 @@ class Recipe:
             speaks_first=self.variant["boot"] == "floor" or (bool(self.archive) and self.uefi is None),
             uefi=self._own_variables(folder),
             ports=workload.ports,
+            monitor=folder / "monitor" if workload.monitored else None,
         )
 
     def _own_variables(self, folder: Path) -> Firmware | None:
@@ -119,6 +120,18 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
         _from_disk(Recipe(settings, variant, arch))
         if not settings.tells_own_ready:
             raise BackendError("your own disk has no ready line of ours", remedy="--ready log:TEXT")
+
+
+def trial_of(settings: Settings, variant: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """Return settings and variant of a small guest that shows whether this variant's machine starts at all.
+
+    It is the variant itself where that boots our own payload; a whole system, and what is the user's own, gives way to
+    the floor guest, or to our payload on a machine that has none.
+    """
+    is_ours = variant["boot"] != "disk" and settings.profile not in MACHINES and settings.initrd is None
+    plain = replace(settings, profile="minimal", disk=None, initrd=None, append="", ready_pattern=None, port_ready=None)
+    has_floor = _exists("floor", variant["machine"], variant.get("firmware", ""))
+    return plain, dict(variant) if is_ours else {**variant, "boot": "floor" if has_floor else "kernel"}
 
 
 def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architecture) -> tuple[dict[str, str], ...]:

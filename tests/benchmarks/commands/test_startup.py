@@ -349,6 +349,6 @@ def test_without_the_extra_one_line_names_it(monkeypatch, capsys):
 def test_what_guests_do_not_have_is_said(tmp_path):
     settings = Settings("r", tmp_path, tmp_path, networks=("none", "bridge"), init=True, cpus=1.5)
     (caution,) = ignored_by_guests(settings)
-    said = "--network bridge (a guest has no network card) and --init (a guest has an init of its own) and --cpus 1.5 ("
-    assert said in caution.message
+    said = "--network bridge (a guest has no network card) and --init (a guest has an init of its own)"
+    assert caution.message.endswith(said)
     assert ignored_by_guests(Settings("r", tmp_path, tmp_path, cpus=2, memory_bytes=1 << 28)) == ()

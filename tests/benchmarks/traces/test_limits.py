@@ -86,3 +86,10 @@ def test_interfaces_and_root_of_a_process(tmp_path: Path) -> None:
     assert limits.root_is_read_only(7, tmp_path)
     (tmp_path / "7/mountinfo").write_text("21 1 0:20 / / rw,relatime - overlay overlay ro\n")
     assert not limits.root_is_read_only(7, tmp_path)
+
+
+def test_an_init_that_was_asked_for_is_process_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = {1: "/sbin/docker-init -- /envbench/ready", 2: "/bin/busybox sh /envbench/ready"}
+    monkeypatch.setattr(limits, "command_line", lines.__getitem__)
+    assert limits.differences({"init": "yes"}, 1, None) == ()
+    assert limits.differences({"init": "yes"}, 2, None) == ("an init was asked for, and inside process 1 is not one",)

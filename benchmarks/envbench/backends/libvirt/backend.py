@@ -14,6 +14,7 @@ from envbench.backend import Mark, MarkCallback, Workload
 from envbench.backends.libvirt.connection import (
     INSTALL,
     NoDaemonError,
+    ask_monitor,
     connected,
     default_uri,
     hang_up,
@@ -48,6 +49,7 @@ class LibvirtInstance:
 
     name: str
     domain: Any
+    guest: Guest
     uri: str
     console: Console
     folder: Path
@@ -77,6 +79,10 @@ class LibvirtInstance:
     def console_tail(self) -> str:
         """Return what the guest said last and what QEMU said in libvirt's log of the domain."""
         return said_last(self.console, log_tail(domain_log(self.uri, self.name), stamped=True))
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Return the answer of the domain's QEMU to one command of its protocol. Raises BackendError."""
+        return ask_monitor(self.domain, self.uri, command, arguments)
 
     def stop(self, deadline_ns: int) -> None:
         """Ask our payload to power off; destroy the domain (the guest's power cut) where the guest is not ours."""
@@ -162,12 +168,6 @@ class LibvirtBackend(VmBackend):
             return known
         return tuple({**variant, "uri": uri} for uri in self._uris for variant in known)
 
-    def prepare(self, variant: Mapping[str, str]) -> None:
-        """Build what all starts of this variant share, and copy it to where libvirt's QEMU can read it."""
-        super().prepare(variant)
-        key = frozenset(variant.items())
-        self._recipes[key] = self._readable_recipe(self._place(variant), self._recipes[key])
-
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> LibvirtInstance:
         """Create one transient domain, which starts it, and return once its serial line is open."""
         place, recipe, name = self._place(variant), self._recipes[frozenset(variant.items())], self._next_name()
@@ -178,7 +178,9 @@ class LibvirtBackend(VmBackend):
             xml = domain_xml(guest, self.emulator, self._settings.run_id, place.security_models)
             domain, console = self._create(place, xml, guest, mark)
         own_guest, journal = recipe.own_guest, self._journal
-        return LibvirtInstance(name, domain, place.uri, console, folder, own_guest, journal, number, domain_number)
+        return LibvirtInstance(
+            name, domain, guest, place.uri, console, folder, own_guest, journal, number, domain_number
+        )
 
     def engine_processes(self) -> tuple[int, ...] | None:
         """Return the daemons behind the URIs, monolithic or modular; None where one of them cannot be told."""
@@ -228,6 +230,10 @@ class LibvirtBackend(VmBackend):
                 facts[f"{uri} qemu"] = _dotted(connection.getVersion())
                 _refuse_endless_probing(connection, uri, self.emulator)
         return facts
+
+    def _recipe(self, settings: Settings, variant: Mapping[str, str]) -> Recipe:
+        """Return what all starts of a variant share, copied to where libvirt's QEMU can read it."""
+        return self._readable_recipe(self._place(variant), super()._recipe(settings, variant))
 
     def _place(self, variant: Mapping[str, str]) -> _Place:
         uri = variant.get("uri", self._uris[0])

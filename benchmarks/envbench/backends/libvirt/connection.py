@@ -1,8 +1,9 @@
 """A connection to libvirt: opened late, silent, its errors turned into words with a remedy."""
 
+import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from types import ModuleType
@@ -96,6 +97,21 @@ def require_daemon(connection: Any, uri: str) -> None:
     libvirt = load_libvirt()
     with translated(libvirt, f"libvirt {uri}"):
         connection.getLibVersion()
+
+
+def ask_monitor(domain: Any, uri: str, command: str, arguments: Mapping[str, Any]) -> Any:
+    """Return the answer of a domain's QEMU to one command of its protocol (libvirt, virDomainQemuMonitorCommand).
+
+    Raises BackendError with libvirt's words or QEMU's.
+    """
+    import libvirt_qemu
+
+    with translated(load_libvirt(), f"libvirt {uri}"):
+        said = libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": command, "arguments": arguments}), 0)
+    answer = json.loads(said)
+    if "error" in answer:
+        raise BackendError(f"QEMU: {answer['error'].get('desc', 'refused')}")
+    return answer["return"]
 
 
 def is_embedded(uri: str) -> bool:

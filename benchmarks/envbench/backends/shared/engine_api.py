@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from envbench.backend import Mark, MarkCallback, Workload
+from envbench.backend import Instance, Mark, MarkCallback, Workload
 from envbench.backends.shared.engine_calls import (
     INTERRUPTED_PATIENCE_S,
     api_client,
@@ -143,7 +143,11 @@ class EngineBackend:
         if self._runs_own_program:
             self.start(Workload(new_nonce()), way, lambda _mark: None).destroy()
             return
-        try_start(self.start, way, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None)
+
+        def look(instance: Instance) -> None:
+            self._require_runtime(instance, variant)
+
+        try_start(self.start, way, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None, look=look)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the engine's create answers warned of, each once (Docker Engine API, ContainerCreate)."""
@@ -227,6 +231,10 @@ class EngineBackend:
             host_config=host,
             stop_signal="SIGTERM",
         )
+
+    def _require_runtime(self, instance: Any, variant: Mapping[str, str]) -> None:
+        """See that a container has the runtime that its variant names. Raises BackendError where it has another."""
+        raise NotImplementedError
 
     def _own_process(self, workload: Workload, identity: str, pid: int) -> int | None:
         """Return the process that the engine says is the container's, None unless it proves it."""

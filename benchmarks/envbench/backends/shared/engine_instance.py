@@ -125,14 +125,19 @@ class EngineInstance:
         pid = self._host_pid()
         return None if pid is None else cgroup_of(pid)
 
+    def inspected(self) -> dict[str, Any]:
+        """Return what the engine says of it (Docker Engine API, ContainerInspect). Raises BackendError."""
+        with engine_errors("inspecting"):
+            return dict(self._api.inspect_container(self._id))
+
     def console_tail(self) -> str:
         """Return why it did not start, or how it ended."""
         if self._starter is not None:
             self._starter.join(1.0)
         if self._start_error is not None:
             return str(self._start_error)
-        with contextlib.suppress(BackendError), engine_errors("inspecting"):
-            state = self._api.inspect_container(self._id)["State"]
+        with contextlib.suppress(BackendError):
+            state = self.inspected()["State"]
             return f"container {state['Status']}, exit code {state['ExitCode']} {state['Error']}".strip()
         return ""
 
@@ -159,8 +164,8 @@ class EngineInstance:
     def _host_pid(self) -> int | None:
         if self._pid is None:
             self._wait_started(monotonic_ns() + STOP_GRACE_S * NS_PER_S)
-            with contextlib.suppress(BackendError), engine_errors("inspecting"):
-                self._pid = self._own_process(int(self._api.inspect_container(self._id)["State"]["Pid"]))
+            with contextlib.suppress(BackendError):
+                self._pid = self._own_process(int(self.inspected()["State"]["Pid"]))
         return self._pid
 
     def _wait_started(self, deadline_ns: int) -> None:

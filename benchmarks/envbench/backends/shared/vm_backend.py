@@ -2,26 +2,43 @@
 
 import itertools
 import shutil
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
-from envbench.backend import Backend, Unusable, Usable, unusable
+from envbench.backend import Backend, Instance, MarkCallback, Unusable, Usable, Workload, unusable
+from envbench.backends.shared.try_start import try_start
 from envbench.errors import BackendError
 from envbench.phases import BackendKind
 from envbench.settings import Settings
 from envbench.traces.journal import Journal, Kind
 from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.kvm import choose_accelerators, probe_kvm
-from envbench.vm.recipe import VM_KEYS, Recipe, check_recipe, make_recipe, vm_variants
+from envbench.vm.got import differences
+from envbench.vm.guest import Guest
+from envbench.vm.kvm import TCG_DEADLINE_S, choose_accelerators, probe_kvm
+from envbench.vm.recipe import VM_KEYS, Recipe, check_recipe, make_recipe, trial_of, vm_variants
 
 STOP_WORD = b"stop"
 """What our payload powers off at, said on its serial line."""
 
 VMM_DEADLINE_S = 30.0
 """Longest wait until QEMU has opened the serial line; it needs some 20 ms."""
+
+REINSTALL = "apt install --reinstall qemu-system-x86 (Arm: qemu-system-arm)"
+
+
+class Machine(Instance, Protocol):
+    """One started machine."""
+
+    guest: Guest
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Return the answer of a monitored machine to one command of QEMU's protocol. Raises BackendError."""
+        ...
 
 
 class VmBackend(Backend):
@@ -43,18 +60,19 @@ class VmBackend(Backend):
         return find_emulator()
 
     def check(self) -> Usable | Unusable:
-        """Find QEMU and what is around it, a guest kernel, and the truth about KVM (a canary guest, once a run)."""
+        """Find out by doing: QEMU and what is around it start a guest that gets ready; and the truth about KVM."""
         settings = self._settings
         try:
             facts = self._facts()
             kvm = settings.once(probe_kvm)
             variants = self.variants()
+            if not variants:
+                return Unusable(f"only {' and '.join(settings.accelerators)} was asked for: {kvm.reason}", kvm.remedy)
             for variant in variants:
                 check_recipe(settings, variant, self.emulator.architecture)
+            self._try_guest(variants[0])
         except BackendError as error:
-            return unusable(error, "run again with --debug and report it")
-        if not variants:
-            return Unusable(f"only {' and '.join(settings.accelerators)} was asked for: {kvm.reason}", kvm.remedy)
+            return unusable(error, REINSTALL)
         return Usable({**facts, **kvm.facts()})
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
@@ -65,11 +83,37 @@ class VmBackend(Backend):
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build what all starts of this variant share: the initramfs's tree, the kernel's place, the disk."""
-        self._recipes[frozenset(variant.items())] = make_recipe(self._settings, variant, self.emulator.architecture)
+        self._recipes[frozenset(variant.items())] = self._recipe(self._settings, variant)
+
+    def differences(self, asked: Workload, variant: Mapping[str, str]) -> tuple[str, ...]:
+        """Start one machine and return what QEMU says it got that was not asked for; its guest is not waited for."""
+        instance = self.start(replace(asked, monitored=True), variant, lambda _mark: None)
+        try:
+            return differences(instance.guest, asked.cpus, instance.ask)
+        finally:
+            instance.destroy()
+
+    @abstractmethod
+    def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> "Machine":
+        """Start one machine and return once its serial line is open."""
 
     def close(self) -> None:
         """Forget the artefacts; they lie in the run's own folder."""
         self._recipes.clear()
+
+    def _recipe(self, settings: Settings, variant: Mapping[str, str]) -> Recipe:
+        """Return what all starts of a variant share, made and put where its QEMU finds it. Raises BackendError."""
+        return make_recipe(settings, variant, self.emulator.architecture)
+
+    def _try_guest(self, variant: Mapping[str, str]) -> None:
+        """Start one small guest of this variant's machine and see it ready. Raises BackendError with QEMU's words."""
+        settings, trial = trial_of(self._settings, variant)
+        key = frozenset(trial.items())
+        self._recipes[key] = self._recipe(settings, trial)
+        try:
+            try_start(self.start, trial, TCG_DEADLINE_S)
+        finally:
+            del self._recipes[key]
 
     def _facts(self) -> dict[str, str]:
         """Return what run.json says about this backend. Raises BackendError where something it needs is missing."""

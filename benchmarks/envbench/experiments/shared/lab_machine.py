@@ -3,20 +3,15 @@
 It boots the same kernel and payload as the backend `qemu`, with the modules that these devices need beside the payload.
 """
 
-import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from envbench.backend import Mark, Workload
 from envbench.backends.qemu import QemuBackend, QemuInstance
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running, await_ready, shell
 from envbench.payload.kernel import find_kernel
 from envbench.payload.modules import module_chain
@@ -27,51 +22,13 @@ from envbench.traces.journal import Kind
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import Disk
+from envbench.vm.monitor import Monitor
 from envbench.vm.recipe import make_recipe
 
 MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "ext4")
 LOAD_MODULES = """
 for m in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$m; done
 """
-
-
-class Monitor:
-    """QEMU's machine protocol on a unix socket (QEMU, docs/interop/qmp-spec). Raises BackendError with QEMU's words."""
-
-    def __init__(self, path: Path, timeout_s: float = 20.0) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout_s)
-        self._socket.connect(str(path))
-        self._lines = self._socket.makefile("r", encoding="utf-8")
-        self._lines.readline()  # The greeting.
-        self.execute("qmp_capabilities")
-
-    def execute(self, command: str, **arguments: Any) -> Any:
-        """Return the answer to one command; events in between are left aside."""
-        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
-        for line in self._lines:
-            answer = json.loads(line)
-            if "error" in answer:
-                raise BackendError(f"QEMU: {answer['error'].get('desc', 'refused')}")
-            if "return" in answer:
-                return answer["return"]
-        raise BackendError("QEMU closed its monitor")
-
-    def set_memory(self, memory_bytes: int) -> None:
-        """Have the balloon leave the guest this much."""
-        self.execute("balloon", value=memory_bytes)
-
-    def add_cpu(self) -> None:
-        """Plug a CPU into the first free slot."""
-        slots = [slot for slot in self.execute("query-hotpluggable-cpus") if "qom-path" not in slot]
-        if not slots:
-            raise BackendError("the machine has no free CPU slot")
-        self.execute("device_add", driver=slots[-1]["type"], id="cpu-envbench", **slots[-1]["props"])
-
-    def close(self) -> None:
-        """Hang up."""
-        self._lines.close()
-        self._socket.close()
 
 
 def lab_settings(settings: Settings) -> Settings:
@@ -129,10 +86,8 @@ def lab_machine(
     guest = replace(
         recipe.guest(folder, name, workload),
         disks=(disk,) if disk else (),
-        more=(
-            *("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
-            *("-qmp", f"unix:{monitor_path},server=on,wait=off"),
-        ),
+        monitor=monitor_path,
+        more=("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
     )
     moments: dict[Mark, int] = {}
     deadline_ns = monotonic_ns() + int(bench.settings.deadline_s * NS_PER_S)
@@ -144,7 +99,7 @@ def lab_machine(
         shutil.rmtree(folder, ignore_errors=True)
         bench.journal.forget(number)
         raise
-    instance = QemuInstance(name, machine, folder, True, bench.journal, number)
+    instance = QemuInstance(name, machine, guest, folder, True, bench.journal, number)
     try:
         run_ = Running(instance, workload.nonce, moments[Mark.REQUESTED])
         await_ready(run_, bench.settings.deadline_s)
