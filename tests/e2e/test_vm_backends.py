@@ -408,7 +408,7 @@ def test_a_qemu_that_does_something_else_than_it_is_told_is_left_out(
     wrapper.write_text(f'#!/bin/sh\nexec {emulator.path} "$@" {" ".join(words)}\n')
     wrapper.chmod(0o755)
     out = tmp_path / "out"
-    command = [PROGRAM, "startup", "--backend", "process", "--backend", "qemu", "--accel", "tcg", "--runs", "2"]
+    command = [PROGRAM, "startup", "--profile", "minimal", "--backend", "process", "--backend", "qemu", "--runs", "2"]
     env = {**os.environ, "PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         [*command, "--format", "csv", "--output", str(out)], env=env, capture_output=True, text=True, check=False
