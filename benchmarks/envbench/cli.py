@@ -11,11 +11,15 @@ import click
 
 from envbench import __version__
 from envbench.errors import EnvbenchError, InterruptedRunError, advice, one_line
+from envbench.experiments import EXPERIMENTS
 from envbench.surroundings import end_streams
 
 
 class Place(NamedTuple):
-    """Where a command is, as MODULE:ATTRIBUTE, and its line in the list of commands, which fits 80 columns."""
+    """Where a command is, as MODULE:ATTRIBUTE, and its line in the list of commands, which fits 80 columns.
+
+    The attribute is a click command, or a table of such commands by name.
+    """
 
     where: str
     line: str
@@ -28,23 +32,7 @@ COMMANDS: dict[str, Place] = {
     "all": Place(
         "envbench.commands.all:all_experiments", "Measure everything that the claims need, and judge every claim."
     ),
-    "kernel": Place("envbench.commands.experiments:kernel", "See whose kernel runs the payload, and what else runs."),
-    "size": Place("envbench.commands.experiments:size", "Measure the artefacts: transferred, on disk, what they hold."),
-    "memory": Place("envbench.commands.experiments:memory", "Measure what one idle instance costs in memory."),
-    "idle": Place(
-        "envbench.commands.experiments:idle", "Measure what one idle instance costs in CPU time and wake-ups."
-    ),
-    "isolation": Place("envbench.commands.experiments:isolation", "Count what can be seen and done from inside."),
-    "release": Place("envbench.commands.experiments:release", "Look for what an instance leaves behind, by name."),
-    "resize": Place("envbench.commands.experiments:resize", "Give and take memory and CPUs while an instance runs."),
-    "density": Place(
-        "envbench.commands.experiments:density", "Run 1, 2, 4 … instances at once: what each further one costs."
-    ),
-    "portability": Place(
-        "envbench.commands.experiments:portability", "Export and import the artefacts, and what becomes of data."
-    ),
-    "speed": Place("envbench.commands.experiments:speed", "Compare CPU, memory, system calls and disk with the host."),
-    "wsl": Place("envbench.commands.experiments:wsl", "Settle the claims on WSL; only inside a WSL distribution."),
+    **{name: Place("envbench.commands.experiments:COMMANDS", each.line) for name, each in EXPERIMENTS.items()},
     "fetch": Place("envbench.commands.fetch:fetch", "Get beforehand what runs need: kernels, userlands, binaries."),
     "doctor": Place("envbench.commands.doctor:doctor", "Say which backends can run here; if not, why and what to do."),
     "clean": Place("envbench.commands.clean:clean", "Remove what killed runs left."),
@@ -98,7 +86,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name].where.partition(":")
-        command = getattr(import_module(module), attribute)
+        found = getattr(import_module(module), attribute)
+        command = found[cmd_name] if isinstance(found, dict) else found
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name].where} is no click command")
         command.short_help = COMMANDS[cmd_name].line

@@ -14,19 +14,6 @@ from envbench.run.bench import Bench, reason_and_remedy
 from envbench.run.progress import Reporter
 from envbench.run.session import Session
 
-HELP = {
-    "kernel": "See whose kernel runs the payload, and what else runs: Windows images, other architectures and systems.",
-    "size": "Measure the artefacts: transferred, on disk and virtual, and what they hold.",
-    "memory": "Measure what one idle instance costs in memory, by every usual definition, and the least it needs.",
-    "idle": "Measure what a running, idle instance costs in CPU time and wake-ups.",
-    "isolation": "Count what can be seen and done from inside, and across two containers.",
-    "release": "Look for what an instance leaves behind, by name.",
-    "resize": "Give and take memory and CPUs while an instance runs, seen from inside.",
-    "density": "Run 1, 2, 4 … instances at once: memory and start time of each further one.",
-    "portability": "Export and import the artefacts, and see what becomes of data written inside.",
-    "speed": "Compare CPU, memory, system calls, disk and loopback with the host, the same tool bytes everywhere.",
-    "wsl": "Settle the claims on WSL; only inside a WSL distribution.",
-}
 TIME_IS_UP = "the time of a quick run was used up"
 
 max_option = click.option(
@@ -84,7 +71,8 @@ def _command(name: str) -> click.Command:
     command = format_option(common_options(take))
     if name == "density":
         command = max_option(command)
-    return click.command(name, help=HELP[name])(command)
+    listed = EXPERIMENTS[name]
+    return click.command(name, help=listed.text or listed.line)(command)
 
 
-kernel, size, memory, idle, isolation, release, resize, density, portability, speed, wsl = map(_command, EXPERIMENTS)
+COMMANDS = {name: _command(name) for name in EXPERIMENTS}
