@@ -4,7 +4,7 @@ import sys
 
 
 def main():  # type: () -> None  # noqa: ANN201 - an annotation, which Python 2 could not parse
-    """Run the command line and exit with the code of contract 3."""
+    """Run the command line and exit with its code (README.md, "Exit codes")."""
     if sys.version_info < (3, 11):  # noqa: UP036 - the wheel is envinspect's, which runs on 3.9
         sys.stderr.write("envbench: needs Python 3.11 or newer, this is %d.%d\n" % sys.version_info[:2])  # noqa: UP031
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""What a backend must be able to do: say if it can run here, prepare, start an instance, end it without trace.
+"""What a backend must be able to do: say whether it can run here, prepare, start an instance, and remove it wholly.
 
 A backend says nothing about time: it calls `mark` and the sampler stamps. All that takes engine time before the
 measured start (importing an image, building an initramfs, defining a bundle) happens in `prepare` and is never timed.
@@ -68,7 +68,8 @@ def unusable(error: Exception, otherwise: str) -> Unusable:
 class Workload:
     """One thing to run inside an instance.
 
-    `argv` is run inside the payload tree; its ready line carries `nonce`. None means the backend's default.
+    `argv` is run inside the payload tree; `nonce` stands in the ready line that it prints. None means the backend's
+    default.
     """
 
     nonce: str
@@ -86,7 +87,7 @@ class Workload:
     ports: tuple[tuple[int, int], ...] = ()
     """Ports of the host's loopback that lead inside: (port on the host, port inside)."""
     monitored: bool = False
-    """Whether a machine can be asked what it is made of; no timed start can, for a monitor takes time to set up."""
+    """Whether a machine opens QEMU's monitor, to be asked for its parts; a timed start does not, it would wait for it."""
 
     @property
     def cpu_quota_us(self) -> int | None:
@@ -99,7 +100,7 @@ class Instance(Protocol):
 
     @property
     def name(self) -> str:
-        """The engine's name or id of this instance; always carries the run's id."""
+        """The engine's name or id of this instance; the run's id is always in it."""
         ...
 
     def output_fileno(self) -> int:
@@ -180,7 +181,7 @@ class Backend(ABC):
 
     @classmethod
     def leftover_processes(cls, run_id: str) -> tuple[int, ...]:  # noqa: ARG003 -- for those that have some
-        """Return the engine's own processes for a run's things, which carry nothing of the run in their environment."""
+        """Return the engine's own processes for what a run made; the run's id is not in their environment."""
         return ()
 
     @cached_property
@@ -236,7 +237,7 @@ class Backend(ABC):
         raise BackendError(f"{self.name} starts from no image")
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what its engine warned of when it made instances, in the engine's words, each once."""
+        """Return the engine's warnings when it made instances, in its own words, each once; () without any."""
         return ()
 
     def differences(self, asked: Workload, variant: Mapping[str, str]) -> tuple[str, ...]:  # noqa: ARG002 -- for overrides

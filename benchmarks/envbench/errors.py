@@ -1,4 +1,4 @@
-"""Every way envbench ends badly, each with its exit code (contract 3). Only `cli.main` turns an error into a code."""
+"""All errors of envbench, each with its exit code (README.md). Only `cli.main` turns an error into a code."""
 
 from typing import ClassVar
 
@@ -91,7 +91,7 @@ def one_line(error: BaseException) -> str:
 
 
 def foreseen(error: Exception) -> Exception:
-    """Return an error whose words can be shown: the kind of one that nobody foresaw is named (KeyError says a key)."""
+    """Return an error whose text can be shown; an unexpected one is named by its type (KeyError's text is a key)."""
     if isinstance(error, (EnvbenchError, OSError)):
         return error
     return EnvbenchError(f"{type(error).__name__}: {error}")

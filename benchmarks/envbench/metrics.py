@@ -24,7 +24,7 @@ class Shown(StrEnum):
     CHART = "chart"
     """Drawn in the chart of its section."""
     COMPARED = "compared"
-    """Compared between runs, and held against a baseline."""
+    """Compared between runs, and with a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -848,7 +848,7 @@ class Stamp:
     words: str
     advice: str
     unless: str = ""
-    """The stamp that tells the same better: where it is there, this one does not count."""
+    """A stamp that measures the same thing better: where that one exists, this one does not count."""
 
 
 STAMPS: Mapping[str, Stamp] = {

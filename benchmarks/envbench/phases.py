@@ -1,6 +1,6 @@
 """The words of a measurement: experiments, phases, units and outcomes, as they stand in samples.csv.
 
-This module and `envbench.samples` are all that crosses to the reports.
+Reports import this module, `envbench.samples` and `envbench.metrics`, and nothing else of envbench.
 """
 
 from enum import StrEnum
@@ -67,7 +67,7 @@ class BackendKind(StrEnum):
     HOST = "host"
     """The payload as a plain process: the floor."""
     NAMESPACES = "namespaces"
-    """The walls of a container, without a runtime or engine."""
+    """The isolation of a container, without a runtime or engine."""
     CONTAINER = "container"
     """An ordinary container: shares the host's kernel."""
     SANDBOX = "sandbox"

@@ -1,4 +1,4 @@
-"""Programs of this machine: looked up on the user's PATH, and what was looked up is what is run and reported."""
+"""Programs of this machine: each is looked up once on the user's PATH, and run and reported by that absolute path."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Finds the ready line in what an instance says: raw bytes in, moments and the payload's own words out.
+"""Finds the ready line in an instance's output: raw bytes in, moments and the payload's key=value words out.
 
 The line may come in pieces, after floods of other output, or never; memory stays bounded whatever the payload says.
 """
@@ -21,7 +21,7 @@ LAST_FACT = "end"
 CHUNK_BYTES = 65536
 TAIL_BYTES = 4096
 LINE_BYTES = 4096
-"""Lines of ours are short; a longer one is somebody else's, and its rest is skipped."""
+"""The payload's own lines are short; a longer one is not the payload's, and its rest is skipped."""
 FACTS_MAX = 256
 
 
@@ -32,7 +32,7 @@ def marker_for(nonce: str, pattern: str | None = None) -> bytes:
 
 @dataclass(slots=True)
 class OutputReader:
-    """Eats chunks of output; tells when the marker's first byte was seen, and collects the payload's facts.
+    """Takes chunks of output, notes when the marker's first byte was seen, and collects the payload's facts.
 
     `ready_ns` is the clock's value that came with the chunk in which the marker begins, None until the whole marker is
     there. `ready_values` are the key=value words of the ready line, `facts` those of the lines after it.
@@ -163,7 +163,7 @@ def read_chunk(descriptor: int) -> bytes | None:
     except BlockingIOError:
         return None
     except OSError as error:
-        # A pseudo-terminal whose other side is closed says EIO, and a socket may be reset: both are the end.
+        # A pseudo-terminal gives EIO once its other end is closed, and a socket may be reset: both mean the end.
         if error.errno in (errno.EIO, errno.ECONNRESET):
             return b""
         raise BackendError(f"its output cannot be read: {error.strerror}") from error

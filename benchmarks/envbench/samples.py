@@ -1,6 +1,6 @@
 """Rows of samples.csv: one per measured value, appended as it happens, read back exactly as written.
 
-Contract 3 of the design. Missing is an empty field, never 0; a start that failed is a row too.
+The format is described in docs/results-format.md. Missing is an empty field, never 0; a start that failed is a row too.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ class Sample:
 
 COLUMNS = ("schema", *(field.name for field in fields(Sample)))
 _values = attrgetter(*COLUMNS[1:])
-"""What `dataclasses.astuple` gives, without its copies: they were a tenth of the harness's CPU time."""
+"""The same as `dataclasses.astuple` without its deep copies, which took a tenth of the harness's CPU time."""
 
 
 def variant_text(keys: Mapping[str, str]) -> str:
@@ -85,7 +85,7 @@ class SampleWriter:
     def append(self, *samples: Sample) -> None:
         """Write these rows and flush them to the disk."""
         if not os.fstat(self._file.fileno()).st_nlink:
-            # The rows would go into a file that nobody can open any more.
+            # The file has been removed: rows that are written to it would be lost.
             raise FileNotFoundError(errno.ENOENT, "the file was removed during the run", self._file.name)
         for sample in samples:
             row = (int(value) if value is True or value is False else value for value in _values(sample))

@@ -12,10 +12,10 @@ from envbench.samples import variant_text
 Found = TypeVar("Found")
 
 LABEL = "envbench.run"
-"""Label, annotation and metadata key under which everything that is made carries the run's id."""
+"""Label, annotation and metadata key under which the run's id stands on everything that is made."""
 
 RUN_ENVIRONMENT = "ENVBENCH_RUN_ID"
-"""Environment variable that every process started for a run carries, so that the reaper can tell whose it is."""
+"""Environment variable of every process that is started for a run, so that the reaper can tell whose it is."""
 
 DEFAULT_RUNS = 20
 ADAPTIVE_RUNS = 10
@@ -116,7 +116,7 @@ class Settings:
     port_ready: PortReady | None = None
     """What means ready at a port of the user's own image or disk, in place of a text on the output."""
     environment: tuple[str, ...] = ()
-    """NAME=VALUE for the user's own image; run.json does not name them, for there are secrets among them."""
+    """NAME=VALUE for the user's own image; run.json does not name them, because they may be secrets."""
     command: tuple[str, ...] = ()
     """What the user's own image runs in place of its own command; () is its own."""
     kernel: Path | None = None

@@ -1,4 +1,4 @@
-"""Makes odd surroundings of a process usable before anything else runs: closed descriptors, a folder that shadows.
+"""Repairs unusual surroundings before anything else runs: closed descriptors, a current folder that hides libraries.
 
 The module imports nothing heavy: it has to come before all that opens files or looks for modules.
 """

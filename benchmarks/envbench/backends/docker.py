@@ -51,7 +51,7 @@ def socket_problem(endpoint: str, start: str = START_REMEDY, permit: str = PERMI
 
 
 class DockerBackend(EngineBackend, Backend):
-    """Docker Engine, each OCI runtime it lists a variant of its own."""
+    """Docker Engine; each OCI runtime that it lists is a variant."""
 
     name: ClassVar[str] = "docker"
     title: ClassVar[str] = "Docker"
@@ -147,7 +147,7 @@ class DockerBackend(EngineBackend, Backend):
         """Start the payload with each runtime asked for, or listed; return those that work and why others do not.
 
         A runtime may be asked for by a name that is not listed: that of a shim or of a program (Docker Engine API,
-        HostConfig.Runtime). Into an image of the user's own nothing is started before it is to be measured.
+        HostConfig.Runtime). An image of the user's own is not started before it is measured.
         """
         asked = self.settings.runtimes or (listed[:1] if self.settings.quick else listed)
         if self.settings.image is not None:
@@ -177,8 +177,8 @@ class DockerBackend(EngineBackend, Backend):
     def stored_bytes(self) -> int:
         """Return what the image takes on the engine's disk. Raises BackendError where that cannot be seen.
 
-        Of containerd's image store the engine tells it in its list: the packed layers, which the store keeps, and the
-        unpacked ones. What `inspect` tells of an image there is the packed size alone.
+        With containerd's image store the engine's list of images has it: the packed layers, which the store keeps, and
+        the unpacked ones. `inspect` has the packed size alone there.
         """
         if not self._has_containerd_store:
             return super().stored_bytes()
@@ -215,7 +215,7 @@ class DockerBackend(EngineBackend, Backend):
         return daemon_of(Path(f"/proc/{daemon}/root{address}"))
 
     def engine_program(self, variant: Mapping[str, str]) -> EngineProgram | None:
-        """Return the program `docker`, led to this backend's engine: by itself it goes by its context."""
+        """Return the program `docker` with options for this backend's engine; else it would follow its context."""
         found = find_program("docker")
         if found is None:
             return None
@@ -228,7 +228,7 @@ class DockerBackend(EngineBackend, Backend):
 
     @classmethod
     def reap(cls, entry: Entry, run_id: str) -> bool:
-        """Remove a journalled container or image of a dead run. Raises BackendError without its engine."""
+        """Remove a journalled container or image of a dead run. Raises BackendError where no engine answers."""
         certificates = entry.facts.get("certificates")
         api = api_client(entry.facts["endpoint"], 30, Path(certificates) if certificates else None)
         with contextlib.closing(api):
@@ -236,7 +236,7 @@ class DockerBackend(EngineBackend, Backend):
 
 
 def other_engine(version: Mapping[str, Any]) -> str:
-    """Return the name of an engine that speaks Docker's API and is not Docker, "" for Docker.
+    """Return the name of an engine that offers Docker's API and is not Docker, "" for Docker.
 
     The first component of its version (Docker Engine API, SystemVersion) is "Engine"; Podman's is "Podman Engine". Such
     an engine takes a runtime's name and starts its own all the same.

@@ -1,4 +1,4 @@
-"""The walls of a container without an engine: new namespaces by unshare(1), a root of its own, the same payload.
+"""What isolates a container, without an engine: new namespaces by unshare(1), a root of its own, the same payload.
 
 As root: mount, pid, uts, ipc and net namespaces. Without root a user namespace comes first, where the kernel lets
 users have one (user_namespaces(7); some distributions restrict it through AppArmor or a sysctl).
@@ -41,14 +41,14 @@ class NamespacesInstance(SpawnedInstance):
     """unshare(1), which waits for the payload; the payload is its only child."""
 
     def _ask_to_end(self) -> None:
-        # unshare(1) ignores SIGTERM while it waits: only the payload itself, as the host numbers it, can be asked.
+        # unshare(1) ignores SIGTERM while it waits, so the payload itself gets it, by its process id on the host.
         payload = next(iter(children_of(self._child.pid)), self._child.pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(payload, signal.SIGTERM)
 
 
 class NamespacesBackend(SpawningBackend):
-    """Namespaces and a root of its own, made by the kernel's own tools: what an engine adds stands above this."""
+    """Namespaces and a root of its own, made by util-linux's tools: what an engine takes beyond this, it adds."""
 
     name: ClassVar[str] = "namespaces"
     title: ClassVar[str] = "bare namespaces"
@@ -58,7 +58,7 @@ class NamespacesBackend(SpawningBackend):
     instance: ClassVar[type[SpawnedInstance]] = NamespacesInstance
 
     def check(self) -> Usable | Unusable:
-        """Find out by doing: run `true` behind the very walls that starts will use."""
+        """Find out by trying: run `true` in the same namespaces and root that starts will use."""
         try:
             busybox = find_busybox()
         except BackendError as error:

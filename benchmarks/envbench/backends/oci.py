@@ -1,7 +1,7 @@
 """OCI runtimes without an engine above them: a bundle made by us, then the runtime's own create, start and delete.
 
 runc, crun and gVisor's runsc share the operations of the OCI runtime specification (runtime.md). One folder a start
-holds the bundle's config.json; the root is the run's tree, read-only, for nothing writes to it.
+holds the bundle's config.json; the root is the run's tree, read-only, because nothing writes to it.
 """
 
 import contextlib

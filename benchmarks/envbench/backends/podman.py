@@ -133,8 +133,8 @@ class RuntimeEngine(EngineBackend):
     def close(self) -> None:
         """Remove the image, close the client, end the service."""
         if self.service.child.wait(monotonic_ns()):
-            # Nobody answers any more: the image stays in the journal, and goes by Podman's own command. (The SDK leaves
-            # a socket open whose connection is refused.)
+            # The service has ended: the image stays in the journal and is removed later by Podman's own command. (The
+            # SDK leaves a socket open whose connection is refused.)
             self._image_number = 0
         try:
             super().close()

@@ -16,7 +16,7 @@ from envbench.phases import BackendKind
 
 
 class ProcessBackend(SpawningBackend):
-    """fork, exec, no walls: the floor that every other backend is compared with."""
+    """fork and exec without any isolation: the lowest cost, which every other backend is compared with."""
 
     name: ClassVar[str] = "process"
     title: ClassVar[str] = "plain process"
@@ -47,7 +47,7 @@ class ProcessBackend(SpawningBackend):
         return self._tree / "bin/busybox"
 
     def _in_tree(self, name: str) -> Path:
-        """Return where a program of the tree lies on the host; a name that the tree has not is left as it is."""
+        """Return where a program of the tree lies on the host; a name that is not in the tree stays as it is."""
         inside = self._tree / name.lstrip("/")
         with contextlib.suppress(OSError):
             if inside.is_symlink() or inside.exists():

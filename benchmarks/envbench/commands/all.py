@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 QUICK_BUDGET_S = 180.0
 """For the timed starts: enough for every backend's smallest number of starts, emulated machines among them."""
 QUICK_WHOLE_S = 960.0
-"""For everything: no experiment begins later, so that a quick run, report included, is over in twenty minutes."""
+"""For everything: no experiment begins later, so that a quick run with its report ends within twenty minutes."""
 STARTUP = "startup"
 
 

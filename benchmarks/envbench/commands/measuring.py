@@ -142,7 +142,7 @@ def _only_telling(what: str, remedy: str = "") -> Iterator[None]:
 
 
 def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | InterruptedRunError | None:
-    """Open, work, close; return the error that ended the work, for everything after it must still happen."""
+    """Open, work, close; return the error that ended the work, unraised, because the clean-up has to follow."""
     error: EnvbenchError | InterruptedRunError | None = None
     outcome = "done"
     try:
@@ -166,7 +166,7 @@ def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | Inte
 def _pinned(plan: Plan) -> Iterator[None]:
     """Keep the harness, and what it starts itself, on the last CPU, where that was asked for (sched_setaffinity(2)).
 
-    What an engine's daemon starts is not bound; the rows carry pin=yes, for they may not be pooled with others.
+    What an engine's daemon starts is not bound. The rows say pin=yes, because they must not be pooled with others.
     """
     if not plan.pin:
         yield

@@ -90,7 +90,7 @@ def _named(pairs: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return these names of report formats. Raises UsageError for one that there is not, with the nearest there is."""
+    """Return these names of report formats. Raises UsageError for an unknown one, with the nearest known name."""
     if names:
         from envreport.formats import FORMATS  # scipy, before measuring only if asked for
 
@@ -296,7 +296,7 @@ def _asked_ready(options: Mapping[str, Any]) -> tuple[str | None, plans.PortRead
 
 
 def chosen_profiles(options: Mapping[str, Any], *, whole_systems: bool = False) -> tuple[str, ...]:
-    """Return the profiles that were asked for, minimal first; unasked, what a command starts with this payload.
+    """Return the profiles that were asked for, minimal first; where none was, those that the command starts by itself.
 
     `whole_systems` is True for a command that starts them unasked. A payload of the user's own stands alone.
     """

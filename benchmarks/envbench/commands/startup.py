@@ -1,4 +1,4 @@
-"""`envbench startup`: times every backend from request to ready, and on to gone, in one interleaved schedule."""
+"""`envbench startup`: times every backend from request to ready and until its removal, in one interleaved schedule."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -106,7 +106,7 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
 
 
 def budget_of(session: Session) -> float:
-    """Return how many seconds the starts may take where nobody said so: what those that were found need."""
+    """Return how many seconds the starts may take where no budget was given: what the backends that were found need."""
     plan, more_s = session.plan, whole_systems_budget_s(session)
     if plan.quick and (session.has_engine() or os.geteuid() == 0):
         return plans.QUICK_ENGINES_BUDGET_S + more_s

@@ -30,7 +30,7 @@ SETTLE_S = 0.3
 """After the ready line: an engine's start call, and what a kernel frees after boot, may still be under way."""
 REPEATS, REPEATS_QUICK = 12, 6
 INSTANCES, INSTANCES_QUICK = 8, 3
-"""How many instances the fall of MemAvailable is divided by."""
+"""How many instances are started; the fall of MemAvailable is divided by this number."""
 SMALLEST_BYTES = 1 << 20
 LARGEST_BYTES = 512 << 20
 MACHINE_FLOOR_BYTES = 16 << 20
@@ -173,7 +173,7 @@ def _available(bench: Bench, prepared: Prepared) -> None:
 
 
 def _minimum(bench: Bench, prepared: Prepared) -> None:
-    """Search by bisection; a container is limited, a machine given so much."""
+    """Search by bisection: a container gets the amount as its limit, a machine as its memory."""
 
     def gets_ready(memory_bytes: int) -> bool:
         try:

@@ -114,7 +114,7 @@ def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
         plain.unlink()
 
     def clear() -> None:
-        if bench.settings.image is None:  # A user's own image is never put at risk: its import is a lower bound.
+        if bench.settings.image is None:  # A user's own image is never removed, so its import time is a lower bound.
             cli.run(run_id, "image", "rm", "--force", image)
 
     def bring_in(source: Path) -> None:

@@ -1,4 +1,4 @@
-"""Memory and CPUs given and taken while an instance runs, and whether it is so seen from inside.
+"""Memory and CPUs given and taken while an instance runs, and whether the change is seen from inside.
 
 Containers: the engine's `update`, or the cgroup's own file where no engine stands between. Machines: a virtio balloon
 and a plugged-in CPU, asked for over QEMU's monitor.
@@ -23,7 +23,7 @@ MACHINE_MEMORY = (512 * MIB, 512 * MIB, 384 * MIB)
 """A balloon gives back no more than the machine was started with: it is shrunk first, then grown again."""
 SEEN_DEADLINE_S = 20.0
 MEMORY_SLACK = 0.15
-"""A guest's MemTotal is less than it was given by what its kernel keeps."""
+"""A guest's MemTotal is less than its memory: its kernel keeps a part for itself."""
 
 WATCH = r"""
 B=${ENVBENCH_BUSYBOX:-/bin/busybox}

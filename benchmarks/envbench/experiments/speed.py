@@ -1,7 +1,7 @@
 """Steady-state speed of CPU, memory, system calls, processes, disk and loopback: the same bytes on every backend.
 
-The tools are this distribution's sysbench, stress-ng and OpenSSL, carried in the payload tree and run by the tree's own
-loader. Every round asks every backend, metric by metric and in an order of its own, so that what is compared was
+The tools are this distribution's sysbench, stress-ng and OpenSSL, copied into the payload tree and run by the tree's
+own loader. Every round asks every backend, metric by metric and in an order of its own, so that what is compared was
 measured a moment apart: the speed of a machine drifts by more in a minute than a container can cost.
 """
 
@@ -37,7 +37,7 @@ LATENCY_ACCESS_BYTES = 8
 SYSCALLS = """\
 $B dd if=/dev/zero of=/dev/null bs=1 2>&1 & p=$!
 $B sleep 1; kill -USR1 $p; $B sleep 0.1; kill $p; wait $p"""
-"""Counted over a second: a fixed number would take milliseconds on the host and minutes in a sandbox."""
+"""System calls counted over a second: a fixed number would take milliseconds on the host and minutes in a sandbox."""
 QUICK_SANDBOXED = frozenset(("cpu_int", "memory_bandwidth", "syscall"))
 """What a quick run takes where a kernel stands between and a start alone takes seconds: CPU, memory and kernel."""
 QUICK_DISK = frozenset(("disk_rand_read", "disk_fsync"))
@@ -287,7 +287,7 @@ def _command(prepared: Prepared, settings: Settings, measure: Measure, seconds: 
     block, fsync = DISK_BLOCKS[measure.words]
     words = DISK_WORDS.format(block=block, mode=measure.words, fsync=fsync, s=seconds)
     prepare = f"[ -e test_file.0 ] || {tool} {words} prepare >/dev/null 2>&1"
-    # /tmp may be memory: better no figure than one of something else.
+    # /tmp may be memory, and a figure of memory must not pass for one of the disk.
     return f'if [ "$PWD" != /tmp ]; then {prepare}; {tool} {words} run 2>&1; else echo "no writable disk"; fi'
 
 

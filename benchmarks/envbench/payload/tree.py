@@ -1,6 +1,6 @@
 """Builds the payload: one root filesystem tree, the same bytes on every backend.
 
-The tree says nothing about which backend it runs on. Containers and processes run `words.argv_for(workload)`; a
+Nothing in the tree depends on the backend that it runs on. Containers and processes run `words.argv_for(workload)`; a
 machine's kernel runs /init, which runs the same argv.
 """
 

@@ -40,13 +40,13 @@ from envbench.payload.scripts import (
 Say = Callable[[str], None]
 
 SYSTEM_PACKAGES = ("systemd-sysv", "dbus", "udev", "kmod", "procps", "iproute2", "busybox-static")
-"""Beside what the distribution calls essential: init, the bus that it speaks on, devices and their drivers, and the
+"""Beside what the distribution calls essential: init, the message bus that it uses, devices and their drivers, and the
 usual tools; the payload's scripts need a BusyBox."""
 
 BUILT_AT = "1735689600"
 """SOURCE_DATE_EPOCH of everything that is built (reproducible-builds.org): 2025-01-01, not the day of the build."""
 DISK_ID = "e4be0000-0000-4000-8000-000000000001"
-"""The filesystem's UUID and hash seed: the same for all, as two runs of the same packages are to give the same disk."""
+"""The filesystem's UUID and hash seed: fixed, so that the same packages give the same disk."""
 
 SPARE_BYTES = 256 << 20
 """Room on the disk for what a boot writes."""

@@ -1,4 +1,4 @@
-"""The words that the harness and the payload say to each other.
+"""The protocol between the harness and the payload: lines that the payload prints, and words that it is given.
 
 The first thing printed is always the ready line:
 

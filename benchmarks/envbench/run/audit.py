@@ -1,7 +1,7 @@
 """The proof of a clean end: what the run was seen to make, and what of that is still there when it is over.
 
-Looks for itself rather than believing the engines: processes by id and start time, cgroups by path, mounts, sockets
-and files by the run's id in their name, containers and domains by asking each engine for what carries the run's
+It does not rely on what the engines report: it looks for processes by id and start time, for cgroups by path, for
+mounts, sockets and files by the run's id in their name. Engines are asked for containers and domains with the run's
 label.
 """
 
@@ -27,7 +27,7 @@ REMEMBERED_MAX = 1000
 
 
 class Witness:
-    """Notes what instances showed of themselves while they ran; says at the end what is left of it."""
+    """Notes the processes and cgroups of instances while they run; reports at the end which of them are left."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id

@@ -1,4 +1,4 @@
-"""What an experiment works with: the backends of the run, a place for rows, a note of what could not be done."""
+"""What an experiment works with: the run's backends, a place for its rows, and notes on what could not be done."""
 
 import random
 from collections import Counter
@@ -61,7 +61,7 @@ class Skip:
 
 @dataclass
 class Bench:
-    """One run of experiments. `configurations` are in the order of the registry; `journal` knows all that was made."""
+    """One run of experiments. `configurations` are in the registry's order; `journal` lists all that is made."""
 
     settings: Settings
     journal: Journal

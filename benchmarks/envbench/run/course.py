@@ -1,7 +1,7 @@
 """How far a run is: its parts in order, the steps of the present one, and about how long the rest takes.
 
-Pure but for its clock. The time left is told from this run's own pace and from nothing else; while that says too
-little, it is not told.
+It reads nothing but the clock. The time left is estimated from this run's own pace alone; until enough of the run is
+over, there is no estimate.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from envbench.clock import NS_PER_S, monotonic_ns
 ENOUGH_RATIO = 0.08
 """The pace of the parts so far is told of the others once they were to take this share of the whole."""
 FIRST_STEPS_RATIO = 0.1
-"""A part of which nothing is expected tells its time left from this share of its steps on."""
+"""A part without expected seconds has an estimate of its time left once this share of its steps is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Position:
 
 
 def about(seconds: float) -> str:
-    """Return a time that is estimated as people say it: never as exact as it is not, and never as nothing."""
+    """Return an estimated time in words, rounded to what the estimate can support, and never as 0."""
     if seconds < 10:
         return "a few seconds"
     return f"about {-(-seconds // 10) * 10:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
@@ -97,7 +97,7 @@ class Course:
     def position(self) -> Position:
         """Return where the run is now."""
         parts = list(self.expected_s)
-        # More steps than were expected: how many there are is not known after all.
+        # More steps than were expected: their number is not known after all.
         total = self._total if self._total and self._done <= self._total else None
         number = parts.index(self._part) + 1
         return Position(self._part, number, len(parts), self._done, total, self._left_s(), self._unit)
@@ -125,7 +125,7 @@ class Course:
             return elapsed_s / ratio * (1 - ratio) if ratio >= FIRST_STEPS_RATIO else None
         if not ratio:
             return max(expected_s * pace - elapsed_s, 0)
-        # Its own pace counts the more the further it has come, from its middle on alone.
+        # A part's own pace counts more the further it has come; from its middle on it counts alone.
         own = min(2 * ratio, 1)
         return (1 - ratio) * (own * elapsed_s / ratio + (1 - own) * expected_s * pace)
 

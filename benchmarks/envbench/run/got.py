@@ -1,4 +1,4 @@
-"""What an instance got is what its label says: one start that is looked at, before anything is measured."""
+"""Checks that an instance got what its label says: one start is looked at before anything is measured."""
 
 import contextlib
 
@@ -16,7 +16,7 @@ GUEST_REMEDY = "leave the option out (a machine has whole CPUs), or a QEMU on th
 
 
 def require_as_asked(backend: Backend, configuration: Configuration, workload: Workload, settings: Settings) -> None:
-    """Start one instance of a variant, and see that it has what was asked for. Raises BackendError where it has not.
+    """Start one instance of a variant and check that it got what was asked for. Raises BackendError where it did not.
 
     `workload` is that of a measured start; `settings` say what ready means. Of containers, those are started that ask
     for limits or a network. What does not start, or cannot be looked at, is left to the measured starts.

@@ -1,4 +1,4 @@
-"""What a signal does to a run: it ends in order and says so at once; one that was ignored before stays ignored."""
+"""What a signal does to a run: it says at once that it ends, and cleans up. A signal that was ignored stays so."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def uninterrupted(say: Say) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into InterruptedRunError; later ones find it under way."""
+    """Turn the first SIGINT, SIGTERM or SIGHUP into InterruptedRunError; later ones change nothing."""
     seen: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -82,7 +82,7 @@ def _answering(handle: _Handler, say: Say) -> Iterator[None]:
     def listen() -> None:
         while (byte := os.read(reader, 1)) != b"\0":
             if byte and byte[0] in heard:
-                with contextlib.suppress(OSError, ValueError):  # Nobody reads it any more.
+                with contextlib.suppress(OSError, ValueError):  # The reading end is closed already.
                     say(f"{signal.Signals(byte[0]).name}: cleaning up …")
 
     listener = threading.Thread(target=listen, name="signals", daemon=True)

@@ -2,8 +2,8 @@
 
 Sources: /proc/loadavg and /proc/stat (proc(5)), pressure stall information (Documentation/accounting/psi.rst),
 cpu.stat of our own cgroup (Documentation/admin-guide/cgroup-v2.rst), /proc/vmstat, cpufreq and clocksource in sysfs.
-What cannot be read is left out of the stamps and named "unknown" in the record: in many guests the governor is not to
-be seen.
+What cannot be read is left out of the stamps and named "unknown" in the record: in many guests the governor cannot be
+seen.
 """
 
 import os
@@ -174,7 +174,7 @@ def governor() -> str:
 
 
 def machine_warnings() -> tuple[Caution, ...]:
-    """Return what can be said against this machine's figures before anything is measured."""
+    """Return what makes this machine's figures less sure, as far as it is known before anything is measured."""
     found = []
     name = governor()
     if name not in ("performance", "unknown"):

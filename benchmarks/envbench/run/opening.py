@@ -1,4 +1,4 @@
-"""Opens one backend: what its library raises is its own answer, and never the end of the others."""
+"""Opens one backend. What its library raises makes this backend unusable, and never ends the others."""
 
 import contextlib
 

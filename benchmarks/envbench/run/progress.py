@@ -86,7 +86,7 @@ def describe(start: Start) -> str:
 
 
 class LineReporter:
-    """Plain lines: failures at once, every start with `verbose`, else a sign of life every few seconds."""
+    """Plain lines: failures at once, every start with `verbose`, else one line every few seconds."""
 
     def __init__(self, *, verbose: bool, now_ns: Callable[[], int] = monotonic_ns) -> None:
         self._verbose = verbose
@@ -104,7 +104,7 @@ class LineReporter:
 
     def say(self, line: str) -> None:
         """Show a line to people."""
-        with contextlib.suppress(OSError):  # Nobody reads it any more: no reason to stop measuring.
+        with contextlib.suppress(OSError):  # Its reader is gone, which is no reason to stop measuring.
             click.echo(line, err=True)
 
     def start(self, start: Start) -> None:

@@ -1,4 +1,4 @@
-"""Nothing left behind: removes what the journals of dead owners list, and the processes that carry a dead run's id.
+"""Cleans up after killed runs: removes what the journals of dead owners list, and processes with a dead run's id.
 
 Each thing goes only once it is seen to carry the run's id. A run whose owner is not proved dead here is left alone:
 it may be live, in a container with its own process ids or on another machine with the same home.
@@ -28,7 +28,7 @@ class Reaped:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A run that was left alone with what it lists, for its owner is not proved dead here; `host` is where it ran."""
+    """A run that was left alone because its owner is not proved dead here, and what it lists; `host`: where it ran."""
 
     run_id: str
     host: str
@@ -63,8 +63,8 @@ def reap(folder: Path | None = None, *, run_id: str | None = None) -> Reaping:
     """Remove what killed runs left; keep a journal whose things could not all be removed.
 
     Processes go first: every process that carries a dead run's id in its environment or is listed with its start time.
-    With `run_id` only that run's things go, and they do although nobody can prove here that its owner is dead, unless
-    it is seen to live: whoever names it knows.
+    With `run_id` only that run's things go, without a proof that its owner is dead: whoever names the run vouches for
+    that. A run that is seen to live is left alone all the same.
     """
     done: list[Reaped] = []
     alive: list[str] = []

@@ -152,7 +152,7 @@ def host_answer(*, include_names: bool = False) -> dict[str, Any]:
 
 
 def without_values(command: Sequence[str]) -> list[str]:
-    """Return a command line without the values of its --env NAME=VALUE: there are secrets among them."""
+    """Return a command line without the values of its --env NAME=VALUE, which may be secrets."""
     shown = list(command)
     for place, word in enumerate(command):
         if word.startswith("--env="):

@@ -1,4 +1,4 @@
-"""Takes one start from request to gone: owns the stopwatch, always cleans up, and writes every row at once.
+"""Takes one start from the request to its removal: reads the clock, always cleans up, and writes every row at once.
 
 A backend says when it passes a moment (`Mark`); only this module looks at the clock. A failed start is a row too.
 """
@@ -85,7 +85,8 @@ def phases_of(marks: Mapping[Mark, int]) -> dict[Phase, int]:
     stretch(Phase.REMOVE, Mark.STOPPED, Mark.GONE)
     stretch(Phase.CYCLE, Mark.REQUESTED, Mark.GONE)
     if Phase.CYCLE in found and Mark.READY in marks and Mark.STOP_REQUESTED in marks:
-        # Between ready and the stop request the harness reads CPU clocks: its pause, not the instance's time.
+        # Between ready and the stop request the harness reads CPU clocks: that pause is the harness's, not the
+        # instance's.
         found[Phase.CYCLE] -= max(0, marks[Mark.STOP_REQUESTED] - marks[Mark.READY])
     return found
 
@@ -101,7 +102,7 @@ def observer_lag_ns(reader: OutputReader, realtime_minus_monotonic_ns: int) -> i
     if not said.isdigit() or reader.ready_ns is None:
         return None
     lag_ns = reader.ready_ns + realtime_minus_monotonic_ns - int(said)
-    # Farther off than any start takes, or negative beyond the payload's resolution: not the same clock.
+    # A lag longer than any start, or more negative than the payload's resolution allows, shows that the clocks differ.
     return lag_ns if -NS_PER_US <= lag_ns < 60 * NS_PER_S else None
 
 
@@ -239,7 +240,8 @@ class Sampler:
         rows = [self.sample(ticket, NOISE_PREFIX + name, value, unit) for name, (value, unit) in stamps.items()]
         rows += [self.sample(ticket, phase, value, Unit.NS) for phase, value in start.phases.items()]
         if start.outcome is not Outcome.OK:
-            # Ready and then not stoppable: the figures up to there are good, the stretch that failed has the row.
+            # It got ready and could not be stopped: the figures up to there hold, and the phase that failed gets the
+            # row.
             failed = Phase.STOP if Mark.READY in start.marks else Phase.READY
             rows.append(self.sample(ticket, failed, None, Unit.NS, outcome=start.outcome, detail=start.detail))
         self.record(*rows)

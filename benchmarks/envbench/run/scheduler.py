@@ -1,10 +1,10 @@
 """Decides which backend starts next: rounds of shuffled backends from a recorded seed, within a budget, to a precision.
 
-Starts of all backends are interleaved, for machines drift (on bare metal too), and a block of one backend would take
-the drift for a difference. (In a quick run machines come after the first starts of the others: one that hangs must not
-cost those their figures.) A slow backend takes part in fewer rounds, spread evenly, so that it neither starves the
-rest nor passes the budget. It never looks at significance: stopping when a difference shows would make differences of
-chance.
+Starts of all backends are interleaved, because machines drift (on bare metal too), and with one block a backend the
+drift would look like a difference. (In a quick run machines come after the first starts of the others: one that hangs
+must not cost those their figures.) A slow backend takes part in fewer rounds, spread evenly, so that it neither starves
+the rest nor passes the budget. It never looks at significance: stopping when a difference shows would make differences
+of chance.
 """
 
 import math
@@ -23,12 +23,11 @@ from envbench.run.sampler import Start, Ticket
 from envbench.settings import ADAPTIVE_RUNS, QUICK_RUNS, Configuration, Plan
 
 STOPPING_CONFIDENCE = 0.98
-"""A backend has enough starts once this interval of its median is narrow; the report gives the 95 % interval.
-
-A run that stopped by that one would stop where it happens to be narrow, and miss the true median more often than it
-says (`tests/perf/stopping.py` counts how often)."""
+"""A backend has enough starts once this interval of its median is narrow; the report gives the 95 % interval. A run
+that stopped by the 95 % interval would stop where that happens to be narrow, and would miss the true median more often
+than in 5 % of runs (`tests/perf/stopping.py` counts how often)."""
 FAILURES_IN_A_ROW = 3
-"""A backend that fails so often one after the other is given up: it would only eat the others' budget."""
+"""A backend that fails this many times in a row is given up: it would only use up the others' budget."""
 MOST_RUNS = 200
 """No backend is asked for more than this (or than the planned runs, if they are more), however noisy it is."""
 DEAR_START_S = 10.0
@@ -337,7 +336,8 @@ class Scheduler:
         self._before_round()
         chosen = {one.index for one in members}
         count = len(self.tallies)
-        # The very first round goes up the registry, cheap backends first: it is all that a tiny budget may see.
+        # The very first round goes through the registry in order, cheap backends first: a tiny budget may not last
+        # longer.
         order = shuffled(count, self.plan.seed, self._round) if self._round else list(range(count))
         # Last those whose cost is not known: it may be all that is left.
         for index in sorted(order, key=lambda index: not self.tallies[index].wall_ns):

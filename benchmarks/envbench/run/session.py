@@ -1,7 +1,7 @@
-"""One run from its first folder to its last trace: opens the backends, hands out the bench, and clears everything away.
+"""One run from its first folder to the last clean-up: opens the backends, gives experiments their bench, removes all.
 
-Whatever ends it (the end of the plan, Ctrl-C, SIGTERM, a full disk, an error of our own), the engines' things are
-removed, rows that were measured stay, and run.json says how it ended.
+Whatever ends it (the end of the plan, Ctrl-C, SIGTERM, a full disk, an error of our own), what it made in the engines
+is removed, rows that were measured stay, and run.json says how it ended.
 """
 
 import contextlib
@@ -158,7 +158,7 @@ class Session:
 
     def drop(self, configurations: Collection[Configuration]) -> None:
         """Leave these backends out of what is still to come: each part of it would wait for the same engine again."""
-        # In place: an experiments' bench that was made before looks at this very list.
+        # Changed in place: a bench that was made before holds this same list.
         for kept in (self.prepared, self.whole_systems):
             kept[:] = [one for one in kept if one.configuration not in configurations]
 
@@ -226,7 +226,7 @@ class Session:
             return (f"nobody knows what: it could not be looked for ({one_line(error)})",)
 
     def _provide_kernel(self) -> None:
-        """Fetch a guest kernel where machines are wanted and there is none; what fails, their own check tells."""
+        """Fetch a guest kernel where machines are wanted and there is none; if that fails, their check says why."""
         settings = self.settings
         wanted = any(load(name).kind is BackendKind.VM for name in self.plan.backends or BACKENDS)
         if not wanted or settings.offline or settings.kernel or settings.disk:

@@ -1,1 +1,1 @@
-"""What a run leaves on a machine: written down before it is made, found by its marks, removed without trace."""
+"""What a run makes on a machine: written down before it is made, found again by the run's id, and removed."""

@@ -1,6 +1,6 @@
 """Which process is the daemon behind a unix socket: the one at its other end, whatever it is called.
 
-Names do not tell: several engines run on one machine, each with a dockerd and a containerd of its own.
+Its name is not enough: several engines may run on one machine, each with a dockerd and a containerd of its own.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What a run makes is written down before it is made: the journal, by which a killed run can be cleaned up after.
+"""The journal: what a run makes is written down before it is made, so that a killed run can be cleaned up after.
 
 One file a run, of JSON lines, in the user's state folder. Its first line says who owns it (`owner`); the owner holds a
 lock on the file for as long as it lives (`lock`).
@@ -109,7 +109,7 @@ def _begun(run_id: str, folders: Sequence[Path]) -> tuple[Path, FileIO]:
     make_private(folders[-1])
     path = folders[-1] / f"{run_id}.jsonl"
     file = path.open("ab", buffering=0)
-    # Before the first line: a journal that says whose it is and is not locked has lost its owner.
+    # Locked before the first line is written: a journal that names its owner and is not locked has lost that owner.
     locked = take_lock(file.fileno())
     if locked is False:
         file.close()

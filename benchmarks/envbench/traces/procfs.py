@@ -19,7 +19,7 @@ def _stat_fields(pid: int | str) -> list[str] | None:
 
 
 def _processes() -> Iterator[str]:
-    """Yield the ids of all processes as text; names only, for a Path each would cost ten times as much."""
+    """Yield the ids of all processes as text; a Path for each would cost ten times as much."""
     return (name for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
 
 
@@ -67,7 +67,7 @@ def command_line(pid: int) -> str:
 
 
 def carries_run(pid: int, run_id: str) -> bool:
-    """Return whether a process carries the run's id in its environment; False where that may not be read."""
+    """Return whether a process has the run's id in its environment; False where that may not be read."""
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -132,7 +132,7 @@ def pids_named(*names: str) -> tuple[int, ...]:
 
 
 def marked_processes(run_id: str) -> tuple[int, ...]:
-    """Return the processes, other than this one, that carry the run's id in their environment."""
+    """Return the processes, other than this one, that have the run's id in their environment."""
     return tuple(pid for pid in map(int, _processes()) if pid != os.getpid() and carries_run(pid, run_id))
 
 

@@ -36,7 +36,7 @@ class Guest:
     append: str = ""
     disks: tuple[Disk, ...] = ()
     speaks_first: bool = False
-    """Whether the serial line's first byte is the guest's own: firmware is silent, the kernel told to say a word."""
+    """Whether the serial line's first byte is the guest's: the firmware writes nothing, the kernel is told to."""
     cpu: str = ""
     """QEMU's CPU model; "" is what `cpu_model` says."""
     uefi: Firmware | None = None
@@ -71,7 +71,7 @@ def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:
         *("-smp", str(guest.cpus)),
         *("-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none"),
-        # Before the serial line: whoever has seen that one open finds the monitor listening.
+        # Before the serial line, so that the monitor listens already when the serial line is seen to be open.
         *(monitor_words(guest.monitor) if guest.monitor else ()),
         *("-chardev", f"socket,id=serial0,path={_escape(guest.serial)}"),
         *("-serial", "chardev:serial0"),

@@ -1,4 +1,4 @@
-"""The truth about KVM: a device that opens proves nothing, only a guest that gets ready in time does.
+"""Finds out whether KVM works: a device that opens proves nothing, only a guest that gets ready in time does.
 
 There are machines where /dev/kvm opens, a machine and a vCPU are made, and yet a guest hangs or runs many times slower
 than under emulation. So a canary guest runs under KVM, with a deadline set by what the same guest takes under TCG in
@@ -29,7 +29,7 @@ KVM_API_VERSION = 12
 
 CANARY_FACTOR = 2.0
 CANARY_SLACK_S = 0.5
-"""KVM's canary may take CANARY_FACTOR times what TCG took, and CANARY_SLACK_S for a busy machine: a KVM that is slower
+"""KVM's canary may take CANARY_FACTOR times what TCG took, and CANARY_SLACK_S for a busy machine: KVM that is slower
 than emulation is of no use."""
 
 TCG_DEADLINE_S = 60.0

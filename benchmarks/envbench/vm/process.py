@@ -22,8 +22,8 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 class VmmProcess:
     """A VMM started so that it is killed when this process ends, however that ends.
 
-    It carries the run's id in its environment, and it has a session of its own, so that Ctrl-C reaches only the
-    harness, which then ends it in order. What it says itself goes to `log`. Raises OSError where it cannot be started.
+    The run's id is in its environment, and it has a session of its own, so that Ctrl-C reaches only the harness, which
+    then ends it in order. What it says itself goes to `log`. Raises OSError where it cannot be started.
     """
 
     def __init__(self, argv: Sequence[str], run_id: str, log: Path) -> None:

@@ -43,7 +43,7 @@ class Recipe:
     append: str = ""
     uefi: Firmware | None = None
     own_guest: bool = True
-    """Whether the guest runs our payload, and so can be asked over its serial line to stop."""
+    """Whether the guest runs our payload, which can be asked over its serial line to stop."""
 
     def guest(self, folder: Path, name: str, workload: Workload) -> Guest:
         """Write this start's own files into `folder` and return its guest. Raises OSError where that fails."""

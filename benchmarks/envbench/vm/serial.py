@@ -1,6 +1,6 @@
 """The serial line of a guest: a unix socket that listens before the VMM starts, so that no byte can be missed.
 
-The VMM's connect is itself a mark (the VMM is up). What the guest said last is kept, bounded, for error messages.
+The moment at which the VMM connects is the mark VMM_UP. The end of what the guest printed is kept for error messages.
 """
 
 import contextlib

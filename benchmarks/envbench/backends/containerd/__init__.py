@@ -1,1 +1,1 @@
-"""Containers that containerd starts through its own command, and the events that it tells about them."""
+"""Containers that containerd starts through its own command, and the events that it reports about them."""

@@ -1,7 +1,7 @@
 """containerd by its own client, ctr: what stands between Docker and the OCI runtime, without Docker.
 
-All of a run lives in a containerd namespace of its own that carries the run's id, so that nothing of anyone else is
-in sight.
+All of a run lives in a containerd namespace of its own, named after the run's id, so that it never sees what others
+made.
 """
 
 import contextlib
@@ -192,7 +192,7 @@ class ContainerdBackend(Backend):
         Raises BackendError where containerd does not say.
         """
         rows = self.ctr("snapshot", "usage", "-b").splitlines()[1:]
-        # The run's own namespace holds the image's layers, and of containers what they have written.
+        # The run's own namespace holds the image's layers, and what its containers have written.
         return self._packed_bytes + sum(int(row.split()[1]) for row in rows)
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> ContainerdInstance:

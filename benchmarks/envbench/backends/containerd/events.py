@@ -1,4 +1,4 @@
-"""Hears from containerd itself the moment a task has started: `ctr task start` says nothing until the task ends."""
+"""Learns from containerd's events when a task has started: `ctr task start` prints nothing until the task ends."""
 
 import contextlib
 import json
@@ -13,8 +13,8 @@ from envbench.backends.shared.child import Child, environment, output_pipe
 class StartEvents:
     """One `ctr events` for a whole run; it sees the run's own namespace only.
 
-    Raises BackendError from the constructor where ctr cannot be started. Where the events end early, starts simply have
-    no STARTED any more.
+    Raises BackendError from the constructor where ctr cannot be started. If the events end early, later starts have no
+    STARTED mark.
     """
 
     def __init__(self, command: Sequence[str], namespace: str, run_id: str) -> None:
@@ -44,5 +44,6 @@ class StartEvents:
     def _listen(self, reader: int) -> None:
         with os.fdopen(reader, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                with contextlib.suppress(ValueError, KeyError):  # ctr's own words, or a start of nobody who waits.
+                # Some other output of ctr, or a task that nobody waits for.
+                with contextlib.suppress(ValueError, KeyError):
                     self._waiting.pop(json.loads(line[line.index("{") :])["container_id"])(Mark.STARTED)

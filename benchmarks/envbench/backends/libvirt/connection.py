@@ -86,7 +86,7 @@ def connected(uri: str) -> Iterator[Any]:
 
 
 def hang_up(connection: Any, uri: str) -> None:
-    """Close a connection, whether or not anybody is still at its other end; an embedded driver stays."""
+    """Close a connection, also where its daemon has ended; an embedded driver's stays open."""
     if not is_embedded(uri):
         with suppress(load_libvirt().libvirtError):
             connection.close()
@@ -183,7 +183,7 @@ def qemu_ids(connection: Any) -> tuple[tuple[str, ...], int | None, int | None]:
 class EmbeddedDriver:
     """libvirt's driver inside this process, with the event loop through which it talks to QEMU.
 
-    Each opening of a URI registers the driver once more, and soon there are too many: its connections stay open.
+    Each opening of a URI registers the driver once more, and soon there are too many. So its connections stay open.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from envbench.vm.emulator import Emulator
 from envbench.vm.guest import Guest, cpu_model, network_words
 
 METADATA_NAMESPACE = "https://envbench.invalid/run"
-"""Names the run whose domain this is; .invalid (RFC 2606), for there is nothing to be fetched there."""
+"""Names the run whose domain this is; .invalid (RFC 2606), because there is nothing to fetch at this address."""
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 """libvirt, drvqemu: pass-through of environment variables and arguments."""
@@ -39,7 +39,7 @@ def domain_xml(guest: Guest, emulator: Emulator, run_id: str, security_models: S
     _add_devices(domain, guest, emulator)
     for security_model in security_models:
         _add(domain, "seclabel", type="none", model=security_model)
-    # So that QEMU is known as the run's like every other process, whether or not its daemon still is there.
+    # So that QEMU's process can be recognised as the run's, even after its daemon has ended.
     words = _add(domain, f"{{{QEMU_NAMESPACE}}}commandline")
     _add(words, f"{{{QEMU_NAMESPACE}}}env", name=RUN_ENVIRONMENT, value=run_id)
     # libvirt's own way to forward a port (<portForward>) needs passt, and with it a daemon that may start it.

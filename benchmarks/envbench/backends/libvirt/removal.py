@@ -1,4 +1,4 @@
-"""Ends domains so that nothing of them stays: through libvirt, and without it where its daemon is dead."""
+"""Ends domains and removes all that belongs to them: through libvirt, or without it where its daemon is dead."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def remove_domain(uri: str, name: str, run_id: str) -> bool:
     would go on with it. Raises BackendError where it is not the run's, or cannot be ended.
     """
     if is_embedded(uri) and not _embedded_root(uri).is_dir():
-        return False  # Opening it would make it.
+        return False  # Opening the URI would make the folder.
     try:
         with connected(uri) as connection:
             was_there = end_domain(connection, name, run_id)
@@ -66,7 +66,7 @@ def end_domain(connection: Any, name: str, run_id: str) -> bool:
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 return was_there
-            # One that ends by itself just now cannot be destroyed, and is still listed.
+            # A domain that is ending by itself cannot be destroyed, and is still listed.
             ending = error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
             if not ending or monotonic_ns() > deadline_ns:
                 with translated(libvirt, f"domain {name}"):
@@ -83,7 +83,7 @@ def _remove_orphan(uri: str, name: str, run_id: str) -> bool:
     was_there = bool(pids) or status.exists()
     for folder in _noted_folders(status):
         shutil.rmtree(folder, ignore_errors=True)
-    # The note last: what a run killed in here leaves, the daemon finds by it.
+    # The daemon's note goes last: if this run is killed before that, the daemon still finds the rest by it.
     for path in (status.with_suffix(".pid"), status):
         path.unlink(missing_ok=True)
     return was_there

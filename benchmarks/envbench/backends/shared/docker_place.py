@@ -77,7 +77,7 @@ def _usual_socket(environ: Mapping[str, str]) -> Path:
 
 
 def _read(path: Path) -> Any:
-    """Return what a file of Docker's says, None where it is not there or of another form: docker goes on too."""
+    """Return what a file of Docker's says, None where it is missing or malformed: `docker` ignores it then too."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):

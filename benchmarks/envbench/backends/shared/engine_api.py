@@ -1,4 +1,4 @@
-"""Containers through the Docker Engine API, which Docker and Podman both speak: one client, one order of calls.
+"""Containers through the Docker Engine API, which Docker and Podman both offer: one client, one order of calls.
 
 create, attach, start, in that order and by the low-level client: the high-level `run` would pull a missing image
 inside the timed region, and attaching after the start would lose bytes.
@@ -171,7 +171,7 @@ class EngineBackend:
             self._api = None
 
     def _import_payload(self, layer: bytes) -> None:
-        """Import the payload's tar as an image whose name carries the run's id.
+        """Import the payload's tar as an image with the run's id in its name.
 
         Two trees of one run (the payload, and the payload with tools) get two names.
         """
@@ -240,7 +240,7 @@ class EngineBackend:
         """Return the process that the engine says is the container's, None unless it proves it."""
         own = instance_process(pid, self.settings.run_id, workload.nonce, identity)
         if own is None and self._runs_own_program:
-            # It knows no nonce, but has the environment that we gave the container.
+            # The image's own program has no nonce, but it has the environment that we gave the container.
             return instance_process(pid, self.settings.run_id)
         return own
 

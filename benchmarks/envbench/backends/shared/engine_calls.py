@@ -35,7 +35,7 @@ def engine_errors(what: str) -> Iterator[None]:
     except APIError as error:
         raise BackendError(f"{what}: the engine refuses: {_words(error.explanation or error)}") from error
     except (DockerException, RequestException, OSError) as error:
-        # The SDK hides what went wrong with its first question, the one for the version, in an error of its own.
+        # The SDK asks for the version first, and hides what went wrong there in an error of its own.
         if isinstance(error, Timeout) or isinstance(error.__cause__, Timeout):
             raise StartTimeoutError(f"{what}: {SILENT}", remedy=SILENT_REMEDY) from error
         raise BackendError(f"{what}: {_words(error)}") from error
@@ -84,9 +84,10 @@ def api_client(endpoint: str, timeout_s: float, certificates: Path | None = None
 
 @contextlib.contextmanager
 def _without_users_configuration() -> Iterator[None]:
-    """Have the SDK read an empty configuration in the block: the user's holds logins, of which nothing is needed.
+    """Have the SDK read an empty configuration in the block.
 
-    And it may have any shape, at which the SDK raises what it likes.
+    The user's own holds logins, which are not needed, and the SDK raises all kinds of errors at one of an unexpected
+    form.
     """
     before = os.environ.get("DOCKER_CONFIG")
     with tempfile.TemporaryDirectory(prefix="envbench-docker-") as folder:

@@ -1,6 +1,6 @@
-"""One container of an engine that speaks the Docker Engine API, from attach to removal.
+"""One container of an engine that offers the Docker Engine API, from attach to removal.
 
-The start call runs in a thread of its own, for the first byte of output can come before the call returns.
+The start call runs in a thread of its own, because the first byte of output can come before the call returns.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""A check by doing: one start that has to get ready, of which nothing is kept."""
+"""A check by trying: one start that has to get ready; nothing of it is kept."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What every backend of QEMU does alike: what it needs here, what it times, and a folder for each machine."""
+"""What the backends that run QEMU share: what they need here, what they time, and a folder for each machine."""
 
 import itertools
 import shutil

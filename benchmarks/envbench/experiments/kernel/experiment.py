@@ -171,7 +171,7 @@ def observe(bench: Bench, host: Seen | None = None) -> None:
             releases[prepared.name] = _observe_one(bench, prepared, host)
             bench.say(f"kernel: {prepared.name}: {releases[prepared.name] or 'release unreadable'}")
     known = {name: release for name, release in releases.items() if release}
-    # Containers alone would show it of one kernel by necessity: a machine must have answered.
+    # Containers share one kernel, so they alone would always show it: a machine must have answered too.
     if any(prepared.name in known for prepared in bench.vms()):
         detail = "; ".join(f"{name}: {release}" for name, release in known.items())
         bench.record("all_kernels_equal", len(set(known.values())) == 1, detail=detail)

@@ -24,7 +24,7 @@ from envbench.run.bench import Bench
 from envbench.settings import Configuration, new_nonce
 
 MACH_MARK = "vm_page: page table size"
-"""Mach's own word once its virtual memory is up; its banner alone might be any program's."""
+"""What Mach prints once its virtual memory is up; any program might print its banner."""
 MACH_BANNER = "GNU Mach"
 DEADLINE_S = 120.0
 _KERNEL = Experiment.KERNEL

@@ -1,1 +1,1 @@
-"""What several experiments are made of: accounts of memory and CPU, running instances, tools, machines to try on."""
+"""What several experiments use: accounts of memory and CPU time, instances, tools, machines with more devices."""

@@ -1,6 +1,7 @@
 """What processes, cgroups and the machine cost, read from the kernel's own accounts (proc(5), cgroups(7)).
 
-A process that has gone in the meantime adds nothing; a file that may not be read raises OSError, for missing is not 0.
+A process that has gone in the meantime adds nothing; a file that may not be read raises OSError, because missing is not
+0.
 """
 
 import contextlib

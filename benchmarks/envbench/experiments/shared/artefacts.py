@@ -1,4 +1,4 @@
-"""What some experiments need and this machine has not: programs and kernels of other systems.
+"""What some experiments need and this machine does not have: programs and kernels of other systems.
 
 `envbench fetch foreign` downloads distribution packages and unpacks them into the user's cache; nothing is installed.
 Packages of another architecture are asked of apt with a state of its own, so that the machine's own package lists and

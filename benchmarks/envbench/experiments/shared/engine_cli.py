@@ -11,7 +11,7 @@ from envbench.run.bench import Prepared
 
 @dataclass(frozen=True, slots=True)
 class EngineCli:
-    """An engine's program on this machine, led to the backend's own engine."""
+    """An engine's program on this machine, with options for the backend's own engine."""
 
     engine: EngineProgram
 

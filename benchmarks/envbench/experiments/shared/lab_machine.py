@@ -32,7 +32,7 @@ for m in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$m;
 
 
 def lab_settings(settings: Settings) -> Settings:
-    """Return the run's settings with a payload that carries the modules beside its minimal tree, made on first call.
+    """Return the run's settings with a payload that has the modules beside its minimal tree, made on first call.
 
     Raises BackendError where the kernel has no such module, neither as a file nor built in. A kernel without a module
     folder must have all of them built in.

@@ -9,7 +9,7 @@ IGNORED = "run as root, or delegate the memory controller (systemd: Delegate=mem
 
 
 def require_memory_limit(bench: Bench, prepared: Prepared, memory_bytes: int) -> None:
-    """Start one container with this limit and see that its cgroup has it. Raises EnvbenchError where it has not."""
+    """Start one container with this limit and check its cgroup. Raises EnvbenchError where the limit is not there."""
     with running(bench, prepared, memory_bytes=memory_bytes) as run_:
         cgroup = run_.instance.cgroup()
         if cgroup is None:

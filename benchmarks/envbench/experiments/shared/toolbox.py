@@ -1,7 +1,7 @@
 """A second payload tree: the first one plus standard tools of this distribution, with their libraries and loader.
 
 Every backend, the bare host too, runs a tool by the tree's own loader with the tree's own libraries, so that the very
-same bytes are measured everywhere. The tree also carries this machine's os-release: to a container it is another
+same bytes are measured everywhere. The tree also has this machine's os-release in it: to a container it is another
 userland.
 """
 
@@ -82,7 +82,7 @@ def tools_settings(settings: Settings) -> Settings:
 
 
 def add_tools(tree: Path, cache_dir: Path) -> None:
-    """Copy the tools that this machine has, with their closure, into the tree; those it has not are left out."""
+    """Copy the tools that this machine has, with the libraries that they need, into the tree; others are left out."""
     for folder in ("tools/bin", "tools/lib", "tools/foreign"):
         (tree / folder).mkdir(parents=True, exist_ok=True)
     for tool in TOOLS:

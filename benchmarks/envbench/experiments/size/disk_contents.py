@@ -160,7 +160,7 @@ def ext_files(device: str, work_dir: Path, run_id: str) -> Files:
 
 
 def _fat_files(image: str, work_dir: Path, run_id: str) -> Files:
-    """Copy a boot partition's files out, for mtools(1) says lengths only to people, and look at the copies."""
+    """Copy a boot partition's files out and look at the copies, because mtools(1) prints no exact lengths."""
     folder = work_dir / "fat-files"
     folder.mkdir()
     try:

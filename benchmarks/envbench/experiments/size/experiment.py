@@ -104,7 +104,7 @@ def with_filesystem(items: Mapping[str, int], disk_bytes: int | None) -> dict[st
 
 
 def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
-    """Return the sizes of an engine's image, which `save` and gzip make ready for the wire."""
+    """Return the sizes of an engine's image; the transferred size is that of `save`'s archive, compressed by gzip."""
     run_id, image = bench.settings.run_id, prepared.backend.image()
     saved = bench.settings.work_dir / "saved-image.tar"
     items: Mapping[str, int] = {}
@@ -184,7 +184,7 @@ def booted_disk(settings: Settings, variant: Mapping[str, str]) -> Path:
 
 
 def disk_sizes(disk: Path, run_id: str) -> Artefact:
-    """Return the sizes of a disk image by `qemu-img info`, and compressed for the wire; what it holds is not listed."""
+    """Return the sizes of a disk image by `qemu-img info`, and its compressed size; what it holds is not listed."""
     words = ("qemu-img", "info", "--output", "json", "-f", disk_format(disk), disk)
     said = json.loads(run_command(words, run_id, "qemu-img info"))
     return Artefact(_gzip_length(disk), int(said["actual-size"]), int(said["virtual-size"]), {}, f"disk {disk.name}")
