@@ -43,7 +43,10 @@ def write_capture(facts: Facts, out: str, *, tool: str, captured_at: datetime, r
         else:
             _write_folder(files, folder, name)
     except OSError as error:
-        raise CaptureError(f"{shown(out)}: {error.strerror or error}; nothing was written") from error
+        raise CaptureError(
+            f"{shown(out)}: {error.strerror or error}; nothing was written",
+            remedy="a folder that is there, has room and may be written to",
+        ) from error
 
 
 def _files(facts: Facts, tool: str, captured_at: datetime, redaction: Redaction | None) -> dict[str, bytes]:

@@ -168,7 +168,9 @@ def _walk(tree: Tree, where: str) -> None:
                     if entry == Entry():
                         pending.append(name)
         except OSError as error:
-            raise CaptureError(f"{shown(where)}/{shown(folder)}: {error.strerror}") from error
+            raise CaptureError(
+                f"{shown(where)}/{shown(folder)}: {error.strerror}", remedy="as a user who may read it"
+            ) from error
 
 
 def _from_disk(item: os.DirEntry[str], where: str, name: str) -> Entry:
@@ -224,9 +226,7 @@ def _unpack(tree: Tree, where: str) -> None:
             while stream.read(65_536):
                 """Read to the end: only there does gzip's checksum tell whether the archive is whole."""
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError, OverflowError) as error:
-        raise CaptureError(
-            f"{shown(where)}: not a whole .tar.gz ({shown(str(error), 80)})", remedy="capture it again"
-        ) from error
+        raise CaptureError(f"{shown(where)}: not a whole .tar.gz ({shown(str(error), 80)})") from error
 
 
 def _from_member(archive: TarFile, member: TarInfo, stream: _Metered, where: str) -> Entry:

@@ -91,14 +91,28 @@ class CapturedRoot:
         return ABSENT if recorded and (self._asked is None or path in self._asked) else NOT_RECORDED
 
 
+CAPTURE_AGAIN = "`envinspect capture NAME.tar.gz` on that machine, and the file that it writes"
+COLLECT_AGAIN = "`sh collect.sh >FILE` once more (`envinspect collector >collect.sh`), and the whole FILE"
+
+
 def read_capture(path: str) -> Facts:
     """Return the facts of the capture at `path`, a folder or a .tar.gz, or of a recorded wire (`envinspect collector`).
 
     Raises UsageError where nothing is there, CaptureError where it is no whole and harmless capture.
     """
-    recorded = _wire(path)
-    if recorded is not None:
-        return recorded
+    again = COLLECT_AGAIN
+    try:
+        recorded = _wire(path)
+        if recorded is not None:
+            return recorded
+        again = CAPTURE_AGAIN
+        return _capture(path)
+    except CaptureError as error:
+        error.remedy = error.remedy or again
+        raise
+
+
+def _capture(path: str) -> Facts:
     tree = read_tree(path)
     document = _Document(_parse(tree, path), f"{shown(path)}: facts.json")
     document.check_schema()
@@ -172,7 +186,10 @@ class _Document:
         """Refuse what another version, or another tool, wrote."""
         schema = self._parsed.get("schema")
         if schema != SCHEMA:
-            raise CaptureError(f"{self._where}: schema is {shown(repr(schema), 60)}, this version reads {SCHEMA!r}")
+            raise CaptureError(
+                f"{self._where}: schema is {shown(repr(schema), 60)}, this version reads {SCHEMA!r}",
+                remedy="the envinspect that wrote it (`tool` in facts.json says which), or a capture of this version",
+            )
 
     def strings(self, key: str) -> dict[str, str] | None:
         """Return a table of strings; None where the key is absent, which is: not recorded."""

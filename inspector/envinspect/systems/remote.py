@@ -21,7 +21,7 @@ from envinspect.systems.collector.answers import Answers
 from envinspect.systems.collector.first_round import FirstRound, first_round
 from envinspect.systems.collector.script import ask as ask_line
 from envinspect.systems.collector.script import collector, new_mark
-from envinspect.systems.collector.wire import Reader, Round, read_rounds
+from envinspect.systems.collector.wire import FROM_ITS_NODE, Reader, Round, read_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ ROUNDS_LIMIT = 24
 CLOSE_LIMIT_S = 5.0
 WORDS_LIMIT_BYTES = 65_536
 SHELL = ("sh", "-s")
-FROM_ITS_NODE = "ask from its node: envinspect --pid PID"
+ASK_AGAIN = "ask again; without a terminal on the way (no -t), nothing is mixed into the answer"
 _CANNOT_RUN = frozenset({126, 127})
 """POSIX.1-2024, 2.8.2: found but not executable, not found. ssh and the engines pass these on."""
 _NO_SHELL_WORDS = ("executable file not found", '"sh": no such file')
@@ -60,9 +60,7 @@ def remote_facts(command: Sequence[str], ask: Callable[[Facts], None]) -> Facts:
             facts = ask_in_rounds(shell.exchange, ask, where)
             shell.send("exit\n")
     except CaptureError as error:
-        raise UnreachableError(
-            str(error), remedy="ask again; without a terminal on the way (no -t), nothing is mixed into the answer"
-        ) from error
+        raise UnreachableError(str(error), remedy=error.remedy) from error
     facts.subject = " ".join(command)
     return facts
 
@@ -89,8 +87,17 @@ def facts_through(run: Callable[[str], bytes], ask: Callable[[Facts], None], sub
 def ask_in_rounds(exchange: Callable[[int, str], Round], ask: Callable[[Facts], None], where: str) -> AnsweredFacts:
     """Ask until a round brings up no question that was not asked before.
 
-    `exchange` takes the number of a round with its questions, and returns the answer.
+    `exchange` takes the number of a round with its questions, and returns the answer. Raises CaptureError where one is
+    not whole, and what `exchange` raises.
     """
+    try:
+        return _in_rounds(exchange, ask, where)
+    except CaptureError as error:
+        error.remedy = error.remedy or ASK_AGAIN
+        raise
+
+
+def _in_rounds(exchange: Callable[[int, str], Round], ask: Callable[[Facts], None], where: str) -> AnsweredFacts:
     answers = Answers()
     wanted = first_round(ask)
     asked: set[object] = set()

@@ -148,8 +148,9 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(tarfile.TarFile, "addfile", full)
     monkeypatch.setattr(capture.os, "rename", full)
-    with pytest.raises(CaptureError, match="No space left on device; nothing was written"):
+    with pytest.raises(CaptureError, match="No space left on device; nothing was written") as refused:
         write_capture(asked(), str(tmp_path / name), tool="test", captured_at=WHEN, redaction=None)
+    assert "has room" in refused.value.remedy
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     whole = Path(make_archive(tmp_path / "whole.tar.gz", member("root/a", os.urandom(2000)))).read_bytes()
     path = tmp_path / "cut.tar.gz"
     path.write_bytes(whole[:keep])
-    assert "try: capture it again" in refusal(str(path), capsys)
+    assert "try: `envinspect capture NAME.tar.gz` on that machine" in refusal(str(path), capsys)
 
 
 def test_a_flipped_bit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,6 +303,68 @@ def test_errors_say_which_kind_they_are(tmp_path: Path) -> None:
         read_capture(str(tmp_path))
     assert CaptureError.exit_code == UsageError.exit_code == 2
     assert issubclass(CaptureError, EnvinspectError)
+
+
+def _cut_short(folder: Path, whole: Path) -> None:
+    folder.write_bytes(whole.read_bytes()[:200])
+
+
+def _of_another_schema(folder: Path, _: Path) -> None:
+    folder.mkdir()
+    (folder / "facts.json").write_text('{"schema": "envinspect-capture/9", "tool": "envinspect 9.1"}')
+
+
+def _no_json(folder: Path, _: Path) -> None:
+    folder.mkdir()
+    (folder / "facts.json").write_text("{")
+
+
+def _no_facts(folder: Path, _: Path) -> None:
+    (folder / "etc").mkdir(parents=True)
+
+
+def _a_device(folder: Path, _: Path) -> None:
+    folder.mkdir()
+    (folder / "facts.json").write_text('{"schema": "envinspect-capture/1"}')
+    os.mkfifo(folder / "pipe")
+
+
+def _a_wire_cut_short(folder: Path, _: Path) -> None:
+    folder.write_text("envinspect-wire/1 begin 1 base64\nQUJD\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "remedy"),
+    [
+        (_cut_short, "envinspect capture NAME.tar.gz"),
+        (_of_another_schema, "the envinspect that wrote it"),
+        (_no_json, "envinspect capture NAME.tar.gz"),
+        (_no_facts, "--root"),
+        (_a_device, "envinspect capture NAME.tar.gz"),
+        (_a_wire_cut_short, "collect.sh"),
+    ],
+)
+def test_each_refusal_says_what_helps(tmp_path: Path, spoil: Callable[[Path, Path], None], remedy: str) -> None:
+    whole = tmp_path / "whole.tar.gz"
+    assert run(["capture", str(whole)]) == 0
+    spoil(tmp_path / "bad", whole)
+    with pytest.raises(CaptureError) as refused:
+        read_capture(str(tmp_path / "bad"))
+    assert remedy in refused.value.remedy
+
+
+def test_what_helps_does_help(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each remedy followed to the letter: a new capture, the collector once more, --root for a plain folder."""
+    assert run(["capture", str(tmp_path / "NAME.tar.gz")]) == 0
+    assert run(["--from", str(tmp_path / "NAME.tar.gz"), "--brief"]) in {0, 3}
+    capsys.readouterr()
+    assert run(["collector"]) == 0
+    (tmp_path / "collect.sh").write_text(capsys.readouterr().out)
+    answer = subprocess.run(["sh", tmp_path / "collect.sh"], capture_output=True, check=True, timeout=120)
+    (tmp_path / "FILE").write_bytes(answer.stdout)
+    assert run(["--from", str(tmp_path / "FILE"), "--brief"]) in {0, 3}
+    (tmp_path / "plain/etc").mkdir(parents=True)
+    assert run(["--root", str(tmp_path / "plain"), "--brief"]) == 3
 
 
 def in_a_box(path: Path) -> str:

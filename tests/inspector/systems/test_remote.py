@@ -123,7 +123,9 @@ def test_a_command_that_fails_says_its_own_last_line() -> None:
 def test_an_answer_that_is_cut_short_or_not_ours() -> None:
     begin = "envinspect-wire/1 begin 1"
     assert "cut short" in str(failure("sh", "-c", f"echo '{begin} base64'; echo QUJD"))
-    assert "no base64" in str(failure("sh", "-c", f"echo '{begin} '"))
+    unable = failure("sh", "-c", f"echo '{begin} '")
+    assert "no base64" in str(unable)
+    assert unable.remedy == "ask from its node: envinspect --pid PID"
     assert "garbled" in str(failure("sh", "-c", f"echo '{begin} base64'; echo QUJD; echo 'envinspect-wire/1 end 1 9'"))
 
 

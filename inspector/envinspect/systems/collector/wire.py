@@ -17,6 +17,7 @@ from typing import NamedTuple
 from envinspect.errors import CaptureError
 
 SCHEMA = "envinspect-wire/1"
+FROM_ITS_NODE = "ask from its node: envinspect --pid PID"
 WIRE_LIMIT_BYTES = 96 << 20
 """Of one place's answers together: base64 of what a capture may hold (64 MiB), and some."""
 LINE_LIMIT_BYTES = 65_536
@@ -84,7 +85,9 @@ class Reader:
 
     def _begin(self, number: int, encoding: str) -> None:
         if not encoding:
-            raise CaptureError(f"{self._where}: there is no base64, od or hexdump in there to answer with")
+            raise CaptureError(
+                f"{self._where}: there is no base64, od or hexdump in there to answer with", remedy=FROM_ITS_NODE
+            )
         if self._body is not None:
             raise CaptureError(f"{self._where}: the answer was cut short, another one began")
         self._number, self._encoding, self._body, self.begun = number, encoding, [], True
