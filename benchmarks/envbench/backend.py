@@ -87,7 +87,7 @@ class Workload:
     ports: tuple[tuple[int, int], ...] = ()
     """Ports of the host's loopback that lead inside: (port on the host, port inside)."""
     monitored: bool = False
-    """Whether a machine opens QEMU's monitor, to be asked for its parts; a timed start does not, it would wait for it."""
+    """Whether a machine opens QEMU's monitor, to be asked for its parts; a timed start does not: it would wait."""
 
     @property
     def cpu_quota_us(self) -> int | None:
