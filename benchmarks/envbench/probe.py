@@ -10,10 +10,10 @@ import select
 import socket
 from dataclasses import dataclass
 
-from envbench.backend import Instance
+from envbench.backend import Instance, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.readiness import OutputReader, last_words, read_chunk
+from envbench.readiness import OutputReader, last_words, read_chunk, wait_ready
 from envbench.settings import HttpReady, PortReady
 
 BESIDE_S = 0.25
@@ -26,11 +26,12 @@ ANSWER_BYTES = 65536
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The moment at which the answer was seen, and how long before it the attempt before had begun."""
+    """The moment at which it was seen to be ready, and how long before it the attempt before had begun."""
 
     ready_ns: int
-    gap_ns: int
-    """The probe's error: a service that was ready right after an attempt waits for the next one."""
+    gap_ns: int | None
+    """The probe's error: a service that was ready right after an attempt waits for the next one. None where the
+    instance said by itself that it is ready."""
 
 
 @dataclass(slots=True)
@@ -47,6 +48,24 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def ports_for(ready: PortReady | None) -> tuple[tuple[int, int], ...]:
+    """Return the ports that a start needs so that `ready` can be asked for: one of the host's for it, or none."""
+    return () if ready is None else ((free_port(), ready.port),)
+
+
+def wait_until_ready(
+    instance: Instance, reader: OutputReader, ready: PortReady | None, workload: Workload, deadline_ns: int
+) -> Answered:
+    """Wait until an instance is ready: by its answer at the workload's port, or, with None, by its own line.
+
+    Raises StartTimeoutError after the deadline and BackendError where the instance's output ends before.
+    """
+    if ready is None:
+        return Answered(wait_ready(instance, reader, deadline_ns), None)
+    (port, _), *_ = workload.ports
+    return wait_answer(instance, reader, ready, port, workload.nonce, deadline_ns)
 
 
 def is_answer(received: bytes, wanted: HttpReady, nonce: str) -> bool:

@@ -228,9 +228,7 @@ class PodmanBackend(Backend):
 
     def image(self) -> str:
         """Return the image of starts, by the first runtime's name for it. Raises BackendError before `prepare`."""
-        for engine in self._engines.values():
-            return engine.image()
-        raise BackendError("podman: no image has been prepared")
+        return self._first_engine().image()
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the services' create answers warned of, each once."""
@@ -238,9 +236,7 @@ class PodmanBackend(Backend):
 
     def stored_bytes(self) -> int:
         """Return what the image takes on the disk. Raises BackendError where that cannot be seen."""
-        for engine in self._engines.values():
-            return engine.stored_bytes()
-        raise BackendError("podman: no image has been prepared")
+        return self._first_engine().stored_bytes()
 
     def engine_processes(self) -> tuple[int, ...]:
         """Return our services; each container's conmon is told by its instance."""
@@ -290,6 +286,11 @@ class PodmanBackend(Backend):
             self._engines[runtime] = engine
             engine.prepare_image()
         return self._engines[runtime]
+
+    def _first_engine(self) -> RuntimeEngine:
+        for engine in self._engines.values():
+            return engine
+        raise BackendError("podman: no image has been prepared")
 
     def _drop(self, runtime: str) -> None:
         engine = self._engines.pop(runtime, None)

@@ -21,6 +21,7 @@ from envbench.errors import BackendError, CommandError
 from envbench.payload.words import argv_for
 from envbench.phases import BackendKind
 
+NOT_WSL = "this is not a WSL distribution"
 REMEDY = "run it inside a WSL distribution on Windows (wsl.exe --install), with interop on"
 WINDOWS_FOLDERS = ("/mnt/c/Windows/System32", "/mnt/c/WINDOWS/system32")
 COMMAND_DEADLINE_S = 60.0
@@ -91,7 +92,7 @@ class WslBackend(SpawningBackend):
         """Find out whether this is WSL with interop on."""
         version = wsl_version()
         if version is None:
-            return Unusable("this is not a WSL distribution", REMEDY)
+            return Unusable(NOT_WSL, REMEDY)
         try:
             path = wsl_exe()
         except BackendError as error:

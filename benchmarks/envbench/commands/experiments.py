@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from envbench.backends.wsl import REMEDY, wsl_version
+from envbench.backends.wsl import NOT_WSL, REMEDY, wsl_version
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, format_option, make_plan
 from envbench.errors import EnvbenchError, NoUsableBackendError
@@ -59,7 +59,7 @@ def _command(name: str) -> click.Command:
     def take(**options: Any) -> None:
         if name == Experiment.WSL and wsl_version() is None:
             # Its backends could run all the same, and would measure nothing.
-            raise NoUsableBackendError("this is not a WSL distribution", remedy=REMEDY)
+            raise NoUsableBackendError(NOT_WSL, remedy=REMEDY)
 
         def work(session: Session, _shown: Reporter) -> None:
             bench = session.bench()

@@ -251,8 +251,7 @@ def _bootstrap(command: Sequence[str], tree: Path, name: str, say: Say, grew: Gr
 
 def _installed(tree: Path) -> str:
     """Return what is installed in a tree, a package with its version a line."""
-    command = ["chroot", str(tree), "dpkg-query", "--show"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return _run(["chroot", str(tree), "dpkg-query", "--show"])
 
 
 def _add_payload(tree: Path, userland: Userland) -> None:
@@ -276,8 +275,8 @@ def _filesystem_command(root: Path, made: Path) -> list[str]:
     return ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", *fixed, "-d", str(root), "-b", "4096", str(made), blocks]
 
 
-def _run(command: Sequence[str]) -> None:
-    """Run a command in a session of its own, which an interruption ends as a whole. Raises BackendError."""
+def _run(command: Sequence[str]) -> str:
+    """Return what a command said, run in a session that an interruption ends as a whole. Raises BackendError."""
     environment = {**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": BUILT_AT, "E2FSPROGS_FAKE_TIME": BUILT_AT}
     try:
         child = subprocess.Popen(
@@ -301,6 +300,7 @@ def _run(command: Sequence[str]) -> None:
     if child.returncode != 0:
         last = (said.strip() or "no message").splitlines()[-1]
         raise BackendError(f"{command[0]} failed: {last}", remedy="apt-get update, and look at the mirror")
+    return said
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
 from envbench.errors import BackendError, EnvbenchError, StartTimeoutError, foreseen, one_line
 from envbench.phases import NOISE_PREFIX, BackendKind, Experiment, Outcome, Phase, Unit
-from envbench.probe import free_port, wait_answer
-from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
+from envbench.probe import ports_for, wait_until_ready
+from envbench.readiness import OutputReader, marker_for, read_until
 from envbench.run.cpu_time import CpuMeter
 from envbench.run.noise import NoiseWatch
 from envbench.samples import Sample, SampleWriter
@@ -182,7 +182,6 @@ class Sampler:
     def workload(self, nonce: str, configuration: Configuration, deadline_s: float | None = None) -> Workload:
         """Return the workload of a timed start: it idles when it is ready, so that stopping it is measured too."""
         settings = self._settings
-        ready = ready_of(settings, configuration.profile)
         return Workload(
             nonce=nonce,
             deadline_s=deadline_s,
@@ -192,7 +191,7 @@ class Sampler:
             read_only=settings.read_only,
             init=settings.init,
             keep_running=True,
-            ports=() if ready is None else ((free_port(), ready.port),),
+            ports=ports_for(ready_of(settings, configuration.profile)),
         )
 
     def _take(self, backend: Backend, start: Start, reader: OutputReader, nonce: str, cpu: CpuMeter | None) -> None:
@@ -208,7 +207,9 @@ class Sampler:
                 cpu.begin()
             workload = self.workload(nonce, configuration, deadline_s)
             instance = backend.start(workload, configuration.variant, mark)
-            self._wait(instance, reader, start, workload, deadline_ns)
+            ready = ready_of(self._settings, configuration.profile)
+            seen = wait_until_ready(instance, reader, ready, workload, deadline_ns)
+            start.marks[Mark.READY], start.probe_gap_ns = seen.ready_ns, seen.gap_ns
             if cpu is not None:
                 cpu.end(instance)
             if start.probe_gap_ns is None:
@@ -222,18 +223,6 @@ class Sampler:
         finally:
             if instance is not None:
                 instance.destroy()
-
-    def _wait(
-        self, instance: Instance, reader: OutputReader, start: Start, workload: Workload, deadline_ns: int
-    ) -> None:
-        """Wait until the instance is ready, by its own line or by its answer, and stamp it."""
-        ready = ready_of(self._settings, start.ticket.configuration.profile)
-        if ready is None:
-            start.marks[Mark.READY] = wait_ready(instance, reader, deadline_ns)
-        else:
-            (port, _), *_ = workload.ports
-            answered = wait_answer(instance, reader, ready, port, workload.nonce, deadline_ns)
-            start.marks[Mark.READY], start.probe_gap_ns = answered.ready_ns, answered.gap_ns
 
     def _write(self, start: Start, stamps: Mapping[str, tuple[float, Unit]]) -> None:
         ticket = start.ticket

@@ -289,10 +289,14 @@ class Scheduler:
 
     def _held_back_ns(self, cost_ns: float) -> float:
         """Return what backends whose starts are cheaper than this must have for their first ones."""
-        cheaper = (other for other in self.tallies if self._wants(other) and (other.cost_ns or 0.0) < cost_ns)
-        first = {other.index: min(QUICK_RUNS, runs_wanted(other, self.plan)) - other.measured for other in self.tallies}
-        held_back_ns = sum(max(0, first[other.index]) * (other.cost_ns or 0.0) for other in cheaper)
-        return held_back_ns / self.plan.parallel
+        # Who has had its first ones is passed by before its starts are sorted to see whether it wants more.
+        cheaper = (
+            other
+            for other in self.tallies
+            if other.measured < QUICK_RUNS and (other.cost_ns or 0.0) < cost_ns and self._wants(other)
+        )
+        first = ((min(QUICK_RUNS, runs_wanted(other, self.plan)) - other.measured, other.cost_ns) for other in cheaper)
+        return sum(count * (each_ns or 0.0) for count, each_ns in first) / self.plan.parallel
 
     def _deadline_s(self, one: Tally) -> float:
         """Return how long a start of this one may take: an even share of what the cheaper ones leave.

@@ -40,7 +40,6 @@ from envbench.run.record import RUN_FILE, RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
 from envbench.samples import SAMPLES_FILE, SampleWriter
 from envbench.settings import (
-    OWN,
     WHOLE_SYSTEMS,
     Configuration,
     Plan,
@@ -277,8 +276,8 @@ class Session:
         return False
 
     def _open(self, name: str, settings: Settings) -> Unusable | None:
-        profile = OWN if settings.image and load(name).images is ImageUse.ANY else settings.profile
-        if ready_of(settings, profile) is not None and not load(name).publishes_ports:
+        kind = load(name)
+        if ready_of(settings, profile_of(settings, {}, kind.images)) is not None and not kind.publishes_ports:
             return Unusable("it cannot publish a port", "docker, podman, qemu or libvirt")
         backend, found = open_backend(name, settings, self.journal)
         if backend is None or isinstance(found, Unusable):

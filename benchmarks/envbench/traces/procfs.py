@@ -138,18 +138,16 @@ def marked_processes(run_id: str) -> tuple[int, ...]:
 
 def processes_of(name: str) -> tuple[int, ...]:
     """Return the QEMU processes whose command line names this guest (libvirt: -name guest=NAME,…)."""
-    word = f"guest={name},".encode()
-    found = []
-    for pid in _processes():
-        with contextlib.suppress(OSError):
-            if word in Path("/proc", pid, "cmdline").read_bytes():
-                found.append(int(pid))
-    return tuple(found)
+    return _processes_saying(f"guest={name},".encode())
 
 
 def processes_with_words(*words: str) -> tuple[int, ...]:
     """Return the processes whose command line has these words next to each other, as whole words."""
-    wanted = b"\0" + b"\0".join(word.encode() for word in words) + b"\0"
+    return _processes_saying(b"\0" + b"\0".join(word.encode() for word in words) + b"\0")
+
+
+def _processes_saying(wanted: bytes) -> tuple[int, ...]:
+    """Return the processes whose command line, words ended by zero bytes (proc_pid_cmdline(5)), holds this."""
     found = []
     for pid in _processes():
         with contextlib.suppress(OSError):

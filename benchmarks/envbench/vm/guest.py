@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from envbench.settings import WHOLE_SYSTEMS
 from envbench.vm.emulator import Emulator, Firmware
 
 MIB = 1 << 20
@@ -52,7 +53,7 @@ class Guest:
 
 def default_memory_bytes(profile: str) -> int:
     """Return the memory of a guest whose size nobody asked for."""
-    return WHOLE_SYSTEM_MEMORY_BYTES if profile in ("distro", "service") else DEFAULT_MEMORY_BYTES
+    return WHOLE_SYSTEM_MEMORY_BYTES if profile in WHOLE_SYSTEMS else DEFAULT_MEMORY_BYTES
 
 
 def disk_format(path: Path) -> str:

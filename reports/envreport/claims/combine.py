@@ -110,11 +110,10 @@ class FirstOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """A rule that shows the findings of others beside its own without being swayed by them."""
+class OfOne:
+    """What a rule made of one other rule takes over from it: its bias, its words and its needs."""
 
     rule: Rule
-    beside: tuple[Rule, ...]
 
     @property
     def bias(self) -> TcgBias:
@@ -122,12 +121,19 @@ class Beside:
         return self.rule.bias
 
     def describe(self) -> str:
-        """Return the rule in words; what stands beside it decides nothing."""
+        """Return the rule in words."""
         return self.rule.describe()
 
     def needs(self) -> tuple[Need, ...]:
         """Return the rule's needs."""
         return self.rule.needs()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside(OfOne):
+    """A rule that shows the findings of others beside its own without being swayed by them."""
+
+    beside: tuple[Rule, ...]
 
     def judge(self, results: Results) -> Outcome:
         """Judge the rule and add the other findings as ones that decide nothing."""
@@ -137,29 +143,19 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class OneWay:
+class OneWay(OfOne):
     """A rule of which a run can show one side only; what would speak for the other leaves it open.
 
     A statement about all can be refuted by a case and not proved by cases; one about what is possible the reverse.
     """
 
-    rule: Rule
     can_show: Answer
     because: str
     """Why the other side cannot be shown."""
 
-    @property
-    def bias(self) -> TcgBias:
-        """The rule's own bias."""
-        return self.rule.bias
-
     def describe(self) -> str:
         """Return the rule in words, and what it cannot show."""
         return f"{self.rule.describe()} ({self.because})"
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return the rule's needs."""
-        return self.rule.needs()
 
     def judge(self, results: Results) -> Outcome:
         """Judge the rule and leave open what it cannot show."""

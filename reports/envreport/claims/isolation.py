@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from envbench.metrics import words
 from envbench.phases import Experiment
 from envreport.backends import Side
-from envreport.claims.combine import Beside, all_of, observe
+from envreport.claims.combine import Beside, OfOne, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import NAMESPACES, WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, V, W, conclude, find
@@ -59,25 +59,11 @@ class NothingSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class FewerOf:
+class FewerOf(OfOne):
     """How many of the things tried succeeded, VM against container, each shown with how many were tried."""
 
-    rule: ExactRatio
     tried: str
     """The metric that says how many were tried."""
-
-    @property
-    def bias(self) -> TcgBias:
-        """The rule's own bias."""
-        return self.rule.bias
-
-    def describe(self) -> str:
-        """Return what is compared."""
-        return self.rule.describe()
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return the rule's needs."""
-        return self.rule.needs()
 
     def judge(self, results: Results) -> Outcome:
         """Judge the rule, and add to each figure of how many it is where the run says so."""

@@ -24,8 +24,8 @@ from envreport.selectors import FAILED, Selector
 from envreport.statistics import estimates
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
 
-MIN_RUNS = 6
-"""Fewer runs in a group give no interval of their median (`estimates.MIN_INTERVAL_SAMPLES`), and no verdict."""
+MIN_RUNS = estimates.MIN_INTERVAL_SAMPLES
+"""Fewer runs in a group give no interval of their median, and no verdict."""
 ERROR_RATE = 0.05
 """Of all pairs of one call together (Holm 1979)."""
 STATISTICS = ("median", "p5", "p95", "min", "max")

@@ -126,7 +126,7 @@ def test_interrupt_while_waiting_destroys_the_instance(fake, make_sampler, monke
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sampler_module, "wait_ready", interrupt)
+    monkeypatch.setattr(sampler_module, "wait_until_ready", interrupt)
     sampler, _ = make_sampler()
     with pytest.raises(KeyboardInterrupt):
         sampler.measure(fake, TICKET)

@@ -138,8 +138,7 @@ class EngineBackend:
         A program of the user's own is not waited for: a runtime that cannot run here refuses before it begins.
         """
         self.prepare_image()
-        is_service = self.settings.image is None and self.settings.profile == "service"
-        way = {**variant, "network": "bridge" if is_service else "none"}
+        way = {**variant, "network": "bridge" if self._is_service else "none"}
         if self._runs_own_program:
             self.start(Workload(new_nonce()), way, lambda _mark: None).destroy()
             return
@@ -147,7 +146,7 @@ class EngineBackend:
         def look(instance: Instance) -> None:
             self._require_runtime(instance, variant)
 
-        try_start(self.start, way, TRIAL_DEADLINE_S, SERVICE_READY if is_service else None, look=look)
+        try_start(self.start, way, TRIAL_DEADLINE_S, SERVICE_READY if self._is_service else None, look=look)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the engine's create answers warned of, each once (Docker Engine API, ContainerCreate)."""
@@ -199,7 +198,7 @@ class EngineBackend:
         argv = list(argv_for(workload))
         mounts: list[docker.types.Mount] = []
         environ = {RUN_ENVIRONMENT: settings.run_id}
-        if settings.image is None and settings.profile == "service":
+        if self._is_service:
             argv = [SERVE]
             environ[NONCE_ENVIRONMENT] = workload.nonce
         if self._runs_own_program:
@@ -248,6 +247,11 @@ class EngineBackend:
     def _runs_own_program(self) -> bool:
         """Whether the image's own program is run, as its maker meant it, and not the payload."""
         return self.settings.image is not None and self.settings.tells_own_ready
+
+    @property
+    def _is_service(self) -> bool:
+        """Whether nginx is run, from the run's own image."""
+        return self.settings.image is None and self.settings.profile == "service"
 
     def _forget_if_absent(self, identity: str, number: int, patience_s: float = 0.0) -> None:
         """Remove a container that a failed start may have made, waiting so long for it to appear, and forget it."""

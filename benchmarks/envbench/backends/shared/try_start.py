@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from envbench.backend import Instance, MarkCallback, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.probe import free_port, wait_answer
-from envbench.readiness import OutputReader, marker_for, wait_ready
+from envbench.probe import ports_for, wait_until_ready
+from envbench.readiness import OutputReader, marker_for
 from envbench.settings import PortReady, new_nonce
 
 TRIAL_DEADLINE_S = 30.0
@@ -32,16 +32,12 @@ def try_start(
     `ready` is the answer that means so, None where the payload says its ready line (`pattern`: another text). `asked`
     is a workload with limits; `look` is called while the instance is ready.
     """
-    nonce, port = new_nonce(), free_port()
-    ports = () if ready is None else ((port, ready.port),)
-    workload = replace(asked or Workload(nonce), nonce=nonce, deadline_s=deadline_s, ports=ports)
+    nonce = new_nonce()
+    workload = replace(asked or Workload(nonce), nonce=nonce, deadline_s=deadline_s, ports=ports_for(ready))
     instance = start(workload, variant, lambda _mark: None)
     reader, deadline_ns = OutputReader(marker_for(nonce, pattern)), monotonic_ns() + int(deadline_s * NS_PER_S)
     try:
-        if ready is None:
-            wait_ready(instance, reader, deadline_ns)
-        else:
-            wait_answer(instance, reader, ready, port, nonce, deadline_ns)
+        wait_until_ready(instance, reader, ready, workload, deadline_ns)
         look(instance)
     finally:
         instance.destroy()

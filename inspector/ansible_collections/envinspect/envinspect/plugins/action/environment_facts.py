@@ -12,7 +12,6 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 try:
-    from envinspect.answer import answer_as_json
     from envinspect.capture.every_question import ask_beforehand, capture
     from envinspect.errors import CaptureError, one_line
     from envinspect.facets.host import host_block
@@ -48,14 +47,7 @@ class ActionModule(ActionBase):
             facts = facts_through(self._shell, ask_beforehand, host)
         except CaptureError as error:
             raise AnsibleActionFail(one_line(error)) from error
-        found = inspect(facts)
-        answer = answer_as_json(
-            found.stack,
-            subject=facts.subject,
-            observer=facts.observer,
-            host=host_block(facts),
-            resources=resources_block(facts),
-        )
+        answer = inspect(facts).to_json(host=host_block(facts), resources=resources_block(facts))
         result["ansible_facts"] = {"envinspect": _in_short(answer)}
         result["changed"] = False
         if options["answers"]:
