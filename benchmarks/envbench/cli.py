@@ -53,7 +53,7 @@ COMMANDS: dict[str, Place] = {
 }
 """Name → where its click command is, in the order of the help. Listing them imports none of them."""
 
-BENCH_EXTRA = ("docker", "jinja2", "matplotlib", "pandas", "rich", "scipy")
+BENCH_EXTRA = ("docker", "jinja2", "matplotlib", "msgspec", "pandas", "rich", "scipy")
 """Modules of the extra `bench`, without which no command of envbench makes sense."""
 
 EXIT_UNEXPECTED = 1

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from envbench.phases import BackendKind
+from envbench.run_json import Used
 from envbench.samples import variant_keys
 
 Side = BackendKind
@@ -55,15 +55,14 @@ def is_whole_system(profile: str) -> bool:
     return profile not in {"", USUAL_PROFILE, FLOOR_PROFILE}
 
 
-def kinds_of(used: Iterable[Mapping[str, Any]]) -> dict[str, Side]:
-    """Return what the records of run.json (backends, used) say of each backend's kind; old runs say `is_vm` alone."""
+def kinds_of(used: Iterable[Used]) -> dict[str, Side]:
+    """Return what run.json says of each backend's kind; old runs say `is_vm` alone."""
     found = {}
     for each in used:
-        name, kind = str(each.get("name")), each.get("kind")
-        if kind in set(Side):
-            found[name] = Side(kind)
-        elif name not in SIDES and each.get("is_vm"):
-            found[name] = Side.VM
+        if each.kind is not None:
+            found[each.name] = each.kind
+        elif each.name not in SIDES and each.is_vm:
+            found[each.name] = Side.VM
     return found
 
 

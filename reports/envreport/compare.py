@@ -4,13 +4,16 @@ Runs on unlike machines are refused with the reasons, or what differs is said ab
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from msgspec import to_builtins
+
 from envbench.metrics import MARGIN_RATIO, Metric, Shown, metric, metrics_of, words
 from envbench.phases import Experiment, Unit
+from envbench.run_json import HostAnswer, Run
 from envreport import units
 from envreport.backends import label
 from envreport.results import BackendKey, Results, Series
@@ -118,22 +121,25 @@ def direction(row: Metric, *, more: bool) -> Change:
     return Change.MORE if more else Change.LESS
 
 
-CONDITIONS: Mapping[str, Sequence[Sequence[str]]] = {
-    "payload": (("payload",),),
-    "accelerator": (("accelerator", "used"),),
-    "CPU": (("host", "host", "cpu_brand"), ("host", "host", "cpu"), ("host", "host", "architecture")),
+Recorded = Mapping[str, Callable[[Run[HostAnswer]], Sequence[Any]]]
+"""What is held against each other, and which values of a run it is."""
+
+CONDITIONS: Recorded = {
+    "payload": lambda run: [run.payload],
+    "accelerator": lambda run: [run.accelerator.used],
+    "CPU": lambda run: [run.host.machine.get(key) for key in ("cpu_brand", "cpu", "architecture")],
 }
-"""What must be recorded and equal, and where in run.json it stands."""
-MACHINE: Mapping[str, Sequence[Sequence[str]]] = {
-    "CPUs that may be used": (("host", "resources", "cpus"),),
-    "layers around the machine": (("host", "layers"),),
+"""What must be recorded and equal."""
+MACHINE: Recorded = {
+    "CPUs that may be used": lambda run: [run.host.resources.get("cpus")],
+    "layers around the machine": lambda run: [run.host.layers],
 }
 """What must be equal where both runs record it."""
-SAID: Mapping[str, Sequence[Sequence[str]]] = {
-    "memory": (("host", "resources", "memory_bytes"),),
-    "kernel release": (("host", "host", "kernel"),),
-    "cgroup version": (("host", "resources", "cgroup_version"),),
-    "engine versions": (("engines",),),
+SAID: Recorded = {
+    "memory": lambda run: [run.host.resources.get("memory_bytes")],
+    "kernel release": lambda run: [run.host.machine.get("kernel")],
+    "cgroup version": lambda run: [run.host.resources.get("cgroup_version")],
+    "engine versions": lambda run: [run.engines],
 }
 """What may differ, and is said above every figure where it does."""
 VOLATILE = ("path", "mhz", "time", "evidence", "confidence", "engine_id")
@@ -141,8 +147,8 @@ VOLATILE = ("path", "mhz", "time", "evidence", "confidence", "engine_id")
 
 
 def _without_vms(run: Results) -> bool:
-    used = run.records("backends", "used")
-    return bool(used) and not any(backend.get("is_vm") for backend in used)
+    used = run.run.backends.used
+    return bool(used) and not any(backend.is_vm for backend in used)
 
 
 def obstacles(older: Results, newer: Results) -> list[str]:
@@ -151,8 +157,8 @@ def obstacles(older: Results, newer: Results) -> list[str]:
     What one of them does not record is an obstacle too.
     """
     reasons = []
-    for name, paths in CONDITIONS.items():
-        before, after = _recorded(older, paths), _recorded(newer, paths)
+    for name, read in CONDITIONS.items():
+        before, after = (_stable(to_builtins(read(each.run))) for each in (older, newer))
         if not any(before) and not any(after):
             if name == "accelerator" and _without_vms(older) and _without_vms(newer):
                 continue
@@ -167,13 +173,9 @@ def differences(older: Results, newer: Results) -> list[str]:
     return _differing(older, newer, SAID)
 
 
-def _differing(older: Results, newer: Results, table: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
-    pairs = {name: (_recorded(older, paths), _recorded(newer, paths)) for name, paths in table.items()}
+def _differing(older: Results, newer: Results, table: Recorded) -> list[str]:
+    pairs = {name: [_stable(to_builtins(read(run.run))) for run in (older, newer)] for name, read in table.items()}
     return [_differs(name, *pair) for name, pair in pairs.items() if all(map(any, pair)) and pair[0] != pair[1]]
-
-
-def _recorded(run: Results, paths: Sequence[Sequence[str]]) -> list[Any]:
-    return [_stable(run.get(*path)) for path in paths]
 
 
 def _differs(name: str, before: Sequence[Any], after: Sequence[Any]) -> str:
@@ -194,7 +196,7 @@ def _stable(value: Any) -> Any:
     """Drop what differs between runs of the same thing: paths, times, clock speeds."""
     if isinstance(value, Mapping):
         return {key: _stable(each) for key, each in value.items() if not any(word in str(key) for word in VOLATILE)}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_stable(each) for each in value]
     return value
 
@@ -280,4 +282,4 @@ def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterato
 
 
 def _run_name(run: Results) -> str:
-    return f"{run.get('run_id', default=run.folder.name)} ({run.get('started_at', default='date not recorded')})"
+    return f"{run.run.run_id or run.folder.name} ({run.run.started_at or 'date not recorded'})"

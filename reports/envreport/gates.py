@@ -111,11 +111,11 @@ def _unmeasured(name: str, figure: Selector, results: Results) -> GateResult:
 
 def _left_out(figure: Selector, results: Results) -> str:
     """Return why a run has no such figure, by its records: left out with its reason, or run in other variants only."""
-    for skipped in results.records("backends", "skipped"):
-        variant = skipped.get("variant", {})
+    for skipped in results.run.backends.skipped:
+        variant = skipped.variant or {}
         named = all(variant.get(key, value) == value for key, value in figure.variant)
-        if skipped.get("name") == figure.backend and named:
-            return f"{figure.backend} was left out ({skipped.get('reason', 'no reason recorded')})"
+        if skipped.name == figure.backend and named:
+            return f"{figure.backend} was left out ({skipped.reason})"
     ran = dict.fromkeys(key.label for key in results.series if key.backend == figure.backend)
     return (
         f"not measured; this run has {figure.metric} of no such variant, only {', '.join(ran)}"
@@ -178,8 +178,8 @@ def load_baseline(path: Path) -> Results:
     not end with 0: its figures are no measure of anything. A run that does not record how it ended is taken.
     """
     found = load(path.parent if path.is_file() else path)
-    code = found.get("exit_code", default=0)
-    if code != 0:
+    code = found.run.exit_code
+    if code:
         raise ValueError(
             f"{found.folder}: this run ended with {code}, so it is no baseline; take one that ended with 0"
         )

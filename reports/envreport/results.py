@@ -1,6 +1,6 @@
 """A results folder as the reports see it: samples.csv and run.json in, series of values and facts out.
 
-Both are read as they are: every key of run.json may be missing, and a missing value never becomes 0.
+Both are read once, here. Every key of run.json may be missing, and a missing value never becomes 0.
 """
 
 import hashlib
@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Unit
+from envbench.run_json import RUN_FILE, SCHEMA, HostAnswer, Run, RunJsonError, record_of
 from envbench.samples import SAMPLES_FILE, Sample, read_samples
 from envreport import backends
 from envreport.backends import Side
-
-RUN_FILE = "run.json"
-RUN_SCHEMA = "envbench-run/1"
 
 
 class ResultsError(ValueError):
@@ -95,10 +93,10 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """One run. `meta` is run.json as parsed ({} if it is missing); `notes` say what had to be done without."""
+    """One run. `run` is its run.json (empty if that is missing); `notes` say what had to be done without."""
 
     folder: Path
-    meta: Mapping[str, Any]
+    run: Run[HostAnswer]
     series: Mapping[SeriesKey, Series]
     failures: Mapping[tuple[Experiment, BackendKey], tuple[Sample, ...]]
     starts: Mapping[tuple[Experiment, BackendKey], int]
@@ -107,29 +105,15 @@ class Results:
     samples_sha256: str
     notes: tuple[str, ...] = field(default=())
 
-    def get(self, *path: str, default: Any = None) -> Any:
-        """Return a value of run.json by its path, `default` where any key on the way is missing."""
-        found: Any = self.meta
-        for name in path:
-            if not isinstance(found, Mapping) or name not in found:
-                return default
-            found = found[name]
-        return default if found is None else found
-
-    def records(self, *path: str) -> list[Mapping[str, Any]]:
-        """Return the objects of a list in run.json; [] where it is missing, no list or holds none."""
-        found = self.get(*path)
-        return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
-
-    def record(self, *path: str) -> Mapping[str, Any]:
-        """Return an object of run.json; {} where it is missing or something else."""
-        found = self.get(*path)
-        return found if isinstance(found, Mapping) else {}
+    @property
+    def host(self) -> HostAnswer:
+        """What envinspect said of the machine that measured."""
+        return self.run.host
 
     @cached_property
     def kinds(self) -> Mapping[str, Side]:
         """What run.json says of each backend's kind."""
-        return backends.kinds_of(self.records("backends", "used"))
+        return backends.kinds_of(self.run.backends.used)
 
     def side(self, key: BackendKey | SeriesKey) -> Side:
         """Return the kind of a backend."""
@@ -177,34 +161,36 @@ class Results:
 def load(folder: Path) -> Results:
     """Read a results folder.
 
-    Raises ResultsError where there is no samples.csv or run.json is no JSON object, SamplesError where a row does
-    not fit.
+    Raises ResultsError where there is no samples.csv or run.json is not what its schema says, SamplesError where a
+    row does not fit.
     """
     samples = folder / SAMPLES_FILE
     if not samples.is_file():
         raise ResultsError(f"{folder}: no {SAMPLES_FILE} here; give a folder that an envbench run wrote")
-    meta, notes = _read_meta(folder / RUN_FILE)
+    run, notes = _read_run(folder / RUN_FILE)
     digest = hashlib.sha256(samples.read_bytes()).hexdigest()
-    return collect(read_samples(samples), meta, folder=folder, notes=notes, samples_sha256=digest)
+    return collect(read_samples(samples), run, folder=folder, notes=notes, samples_sha256=digest)
 
 
-def _read_meta(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _read_run(path: Path) -> tuple[Run[HostAnswer], tuple[str, ...]]:
     if not path.is_file():
-        return {}, (f"{RUN_FILE} is missing: conditions, seed and host are unknown",)
+        return record_of({}), (f"{RUN_FILE} is missing: conditions, seed and host are unknown",)
+    otherwise = f"move it away to report from {SAMPLES_FILE} alone"
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path}: not JSON ({error}); move it away to report from {SAMPLES_FILE} alone") from error
-    if not isinstance(meta, dict):
-        raise ResultsError(f"{path}: not a JSON object; move it away to report from {SAMPLES_FILE} alone")
-    schema = meta.get("schema", RUN_SCHEMA)
-    notes = () if schema == RUN_SCHEMA else (f"{RUN_FILE} has schema {schema!r}, this tool knows {RUN_SCHEMA}",)
-    return meta, notes
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ResultsError(f"{path}: not JSON ({error}); {otherwise}") from error
+    try:
+        run = record_of(content)
+    except RunJsonError as error:
+        raise ResultsError(f"{path}: {error}; {otherwise}") from error
+    notes = () if run.schema == SCHEMA else (f"{RUN_FILE} has schema {run.schema!r}, this tool knows {SCHEMA}",)
+    return run, notes
 
 
 def collect(
     samples: Iterable[Sample],
-    meta: Mapping[str, Any],
+    run: Run[HostAnswer],
     *,
     folder: Path = Path(),
     notes: tuple[str, ...] = (),
@@ -236,7 +222,7 @@ def collect(
     )
     return Results(
         folder=folder,
-        meta=meta,
+        run=run,
         series={key: Series(key, grouped[key][0].unit, tuple(grouped[key])) for key in ordered},
         failures={key: tuple(rows[order] for order in sorted(rows)) for key, rows in failed.items()},
         starts={key: len(orders) for key, orders in starts.items()},

@@ -189,7 +189,7 @@ tree() {
 # python_in NAME: the environment that envbench needs, made by a tree's own Python; libvirt's module is Debian's.
 python_in() {
   python=$cache/$1/opt/envbench
-  needed="click>=8.1 psutil>=5.9 py-cpuinfo>=9.0 docker>=7.1 jinja2>=3.1 matplotlib>=3.8 pandas>=2.2 rich>=13.7 scipy>=1.11"
+  needed="click>=8.1 psutil>=5.9 py-cpuinfo>=9.0 docker>=7.1 jinja2>=3.1 matplotlib>=3.8 msgspec>=0.20 pandas>=2.2 rich>=13.7 scipy>=1.11"
   [ "$(cat "$python/made-of" 2>/dev/null)" = "$needed" ] && return 0
   rm -rf "$python"
   # A tree asks for packages as this machine does, and trusts whom it trusts.

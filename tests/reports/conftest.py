@@ -10,6 +10,7 @@ import pytest
 
 from envbench.metrics import metric
 from envbench.phases import Experiment, Outcome, Phase, Unit
+from envbench.run_json import record_of
 from envbench.samples import Sample, SampleWriter
 from envreport.results import Results, collect
 
@@ -73,7 +74,7 @@ class Rows:
         return self
 
     def results(self, meta: Mapping[str, Any] | None = None) -> Results:
-        return collect(self.samples, meta or {})
+        return collect(self.samples, record_of(meta or {}))
 
     def write(self, folder: Path, meta: Mapping[str, Any] | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +153,7 @@ def run_meta() -> dict[str, Any]:
         "host": HOST_ANSWER,
         "engines": {"docker": {"version": "20.10.24"}},
         "libraries": {"docker": "7.1.0"},
-        "payload": {"minimal": {"sha256": "ab" * 32}},
+        "payload": {"profile": "minimal", "digest": "ab" * 32},
         "backends": {
             "used": [
                 {

@@ -236,7 +236,7 @@ def test_judging_folders(usual_rows: Any, meta: dict[str, Any], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (("payload",), {"minimal": {"sha256": "other"}}, "payload differs"),
+        (("payload",), {"digest": "other"}, "payload differs"),
         (("accelerator", "used"), ["kvm"], "accelerator differs"),
         (("host", "host", "cpu"), "other CPU", "CPU differs"),
     ],

@@ -61,7 +61,7 @@ def test_several_runs_stand_side_by_side(folder: Path, usual_rows: Any, meta: di
 def test_side_by_side_does_not_compare_the_incomparable(
     folder: Path, usual_rows: Any, meta: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = usual_rows().write(tmp_path / "other", {**meta, "payload": {"minimal": {"sha256": "other"}}})
+    other = usual_rows().write(tmp_path / "other", {**meta, "payload": {"digest": "other"}})
     assert main(["report", str(folder), str(other), "--format", "markdown"]) == 0
     assert "not comparable" in (other / "report.md").read_text(encoding="utf-8")
     assert main(["compare", str(folder), str(other)]) == 2

@@ -48,10 +48,7 @@ def run_experiments(session: Session, names: tuple[str, ...], bench: Bench) -> N
 
 def note_skips(session: Session, bench: Bench) -> None:
     """Put what could not be measured into run.json, where the reports look for it."""
-    session.record.data["skips"] = [
-        {"experiment": one.experiment, "what": one.what, "reason": one.reason, "remedy": one.remedy}
-        for one in bench.skips
-    ]
+    session.record.note_skips(bench.skips)
     session.record.save()
 
 

@@ -86,8 +86,8 @@ def finish(
         else:
             shown.say(one_line(left))
     if error is not None:
-        session.record.finish(session.record.data["outcome"], error.exit_code)
-    if error is not None and not session.record.data["backends"]["used"]:
+        session.record.finish(None, error.exit_code)
+    if error is not None and not session.record.run.backends.used:
         raise error
     try:
         show_reports(session.output, formats, claims_file, session.plan.baseline, shown.wrote)

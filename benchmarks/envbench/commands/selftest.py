@@ -18,7 +18,7 @@ from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError
 from envbench.run.audit import traces_of
 from envbench.run.reaper import reap
-from envbench.run.record import RUN_FILE
+from envbench.run_json import RUN_FILE
 from envbench.samples import SAMPLES_FILE
 from envbench.traces.journal import found_journals
 from envbench.traces.owner import Standing

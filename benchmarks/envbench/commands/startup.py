@@ -99,10 +99,7 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
             observe(looked_at)
         except (EnvbenchError, OSError) as error:
             shown.say(f"not observed: {one_line(error)}")
-    session.record.data["skips"] = [
-        {"experiment": one.experiment, "what": one.what, "reason": one.reason, "remedy": one.remedy}
-        for one in bench.skips
-    ]
+    session.record.note_skips(bench.skips)
 
 
 def budget_of(session: Session) -> float:
@@ -145,7 +142,7 @@ def time_starts(
     try:
         scheduler.run()
     finally:
-        session.record.add_unfinished(scheduler.unfinished())
+        session.record.note_unfinished(scheduler.unfinished())
         session.drop([one.configuration for one in scheduler.tallies if one.given_up or not one.was_ready])
     for one in scheduler.unfinished():
         shown.say(f"{one.configuration}: {one.runs} runs, {one.needed} more needed: {one.reason}")

@@ -13,6 +13,7 @@ from envbench.metrics import metric
 from envbench.phases import HOST, BackendKind, Experiment, ImageUse, Outcome
 from envbench.run.course import Course
 from envbench.run.sampler import Sampler, Ticket
+from envbench.run_json import Skip
 from envbench.settings import Configuration, Settings
 from envbench.traces.journal import Journal
 
@@ -47,16 +48,6 @@ class Prepared:
     def is_vm(self) -> bool:
         """Whether it boots a kernel of its own."""
         return self.kind is BackendKind.VM
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """What was not measured: why, in one line, and what a person can do about it."""
-
-    experiment: Experiment
-    what: str
-    reason: str
-    remedy: str
 
 
 @dataclass

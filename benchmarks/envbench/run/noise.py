@@ -15,20 +15,12 @@ from time import CLOCK_REALTIME, clock_gettime_ns, sleep
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.metrics import STAMPS, is_noisy, noise_code
 from envbench.phases import Unit
+from envbench.run_json import Caution
 
 PRESSURES = ("cpu", "io", "memory")
 QUIET_POLL_S = 1.0
 
 Stamps = Mapping[str, tuple[float, Unit]]
-
-
-@dataclass(frozen=True, slots=True)
-class Caution:
-    """Something that makes figures less sure: a stable code, what was seen, and what to do about it."""
-
-    code: str
-    message: str
-    advice: str
 
 
 @dataclass(frozen=True, slots=True)

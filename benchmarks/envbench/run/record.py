@@ -1,67 +1,57 @@
-"""run.json: what was asked, on which machine, with which engines and payload, and how the run ended.
+"""Keeps the run.json of a run that is under way.
 
 Written whole and replaced atomically, at the start (so that a killed run has one too) and at the end.
 """
 
 import datetime as dt
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from envbench import __version__
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from envbench import __version__, run_json
 from envbench.backend import Backend, Unusable, Usable
 from envbench.errors import EnvbenchError
+from envbench.payload.kernel import GuestKernel
+from envbench.payload.tree import PayloadTree
 from envbench.phases import BackendKind
-from envbench.run.noise import Caution
 from envbench.run.scheduler import Unfinished
-from envbench.settings import Configuration, Plan, Settings
-
-SCHEMA = "envbench-run/1"
-RUN_FILE = "run.json"
+from envbench.run_json import RUN_FILE, Caution, Cleanup, Run, Skip, text_of
+from envbench.settings import Plan, Settings
 
 _LIBRARIES = ("scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil")
 
 
 class RunRecord:
-    """run.json of one run; `data` is what will be written. `save` raises EnvbenchError where it cannot be."""
+    """The run.json of one run; `run` is what will be written. `save` raises EnvbenchError where it cannot be."""
 
-    def __init__(self, folder: Path, settings: Settings, plan: Plan, command: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, plan: Plan, command: Sequence[str], host: Mapping[str, Any]
+    ) -> None:
         self._path = folder / RUN_FILE
-        self.data: dict[str, Any] = {
-            "schema": SCHEMA,
-            "tool_version": __version__,
-            "run_id": settings.run_id,
-            "started_at": _now(),
-            "ended_at": None,
-            "command": without_values(command),
-            "seed": plan.seed,
-            "plan": {**plan.as_record(), "deadline_s": settings.deadline_s, **_asked(settings)},
-            "host": {},
-            "engines": {},
-            "libraries": library_versions(),
-            "payload": {},
-            "backends": {"used": [], "skipped": []},
-            "accelerator": {},
-            "noise": {},
-            "outcome": "running",
-            "exit_code": None,
-            "warnings": [],
-            "unfinished": [],
-            "skips": [],
-            "cleanup": {"leaked": []},
-        }
+        self.run: Run[Mapping[str, Any]] = Run(
+            tool_version=__version__,
+            run_id=settings.run_id,
+            started_at=_now(),
+            command=tuple(without_values(command)),
+            seed=plan.seed,
+            plan={**plan.as_record(), "deadline_s": settings.deadline_s, **_asked(settings)},
+            host=host,
+            libraries=library_versions(),
+            outcome="running",
+        )
 
     def save(self) -> None:
         """Write the record, whole or not at all."""
         part = self._path.with_suffix(".json.part")
         try:
             with part.open("w", encoding="utf-8") as file:
-                json.dump(self.data, file, indent=1, default=str)
-                file.write("\n")
+                file.write(text_of(self.run))
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self._path)
@@ -71,63 +61,95 @@ class RunRecord:
                 f"{self._path} cannot be written: {error.strerror}", remedy="free space, or another --output"
             ) from error
 
+    def change_plan(self, changed: Mapping[str, Any]) -> None:
+        """Note what of the plan was changed to fit the backends that were found."""
+        self._note(plan={**self.run.plan, **changed})
+
+    def describe_payload(self, tree: PayloadTree, kernel: GuestKernel | None, also: Sequence[str]) -> None:
+        """Note what every backend runs, what guests boot, and the profiles of the whole systems beside it."""
+        booted = None if kernel is None else run_json.Kernel(kernel.release, kernel.sha256, kernel.source)
+        self._note(
+            payload=run_json.Payload(
+                profile=tree.profile,
+                digest=tree.digest,
+                tree_bytes=tree.size_bytes,
+                busybox=tree.busybox.version,
+                kernel=booted,
+                also=tuple(also),
+            )
+        )
+
     def add_used(self, backend: Backend, usable: Usable, variants: Sequence[Mapping[str, str]]) -> None:
         """Note a backend that takes part, with all that a report has to know of it."""
-        facts = dict(usable.facts)
-        used = {
-            "name": backend.name,
-            "title": backend.title,
-            "kind": backend.kind,
-            "images": backend.images,
-            "is_vm": backend.kind is BackendKind.VM,
-            "variants": [dict(variant) for variant in variants],
-            "facts": facts,
-        }
-        self.data["backends"]["used"].append(used)
-        self.data["engines"][backend.name] = facts
-        self.data["libraries"] |= library_versions(backend.libraries)
+        facts, before = dict(usable.facts), self.run.backends
+        used = run_json.Used(
+            name=backend.name,
+            title=backend.title,
+            kind=backend.kind,
+            images=backend.images,
+            is_vm=backend.kind is BackendKind.VM,
+            variants=tuple(dict(variant) for variant in variants),
+            facts=facts,
+        )
+        self._note(
+            backends=replace(before, used=(*before.used, used)),
+            engines={**self.run.engines, backend.name: facts},
+            libraries={**self.run.libraries, **library_versions(backend.libraries)},
+        )
         if "kvm" in facts:
-            canary_s = facts.get("kvm_canary_s")
-            self.data["accelerator"] = {
-                "kvm": {
-                    "usable": facts["kvm"] == "usable",
-                    "reason": facts.get("kvm_because", ""),
-                    "canary_s": None if canary_s is None else float(canary_s),
-                },
-                "used": sorted({variant["accel"] for variant in variants if "accel" in variant}),
-            }
+            accelerators = {variant["accel"] for variant in variants if "accel" in variant}
+            self._note(accelerator=run_json.Accelerator(_kvm(facts), tuple(sorted(accelerators))))
 
     def add_skipped(self, name: str, unusable: Unusable, variant: Mapping[str, str] | None = None) -> None:
         """Note a backend, or one variant of it, that does not take part, with its reason and remedy."""
-        skipped = {"name": name, **asdict(unusable)}
-        self.data["backends"]["skipped"].append(skipped if variant is None else {**skipped, "variant": dict(variant)})
+        only = UNSET if variant is None else dict(variant)
+        skipped = run_json.Skipped(name=name, reason=unusable.reason, remedy=unusable.remedy, variant=only)
+        before = self.run.backends
+        self._note(backends=replace(before, skipped=(*before.skipped, skipped)))
 
     def add_warnings(self, cautions: Sequence[Caution]) -> None:
         """Note what makes the figures less sure."""
-        self.data["warnings"] += [asdict(caution) for caution in cautions]
+        self._note(warnings=(*self.run.warnings, *cautions))
 
-    def add_unfinished(self, unfinished: Sequence[Unfinished]) -> None:
+    def note_unfinished(self, unfinished: Sequence[Unfinished]) -> None:
         """Note which backends did not get what was planned."""
-        self.data["unfinished"] = [
-            {
-                **configuration_record(one.configuration),
-                "runs": one.runs,
-                "needed": one.needed,
-                "reason": one.reason,
-                "remedy": one.remedy,
-            }
-            for one in unfinished
-        ]
+        self._note(
+            unfinished=tuple(
+                run_json.Unfinished(
+                    backend=one.configuration.backend,
+                    variant=one.configuration.variant_text,
+                    profile=one.configuration.profile,
+                    runs=one.runs,
+                    needed=one.needed,
+                    reason=one.reason,
+                    remedy=one.remedy,
+                )
+                for one in unfinished
+            )
+        )
 
-    def finish(self, outcome: str, exit_code: int) -> None:
-        """Note how the run ended and save."""
-        self.data |= {"ended_at": _now(), "outcome": outcome, "exit_code": exit_code}
+    def note_skips(self, skips: Sequence[Skip]) -> None:
+        """Note all that could not be measured so far."""
+        self._note(skips=tuple(skips))
+
+    def note_end(self, checked: Mapping[str, int], leaked: Sequence[str], noise: Mapping[str, Any]) -> None:
+        """Note how much was looked at when the run was over, what of it is left, and how calm the machine was."""
+        self._note(cleanup=Cleanup(dict(checked), tuple(leaked)), noise=dict(noise))
+
+    def finish(self, outcome: str | None, exit_code: int) -> None:
+        """Note how the run ended (None: as it is noted already) and save."""
+        self._note(ended_at=_now(), outcome=outcome or self.run.outcome, exit_code=exit_code)
         self.save()
 
+    def _note(self, **changed: Any) -> None:
+        self.run = replace(self.run, **changed)
 
-def configuration_record(configuration: Configuration) -> dict[str, str]:
-    """Return a backend as run.json and samples.csv name it."""
-    return {"backend": configuration.backend, "variant": configuration.variant_text, "profile": configuration.profile}
+
+def _kvm(facts: Mapping[str, str]) -> run_json.Kvm:
+    canary_s = facts.get("kvm_canary_s")
+    return run_json.Kvm(
+        facts["kvm"] == "usable", facts.get("kvm_because", ""), None if canary_s is None else float(canary_s)
+    )
 
 
 def library_versions(names: Iterable[str] = _LIBRARIES) -> dict[str, str]:

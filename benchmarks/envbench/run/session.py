@@ -25,7 +25,7 @@ from envbench.errors import (
     foreseen,
     one_line,
 )
-from envbench.payload.kernel import fetch_kernel, find_kernel
+from envbench.payload.kernel import GuestKernel, fetch_kernel, find_kernel
 from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, MACHINES, userland_tree
 from envbench.phases import BackendKind, ImageUse, Outcome
@@ -36,8 +36,9 @@ from envbench.run.got import require_as_asked
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.progress import Reporter
 from envbench.run.reaper import reap, reap_entries
-from envbench.run.record import RUN_FILE, RunRecord, host_answer
+from envbench.run.record import RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
+from envbench.run_json import RUN_FILE, Caution
 from envbench.samples import SAMPLES_FILE, SampleWriter
 from envbench.settings import (
     WHOLE_SYSTEMS,
@@ -102,8 +103,7 @@ class Session:
         self._shown, self._say = shown, shown.say
         self.course = Course(shown.at)
         self._writer = open_output(output)
-        self.record = RunRecord(output, settings, plan, command)
-        self.record.data["host"] = host_answer(include_names=include_names)
+        self.record = RunRecord(output, settings, plan, command, host_answer(include_names=include_names))
         self.noise = noise.NoiseWatch()
         self.sampler = Sampler(settings, self._writer, self.noise)
         self.backends: dict[str, Backend] = {}
@@ -134,14 +134,13 @@ class Session:
                 self._say(f"{caution.message}; {caution.advice}")
         self.record.save()
         if not self.prepared:
-            skipped = self.record.data["backends"]["skipped"]
-            reasons = [f"{one['name']}: {one['reason']} (try: {one['remedy']})" for one in skipped]
+            reasons = [f"{one.name}: {one.reason} (try: {one.remedy})" for one in self.record.run.backends.skipped]
             raise NoUsableBackendError(f"no backend can run here: {'; '.join(reasons)}", remedy="envbench doctor")
 
     def change_plan(self, **changed: Any) -> None:
         """Change the plan to what the backends that were found call for."""
         self.plan = replace(self.plan, **changed)
-        self.record.data["plan"] |= changed
+        self.record.change_plan(changed)
 
     def has_engine(self) -> bool:
         """Return whether a container engine takes part."""
@@ -212,8 +211,7 @@ class Session:
             *(f"{one.entry.kind} {one.entry.name}: {one.error}" for one in reaped if one.error),
             *self._left(),
         )
-        self.record.data["cleanup"] = {"checked": self._witness.checked(), "leaked": list(self.leaked)}
-        self.record.data["noise"] = self.noise.record()
+        self.record.note_end(self._witness.checked(), self.leaked, self.noise.record())
         self.record.add_warnings(self.noise.warnings())
         self.journal.close()
         self.record.finish(outcome, exit_code)
@@ -311,7 +309,7 @@ class Session:
         """Put on record what the engine warned of when it made the first instances."""
         self.record.add_warnings(
             [
-                noise.Caution("engine-warning", f"{title} warned: {words}", "look at what was asked of it")
+                Caution("engine-warning", f"{title} warned: {words}", "look at what was asked of it")
                 for words in backend.warnings()
             ]
         )
@@ -332,16 +330,8 @@ class Session:
         except BackendError as error:
             self._say(f"no payload: {one_line(error)}")
             return
-        self.record.data["payload"] = {
-            "profile": tree.profile,
-            "digest": tree.digest,
-            "tree_bytes": tree.size_bytes,
-            "busybox": tree.busybox.version,
-            "kernel": guest_kernel(self.settings),
-        }
         also = sorted({one.configuration.profile for one in self.whole_systems})
-        if also:
-            self.record.data["payload"]["also"] = also
+        self.record.describe_payload(tree, guest_kernel(self.settings), also)
 
 
 def settings_for(settings: Settings, profile: str) -> Settings:
@@ -354,16 +344,15 @@ def titled(name: str, settings: Settings) -> str:
     return f"{name} {settings.profile}" if settings.profile in WHOLE_SYSTEMS else name
 
 
-def guest_kernel(settings: Settings) -> dict[str, str] | None:
-    """Return what guests boot, for run.json; None where there is no guest kernel."""
+def guest_kernel(settings: Settings) -> GuestKernel | None:
+    """Return what guests boot; None where there is no guest kernel."""
     try:
-        kernel = find_kernel(settings.cache_dir, settings.kernel)
+        return find_kernel(settings.cache_dir, settings.kernel)
     except BackendError:
         return None
-    return {"release": kernel.release, "sha256": kernel.sha256, "source": kernel.source}
 
 
-def ignored_by_guests(settings: Settings) -> tuple[noise.Caution, ...]:
+def ignored_by_guests(settings: Settings) -> tuple[Caution, ...]:
     """Return a caution where container options were asked for that virtual machines do not have."""
     asked = {
         "--network bridge (a guest has no network card)": "bridge" in settings.networks,
@@ -374,7 +363,7 @@ def ignored_by_guests(settings: Settings) -> tuple[noise.Caution, ...]:
     if not words:
         return ()
     return (
-        noise.Caution(
+        Caution(
             "containers-only",
             f"virtual machines do not follow {' and '.join(words)}",
             "compare them with containers with this in mind, or leave the option out",

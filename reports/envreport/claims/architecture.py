@@ -50,15 +50,13 @@ class HostLayer:
     def judge(self, results: Results) -> Outcome:
         """Look through the layers that run.json carries."""
         found = []
-        for layer in results.records("host", "layers"):
-            mark = str(layer.get("hypervisor_type") if self.hypervisor_types else layer.get("id"))
-            name = str(layer.get("name") or layer.get("id"))
+        for layer in results.host.layers:
+            mark = str(layer.hypervisor_type) if self.hypervisor_types else layer.id
+            name = layer.title
             if mark in self.holds or mark in self.fails:
                 text = f"{name}, hypervisor type {mark}" if self.hypervisor_types else f"{name}, found by envinspect"
                 answer = Answer.HOLDS if mark in self.holds else Answer.FAILS
-                found.append(
-                    Finding(answer, "this machine", text, 1, note=f"confidence: {layer.get('confidence', 'not told')}")
-                )
+                found.append(Finding(answer, "this machine", text, 1, note=f"confidence: {layer.confidence}"))
         return conclude(found, Quantifier.AGREE, self.bias, self.needs())
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
 
 from envbench.samples import variant_keys
 from envreport.backends import USUAL_PROFILE
@@ -59,22 +58,14 @@ def accelerator_condition(name: str) -> Condition:
     return ACCELERATORS.get(name) or condition(ConditionKind.ACCELERATOR, name)
 
 
-def host_layers(results: Results) -> list[Mapping[str, Any]]:
-    """Return the layers around the machine that measured, outermost first.
-
-    [] on bare metal and where it is not known.
-    """
-    return results.records("host", "layers")
-
-
 def is_nested(results: Results) -> bool:
     """Return whether the machine that measured is itself a virtual machine."""
-    return any(layer.get("kind") in {"vm", "wsl"} for layer in host_layers(results))
+    return any(layer.kind in {"vm", "wsl"} for layer in results.host.layers)
 
 
 def is_inside_wsl(results: Results) -> bool:
     """Return whether the run was made inside WSL."""
-    return any(layer.get("kind") == "wsl" for layer in host_layers(results))
+    return any(layer.kind == "wsl" for layer in results.host.layers)
 
 
 @lru_cache(maxsize=4)
@@ -84,7 +75,7 @@ def run_conditions(results: Results) -> tuple[Condition, ...]:
 
 
 def _conditions(results: Results) -> Iterator[Condition]:
-    names = [str(layer.get("name") or layer.get("id")) for layer in host_layers(results)]
+    names = [layer.title for layer in results.host.layers]
     if is_nested(results):
         words = f"nested: this machine is itself a guest ({INSIDE.join(names)})"
         yield condition(ConditionKind.NESTED, words, "nested")
@@ -92,16 +83,12 @@ def _conditions(results: Results) -> Iterator[Condition]:
         yield condition(ConditionKind.NESTED, f"measured inside {INSIDE.join(names)}")
     if any(noise_of(results.noise)):
         yield condition(ConditionKind.NOISE, "noisy machine: other work disturbed this run", "noisy")
-    used = [
-        (str(each.get("name")), facts)
-        for each in results.records("backends", "used")
-        if isinstance(facts := each.get("facts"), Mapping)
-    ]
-    drivers = {str(facts[key]) for _, facts in used for key in ("storage_driver", "storage") if facts.get(key)}
+    used = results.run.backends.used
+    drivers = {each.facts[key] for each in used for key in ("storage_driver", "storage") if each.facts.get(key)}
     if drivers:
         yield condition(ConditionKind.STORAGE, f"storage driver: {', '.join(sorted(drivers))}")
     # What a rootless engine answers where no controller is delegated to it.
-    bare = [name for name, facts in used if facts.get("cgroup_driver") == "none"]
+    bare = [each.name for each in used if each.facts.get("cgroup_driver") == "none"]
     if bare:
         words = f"{', '.join(sorted(bare))} runs without control groups here, and sets no limits"
         yield condition(ConditionKind.CGROUPS, words, "no control groups")

@@ -1,13 +1,13 @@
 """One claim against one run: the rule's outcome in, a judgement with figure, reason, conditions and remedy out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from envbench.metrics import words
 from envbench.phases import Experiment, Unit
+from envbench.run_json import Skip
 from envreport import units
-from envreport.backends import USUAL_PROFILE, Side, is_whole_system, kinds_of, label, side_of
+from envreport.backends import USUAL_PROFILE, Side, is_whole_system, label, side_of
 from envreport.claims.conditions import (
     Condition,
     ConditionKind,
@@ -129,8 +129,8 @@ def _explain(need: Need, results: Results) -> Missing:
     notes, command = left_out(results, need.experiment), f"`envbench {need.experiment}`"
     if need.experiment not in {key.experiment for key in results.series}:
         if notes:
-            reason = f"the {need.experiment} experiment could not be done: {notes[0]['reason']}"
-            return Missing(reason, str(notes[0]["remedy"]), measurable=False)
+            reason = f"the {need.experiment} experiment could not be done: {notes[0].reason}"
+            return Missing(reason, notes[0].remedy, measurable=False)
         elsewhere = need.experiment is Experiment.WSL and not is_inside_wsl(results)
         return Missing(f"the {need.experiment} experiment was not part of this run", command, measurable=not elsewhere)
     if need.accelerated and results.ran(need.experiment, need.sides):
@@ -139,7 +139,7 @@ def _explain(need: Need, results: Results) -> Missing:
             reason, "Run on a machine whose KVM works; `envbench doctor` says why it does not.", measurable=False
         )
     reasons = [f"not measured for {need.name}: {words(need.metric)}", *_failures(results, need)]
-    remedies = [f"{each['what']}: {each['reason']} ({each['remedy']})" for each in notes[:SHOWN_LEFT_OUT]]
+    remedies = [f"{each.what}: {each.reason} ({each.remedy})" for each in notes[:SHOWN_LEFT_OUT]]
     if not any(results.side(key) in need.sides for key in results.series):
         remedies.extend(_skipped(results, need.sides))
     here = not remedies and len(reasons) == 1
@@ -152,18 +152,15 @@ def _failures(results: Results, need: Need) -> Iterator[str]:
             yield f"{label(*key)}: {results.failure(experiment, key)}"
 
 
-def left_out(results: Results, experiment: str) -> list[Mapping[str, Any]]:
+def left_out(results: Results, experiment: str) -> list[Skip]:
     """Return the run's own notes on what it could not measure in this experiment."""
-    keys = ("what", "reason", "remedy")
-    return [
-        each for each in results.records("skips") if each.get("experiment") == experiment and all(map(each.get, keys))
-    ]
+    return [each for each in results.run.skips if each.experiment == experiment]
 
 
 def _skipped(results: Results, sides: Sequence[Side]) -> Iterator[str]:
-    for each in results.records("backends", "skipped"):
-        if side_of(str(each.get("name")), "", kinds_of([each])) in sides:
-            yield f"{each.get('name')}: {each.get('reason', 'skipped')} ({each.get('remedy') or 'no remedy known'})"
+    for each in results.run.backends.skipped:
+        if side_of(each.name, "") in sides:
+            yield f"{each.name}: {each.reason} ({each.remedy or 'no remedy known'})"
 
 
 def telling_figures(findings: Sequence[Finding], answer: Answer) -> tuple[tuple[str, ...], int]:

@@ -7,7 +7,7 @@ from envbench.metrics import MARGIN_RATIO, METRICS, metrics_of, words
 from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import Side, side_words
-from envreport.claims.conditions import host_layers, is_nested
+from envreport.claims.conditions import is_nested
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_answer
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs
@@ -63,12 +63,12 @@ def speed_findings(
 
 def no_bare_metal(results: Results) -> Iterator[Limit]:
     """Yield what this machine is, where it is not bare metal: only bare metal can stand for bare metal."""
-    if results.get("host", "bare_metal") is True:
+    if results.host.bare_metal:
         return
     words = "against this machine; whether it is bare metal is not known"
     if is_nested(results):
         words = "against this machine, itself a guest"
-    elif host_layers(results):
+    elif results.host.layers:
         words = "against this machine, from inside a container"
     yield Limit(LimitKind.THIS_MACHINE, words)
 

@@ -57,27 +57,27 @@ def frames_of(results: Results, labels: Mapping[str, str] | None = None) -> Fram
 
 def run_record(results: Results) -> dict[str, Any]:
     """Return what run.json says of a run, flat. What it does not record is None."""
-    host, resources = results.record("host", "host"), results.record("host", "resources")
+    run, host, resources = results.run, results.host.machine, results.host.resources
     rows = [row for series in results.series.values() for row in series.rows[:1]]
-    run_id = results.get("run_id") or next((row.run_id for row in rows), None)
+    run_id = run.run_id or next((row.run_id for row in rows), None)
     if run_id is None:
         raise ResultsError(f"{results.folder}: neither run.json nor a row says which run this is")
     return {
-        "run_id": str(run_id),
-        "started_at": results.get("started_at"),
-        "tool_version": results.get("tool_version"),
-        "outcome": results.get("outcome"),
-        "exit_code": results.get("exit_code"),
+        "run_id": run_id,
+        "started_at": run.started_at,
+        "tool_version": run.tool_version,
+        "outcome": run.outcome,
+        "exit_code": run.exit_code,
         "stack": _stack(results),
-        "cloud": _name(results.get("host", "cloud")),
+        "cloud": _name(run.host.cloud),
         "kernel": host.get("kernel"),
         "architecture": host.get("architecture"),
-        "cpu": host.get("cpu_brand") or host.get("cpu"),
+        "cpu": run.host.cpu,
         "cpus": resources.get("cpus"),
         "memory_bytes": resources.get("memory_bytes") or host.get("memory_bytes"),
         "cgroup_version": resources.get("cgroup_version") or host.get("cgroup_version"),
         "engines": json.dumps(_versions(results), sort_keys=True),
-        "payload": results.get("payload", "digest"),
+        "payload": run.payload.digest,
         "row_count": results.row_count,
         "samples_sha256": results.samples_sha256 or None,
     }
@@ -85,24 +85,21 @@ def run_record(results: Results) -> dict[str, Any]:
 
 def _stack(results: Results) -> str | None:
     """Return the layers' ids, innermost first, "bare-metal" where it was said so, None where it is not recorded."""
-    layers = results.records("host", "layers")
-    if layers:
-        return " in ".join(str(each.get("id", "?")) for each in reversed(layers))
-    return "bare-metal" if results.get("host", "bare_metal") else None
+    if results.host.layers:
+        return " in ".join(each.id or "?" for each in reversed(results.host.layers))
+    return "bare-metal" if results.host.bare_metal else None
 
 
-def _name(cloud: Any) -> str | None:
-    found = cloud.get("id") or cloud.get("name") if isinstance(cloud, Mapping) else cloud
-    return None if found is None else str(found)
+def _name(cloud: Mapping[str, Any] | None) -> str | None:
+    return None if cloud is None else cloud.get("id") or cloud.get("name")
 
 
 def _versions(results: Results) -> dict[str, str]:
     """Return the version of each engine; an engine that calls it otherwise is known by the fact of its own name."""
     found = {}
-    for name, facts in results.record("engines").items():
-        version = facts.get("version", facts.get(name)) if isinstance(facts, Mapping) else None
-        if version:
-            found[str(name)] = str(version)
+    for name, facts in results.run.engines.items():
+        if version := facts.get("version", facts.get(name)):
+            found[name] = version
     return found
 
 

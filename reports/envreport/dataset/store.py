@@ -21,6 +21,7 @@ from typing import Any
 
 import pandas as pd
 
+from envbench.run_json import SCHEMA as RUN_SCHEMA
 from envreport.dataset.frames import (
     FIGURE_COLUMNS,
     RUN_INTEGERS,
@@ -30,7 +31,7 @@ from envreport.dataset.frames import (
     run_record,
     samples_frame,
 )
-from envreport.results import RUN_SCHEMA, Results, ResultsError, load
+from envreport.results import Results, ResultsError, load
 
 SCHEMA = "envbench-dataset/1"
 RUNS, FIGURES, SAMPLES = "runs", "figures", "samples"
@@ -74,9 +75,8 @@ def collect_run(folder: Path, dataset: str, labels: Mapping[str, str] | None = N
     OSError where the dataset cannot be written.
     """
     results = load(folder)
-    schema = results.get("schema", default=RUN_SCHEMA)
-    if schema != RUN_SCHEMA:
-        raise ResultsError(f"{folder}: run.json has schema {schema!r}; this version collects {RUN_SCHEMA}")
+    if results.run.schema != RUN_SCHEMA:
+        raise ResultsError(f"{folder}: run.json has schema {results.run.schema!r}; this version collects {RUN_SCHEMA}")
     record = run_record(results)
     run_id = record["run_id"]
     if not RUN_ID.fullmatch(run_id):

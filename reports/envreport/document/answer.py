@@ -150,7 +150,7 @@ def _memory(results: Results) -> Iterator[str]:
         f"{INSTANCES} idle instances take {sizes[0]} of this machine's memory as containers "
         f"({container.key.label}) and {sizes[1]} as VMs ({machine.key.label})"
     )
-    whole = results.get("host", "host", "memory_bytes")
+    whole = results.host.machine.get("memory_bytes")
     if isinstance(whole, int) and min(one, other) > 0:
         sentence += f"; all of it would hold about {int(whole // one):,} or {int(whole // other):,}"
     yield sentence + ", if each further one takes as much as the first."

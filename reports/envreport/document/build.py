@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from msgspec import to_builtins
+
 from envbench.metrics import STAMPS, Stamp
 from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
 from envbench.samples import SAMPLES_FILE
@@ -37,13 +39,13 @@ EMBED_LIMIT_BYTES = 12_000_000
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
     """Return the report of one run. Host name, user name and paths are left out unless `include_host`."""
-    pair = headline_pair(results)
+    run, pair = results.run, headline_pair(results)
     judgements = judge_all(results, extra_claims)
     return ReportDocument(
         title="What a container and a VM cost here",
-        run_id=str(results.get("run_id", default="")),
-        started_at=str(results.get("started_at", default="")),
-        tool_version=str(results.get("tool_version", default="")),
+        run_id=run.run_id or "",
+        started_at=run.started_at or "",
+        tool_version=run.tool_version or "",
         answer=answer_of(results, pair),
         answer_notes=answer_notes(results, pair),
         meaning=tuple(meaning(results, pair)),
@@ -54,7 +56,7 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
         judgements=judgements,
         documents=documents_table(judgements),
         sections=build_sections(results),
-        environment_sentence=str(results.get("host", "summary", default="What this machine is was not recorded.")),
+        environment_sentence=run.host.summary or "What this machine is was not recorded.",
         layers=tuple(environment_layers(results)),
         environment_tables=tuple(environment_tables(results)),
         warnings=all_warnings(results),
@@ -63,16 +65,15 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
         reproduce=tuple(_reproduce(results, include_host=include_host)),
         summary=summarise(results),
         raw=_raw(results),
-        outcome=str(results.get("outcome", default="")),
+        outcome=run.outcome or "",
         failures=tuple(_failures(results)),
     )
 
 
 def asked(results: Results) -> Experiment | None:
     """Return the experiment that the run was asked for; None for all of them, and where run.json does not say."""
-    command = results.get("command")
-    words = command[1:2] if isinstance(command, list) else []
-    return next((each for each in Experiment if words == [each.value]), None)
+    words = results.run.command[1:2]
+    return next((each for each in Experiment if words == (each,)), None)
 
 
 def _noise_tables(results: Results) -> Iterator[Table]:
@@ -182,26 +183,24 @@ def _method(results: Results) -> tuple[Fact, ...]:
 
 
 def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
-    command = results.get("command")
-    if isinstance(command, list) and command:
-        shown = [str(part) for part in command]
-        yield Fact("Command", shlex.join(shown if include_host else [_without_path(part) for part in shown]))
-    for name, key in (
-        ("Seed", "seed"),
-        ("Run", "run_id"),
-        ("Started", "started_at"),
-        ("Ended", "ended_at"),
-        ("envbench", "tool_version"),
-    ):
-        value = results.get(key)
-        if value is not None:
-            yield Fact(name, str(value))
-    for group in ("engines", "libraries", "payload"):
-        for name, value in _facts_of(results.record(group), group):
+    run = results.run
+    if run.command:
+        yield Fact("Command", shlex.join(run.command if include_host else map(_without_path, run.command)))
+    facts = {
+        "Seed": run.seed,
+        "Run": run.run_id,
+        "Started": run.started_at,
+        "Ended": run.ended_at,
+        "envbench": run.tool_version,
+    }
+    yield from (Fact(name, str(value)) for name, value in facts.items() if value is not None)
+    groups = {"engines": run.engines, "libraries": run.libraries, "payload": to_builtins(run.payload)}
+    for group, record in groups.items():
+        for name, value in _facts_of(record, group):
             if include_host or not is_path(value):
                 yield Fact(name, value)
     if include_host:
-        yield Fact("Host name", str(results.get("host", "host", "hostname", default=platform.node())))
+        yield Fact("Host name", str(run.host.machine.get("hostname") or platform.node()))
         yield Fact("Folder", str(results.folder))
     yield Fact(f"{SAMPLES_FILE} (SHA-256)", results.samples_sha256 or "not read from a file")
     yield Fact("Every figure again", "envbench recompute FOLDER")
@@ -219,7 +218,7 @@ def _facts_of(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str
             continue
         if isinstance(value, Mapping):
             yield from _facts_of(value, f"{prefix}: {key}")
-        elif value is not None and not isinstance(value, list):
+        elif value is not None and not isinstance(value, list | tuple):
             yield f"{prefix}: {key}", str(value)
 
 

@@ -85,28 +85,24 @@ def run_warnings(results: Results) -> Iterator[Caution]:
     """Yield what run.json itself warns of: recorded warnings, unfinished backends, leaks, a run that ended early."""
     for note in results.notes:
         yield Caution("incomplete", note, "Keep run.json beside samples.csv.")
-    for each in results.records("warnings"):
-        yield Caution(
-            _text(each, "code", "warning"), _text(each, "message", "a warning without a message"), _text(each, "advice")
-        )
-    cut: dict[tuple[str, str, str, str], list[str]] = {}
-    for each in results.records("unfinished"):
-        name = backends.label(_text(each, "backend", "?"), _text(each, "variant"), _text(each, "profile"))
-        key = (_text(each, "runs", "?"), _text(each, "needed", "?"), _text(each, "reason"))
-        remedy = _text(each, "remedy", "Give the run more time (--budget) or fewer backends (--backend).")
-        cut.setdefault((*key, remedy), []).append(name)
+    for each in results.run.warnings:
+        yield Caution(each.code, each.message, each.advice or "")
+    cut: dict[tuple[int, int, str, str], list[str]] = {}
+    for one in results.run.unfinished:
+        name = backends.label(one.backend, one.variant, one.profile)
+        remedy = one.remedy or "Give the run more time (--budget) or fewer backends (--backend)."
+        cut.setdefault((one.runs, one.needed, one.reason, remedy), []).append(name)
     for (runs, needed, reason, remedy), names in cut.items():
         because = f" ({reason})" if reason else ""
         yield Caution(
             "unfinished",
-            f"{', '.join(names)}: stopped after {runs} {'start' if runs == '1' else 'starts'}, {needed} more "
-            f"{'was' if needed == '1' else 'were'} wanted{because}",
+            f"{', '.join(names)}: stopped after {runs} {'start' if runs == 1 else 'starts'}, {needed} more "
+            f"{'was' if needed == 1 else 'were'} wanted{because}",
             remedy,
         )
-    leaked = results.get("cleanup", "leaked")
-    for leak in leaked if isinstance(leaked, list) else []:
+    for leak in results.run.cleanup.leaked:
         yield Caution("leak", f"left behind: {leak}", "Run `envbench clean`, then look at what is still there.")
-    outcome = str(results.get("outcome", default="done"))
+    outcome = results.run.outcome or "done"
     if outcome not in {"done", "ok", "finished", "complete"}:
         words = "is still running, or was killed" if outcome == "running" else f"ended as {outcome!r}"
         yield Caution("outcome", f"the run {words}", "Figures rest on what was measured until then.")
@@ -148,7 +144,7 @@ def all_warnings(results: Results) -> tuple[Caution, ...]:
 
     def gather() -> Iterable[Caution]:
         yield from run_warnings(results)
-        if not any(each.get("code") in NOISE_CODES for each in results.records("warnings")):
+        if not any(each.code in NOISE_CODES for each in results.run.warnings):
             yield from noise_warnings(results.noise)  # else the run itself has said so
         yield from failure_warnings(results)
         yield from lag_warnings(results)
@@ -156,8 +152,3 @@ def all_warnings(results: Results) -> tuple[Caution, ...]:
             yield from screen(series, series.key.label)
 
     return tuple(dict.fromkeys(gather()))
-
-
-def _text(record: Mapping[str, object], key: str, default: str = "") -> str:
-    value = record.get(key)
-    return default if value is None or value == "" else str(value)

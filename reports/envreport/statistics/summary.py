@@ -53,7 +53,7 @@ COLUMNS = tuple(field.name for field in fields(SummaryRow))
 
 def summarise(results: Results) -> tuple[SummaryRow, ...]:
     """Return one row a series, in the order of the results; noise stamps are left to the warnings."""
-    run_id = str(results.get("run_id", default=""))
+    run_id = results.run.run_id or ""
     return tuple(_row(results, series, run_id) for series in _series(results))
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,7 +49,8 @@ from envbench.experiments.wsl import files_per_s, windows_drives
 from envbench.metrics import METRICS, metric
 from envbench.phases import Experiment, Unit
 from envbench.run.bench import Bench, Prepared
-from envbench.settings import Configuration
+from envbench.run.record import RunRecord
+from envbench.settings import Configuration, Plan
 from envbench.traces.limits import memory_limit_bytes
 from envbench.vm.guest import Disk
 
@@ -519,25 +521,15 @@ def test_an_image_of_another_form_is_refused_in_one_line(tmp_path):
         image_files(tmp_path / "other.tar")
 
 
-class Notebook:
-    """As much of a run as noting skips needs."""
-
-    def __init__(self) -> None:
-        self.data: dict[str, list[dict[str, str]]] = {}
-        self.record = self
-
-    def save(self) -> None:
-        """Keep nothing."""
-
-
-def test_nothing_begins_once_a_quick_run_has_used_up_its_time():
+def test_nothing_begins_once_a_quick_run_has_used_up_its_time(settings, tmp_path):
     said: list[str] = []
     bench = Bench(None, None, None, (), say=said.append, until_ns=monotonic_ns() - 1)  # type: ignore[arg-type]
     assert not bench.has_time()
-    notes = Notebook()
+    notes = SimpleNamespace(record=RunRecord(tmp_path, settings, Plan(), (), {}))
     run_experiments(notes, ("idle", "speed"), bench)  # type: ignore[arg-type]
-    assert [skip["experiment"] for skip in notes.data["skips"]] == ["idle", "speed"]
-    assert all("time of a quick run" in skip["reason"] and skip["remedy"] for skip in notes.data["skips"])
+    skips = notes.record.run.skips
+    assert [skip.experiment for skip in skips] == ["idle", "speed"]
+    assert all("time of a quick run" in skip.reason and skip.remedy for skip in skips)
     bench.until_ns = monotonic_ns() + 10**12
     assert bench.has_time(10**11)
     assert not bench.has_time(2 * 10**12)

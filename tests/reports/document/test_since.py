@@ -7,8 +7,8 @@ from envreport.document.model import Section
 from envreport.document.sections.runs import since
 
 MACHINE = {
-    "payload": {"sha256": "a"},
-    "accelerator": {"used": "tcg"},
+    "payload": {"digest": "a"},
+    "accelerator": {"used": ["tcg"]},
     "host": {"host": {"cpu_brand": "EPYC", "architecture": "x86_64"}},
 }
 SPREAD = (0.98, 0.99, 0.99, 1.0, 1.0, 1.0, 1.0, 1.01, 1.01, 1.02)
@@ -35,7 +35,7 @@ def test_changes_come_first_and_the_same_is_the_same(rows: Any) -> None:
 
 def test_unlike_machines_are_not_compared(rows: Any) -> None:
     rows.add(Experiment.STARTUP, "docker", Phase.READY, [1e8 * each for each in SPREAD])
-    other = {**MACHINE, "accelerator": {"used": "kvm"}}
+    other = {**MACHINE, "accelerator": {"used": ["kvm"]}}
     section = since(rows.results(MACHINE), rows.results(other))
     assert section.tables == ()
     assert section.lead.startswith("Not comparable with ")

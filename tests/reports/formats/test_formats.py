@@ -64,7 +64,7 @@ def hostile_folder(make_rows: Any, meta: dict[str, Any], tmp_path: Path) -> Path
         "layers": [{"kind": everything, "name": everything, "id": everything, "details": {everything: everything}}],
     }
     meta["warnings"] = [{"code": text, "message": text, "advice": text} for text in HOSTILE]
-    meta["engines"] = {text: text for text in HOSTILE}
+    meta["engines"] = {text: {text: text} for text in HOSTILE}
     meta["command"] = HOSTILE
     meta["backends"]["skipped"] = [{"name": text, "reason": text, "remedy": text} for text in HOSTILE]
     return rows.write(tmp_path / "hostile", meta)
@@ -247,15 +247,38 @@ def test_a_broken_run_json_is_refused_with_one_line(content: str, usual_rows: An
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [None, 3, "x", [], [1], {"a": 1}, {"used": 4, "skipped": [3]}])
-def test_any_key_of_run_json_may_be_of_any_shape(
-    value: Any, meta: dict[str, Any], make_rows: Any, tmp_path: Path
+@pytest.mark.parametrize("key", [each for each in run_schema()["properties"] if each != "schema"])
+def test_any_key_of_run_json_may_be_missing(key: str, meta: dict[str, Any], make_rows: Any, tmp_path: Path) -> None:
+    rows = make_rows().add(Experiment.STARTUP, "docker", Phase.READY, [2e8] * 6)
+    meta.pop(key, None)
+    write_all(rows.write(tmp_path / "run", meta), ["csv", "markdown", "json"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "where"),
+    [
+        ("backends", {"used": 4}, "`$.backends.used`"),
+        ("backends", {"skipped": [{"name": "docker"}]}, "`$.backends.skipped[0]`"),
+        ("host", {"layers": [{"name": 3}]}, "`$.host.layers[0].name`"),
+        ("warnings", [{"code": 1, "message": "m"}], "`$.warnings[0].code`"),
+        ("warnings", "none", "`$.warnings`"),
+        ("skips", [{"experiment": "tea", "what": "a", "reason": "b", "remedy": "c"}], "`$.skips[0].experiment`"),
+        ("exit_code", "0", "`$.exit_code`"),
+    ],
+)
+def test_a_key_of_another_shape_is_refused_with_its_place_and_what_to_do(
+    key: str, value: Any, where: str, meta: dict[str, Any], make_rows: Any, tmp_path: Path
 ) -> None:
     rows = make_rows().add(Experiment.STARTUP, "docker", Phase.READY, [2e8] * 6)
-    for key in list(meta):
-        if key != "schema":
-            meta[key] = value
-    write_all(rows.write(tmp_path / "run", meta), ["csv", "markdown", "json"])
+    folder = rows.write(tmp_path / "run", {**meta, key: value})
+    with pytest.raises(ResultsError) as caught:
+        load(folder)
+    said = str(caught.value)
+    assert where in said
+    assert "\n" not in said
+    assert "move it away to report from samples.csv alone" in said
+    (folder / "run.json").unlink()
+    assert load(folder).notes, "the remedy helps"
 
 
 def test_an_empty_folder_and_an_unknown_format_are_refused(tmp_path: Path, run_folder: Path) -> None:

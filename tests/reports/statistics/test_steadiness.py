@@ -97,7 +97,7 @@ def test_what_run_json_tells_is_passed_on(rows: Any) -> None:
     rows.add(S, "docker", Phase.READY, [200 * MS] * 8)
     meta = {
         "outcome": "interrupted",
-        "warnings": [{"code": "x", "message": "m", "advice": "a"}, "no record"],
+        "warnings": [{"code": "x", "message": "m", "advice": "a"}],
         "unfinished": [{"backend": "qemu", "variant": "accel=tcg", "runs": 3, "needed": 20}],
         "cleanup": {"leaked": ["container abc"]},
     }

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from msgspec import to_builtins
+
 from envbench.phases import Unit
 from envreport import units
-from envreport.claims.conditions import INSIDE, host_layers
+from envreport.claims.conditions import INSIDE
 from envreport.document.model import Cell, Fact, Layer, Table
 from envreport.document.sections.cells import number, text
 from envreport.results import Results
@@ -23,14 +25,13 @@ UNKNOWN = "unknown"
 
 def machine_facts(results: Results) -> Iterator[Fact]:
     """Yield the machine in short, what was recorded of it: processor, memory, kernel, layers, engines."""
-    host, resources = results.record("host", "host"), results.record("host", "resources")
+    host, resources, noise = results.host.machine, results.host.resources, results.run.noise
     cpus = resources.get("cpus_allowed") or resources.get("cpus_online")
-    brand = host.get("cpu_brand") or host.get("cpu")
-    governor, clock = (results.get("noise", name) for name in ("governor", "clocksource"))
+    governor = noise.get("governor")
     pieces = (
-        ("Processor", ", ".join(str(each) for each in (f"{cpus} CPUs" if cpus else None, brand) if each)),
+        ("Processor", ", ".join(str(each) for each in (f"{cpus} CPUs" if cpus else None, results.host.cpu) if each)),
         ("Frequency governor", governor if governor != UNKNOWN else None),
-        ("Clock source", clock),
+        ("Clock source", noise.get("clocksource")),
         ("Memory", units.quantity(host["memory_bytes"], Unit.BYTES) if host.get("memory_bytes") else None),
         ("Disk", host.get("disk")),
         ("File system", host.get("filesystem")),
@@ -38,57 +39,48 @@ def machine_facts(results: Results) -> Iterator[Fact]:
         ("cgroup version", host.get("cgroup_version")),
         ("Mitigations", host.get("mitigations")),
         ("Distribution", host.get("distribution")),
-        ("Layers around it", INSIDE.join(str(each.get("name") or each.get("id")) for each in host_layers(results))),
+        ("Layers around it", INSIDE.join(each.title for each in results.host.layers)),
         ("Engines", ", ".join(f"{name} {version}" for name, version in _engine_versions(results))),
     )
     yield from (Fact(name, str(value)) for name, value in pieces if value)
 
 
 def _engine_versions(results: Results) -> Iterator[tuple[str, str]]:
-    for name, facts in results.record("engines").items():
-        version = facts.get("version") if isinstance(facts, Mapping) else None
-        if version:
-            yield str(name), str(version)
+    for name, facts in results.run.engines.items():
+        if version := facts.get("version"):
+            yield name, version
 
 
 def environment_layers(results: Results) -> Iterator[Layer]:
     """Yield the layers around the machine, outermost first, each with its evidence in words."""
-    for layer in host_layers(results):
-        details = layer.get("details")
-        words = ", ".join(f"{key}: {value}" for key, value in details.items()) if isinstance(details, Mapping) else ""
-        hypervisor = layer.get("hypervisor_type")
-        if hypervisor:
-            words = ", ".join(part for part in (f"type {hypervisor} hypervisor", words) if part)
-        numbers = layer.get("evidence")
+    for layer in results.host.layers:
+        words = [f"{key}: {value}" for key, value in layer.details.items()]
+        if layer.hypervisor_type:
+            words.insert(0, f"type {layer.hypervisor_type} hypervisor")
         yield Layer(
-            str(layer.get("kind", "")),
-            str(layer.get("name") or layer.get("id") or "unnamed"),
-            words,
-            tuple(_evidence(results, each) for each in numbers if isinstance(each, int))
-            if isinstance(numbers, list)
-            else (),
+            layer.kind, layer.title, ", ".join(words), tuple(_evidence(results, each) for each in layer.evidence)
         )
 
 
 def _evidence(results: Results, position: object) -> str:
     """Return a piece of the answer's evidence in words; what it is called by where there is no such piece."""
-    pieces = results.get("host", "evidence")
-    if not isinstance(pieces, list) or not isinstance(position, int) or not 0 <= position < len(pieces):
+    pieces = results.host.evidence
+    if not isinstance(position, int) or not 0 <= position < len(pieces):
         return str(position)
     piece = pieces[position]
-    if not isinstance(piece, Mapping):
-        return str(position)
-    return f"{piece.get('strength', 'evidence')}: {piece.get('source', '?')} says {piece.get('observed', '')!r}"
+    return f"{piece.strength}: {piece.source} says {piece.observed!r}"
 
 
 def environment_tables(results: Results) -> Iterator[Table]:
     """Yield the machine, what was overruled or unreadable, the ways of starting, and what KVM does here."""
-    host = results.record("host", "host")
-    if host:
-        rows = tuple(_flat_rows({key: value for key, value in host.items() if key not in HIDDEN_KEYS}))
+    host = results.host
+    if host.machine:
+        rows = tuple(_flat_rows({key: value for key, value in host.machine.items() if key not in HIDDEN_KEYS}))
         yield Table("machine", "This machine", ("what", "value"), rows)
-    for name, caption in (("overruled", "Signs that were overruled"), ("unknown", "What could not be read")):
-        found = results.records("host", name)
+    for name, caption, found in (
+        ("overruled", "Signs that were overruled", host.overruled),
+        ("unknown", "What could not be read", host.unknown),
+    ):
         if found:
             columns = tuple(dict.fromkeys(key for each in found for key in each))
             cells = tuple(
@@ -103,27 +95,27 @@ def environment_tables(results: Results) -> Iterator[Table]:
     if backends:
         head = ("backend", "used", "facts, or why not", "remedy")
         yield Table("backends", "Ways of starting that were used or skipped", head, backends)
-    kvm = results.record("accelerator", "kvm")
+    kvm = results.run.accelerator.kvm
     if kvm:
-        yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), tuple(_flat_rows(kvm)))
+        rows = tuple(_flat_rows(to_builtins(kvm)))
+        yield Table("accelerator", "Hardware virtualisation (KVM)", ("what", "value"), rows)
 
 
 def _used_backends(results: Results) -> Iterator[tuple[Cell, ...]]:
-    for each in results.records("backends", "used"):
-        facts = each.get("facts")
+    for each in results.run.backends.used:
         words = (
-            _fact(str(key), value)
-            for key, value in (facts.items() if isinstance(facts, Mapping) else ())
-            if key not in HIDDEN_KEYS and (is_path_of_program(str(key)) or not is_path(value))
+            _fact(key, value)
+            for key, value in each.facts.items()
+            if key not in HIDDEN_KEYS and (is_path_of_program(key) or not is_path(value))
         )
-        yield text(each.get("name", "?")), text("yes"), text(", ".join(words)), text("")
+        yield text(each.name), text("yes"), text(", ".join(words)), text("")
 
 
-def _fact(key: str, value: object) -> str:
+def _fact(key: str, value: str) -> str:
     """Return "storage driver overlay2"; a value that begins with its own name does not say it twice."""
-    if key.endswith("_s") and str(value).replace(".", "", 1).isdigit():
-        return f"{key.removesuffix('_s').replace('_', ' ')} {units.quantity(float(str(value)) * NS_PER_S, Unit.NS)}"
-    name, shown = key.replace("_", " "), HOME.sub("~", str(value))
+    if key.endswith("_s") and value.replace(".", "", 1).isdigit():
+        return f"{key.removesuffix('_s').replace('_', ' ')} {units.quantity(float(value) * NS_PER_S, Unit.NS)}"
+    name, shown = key.replace("_", " "), HOME.sub("~", value)
     return shown if shown.startswith(f"{name} ") else f"{name} {shown}"
 
 
@@ -133,8 +125,8 @@ def is_path_of_program(key: str) -> bool:
 
 
 def _skipped_backends(results: Results) -> Iterator[tuple[Cell, ...]]:
-    for each in results.records("backends", "skipped"):
-        yield text(each.get("name", "?")), text("no"), text(each.get("reason", "")), text(each.get("remedy", ""))
+    for each in results.run.backends.skipped:
+        yield text(each.name), text("no"), text(each.reason), text(each.remedy)
 
 
 def is_path(value: object) -> bool:

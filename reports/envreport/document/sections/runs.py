@@ -65,7 +65,7 @@ def _chart(runs: Sequence[Results], medians: dict[BackendKey, dict[int, Estimate
 
 def name(run: Results) -> str:
     """Return what a run is called: its id and start."""
-    return " ".join(str(run.get(key, default="")) for key in ("run_id", "started_at")).strip() or run.folder.name
+    return " ".join(filter(None, (run.run.run_id, run.run.started_at))) or run.folder.name
 
 
 def _tables(runs: Sequence[Results]) -> tuple[Table, ...]:

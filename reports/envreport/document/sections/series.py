@@ -122,13 +122,12 @@ def not_part(results: Results, experiment: Experiment) -> str:
         return "Measured, but no value came of it: see the warnings."
     notes = left_out(results, experiment)
     if notes:
-        reasons = dict.fromkeys(f"{each['reason']} (to supply it: {each['remedy']})" for each in notes)
+        reasons = dict.fromkeys(f"{each.reason} (to supply it: {each.remedy})" for each in notes)
         return f"Could not be measured: {'; '.join(reasons)}."
     return f"Not part of this run. Measure it with: envbench {experiment}"
 
 
 def left_out_table(results: Results, experiment: str) -> Table:
     """Return what an experiment did not measure, with reason and remedy; without rows where it measured all."""
-    columns = ("what", "reason", "remedy")
-    rows = tuple(tuple(text(each[name]) for name in columns) for each in left_out(results, experiment))
-    return Table(f"{experiment}-left-out", "Left out of this run", columns, rows)
+    rows = tuple((text(each.what), text(each.reason), text(each.remedy)) for each in left_out(results, experiment))
+    return Table(f"{experiment}-left-out", "Left out of this run", ("what", "reason", "remedy"), rows)
