@@ -25,6 +25,7 @@ __all__ = [
     "load",
     "load_dataset",
     "report_document",
+    "report_json",
     "write_all",
     "write_side_by_side",
 ]
@@ -151,6 +152,13 @@ def console_summary(
     from envreport.formats.console import summary  # noqa: PLC0415 -- heavy
 
     return summary(document or report_document(Path(results_dir)), Path(results_dir), width=width, styled=styled)
+
+
+def report_json(document: "ReportDocument") -> str:
+    """Return the report as JSON, schema "envreport/1": what the format `json` writes."""
+    from envreport.formats import render  # noqa: PLC0415 -- heavy
+
+    return render("json", document)["report.json"].decode()
 
 
 def ci_notice(results_dir: Path, environ: "Mapping[str, str]", *, document: "ReportDocument | None" = None) -> str:

@@ -1,7 +1,6 @@
 """`envbench all`: start-up and every experiment into one results folder, for a report with every verdict."""
 
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,9 @@ from envbench import settings as plans
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.experiments import max_option, note_skips, run_experiments
 from envbench.commands.measuring import run_and_report
+from envbench.commands.names import Listed, claim_names, nearest
 from envbench.commands.options import common_options, format_option, make_plan
+from envbench.commands.sections import Sectioned
 from envbench.commands.startup import time_starts, whole_systems_budget_s
 from envbench.errors import UsageError
 from envbench.experiments import EXPECTED_S, EXPERIMENTS
@@ -31,11 +32,12 @@ QUICK_WHOLE_S = 960.0
 STARTUP = "startup"
 
 
-@click.command("all")
+@click.command("all", cls=Sectioned)
 @click.option(
     "--claims",
     "claim_ids",
     metavar="ID,…",
+    type=Listed("claims", claim_names, several=True),
     help="Only the experiments that these claims need (`envbench claims` lists them).",
 )
 @click.option(
@@ -89,7 +91,7 @@ def experiments_for(claim_ids: str | None, claims_file: Path | None = None) -> t
     asked = [part.strip() for part in claim_ids.split(",") if part.strip()]
     for name in asked:
         if name not in by_id:
-            near = " or ".join(get_close_matches(name, by_id))
+            near = nearest(name, by_id)
             raise UsageError(f"--claims: no claim {name!r}", remedy=near or "envbench claims, which lists them")
     needed = {experiment for name in asked for experiment in by_id[name].experiments}
     names = tuple(name for name in everything if name in needed)

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, refused
+from envbench.commands.names import Listed, claim_names, nearest
 from envbench.errors import UsageError
 
 
 @click.command(epilog="Examples: envbench claims · envbench claims start-faster --results results/RUN")
-@click.argument("claim_id", required=False)
+@click.argument("claim_id", required=False, type=Listed("claim_id", claim_names))
 @click.option(
     "--results",
     "folder",
@@ -38,9 +39,7 @@ def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, 
             return
         claim = next((each for each in table if each.id == claim_id), None)
         if claim is None:
-            from difflib import get_close_matches
-
-            near = " or ".join(get_close_matches(claim_id, [each.id for each in table]))
+            near = nearest(claim_id, (each.id for each in table))
             raise UsageError(f"no claim {claim_id!r}", remedy=near or "envbench claims, which lists them")
         click.echo("\n".join(texts.explanation(claim, folder or newest_run())))
 

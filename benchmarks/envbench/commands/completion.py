@@ -3,11 +3,12 @@
 import click
 from click.shell_completion import get_completion_class
 
+from envbench.commands.names import OneOf
 from envbench.errors import UsageError
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=OneOf(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script for a shell, e.g. `eval "$(envbench completion bash)"`."""

@@ -11,6 +11,7 @@ import click
 from envbench.backend import Unusable, Usable
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
+from envbench.commands.names import OneOf
 from envbench.errors import LeftBehindError, NoUsableBackendError
 from envbench.payload.kernel import default_cache_dir
 from envbench.run.opening import close_backend, open_backend
@@ -21,9 +22,7 @@ from envbench.traces.journal import Journal
 
 
 @click.command()
-@click.option(
-    "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Only this backend (repeatable)."
-)
+@click.option("--backend", "names", multiple=True, type=OneOf(tuple(BACKENDS)), help="Only this backend (repeatable).")
 @click.option("--verbose", "-v", is_flag=True, help="Print what each backend says of itself, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug_option

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option
+from envbench.commands.names import OneOf
 from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.experiments.shared.artefacts import fetch as fetch_foreign
 from envbench.payload.bootable import find_loaders
@@ -40,7 +41,7 @@ ARTEFACTS: Mapping[str, Callable[[Path], Iterator[Got]]] = {
 
 
 @click.command()
-@click.argument("what", nargs=-1, type=click.Choice((*ARTEFACTS, "all")))
+@click.argument("what", nargs=-1, type=OneOf((*ARTEFACTS, "all")))
 @debug_option
 def fetch(what: tuple[str, ...]) -> None:
     """Get beforehand what runs need: a guest kernel, whole userlands, binaries of other architectures and systems.

@@ -38,7 +38,7 @@ def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
     shown = reporter(verbose=options["verbose"], way=options["progress"])
     with errors_told(shown):
         session, error = _measured(options, plan, work, shown)
-        finish(session, error, shown, options.get("formats", ()), options.get("claims_file"))
+        finish(session, error, shown, options)
 
 
 def _measured(
@@ -69,8 +69,7 @@ def finish(
     session: Session,
     error: EnvbenchError | InterruptedRunError | None,
     shown: Reporter,
-    formats: tuple[str, ...],
-    claims_file: Path | None = None,
+    options: Mapping[str, Any],
 ) -> None:
     """Judge the gates, write and show the reports of a run that is closed. Raises the error that ended it, if any."""
     if error is None:
@@ -90,7 +89,14 @@ def finish(
     if error is not None and not session.record.run.backends.used:
         raise error
     try:
-        show_reports(session.output, formats, claims_file, session.plan.baseline, shown.wrote)
+        show_reports(
+            session.output,
+            options.get("formats", ()),
+            options.get("claims_file"),
+            session.plan.baseline,
+            shown.wrote,
+            as_json=options["as_json"],
+        )
     except (EnvbenchError, OSError, ValueError) as failed:
         if error is None:
             raise
@@ -105,10 +111,13 @@ def show_reports(
     claims_file: Path | None = None,
     baseline: str | None = None,
     wrote: Callable[[str], None] = lambda path: click.echo(f"wrote {path}", err=True),
+    *,
+    as_json: bool = False,
 ) -> None:
     """Write all reports of a results folder, print its table and verdicts, name the files, and tell a CI.
 
-    With a `baseline`, the folder of an earlier run, the reports say what changed since.
+    With a `baseline`, the folder of an earlier run, the reports say what changed since. `as_json` prints the report as
+    JSON (schema envreport/1) in place of table and verdicts.
 
     Raises what the reports raise that cannot be written. What only tells (the terminal, a CI) may fail: it is said, and
     the results stand.
@@ -120,7 +129,10 @@ def show_reports(
     )
     written = envreport.write_all(output, formats or envreport.DEFAULT_FORMATS, document=document)
     with _only_telling("the table cannot be shown"):
-        click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
+        if as_json:
+            click.echo(envreport.report_json(document), nl=False)
+        else:
+            click.echo(envreport.console_summary(output, document=document, styled=sys.stdout.isatty()))
     with _only_telling("the files cannot be named"):
         for path in written:
             wrote(str(path))

@@ -5,7 +5,6 @@ import re
 import secrets
 import shlex
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,6 +13,7 @@ import click
 from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
+from envbench.commands.names import Listed, OneOf, format_names, nearest
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
 from envbench.run.progress import WAYS
@@ -96,8 +96,7 @@ def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
 
         for name in names:
             if name not in FORMATS:
-                near = get_close_matches(name, FORMATS, 2)
-                raise UsageError(f"--format: no {name!r}", remedy=" or ".join(near) or ", ".join(FORMATS))
+                raise UsageError(f"--format: no {name!r}", remedy=nearest(name, FORMATS) or ", ".join(FORMATS))
     return names
 
 
@@ -105,6 +104,7 @@ format_option = click.option(
     "--format",
     "formats",
     multiple=True,
+    type=Listed("format", format_names, shown=True),
     callback=lambda _ctx, _param, names: read_formats(names),
     help="Report format (repeatable; default: csv, html, markdown).",
 )
@@ -116,7 +116,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--backend",
         "backends",
         multiple=True,
-        type=click.Choice(tuple(BACKENDS)),
+        type=OneOf(tuple(BACKENDS)),
         help="Only this backend (repeatable; default: all that are usable).",
     ),
     click.option(
@@ -135,7 +135,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--profile",
         "profiles",
         multiple=True,
-        type=click.Choice(plans.PROFILES),
+        type=OneOf(plans.PROFILES),
         help="Payload (repeatable): a static BusyBox, a whole Debian userland, or nginx in a slim image. Of several, "
         "the first runs on every backend, the others on Docker, Podman, QEMU and libvirt. Default: minimal; "
         "startup and all: each; quick: minimal and distro.",
@@ -168,7 +168,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--network",
         "networks",
         multiple=True,
-        type=click.Choice(("none", "bridge")),
+        type=OneOf(("none", "bridge")),
         help="Container network (repeatable: one variant each; default: none).",
     ),
     click.option(
@@ -183,7 +183,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--accel",
         "accelerators",
         multiple=True,
-        type=click.Choice(("kvm", "tcg")),
+        type=OneOf(("kvm", "tcg")),
         help="Accelerator of guests (repeatable; default: KVM where a canary guest proves it, else TCG).",
     ),
     click.option(
@@ -193,7 +193,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--boot",
         "boots",
         multiple=True,
-        type=click.Choice(("kernel", "disk", "floor")),
+        type=OneOf(("kernel", "disk", "floor")),
         help="How guests start (repeatable): a kernel handed over, a disk by firmware and boot loader (the distro "
         "profile's way), or a boot sector that says ready.",
     ),
@@ -201,7 +201,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--firmware",
         "firmwares",
         multiple=True,
-        type=click.Choice(("bios", "uefi")),
+        type=OneOf(("bios", "uefi")),
         help="Firmware of guests (repeatable).",
     ),
     click.option(
@@ -219,11 +219,12 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         help="Longest wait for one start, seconds.",
     ),
     click.option("--allow-remote", is_flag=True, help="Use an engine that may be another machine."),
+    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON in place of the table."),
     click.option("--include-host", is_flag=True, help="Write this machine's name into the results."),
     click.option("--verbose", "-v", is_flag=True, help="A line for every start."),
     click.option(
         "--progress",
-        type=click.Choice(WAYS),
+        type=OneOf(WAYS),
         default="auto",
         show_default=True,
         help="How to show on stderr how far the run is: a bar on a terminal and lines elsewhere, lines, or one JSON "

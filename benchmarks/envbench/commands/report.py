@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, folder_argument, refused
+from envbench.commands.names import Listed, format_names
 from envbench.commands.options import read_formats
 
 
@@ -17,8 +18,9 @@ from envbench.commands.options import read_formats
     "--format",
     "formats",
     multiple=True,
+    type=Listed("format", format_names, shown=True),
     callback=lambda _ctx, _param, names: read_formats(names),
-    help="csv, html, json, junit, markdown, openmetrics, prometheus, github, parquet or svg (repeatable).",
+    help="Report format (repeatable; default: csv, html, markdown).",
 )
 @click.option("--parquet", is_flag=True, help="Write samples and summary as Parquet, too.")
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")

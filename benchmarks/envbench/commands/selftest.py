@@ -15,6 +15,7 @@ import click
 from envbench.backends import BACKENDS
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.arguments import debug_option
+from envbench.commands.names import OneOf
 from envbench.errors import EnvbenchError
 from envbench.run.audit import traces_of
 from envbench.run.reaper import reap
@@ -33,7 +34,7 @@ RUNS = 1000
     "--crash", is_flag=True, required=True, help="Kill a run of its own and prove that nothing is left of it."
 )
 @click.option(
-    "--backend", "names", multiple=True, type=click.Choice(tuple(BACKENDS)), help="Backend of the victim (repeatable)."
+    "--backend", "names", multiple=True, type=OneOf(tuple(BACKENDS)), help="Backend of the victim (repeatable)."
 )
 @click.option(
     "--after",

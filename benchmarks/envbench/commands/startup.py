@@ -16,6 +16,7 @@ from envbench.clock import NS_PER_S
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings
+from envbench.commands.sections import Sectioned
 from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
@@ -31,7 +32,7 @@ from envbench.settings import Configuration, Plan, new_run_id, profile_of
 from envbench.traces.journal import Journal
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.option(
     "--runs", type=click.IntRange(1), help=f"Measured starts of each backend (default: {plans.ADAPTIVE_RUNS} or more)."
 )

@@ -5,10 +5,12 @@ Each takes a ReportDocument and returns file name → content.
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from envreport.document.model import ReportDocument
+if TYPE_CHECKING:
+    from envreport.document.model import ReportDocument
 
-Renderer = Callable[[ReportDocument], Mapping[str, str | bytes]]
+Renderer = Callable[["ReportDocument"], Mapping[str, str | bytes]]
 """A format: the report in, file name → content out."""
 
 FORMATS: Mapping[str, str | Renderer] = {
@@ -25,7 +27,7 @@ FORMATS: Mapping[str, str | Renderer] = {
 }
 
 
-def render(name: str, document: ReportDocument) -> dict[str, bytes]:
+def render(name: str, document: "ReportDocument") -> dict[str, bytes]:
     """Return the files of one format. Raises ValueError for a name that is not in `FORMATS`."""
     where = FORMATS.get(name)
     if where is None:

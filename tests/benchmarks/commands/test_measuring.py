@@ -57,3 +57,15 @@ def test_run_json_is_what_its_schema_says(use_fake, tmp_path):
     jsonschema.Draft202012Validator(run_schema()).validate(record)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(run_schema()).validate({**record, "seed": "seven"})
+
+
+@pytest.mark.parametrize("words", ["startup --runs 3 --warmup 1", "size", "kernel"])
+def test_json_is_the_report_and_nothing_else_on_stdout(words, use_fake, tmp_path, capsys):
+    out = tmp_path / "results"
+    command = [*words.split(), "--backend", "process", "--backend", "namespaces", "--output", str(out)]
+    assert main([*command, "--json", "--format", "json"]) in {0, 4}
+    said = capsys.readouterr()
+    printed = json.loads(said.out)
+    assert printed == json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert printed["schema"] == "envreport/1"
+    assert f"wrote {out / 'report.json'}" in said.err
