@@ -79,6 +79,8 @@ crun crun
 lxc-start lxc
 systemd-nspawn systemd-container
 bwrap bubblewrap
+fakechroot fakechroot
+mksquashfs squashfs-tools
 firejail firejail
 flatpak flatpak
 ostree ostree

@@ -7,6 +7,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -110,6 +111,10 @@ def _check_the_rest(row: Environment, answer: Answer, host: Sequence[str]) -> No
         true = {*host, *row.layers}
         general = {GENERAL[name] for name in true if name in GENERAL} | {"vm", "container"}
         assert seen <= true | general, "without root the answer contradicts the one with root"
+    if row.same_for_users:
+        assert answer.unprivileged is not None
+        told = [layer["id"] for layer in answer.unprivileged["layers"]]
+        assert not (wrong := judge(replace(row, firmware=False), told, host)), f"without root: {wrong}"
 
 
 def _record(row: Environment, matrix: Matrix, answer: Answer, wrong: str, host: Sequence[str]) -> None:

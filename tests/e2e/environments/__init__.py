@@ -5,6 +5,7 @@ from environments.containers import CONTAINERS
 from environments.engines import ENGINES
 from environments.guests import GUESTS
 from environments.namespaces import NAMESPACES
+from environments.roots import ROOTS
 from environments.sandboxes import SANDBOXES
 
-ENVIRONMENTS: tuple[Environment, ...] = (*NAMESPACES, *SANDBOXES, *CONTAINERS, *ENGINES, *GUESTS)
+ENVIRONMENTS: tuple[Environment, ...] = (*NAMESPACES, *ROOTS, *SANDBOXES, *CONTAINERS, *ENGINES, *GUESTS)

@@ -21,6 +21,7 @@ class Environment:
     `needs` are programs that must be there; the first names the engine. `firmware` says whether the environment can see
     the firmware tables that name the host's VMM; where not, the general id (`kvm`) is as right as the VMM's own.
     Rows of one `shared_boot` are answered by one guest. `slow` ones start ahead, in the background.
+    `same_for_users`: who may read less than root gives the same layers, but for the name of the host's VMM.
     `hides_host` are environments in which nothing can tell the host's VM apart from the environment itself.
     """
 
@@ -32,6 +33,7 @@ class Environment:
     own_kernel: bool = False
     firmware: bool = True
     hides_host: bool = False
+    same_for_users: bool = False
     details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     never: frozenset[str] = frozenset()
     cloud: str | None = None

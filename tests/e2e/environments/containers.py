@@ -72,7 +72,7 @@ def _podman_image(lab: Lab) -> str:
 # --- Docker -----------------------------------------------------------------------------------------------------------
 
 
-def _docker(*flags: str, script: str = f"exec {ASK}") -> Start:
+def docker_run(*flags: str, script: str = f"exec {ASK}") -> Start:
     def start(lab: Lab) -> str:
         name = f"{lab.tag}-{abs(hash((flags, script))) % 100_000}"
         words = [word for flag in flags for word in (privileges() if flag == "--privileged" else (flag,))]
@@ -183,11 +183,11 @@ def _runc_in_docker(lab: Lab) -> str:
         f"cp {INSIDE}/runc.json /run/bundle/config.json && "
         "exec runc --root /run/runc run --no-pivot --bundle /run/bundle inside"
     )
-    return _docker("--privileged", script=script)(lab)
+    return docker_run("--privileged", script=script)(lab)
 
 
 def _unshare_in_docker(lab: Lab) -> str:
-    return _docker("--privileged", script=f"unshare --pid --fork --mount-proc {ASK}; true")(lab)
+    return docker_run("--privileged", script=f"unshare --pid --fork --mount-proc {ASK}; true")(lab)
 
 
 def _chroot_in_docker(lab: Lab) -> str:
@@ -199,64 +199,64 @@ def _chroot_in_docker(lab: Lab) -> str:
         # The first process stays outside: where all are in it, nothing is.
         f"chroot /run/rootfs {ASK}; true"
     )
-    return _docker("--privileged", script=script)(lab)
+    return docker_run("--privileged", script=script)(lab)
 
 
 DOCKER = functools.partial(Environment, needs=("docker",), layers=("docker",), firmware=False, never=FOREIGN)
 
 _DOCKER: tuple[Environment, ...] = (
-    DOCKER(name="docker", start=_docker(), how="docker run"),
-    DOCKER(name="docker-privileged", start=_docker("--privileged"), how="docker run --privileged", firmware=True),
-    DOCKER(name="docker-pid-host", start=_docker("--pid=host"), how="docker run --pid=host"),
-    DOCKER(name="docker-net-host", start=_docker("--network=host"), how="docker run --network=host"),
+    DOCKER(name="docker", start=docker_run(), how="docker run"),
+    DOCKER(name="docker-privileged", start=docker_run("--privileged"), how="docker run --privileged", firmware=True),
+    DOCKER(name="docker-pid-host", start=docker_run("--pid=host"), how="docker run --pid=host"),
+    DOCKER(name="docker-net-host", start=docker_run("--network=host"), how="docker run --network=host"),
     DOCKER(
-        name="docker-ipc-uts-host", start=_docker("--ipc=host", "--uts=host"), how="docker run --ipc=host --uts=host"
+        name="docker-ipc-uts-host", start=docker_run("--ipc=host", "--uts=host"), how="docker run --ipc=host --uts=host"
     ),
-    DOCKER(name="docker-cgroupns-host", start=_docker("--cgroupns=host"), how="docker run --cgroupns=host"),
-    DOCKER(name="docker-cgroupns-private", start=_docker("--cgroupns=private"), how="docker run --cgroupns=private"),
+    DOCKER(name="docker-cgroupns-host", start=docker_run("--cgroupns=host"), how="docker run --cgroupns=host"),
+    DOCKER(name="docker-cgroupns-private", start=docker_run("--cgroupns=private"), how="docker run --cgroupns=private"),
     DOCKER(
         name="docker-all-host",
-        start=_docker("--privileged", "--pid=host", "--network=host", "--ipc=host", "--uts=host", "--cgroupns=host"),
+        start=docker_run("--privileged", "--pid=host", "--network=host", "--ipc=host", "--uts=host", "--cgroupns=host"),
         how="docker run --privileged and every namespace but mount the host's",
         firmware=True,
     ),
     DOCKER(
         name="docker-read-only",
-        start=_docker("--read-only", "--tmpfs", "/tmp"),
+        start=docker_run("--read-only", "--tmpfs", "/tmp"),
         how="docker run --read-only --tmpfs /tmp",
     ),
     DOCKER(
         name="docker-without-dockerenv",
-        start=_docker(script=f"rm -f /.dockerenv; exec {ASK}"),
+        start=docker_run(script=f"rm -f /.dockerenv; exec {ASK}"),
         how="docker run, /.dockerenv removed",
     ),
     DOCKER(
         name="docker-without-dockerenv-cgroupns-private",
-        start=_docker("--cgroupns=private", script=f"rm -f /.dockerenv; exec {ASK}"),
+        start=docker_run("--cgroupns=private", script=f"rm -f /.dockerenv; exec {ASK}"),
         how="docker run --cgroupns=private, /.dockerenv removed",
     ),
-    DOCKER(name="docker-non-root", start=_docker("--user=1000:1000"), how="docker run --user=1000:1000"),
+    DOCKER(name="docker-non-root", start=docker_run("--user=1000:1000"), how="docker run --user=1000:1000"),
     DOCKER(name="docker-exec", start=_docker_exec, how="docker exec into a running container"),
-    DOCKER(name="docker-init", start=_docker("--init"), how="docker run --init"),
+    DOCKER(name="docker-init", start=docker_run("--init"), how="docker run --init"),
     DOCKER(
         name="docker-limits",
-        start=_docker("--memory=256m", "--cpus=0.5", "--pids-limit=64"),
+        start=docker_run("--memory=256m", "--cpus=0.5", "--pids-limit=64"),
         how="docker run with limits",
     ),
     DOCKER(name="docker-build", start=_docker_build("0"), how="RUN step of docker build (the classic builder)"),
     DOCKER(
         name="docker-fake-containerenv",
-        start=_docker(script=f"mkdir -p /run && : >/run/.containerenv; exec {ASK}"),
+        start=docker_run(script=f"mkdir -p /run && : >/run/.containerenv; exec {ASK}"),
         how="docker run, with a faked /run/.containerenv",
     ),
     DOCKER(
         name="docker-fake-container-lxc",
-        start=_docker("--env=container=lxc"),
+        start=docker_run("--env=container=lxc"),
         how="docker run --env container=lxc",
     ),
     DOCKER(
         name="docker-fake-container-oci",
-        start=_docker("--env=container=oci"),
+        start=docker_run("--env=container=oci"),
         how="docker run --env container=oci",
     ),
     Environment(
