@@ -10,7 +10,7 @@ from envinspect.probes.cgroup import cgroups
 from envinspect.probes.containers import lost_engine_files
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.isolation import masks_proc
-from envinspect.probes.mounts import chain_in, on_whole_disk
+from envinspect.probes.mounts import chain_in, is_inherited, is_moved, on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, NO_MOUNT, OWN, SAME, Place, root_place
 from envinspect.signatures.containers import BOUND_FILES
@@ -63,10 +63,8 @@ def _by_other_signs(facts: Facts, place: Place, own: Stat, first: Reading[Stat])
     elif _is_hosts_root(facts, place, table):
         observed = "/ is the host's own root, in the mounts and the control group of a container"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
-    elif _is_folder_without_names(facts, place, table):
-        details = (("doubt", "own-root"),)
-        observed = f"/ is {table.root.root if table.root else ''} of its file system, for all processes that are seen"
-        yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO, details=details)
+    elif _is_root_without_names(facts, place, table):
+        yield _root_without_names(table)
     elif facts.derived(lost_engine_files) and not masks_proc(table):
         observed = "/ is the container's root again, without what the engine mounts into it"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
@@ -133,10 +131,24 @@ def _is_hosts_root(facts: Facts, place: Place, table: MountTable) -> bool:
     return any(level.id in _ENGINES and level.strength > Strength.HINT for level in facts.derived(cgroups).chain)
 
 
-def _is_folder_without_names(facts: Facts, place: Place, table: MountTable) -> bool:
-    """Say whether processes of their own have a folder for a root, and nothing else that containers have."""
+def _root_without_names(table: MountTable) -> Evidence | Unknown:
+    """Return a chroot; or that it cannot be told, where a system may run from such a mount and its mounts be here."""
+    root, fstype = (table.root.root, table.root.fstype) if table.root is not None else ("", "")
+    if root in {"", "/"} and is_inherited(table):
+        told = "whether / is the root of a system that runs from such a mount, or a chroot's"
+        return Unknown("/", "ambiguous", told, shows=(Kind.CHROOT,))
+    observed = f"/ is {fstype} {root}, for all processes that are seen"
+    details = (("doubt", "own-root"),)
+    return Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed[:200], _MOUNTINFO, details=details)
+
+
+def _is_root_without_names(facts: Facts, place: Place, table: MountTable) -> bool:
+    """Say whether processes of their own have another root than the machine, and nothing else that containers have.
+
+    That is a folder of a disk, or an overlay, an image or a tmpfs, which a live system has for a root as well.
+    """
     seen, root = facts.derived(namespaces), table.root
-    if place.state != SAME or root is None or root.root in {"", "/"} or on_whole_disk(root) or chain_in(root.root):
+    if place.state != SAME or root is None or not is_moved(root) or chain_in(root.root):
         return False
     return "pid" in seen.others and not seen.others & {"uts", "ipc", "net", "cgroup"} and not masks_proc(table)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +82,8 @@ def _arch_chroot(lab: Lab) -> str:
 def _unshare_root(*flags: str) -> Start:
     def start(lab: Lab) -> str:
         with _overlay(lab) as place:
+            if "--mount-proc" in flags:
+                lab.run(["umount", place / "proc"])  # two of them are a live system's as well
             return lab.run(["unshare", *flags, f"--root={place}", "--", "sh", "-c", ASK])
 
     return start
@@ -137,9 +140,12 @@ _ROOTS: tuple[Environment, ...] = (
 
 
 def _nsenter(lab: Lab) -> str:
-    """All of the host's namespaces again, as a node's shell in a pod has them: only the control group is left."""
-    words = " ".join(lab.ask_here)
-    return docker_run("--privileged", "--pid=host", script=f"exec nsenter -t 1 -a {words}")(lab)
+    """All of the host's namespaces again, as a node's shell in a pod has them: only the control group is left.
+
+    They are taken from this process: PID 1 may have capabilities that a container on this machine cannot be given.
+    """
+    script = f"exec nsenter -t {os.getpid()} -a {' '.join(lab.ask_here)}"
+    return docker_run("--privileged", "--pid=host", script=script)(lab)
 
 
 def _chroot_host(lab: Lab) -> str:
@@ -171,7 +177,7 @@ _AROUND: tuple[Environment, ...] = (
         ("docker", "nsenter"),
         _nsenter,
         (),
-        "nsenter -t 1 -a in docker run --privileged --pid=host",
+        "nsenter --all into the host in docker run --privileged --pid=host",
         never=ENGINES,
     ),
     Environment(
