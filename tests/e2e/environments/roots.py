@@ -114,7 +114,7 @@ _ROOTS: tuple[Environment, ...] = (
     CHROOT(name="chroot-ext4", start=_chroot(_ext4), how="chroot into an ext4 image", needs=("mke2fs",)),
     CHROOT(
         name="chroot-fewer-capabilities",
-        start=_chroot(_overlay, "setpriv", "--bounding-set", WITHOUT, "--inh-caps", WITHOUT),
+        start=_chroot(_overlay, "setpriv", "--bounding-set", WITHOUT),
         how="chroot into an overlay as root without CAP_SYS_RESOURCE and CAP_SYS_PTRACE",
     ),
     CHROOT(name="arch-chroot", start=_arch_chroot, how="a tree bound to itself, in a mount namespace of its own"),
