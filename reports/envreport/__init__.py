@@ -32,9 +32,9 @@ __all__ = [
 
 
 def claims_list() -> str:
-    """Return what is claimed, one line a claim by theme, as `make docs` wrote it from the table beside this module.
+    """Return the claims, one line each, by theme: the text of claims.txt, which `make docs` writes from the table.
 
-    The table itself brings every rule with it, which takes four times as long to load as it takes to read this.
+    Loading the table itself, with every rule, takes four times as long as reading this file.
     """
     return Path(__file__).with_name("claims.txt").read_text(encoding="utf-8")
 
@@ -145,7 +145,7 @@ def _write(path: Path, content: bytes) -> Path:
 def console_summary(
     results_dir: Path, *, document: "ReportDocument | None" = None, width: int = 0, styled: bool = False
 ) -> str:
-    """Return what a terminal shows after a run: the answer, the table, the verdicts and where the report is.
+    """Return what a terminal shows after a run: the answer, the table of starts, the verdicts and where the report is.
 
     `width` in columns (0: as the terminal has it, 100 where there is none); plain text unless `styled`.
     """

@@ -81,7 +81,7 @@ def accelerator(variant: str) -> str | None:
 
 
 def is_usual(variant: str) -> bool:
-    """Return whether starts of this variant stand for the backend: warm cache, one at a time."""
+    """Return whether this variant was started in the usual way (warm cache, one at a time) and represents its backend."""
     keys = variant_keys(variant)
     return keys.get("cache") != "cold" and keys.get("parallel", "1") == "1"
 
@@ -94,7 +94,7 @@ def label(backend: str, variant: str, profile: str) -> str:
 
 
 def variant_words(variant: str, *, leave_out: Collection[str] = ()) -> tuple[str, ...]:
-    """Return what a variant's keys say, what a backend is first; usual values and keys to leave out say nothing."""
+    """Return a variant's keys in words, first those that say what the backend is; without usual values."""
     keys = variant_keys(variant)
     words = []
     for key in sorted(keys, key=lambda key: (key not in FIRST_KEYS, key)):

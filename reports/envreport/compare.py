@@ -113,7 +113,7 @@ def change_of(ratio: Estimate | None, row: Metric) -> Change:
 
 
 def direction(row: Metric, *, more: bool) -> Change:
-    """Return the word for a figure that is more, or less, than the one it is held against."""
+    """Return the word for a figure that is more, or less, than the one it is compared with."""
     if row.unit is Unit.NS:
         return Change.SLOWER if more else Change.FASTER
     if row.unit is Unit.PER_S:
@@ -141,7 +141,7 @@ SAID: Recorded = {
     "cgroup version": lambda run: [run.host.resources.get("cgroup_version")],
     "engine versions": lambda run: [run.engines],
 }
-"""What may differ, and is said above every figure where it does."""
+"""What may differ; where it does, that is said above every figure."""
 VOLATILE = ("path", "mhz", "time", "evidence", "confidence", "engine_id")
 """Keys whose values differ between runs on one machine."""
 
@@ -169,7 +169,7 @@ def obstacles(older: Results, newer: Results) -> list[str]:
 
 
 def differences(older: Results, newer: Results) -> list[str]:
-    """Return what else differs between the machines of two runs: no reason to refuse, and never kept silent."""
+    """Return what else differs between the machines of two runs: no reason to refuse, but always told."""
     return _differing(older, newer, SAID)
 
 

@@ -34,13 +34,13 @@ class GateOutcome(StrEnum):
 
     PASS = "pass"  # noqa: S105  (no password)
     FAIL = "fail"
-    """Surely beyond the bound."""
+    """The whole interval is beyond the bound."""
     FAILED_STARTS = "starts failed"
     """Nothing to judge, because the starts failed; the text says why they did."""
     NOT_MEASURED = "not measured"
     """Nothing to judge: left out, or not part of the run."""
     INCONCLUSIVE = "inconclusive"
-    """Measured, but noise hides on which side of the bound the figure stands."""
+    """Measured, but the interval spans the bound."""
 
 
 WORST_FIRST = (
@@ -90,7 +90,7 @@ def parse_gate(text: str) -> Gate:
 
 
 def judge_gate(gate: Gate, results: Results) -> GateResult:
-    """Hold a run against a gate. What was not measured, or did not start, does not pass and is not called noise."""
+    """Judge a run by a gate. What was not measured, or did not start, does not pass and is not called noise."""
     if gate.figure.metric == FAILED:
         return _judge_failed(gate, results)
     found = [_judge_series(gate, series, results) for series in _matching(gate, results)]
@@ -189,7 +189,7 @@ def load_baseline(path: Path) -> Results:
 def judge_baseline(
     results: Results, baseline: Results, max_regression: float, *, force: bool = False
 ) -> list[GateResult]:
-    """Hold each figure that is compared between runs against the same figure of a baseline.
+    """Compare each figure that is compared between runs with the same figure of a baseline.
 
     One fails if it is surely worse by more than `max_regression` and by more than its metric's floor. What the
     baseline has and this run has not fails; what only this run has is not judged. Raises NotComparableError (a

@@ -146,7 +146,7 @@ class Results:
         )
 
     def failed(self, experiment: Experiment, backend: BackendKey) -> int:
-        """Return how many starts of this backend failed or timed out, warm-ups not counted."""
+        """Return how many starts of this backend failed or timed out, without warm-ups."""
         return len(self.failures.get((experiment, backend), ()))
 
     def failure(self, experiment: Experiment, backend: BackendKey) -> str:

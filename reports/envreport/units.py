@@ -72,7 +72,7 @@ def shown(value: float | None, unit: Unit | str, *, noisy: bool, interval: Inter
 
 
 def bound_text(bound: float, unit: Unit | str) -> str:
-    """Return a bound as whoever set it would write it: 10^9 bytes are "1 GB", not a crooked number of MiB."""
+    """Return a bound in the unit in which it is a round number: 10^9 bytes are "1 GB", not 953.67 MiB."""
     if unit == Unit.BYTES and bound >= GIGABYTE and bound % GIGABYTE == 0:
         return f"{bound / GIGABYTE:g} GB"
     return quantity(bound, unit)
@@ -125,7 +125,7 @@ def percent(ratio: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text from outside without what a terminal would obey or XML cannot carry; blanks stay blanks."""
+    """Return text from outside without control characters (for a terminal) or what XML forbids; blanks stay blanks."""
     return "".join(
         each if each.isprintable() or (each.isspace() and each in " \n\t") else "\N{REPLACEMENT CHARACTER}"
         for each in text

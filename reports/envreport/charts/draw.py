@@ -1,6 +1,6 @@
 """Charts as inline SVG: a `Chart` in, markup out whose colours are CSS variables and whose text stays text.
 
-matplotlib draws in stand-in colours, `svg` makes the page's of them. The same chart gives the same bytes.
+matplotlib draws in stand-in colours, which `svg` replaces by the page's own. The same chart gives the same bytes.
 """
 
 import io
@@ -97,7 +97,7 @@ def draw(chart: Chart) -> tuple[str, dict[str, str]]:
 
 
 def draw_narrow(chart: Chart) -> tuple[str, dict[str, str]]:
-    """Return a chart of rows as `draw` does, for a narrow screen: names in two lines, ids of its own."""
+    """Return a chart of rows as `draw` does, for a narrow screen: names take two lines, its ids are its own."""
     return draw(replace(chart, id=f"{chart.id}-narrow", narrow=True))
 
 

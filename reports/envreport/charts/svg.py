@@ -23,7 +23,7 @@ def clean(
     """Return an <svg> element with ids of its own, a title and a description, and the CSS rules of its classes.
 
     `variables` gives the CSS variable of each stand-in colour ("#rrggbb").
-    It is parsed, not matched: names from outside stand in its text, and none may pass for markup or style.
+    The SVG is parsed, not searched: names from outside stand in its text, and none may pass for markup or style.
     """
     root = ET.fromstring(svg)  # noqa: S314  (matplotlib's own output of a moment ago)
     rules: dict[str, str] = {}

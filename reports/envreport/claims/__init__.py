@@ -1,8 +1,7 @@
 """The claims table and its judge: a run in, one verdict for each claim out.
 
-`CLAIMS` holds every claim of the documents as data, grouped by theme in the order of the report. Users' own claims
-come from a
-TOML file, see `user`.
+`CLAIMS` holds every claim of the documents as data, grouped by theme in the order of the report. Users' own claims come
+from a TOML file, see `user`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -30,7 +30,7 @@ REFUSED = Observation(K, "windows_image_refused", C)
 
 @dataclass(frozen=True, slots=True)
 class HostLayer:
-    """What the inspector found around this machine: one set of layer ids holds, the other fails, none says nothing."""
+    """The layers that envinspect found around this machine: some layer ids support the claim, others contradict it."""
 
     holds: tuple[str, ...]
     fails: tuple[str, ...]
@@ -48,7 +48,7 @@ class HostLayer:
         return (Need(None, self.words, what=" or ".join((*self.holds, *self.fails))),)
 
     def judge(self, results: Results) -> Outcome:
-        """Look through the layers that run.json carries."""
+        """Look through the layers in run.json."""
         found = []
         for layer in results.host.layers:
             mark = str(layer.hypervisor_type) if self.hypervisor_types else layer.id
@@ -78,7 +78,7 @@ class Examples:
         return tuple(Need(self.experiment, metric, self.sides) for metric in self.metrics)
 
     def judge(self, results: Results) -> Outcome:
-        """Count the examples; one that did not come about leaves it open, for it may be ours to mend."""
+        """Count the examples; a missing one leaves the claim open, because the fault may lie in this program."""
         outcomes = [
             OneWay(Observation(self.experiment, metric, self.sides), Answer.HOLDS, "one attempt that failed").judge(
                 results

@@ -1,4 +1,4 @@
-"""Rules made of other rules, or of what the inspector saw: conditions, first answers, findings shown beside."""
+"""Rules made of other rules: conditions, the first of several answers, findings that are shown and decide nothing."""
 
 from dataclasses import dataclass, replace
 
@@ -90,7 +90,7 @@ class OnlyWhere:
 
 @dataclass(frozen=True, slots=True)
 class FirstOf:
-    """The first of several rules that has an answer: a measurement before what the inspector says."""
+    """The first of several rules that has an answer, e.g. a measurement before what envinspect says of this machine."""
 
     parts: tuple[Rule, ...]
     bias: TcgBias = TcgBias.NONE
@@ -131,7 +131,7 @@ class OfOne:
 
 @dataclass(frozen=True, slots=True)
 class Beside(OfOne):
-    """A rule that shows the findings of others beside its own without being swayed by them."""
+    """A rule that shows the findings of other rules beside its own; they have no part in its answer."""
 
     beside: tuple[Rule, ...]
 
@@ -144,7 +144,7 @@ class Beside(OfOne):
 
 @dataclass(frozen=True, slots=True)
 class OneWay(OfOne):
-    """A rule of which a run can show one side only; what would speak for the other leaves it open.
+    """A rule of which a run can show one side only; findings for the other side leave the claim open.
 
     A statement about all can be refuted by a case and not proved by cases; one about what is possible the reverse.
     """
@@ -168,7 +168,7 @@ class OneWay(OfOne):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Whether instances of these kinds answered in an experiment: what was planned is no answer."""
+    """Whether instances of these kinds answered in an experiment; that they were planned is not enough."""
 
     experiment: Experiment
     metric: str

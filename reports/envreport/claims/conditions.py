@@ -54,7 +54,7 @@ ACCELERATORS: Mapping[str, Condition] = {
 
 
 def accelerator_condition(name: str) -> Condition:
-    """Return the condition that an accelerator is; a name that this version does not know stands for itself."""
+    """Return the condition for an accelerator; a name that this version does not know is shown as it is."""
     return ACCELERATORS.get(name) or condition(ConditionKind.ACCELERATOR, name)
 
 

@@ -19,7 +19,7 @@ I = Experiment.ISOLATION  # noqa: E741
 
 @dataclass(frozen=True, slots=True)
 class NothingSeen:
-    """Whether nothing was seen of what was tried; the figure says of how many, for what was not tried shows nothing."""
+    """Whether nothing was seen of what was tried. The figure says how many were tried; others show nothing."""
 
     experiment: Experiment
     metrics: tuple[str, ...]
@@ -66,7 +66,7 @@ class FewerOf(OfOne):
     """The metric that says how many were tried."""
 
     def judge(self, results: Results) -> Outcome:
-        """Judge the rule, and add to each figure of how many it is where the run says so."""
+        """Judge the rule, and add to each figure how many were tried, where the run says so."""
         outcome = self.rule.judge(results)
         return replace(outcome, findings=tuple(self._with_number(results, each) for each in outcome.findings))
 

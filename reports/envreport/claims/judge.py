@@ -53,7 +53,7 @@ def judge(claim: Claim, results: Results) -> Judgement:
 
 
 def _outcome(claim: Claim, rule: Rule, results: Results) -> tuple[Outcome, bool]:
-    """Return what the rule says, and whether it says it of minimal guests alone.
+    """Return the rule's outcome, and whether it holds for minimal guests alone.
 
     A claim about whole systems is judged by them where they were measured; the minimal guest then stands beside.
     """
@@ -164,7 +164,7 @@ def _skipped(results: Results, sides: Sequence[Side]) -> Iterator[str]:
 
 
 def telling_figures(findings: Sequence[Finding], answer: Answer) -> tuple[tuple[str, ...], int]:
-    """Return the figures that carry the verdict, the most telling first, and how many more there are."""
+    """Return the figures that the verdict rests on, the most telling first, and how many more there are."""
     telling = [each for each in findings if each.answer is answer and each.decides]
     grouped: dict[str, list[str]] = {}
     for each in telling or findings:
@@ -200,7 +200,7 @@ def _emulated(claim: Claim, outcome: Outcome) -> bool:
 
 
 def _settled_reason(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[str, str]:
-    """Return what was found and what follows from it, for a rule to stand between."""
+    """Return what was found and what follows from it; the rule's words go between the two."""
     if outcome.weighed is not None and outcome.weighed.tcg_only:
         found = "Holds" if verdict is Verdict.SUPPORTED else "Fails"
         tail = " Emulation itself pushes the answer this way, so nothing follows for a VM on KVM."

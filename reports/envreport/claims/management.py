@@ -17,7 +17,7 @@ P = Experiment.PORTABILITY
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Things that were found support; nothing found says nothing, for they may be elsewhere."""
+    """Things that were found support the claim; finding none says nothing, because they may be elsewhere."""
 
     experiment: Experiment
     metrics: tuple[str, ...]
@@ -32,7 +32,7 @@ class Seen:
         return tuple(Need(self.experiment, metric) for metric in self.metrics)
 
     def judge(self, results: Results) -> Outcome:
-        """Hold each count against 0."""
+        """Compare each count with 0."""
         found = []
         for metric in self.metrics:
             for series in results.find(self.experiment, metric):

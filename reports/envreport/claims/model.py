@@ -60,7 +60,7 @@ def shown(finding: Finding, note: str = "") -> Finding:
 class Need:
     """What must be there before a rule can answer: an experiment on these kinds of backends, and which metric of it.
 
-    `experiment` None is something that envinspect must find around this machine; `what` then says what.
+    `experiment` is None for something that envinspect must find around this machine; `what` then says what it is.
     """
 
     experiment: Experiment | None
@@ -71,7 +71,7 @@ class Need:
     failed: bool = False
     """It was looked at, and is not so here."""
     accelerated: bool = False
-    """A guest that is emulated in software does not do."""
+    """A guest that is emulated in software is not enough."""
 
     @property
     def name(self) -> str:
@@ -138,7 +138,7 @@ class Claim:
     by_references: Verdict | None = None
     """What the references say of it, where they answer what was not measured; None where only a measurement can."""
     whole_system: bool = False
-    """It is about a system as people run it: the minimal guest is the floor of the technology and not its subject."""
+    """It is about systems as people run them; the minimal guest shows only the least that the technology costs."""
 
     @property
     def experiments(self) -> tuple[Experiment, ...]:

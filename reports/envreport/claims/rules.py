@@ -77,7 +77,7 @@ def unfailed(finding: Finding, results: Results) -> Finding:
 class Threshold:
     """A quantile of one metric against a bound.
 
-    Failed starts count as endless on the upper limit and not at all on the lower.
+    A failed start counts as endless for the interval's upper limit, and is left out for the lower one.
     """
 
     experiment: Experiment
@@ -140,7 +140,7 @@ def _yes_no(answer: Answer) -> str:
 
 
 def quantile_with_failures(values: Sequence[float], failed: int, p: float) -> Estimate:
-    """Return a quantile whose upper limit counts failed starts as endless: who never got ready was not fast."""
+    """Return a quantile whose upper limit counts failed starts as endless: one that never got ready was not fast."""
     from envreport.statistics import estimates
 
     plain = estimates.quantile(values, p, extrapolate=p != 0.5)
@@ -168,7 +168,7 @@ class Ratio:
     quantifier: Quantifier = Quantifier.AGREE
     bias: TcgBias = TcgBias.TOWARDS
     smallest: int = 1
-    """The bootstrap or the rank interval sets the limit; below it there is no interval."""
+    """The fewest values of a side; with fewer, neither the bootstrap nor the rank-sum interval exists."""
     under_metric: str = ""
     under_experiment: Experiment | None = None
     bytes_first: bool = False
@@ -255,7 +255,7 @@ def pairs(tops: Iterable[Series], bottoms: Sequence[Series]) -> Iterator[tuple[S
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Something that is so or not so, seen in every instance looked at.
+    """Something that is true or false, seen in every instance that was looked at.
 
     One that disagrees with the others leaves it open.
     """
@@ -267,7 +267,7 @@ class Observation:
     quantifier: Quantifier = Quantifier.ALL
     bias: TcgBias = TcgBias.NONE
     accelerated: bool = False
-    """Emulated guests are shown and decide nothing: an emulator is no hypervisor."""
+    """Emulated guests are shown and decide nothing, because an emulator is no hypervisor."""
 
     def describe(self) -> str:
         """Return what must be seen."""
@@ -278,7 +278,7 @@ class Observation:
         return (Need(self.experiment, self.metric, self.sides, accelerated=self.accelerated),)
 
     def judge(self, results: Results) -> Outcome:
-        """Hold each backend's observations against what the claim says."""
+        """Compare each backend's observations with what the claim says."""
         found = [self._finding(results, each) for each in find(results, self.experiment, self.metric, self.sides)]
         return conclude(found, self.quantifier, self.bias, self.needs())
 

@@ -31,8 +31,8 @@ KERNEL_ITEMS = ("item.kernel", "item.initramfs", "item.modules", "item.boot")
 class SizeShare:
     """What kernel, initramfs, modules and boot files make of what a VM's files add to a container's.
 
-    Files against files: a disk's own filesystem (journal, inodes, ends of blocks) is no part of either, for a
-    container's files lie in a filesystem too, the host's, and nobody counts that for the container.
+    Files are compared with files. A disk's own filesystem (journal, inodes, ends of blocks) is left out, because a
+    container's files lie in a filesystem too, the host's, which is not counted for the container.
     """
 
     bias: TcgBias = TcgBias.NONE
@@ -83,7 +83,7 @@ def _items(results: Results, like: Series) -> dict[str, float]:
 class ImageContents:
     """Whether images with a userland hold parts of an operating system beside the app and its libraries.
 
-    The minimal payload is a tree of our own with nothing else in it, and so says nothing about usual images.
+    The minimal payload is our own tree with nothing else in it, so it shows nothing about usual images.
     """
 
     bias: TcgBias = TcgBias.NONE

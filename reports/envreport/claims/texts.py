@@ -36,7 +36,7 @@ def listing(table: Iterable[Claim], folder: Path | None = None) -> Iterator[str]
 
 
 def listing_text() -> str:
-    """Return the list of the table's own claims, as `envreport/claims.txt` keeps it."""
+    """Return the list of the table's own claims: the text of `envreport/claims.txt`."""
     return "".join(f"{line}\n" for line in listing(CLAIMS))
 
 
@@ -68,7 +68,7 @@ def explanation(claim: Claim, folder: Path | None = None) -> Iterator[str]:
 
 
 def table_markdown() -> str:
-    """Return docs/claims.md, which a test holds against this."""
+    """Return the text of docs/claims.md."""
     return "\n".join(_markdown()) + "\n"
 
 

@@ -1,8 +1,8 @@
 """From figures to verdicts: pure functions on intervals and answers; nothing here reads a row or knows a claim.
 
 Three laws, each tested at its edge: an interval that touches the bound decides nothing; a missing figure decides
-nothing; a guest under software emulation (TCG) never speaks for hardware virtualisation, except where emulation can
-only have made its answer worse (what is fast enough in emulation is fast enough under KVM).
+nothing; a guest under software emulation (TCG) decides nothing about hardware virtualisation, except where emulation
+can only have made its answer worse (what is fast enough in emulation is fast enough under KVM).
 """
 
 import math
@@ -128,7 +128,7 @@ def compare(interval: Interval | None, relation: Relation, bound: float) -> Answ
 def compare_exact(values: Sequence[float], relation: Relation, bound: float) -> Answer:
     """Compare figures that have no sampling error (a size, a count): all must stand on the same side.
 
-    Equal counts as not more, not less.
+    An equal figure counts as neither more nor less.
     """
     if not values:
         return Answer.OPEN

@@ -1,8 +1,8 @@
-"""Machines against machines: one figure of each run in, what the groups of runs differ by out.
+"""Compares kinds of machines: one figure of each run in, the ratios between groups of runs out.
 
 The unit is the run: starts of one run share its machine, its hour and its engine, and a thousand of them say no more
-about the kind of machine than one run does. What may not be pooled (variant with its accelerator, profile, version of
-the engine) stands apart.
+about the kind of machine than one run does. What must not be pooled (variant with its accelerator, profile, version of
+the engine) is kept apart.
 """
 
 import json
@@ -65,7 +65,7 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """It in words."""
+        """The configuration in words."""
         version = self.engine_version or "version not recorded"
         return f"{label(self.backend, self.variant, self.profile)}, engine {version}"
 

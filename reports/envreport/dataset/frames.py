@@ -95,7 +95,7 @@ def _name(cloud: Mapping[str, Any] | None) -> str | None:
 
 
 def _versions(results: Results) -> dict[str, str]:
-    """Return the version of each engine; an engine that calls it otherwise is known by the fact of its own name."""
+    """Return the version of each engine; some engines record it under a fact with their own name."""
     found = {}
     for name, facts in results.run.engines.items():
         if version := facts.get("version", facts.get(name)):
@@ -144,7 +144,7 @@ def samples_frame(results: Results) -> pd.DataFrame:
 
 
 def _typed(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with one kind a column, whatever is missing in it: a moment, whole numbers, texts."""
+    """Return the runs with one type a column (time, whole number or text), also where values are missing."""
     kinds = {name: "Int64" if name in RUN_INTEGERS else "string" for name in runs if name != "started_at"}
     moments = pd.to_datetime(runs["started_at"], utc=True, errors="coerce", format="ISO8601")
     return runs.astype(kinds).assign(started_at=moments)

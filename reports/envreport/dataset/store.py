@@ -223,11 +223,11 @@ def _samples_bytes(results: Results) -> bytes:
 
 
 DELTAS = ("order", "iteration", "monotonic_ns")
-"""Columns that grow from row to row: their differences pack far better than they do."""
+"""Columns that grow from row to row: their differences compress far better than the values."""
 
 
 def _packed(frame: pd.DataFrame, kinds: Sequence[tuple[Any, Any]]) -> bytes:
-    """Return a Parquet file. Half of a small one would be what is said about it, so as little as possible is said."""
+    """Return a Parquet file with as little metadata as possible: metadata would be half of a small file."""
     import pyarrow as pa  # noqa: PLC0415 -- an extra
     from pyarrow import parquet  # noqa: PLC0415
 

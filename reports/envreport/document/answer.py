@@ -35,7 +35,7 @@ class Pair:
 
 
 def headline_pair(results: Results) -> Pair:
-    """Return the container and the VM most people mean.
+    """Return the container and the VM that the headline compares.
 
     Whole systems before the minimal one, with one payload on both sides; a full engine before a bare runtime, KVM
     before emulation.
@@ -97,7 +97,7 @@ def payload_words(results: Results, series: Series) -> str:
 
 
 def answer_notes(results: Results, pair: Pair) -> tuple[str, ...]:
-    """Return what must be read with the answer: intervals, and the conditions of the whole run."""
+    """Return what belongs to the answer: intervals, and the conditions of the whole run."""
     shown = [each for each in (pair.container, pair.machine) if each] or [each for each in (pair.other,) if each]
     notes = [f"{each.key.label}: {units.estimate_text(estimates.median(each.values), each.unit)}" for each in shown]
     if pair.machine and accelerator_of(results, pair.machine) == "tcg":

@@ -34,7 +34,7 @@ from envreport.statistics.steadiness import MIN_SAMPLES, diagnose
 from envreport.statistics.summary import summarise
 
 EMBED_LIMIT_BYTES = 12_000_000
-"""Rows above this are not carried inside the report (they are packed, about ten to one)."""
+"""Rows larger than this are not put inside the report (where they are compressed, about ten to one)."""
 
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:

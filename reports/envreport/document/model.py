@@ -107,7 +107,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """One thing that a reader must know before trusting a figure. `backend` is "" where it concerns the whole run."""
+    """One thing that a reader must know before trusting a figure. `backend` is "" where it is about the whole run."""
 
     code: str
     message: str
@@ -117,7 +117,7 @@ class Caution:
 
 @dataclass(frozen=True, slots=True)
 class RawData:
-    """The rows themselves. `content` is None where they are too large to carry; then they stand beside the report."""
+    """The rows themselves. `content` is None where they are too large and lie beside the report."""
 
     name: str
     rows: int

@@ -1,6 +1,6 @@
 """summary.csv, claims.csv and warnings.csv: UTF-8, one header, missing is empty.
 
-They load without options everywhere.
+Programs load them without any options.
 """
 
 import csv

@@ -1,7 +1,4 @@
-"""For GitHub: the JSON that github-action-benchmark reads (customSmallerIsBetter), a job summary.
-
-And annotations for the log.
-"""
+"""For GitHub: the JSON that github-action-benchmark reads (customSmallerIsBetter), a job summary, log annotations."""
 
 import json
 from collections.abc import Iterator, Mapping

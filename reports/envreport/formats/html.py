@@ -112,7 +112,7 @@ def linked(text: str) -> Markup:
 
 
 def tight(text: str) -> str:
-    """Return text that no line break parts between a number and its unit, or in "n = 6"."""
+    """Return text without a possible line break between a number and its unit, or in "n = 6"."""
     return UNIT_GAP.sub(NO_BREAK_SPACE, text)
 
 
@@ -125,7 +125,7 @@ def _source_hash(text: str) -> str:
 
 
 def script_json(record: object) -> str:
-    """Return JSON that no parser of HTML can be led out of (HTML spec, 4.12.1.3)."""
+    """Return JSON in which nothing can end the script element around it (HTML spec, 4.12.1.3)."""
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for each in "<>&\u2028\u2029":
         text = text.replace(each, f"\\u{ord(each):04x}")
@@ -142,7 +142,7 @@ def rows_url(document: ReportDocument) -> str:
 
 
 def _packed(content: bytes) -> bytes | None:
-    """Return gzip of the content; None as soon as it is larger than the page can carry."""
+    """Return gzip of the content; None where it is larger than PACKED_LIMIT_BYTES."""
     packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)  # a gzip header without name and time
     packed = bytearray()
     for start in range(0, len(content), PIECE_BYTES):

@@ -67,7 +67,7 @@ def _seconds(value_ns: float | None) -> str:
 
 
 def clean(text: str) -> str:
-    """Return text without the characters that XML 1.0 cannot carry (W3C XML 1.0, 2.2)."""
+    """Return text without the characters that XML 1.0 does not allow (W3C XML 1.0, 2.2)."""
     return "".join(
         each if each >= " " and each not in "\ufffe\uffff" and not "\ud800" <= each <= "\udfff" else " "
         for each in text

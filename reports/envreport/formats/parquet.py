@@ -1,4 +1,4 @@
-"""samples.parquet and summary.parquet, for who works with columns; needs the extra "parquet"."""
+"""samples.parquet and summary.parquet, for programs that work with columns; needs the extra "parquet"."""
 
 import csv
 import io

@@ -37,7 +37,7 @@ class Estimate:
 
 
 class Equivalence(StrEnum):
-    """What an interval says about "as good as the same"."""
+    """Whether two figures count as the same, by the interval of their ratio."""
 
     SAME = "same"
     DIFFERENT = "different"

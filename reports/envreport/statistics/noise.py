@@ -1,4 +1,4 @@
-"""Was other work going on? The noise stamps of a run in, the kinds that make the machine a noisy one out."""
+"""Whether other work was going on: noise stamps of a run in, the kinds that were above their limit too often out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Was the machine steady? Series in, what the screens found out; nothing is dropped because of them.
+"""Whether the machine was steady: a series in, the result of each test out. No value is dropped because of them.
 
 The tests are screens, not proofs: each names its threshold, and a warning asks a person to look at the run-order chart.
 """

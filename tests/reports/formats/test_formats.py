@@ -1,7 +1,4 @@
-"""Every format shows every claim and warning, gives the same bytes for the same rows.
-
-And lets nothing from outside through.
-"""
+"""Every format shows every claim and warning, gives the same bytes for the same rows, and lets no markup through."""
 
 import csv
 import io

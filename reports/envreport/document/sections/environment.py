@@ -16,7 +16,7 @@ from envreport.results import Results
 
 IDENTIFYING_KEYS = frozenset({"engine_id", "boot_time_s"})
 HIDDEN_KEYS = IDENTIFYING_KEYS | {"hostname", "name", "user"}
-"""Names are left out; a boot time or an engine's id tells a machine apart and nothing about it."""
+"""Names are left out; a boot time or an engine's id only identifies a machine."""
 HOME = re.compile(r"^(/home/[^/]+|/Users/[^/]+|/root)(?=/)")
 """The beginning of a path that names a user."""
 NS_PER_S = 1e9
@@ -120,7 +120,7 @@ def _fact(key: str, value: str) -> str:
 
 
 def is_path_of_program(key: str) -> bool:
-    """Return whether a fact says which program was run: two of one name may stand on a machine."""
+    """Return whether a fact says which program was run: a machine may have two programs of one name."""
     return key == "path" or key.endswith("_path")
 
 

@@ -1,4 +1,4 @@
-"""Several runs: side by side, and one held against a baseline.
+"""Several runs: side by side, and one compared with a baseline.
 
 Figures are compared only where the runs are comparable.
 """

@@ -65,7 +65,7 @@ def series_table(table_id: str, caption: str, series: Sequence[Series], *, metri
 
 
 def spoken(series: Sequence[Series]) -> str:
-    """Return medians as a sentence, for who cannot see the chart."""
+    """Return medians as a sentence, for those who cannot see the chart."""
     parts = []
     for each in series:
         middle = estimates.median(each.values)

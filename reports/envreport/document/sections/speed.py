@@ -12,7 +12,7 @@ from envreport.document.sections.series import not_part, series_table
 from envreport.results import Results
 
 INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
-"""What is held against the host."""
+"""What is compared with the host."""
 
 
 def speed(results: Results) -> Section:
