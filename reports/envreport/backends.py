@@ -81,7 +81,7 @@ def accelerator(variant: str) -> str | None:
 
 
 def is_usual(variant: str) -> bool:
-    """Return whether this variant was started in the usual way (warm cache, one at a time) and represents its backend."""
+    """Return whether this variant was started as usual (warm cache, one at a time) and represents its backend."""
     keys = variant_keys(variant)
     return keys.get("cache") != "cold" and keys.get("parallel", "1") == "1"
 
