@@ -1,6 +1,6 @@
 """The words of a measurement: experiments, phases, units and outcomes, as they stand in samples.csv.
 
-Reports import this module, `envbench.samples` and `envbench.metrics`, and nothing else of envbench.
+Reports import this module, `samples`, `run_json` and `metrics`, and nothing else of envbench.
 """
 
 from enum import StrEnum

@@ -36,6 +36,16 @@ def test_every_make_target_with_help_is_listed():
     assert [target for target in helped if f"  {target} " not in listed] == []
 
 
+@pytest.mark.parametrize("package", ["inspector/envinspect", "benchmarks/envbench", "reports/envreport"])
+def test_the_architecture_names_every_room_of_a_package(package):
+    rooms = {path.stem for path in (REPOSITORY / package).glob("[!_]*.py")}
+    rooms |= {f"{path.parent.name}/" for path in (REPOSITORY / package).glob("*/__init__.py")}
+    text = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = re.search(rf"^### {Path(package).name}\n(.*?)^##", text, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    assert sorted(rooms - set(re.findall(r"`([\w/]+)`", section[1]))) == []
+
+
 def test_ci_runs_the_command_that_the_readme_gives():
     assert "make test" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert "make test" in (REPOSITORY / ".ci/run").read_text(encoding="utf-8")
