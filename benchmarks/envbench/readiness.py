@@ -42,7 +42,6 @@ class OutputReader:
     ready_ns: int | None = None
     ready_values: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
-    seen_bytes: int = 0
     _tail: bytes = b""
     _held: bytes = b""
     _held_times: list[tuple[int, int]] = field(default_factory=list)
@@ -51,7 +50,6 @@ class OutputReader:
 
     def feed(self, chunk: bytes, at_ns: int) -> None:
         """Take the next bytes, which were read at `at_ns`."""
-        self.seen_bytes += len(chunk)
         self._tail = (self._tail + chunk)[-TAIL_BYTES:]
         if self.ready_ns is None:
             self._search(chunk, at_ns)

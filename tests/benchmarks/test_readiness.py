@@ -54,7 +54,6 @@ def test_a_flood_before_and_after_is_not_kept():
     assert reader.ready_ns == 2
     assert held <= 3 * TAIL_BYTES
     assert len(reader.facts) <= 256
-    assert reader.seen_bytes > 200 * 65536
 
 
 def test_a_pattern_of_the_users_own():

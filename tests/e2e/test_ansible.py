@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 from environments.lab import cache_dir
+from tests.inspector.answering_place import payload_of, write_round
 
 from envinspect.capture.every_question import ask_everything
 from envinspect.inspection import inspect
 from envinspect.systems.captured import read_capture
-from envinspect.systems.collector.payload import payload_of
-from envinspect.systems.collector.wire import write_round
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -21,9 +21,6 @@ from envbench.settings import Settings
 from envbench.vm.emulator import Architecture, Firmware, find_uefi
 from envbench.vm.guest import Disk, Guest, default_memory_bytes, disk_format
 
-BOOTS = ("kernel", "disk", "floor")
-"""How a machine is started: kernel and initramfs handed over by the VMM, firmware from a disk, or the floor guest."""
-
 VM_KEYS = frozenset({"accel", "boot", "machine", "firmware"})
 """Every key that `vm_variants` may write."""
 

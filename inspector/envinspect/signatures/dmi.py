@@ -38,7 +38,6 @@ CLOUD_HYPERVISOR = "https://github.com/cloud-hypervisor/cloud-hypervisor/blob/ma
 CROSVM = "https://chromium.googlesource.com/crosvm/crosvm/+/refs/heads/main/x86_64/src/smbios.rs"
 EC2 = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html"
 HYPER_V = "https://learn.microsoft.com/en-us/windows-server/virtualization/hyper-v/plan/should-i-create-a-generation-1-or-2-virtual-machine-in-hyper-v"
-LIBVIRT_SYSINFO = "https://libvirt.org/formatdomain.html#smbios-system-information"
 VMWARE = "https://knowledge.broadcom.com/external/article/340368"
 SEABIOS = "https://github.com/coreboot/seabios/blob/master/src/fw/smbios.c"
 VBOX = "https://www.virtualbox.org/manual/topics/AdvancedTopics.html"

@@ -20,7 +20,7 @@ KINDS = {Side.VM: "virtual machine", Side.HOST: "bare process", Side.WSL: "WSL d
 PAYLOADS = {USUAL_PROFILE: "minimal", "distro": "Debian", "service": "nginx"}
 """A payload profile → the word before the kind; any other is the user's own."""
 ACCELERATORS = {"tcg": " emulated in software", "kvm": " on hardware virtualisation (KVM)"}
-MINUTE_NS, SECOND_NS = 60e9, 1e9
+MINUTE_NS = 60e9
 STARTS_A_DAY = 1000
 INSTANCES = 10
 

@@ -131,19 +131,6 @@ def memory_pressure(proc: Path = PROC) -> float | None:
     return float(line.split("avg10=")[1].split()[0]) / 100
 
 
-def named_processes(names: Iterable[str], proc: Path = PROC) -> dict[int, str]:
-    """Return the processes whose short name (comm, 15 characters) is one of these: pid → name."""
-    wanted = {name[:15] for name in names}
-    found = {}
-    for folder in proc.iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                name = (folder / "comm").read_text("utf-8", errors="replace").strip()
-                if name in wanted:
-                    found[int(folder.name)] = name
-    return found
-
-
 def _thread_files(pids: Iterable[int], name: str, proc: Path) -> Iterator[tuple[tuple[int, int], str]]:
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):

@@ -112,10 +112,3 @@ def read_rounds(data: bytes, where: str) -> list[Round]:
     if not found:
         raise CaptureError(f"{where}: no line says {SCHEMA} end: the answer was cut short, or it is none")
     return found
-
-
-def write_round(number: int, payload: bytes) -> str:
-    """Return one answer as text; the counterpart of `Reader`."""
-    encoded = binascii.b2a_base64(payload, newline=False).decode("ascii")
-    body = "\n".join(encoded[at : at + 76] for at in range(0, len(encoded), 76))
-    return f"\n{SCHEMA} begin {number} base64\n{body}\n{SCHEMA} end {number} {len(body)}\n"

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.inspector.answering_place import payload_of, write_round
 from tests.inspector.captured_systems import NAMES, SYSTEMS, holds_for_all
 
 from envinspect.capture.every_question import ask_everything
@@ -14,8 +15,7 @@ from envinspect.systems.answered import AnsweredFacts, recorded_answers
 from envinspect.systems.captured import read_capture
 from envinspect.systems.collector.answers import Answers
 from envinspect.systems.collector.first_round import first_round
-from envinspect.systems.collector.payload import payload_of
-from envinspect.systems.collector.wire import LINE_LIMIT_BYTES, Reader, read_rounds, write_round
+from envinspect.systems.collector.wire import LINE_LIMIT_BYTES, Reader, read_rounds
 
 PAYLOAD = b"\n/./. system\nLinux 6.1 x86_64\n\n/./. asked\nS /x\n\n/./. identities\n1 2 41ed 0 /././x\n\n/./. end\n"
 

@@ -1,16 +1,18 @@
-"""Writes what a place would answer whose facts are known already: the counterpart of `answers.Answers`.
+"""Writes what a place would answer whose facts are known already: the opposite of `answers.Answers` and `wire.Reader`.
 
-With it a capture goes over the wire like a place with a shell, which is how the way is proved for systems that no test
-can start.
+With it a captured system is sent over the wire like a place with a shell: so the wire is tested with systems that no
+test can start.
 """
 
 from __future__ import annotations
 
+import binascii
 from typing import TYPE_CHECKING, TypeVar
 
 from envinspect.model import NOT_RECORDED, Absent, Denied, Found, Reading
 from envinspect.systems.collector.errno_words import ERRNO_OF_WORDS
 from envinspect.systems.collector.script import askable
+from envinspect.systems.collector.wire import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 _WORDS_OF_ERRNO = {errno: words for words, errno in reversed(tuple(ERRNO_OF_WORDS.items()))}
+
+
+def write_round(number: int, payload: bytes) -> str:
+    """Return one answer as text, in the form that `wire.Reader` reads."""
+    encoded = binascii.b2a_base64(payload, newline=False).decode("ascii")
+    body = "\n".join(encoded[at : at + 76] for at in range(0, len(encoded), 76))
+    return f"\n{SCHEMA} begin {number} base64\n{body}\n{SCHEMA} end {number} {len(body)}\n"
 
 
 def payload_of(facts: Facts, mark: str = "/./.") -> bytes:
