@@ -12,6 +12,7 @@ import click
 from envbench import __version__
 from envbench.errors import EnvbenchError, InterruptedRunError, advice, one_line
 from envbench.experiments import EXPERIMENTS
+from envbench.run.interruption import interruptible, uninterrupted
 from envbench.surroundings import end_streams
 
 
@@ -112,15 +113,18 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code. Errors are one line on stderr, with a traceback only with --debug."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    code = _run(words)
-    end_streams()
+    # Whatever comes up to the end of the program, nothing is left half done, and nobody is left without an answer.
+    with uninterrupted(_say, to_the_end=arguments is None):
+        code = _run(words)
+        end_streams()
     return code
 
 
 def _run(words: Sequence[str]) -> int:
     try:
-        _require_extra()
-        result = cli.main(list(words), prog_name="envbench", standalone_mode=False)
+        with interruptible():
+            _require_extra()
+            result = cli.main(list(words), prog_name="envbench", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return EXIT_USAGE
@@ -152,5 +156,9 @@ def _failed(error: BaseException, exit_code: int, words: Sequence[str]) -> int:
 
 
 def _complain(text: str) -> None:
+    _say(f"envbench: {text}")
+
+
+def _say(line: str) -> None:
     with contextlib.suppress(OSError):
-        click.echo(f"envbench: {text}", err=True)
+        click.echo(line, err=True)

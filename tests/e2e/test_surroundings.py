@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from envbench.run.interruption import SIGNALS
 from envbench.samples import read_samples
 
 STARTUP = ("startup", "--backend", "process", "--runs", "5", "--format", "csv", "--output", "out")
@@ -41,6 +42,28 @@ def envbench(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"
     return run
 
 
+def take_signals() -> None:
+    """Handle signals as a program that a terminal starts does."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def begun(folder: Path, *words: str) -> "tuple[subprocess.Popen[bytes], Path]":
+    """Start the command, with signals as a terminal gives them; return it and its place for temporary files."""
+    temp = folder / "temp"
+    temp.mkdir()
+    env = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "TMPDIR": str(temp)}
+    process = subprocess.Popen(
+        [*MODULE, *words],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=take_signals,  # noqa: PLW1509 -- no threads here
+    )
+    return process, temp
+
+
 def is_whole(folder: Path) -> bool:
     """Return whether a run ended well: its record says so, and its rows can be read."""
     record = json.loads((folder / "run.json").read_text())
@@ -68,6 +91,35 @@ def test_a_signal_that_was_ignored_before_ends_no_run(ignored: str, number: sign
     process.send_signal(number)
     assert process.wait(120) == 0
     assert is_whole(tmp_path / "out")
+
+
+@pytest.mark.engine("process")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_signals_up_to_the_very_end_change_nothing_after_the_first(number: signal.Signals, tmp_path: Path) -> None:
+    process, temp = begun(tmp_path, *STARTUP, "--runs", "300")
+    samples = tmp_path / "out/samples.csv"
+    while not (samples.exists() and samples.stat().st_size > 3000):
+        assert process.poll() is None
+        time.sleep(0.02)
+    while process.poll() is None:
+        process.send_signal(number)
+        time.sleep(0.01)
+    assert process.returncode == 130
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert (record["outcome"], record["exit_code"], record["cleanup"]["leaked"]) == ("interrupted", 130, [])
+    assert [*temp.iterdir(), *(tmp_path / "state").rglob("*.jsonl")] == []
+
+
+@pytest.mark.engine("process")
+@pytest.mark.parametrize("command", [("doctor",), (*STARTUP, "--dry-run"), STARTUP])
+def test_a_signal_before_anything_is_measured_leaves_nothing(command: tuple[str, ...], tmp_path: Path) -> None:
+    process, temp = begun(tmp_path, *command)
+    while not [*(tmp_path / "state").rglob("*.jsonl"), *temp.glob("envbench-*")]:
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.terminate()
+    assert process.wait(120) == 130
+    assert [*temp.iterdir(), *(tmp_path / "state").rglob("*.jsonl")] == []
 
 
 @pytest.mark.engine("process")

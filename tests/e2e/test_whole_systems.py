@@ -161,11 +161,14 @@ def test_the_container_is_the_same_debian_with_its_own_shell(ground) -> None:
     assert "/bash" in said
 
 
+@pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("backend", ["docker", "podman"])
-def test_the_services_page_comes_through_the_published_port_and_nginx_is_process_1(ground, backend: str) -> None:
+def test_the_services_page_comes_through_the_published_port_and_nginx_is_process_1(
+    ground, backend: str, read_only: bool
+) -> None:
     nonce, port = new_nonce(), free_port()
     made = ground(backend, "service")
-    instance = made.start(Workload(nonce, keep_running=True, ports=((port, 80),)))
+    instance = made.start(Workload(nonce, keep_running=True, read_only=read_only, ports=((port, 80),)))
     try:
         wait_answer(instance, OutputReader(marker_for(nonce)), SERVICE_READY, port, nonce, soon())
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:

@@ -14,6 +14,7 @@ from envbench.commands.arguments import debug_option
 from envbench.commands.names import OneOf
 from envbench.errors import LeftBehindError, NoUsableBackendError
 from envbench.payload.kernel import default_cache_dir
+from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.reaper import clear_away
 from envbench.run.session import make_work_dir
@@ -35,16 +36,20 @@ def doctor(names: tuple[str, ...], verbose: bool, as_json: bool) -> None:
     # What is read by a program is never cut.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     run_id = new_run_id()
-    journal = Journal(run_id)
+    journal: Journal | None = None
     found: dict[str, Usable | Unusable] = {}
+    left: tuple[str, ...] = ()
     try:
+        with deferred():
+            journal = Journal(run_id)
         settings = Settings(run_id, make_work_dir(run_id, journal), default_cache_dir())
         for name in names or tuple(BACKENDS):
             found[name] = examine(name, settings, journal)
             if not as_json:
                 _show(backend_lines(name, found[name], width, verbose=verbose))
     finally:
-        left = clear_away(journal)
+        if journal is not None:
+            left = clear_away(journal)
     if as_json:
         click.echo(json.dumps({name: _as_json(answer) for name, answer in found.items()}, indent=1))
     else:

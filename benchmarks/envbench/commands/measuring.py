@@ -20,7 +20,7 @@ from envbench.errors import (
     advice,
     one_line,
 )
-from envbench.run.interruption import interruptible, uninterrupted
+from envbench.run.interruption import deferred, interruptible, uninterrupted
 from envbench.run.progress import Reporter, errors_told, reporter
 from envbench.run.reaper import clear_away
 from envbench.run.session import Session, make_work_dir, reap_before
@@ -49,10 +49,12 @@ def _measured(
     output = options["output"] or Path("results") / run_id
     with shown:
         reap_before(shown.say)
-        journal = Journal(run_id)
         session: Session | None = None
         error: EnvbenchError | InterruptedRunError | None = None
+        journal: Journal | None = None
         try:
+            with deferred():
+                journal = Journal(run_id)
             settings = make_settings(run_id, make_work_dir(run_id, journal), options)
             session = Session(
                 plan, settings, journal, output, _command_line(), shown, include_names=options["include_host"]
@@ -60,7 +62,7 @@ def _measured(
             with uninterrupted(shown.say), _pinned(plan):
                 error = _work(session, work, shown)
         finally:
-            if session is None:
+            if session is None and journal is not None:
                 clear_away(journal)  # What was made before there was a session.
     return session, error
 
@@ -158,7 +160,7 @@ def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | Inte
     error: EnvbenchError | InterruptedRunError | None = None
     outcome = "done"
     try:
-        with interruptible():
+        with interruptible("partial results are kept"):
             session.open_backends()
             work(session, shown)
     except InterruptedRunError as stopped:

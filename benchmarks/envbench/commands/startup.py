@@ -23,6 +23,7 @@ from envbench.experiments.size import experiment as size
 from envbench.metrics import metrics_of
 from envbench.phases import Experiment
 from envbench.run.bench import Prepared
+from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.progress import Reporter
 from envbench.run.reaper import clear_away
@@ -183,9 +184,12 @@ def _scheduled(plan: Plan) -> Iterator[tuple[str, str]]:
 def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
     """Print which starts a run would take, in order. Raises NoUsableBackendError where no backend can run."""
     run_id = new_run_id()
-    journal = Journal(run_id)
+    journal: Journal | None = None
     configurations: list[Configuration] = []
+    left: tuple[str, ...] = ()
     try:
+        with deferred():
+            journal = Journal(run_id)
         settings = make_settings(run_id, make_work_dir(run_id, journal), options)
         for profile, name in _scheduled(plan):
             folder = settings.work_dir / profile
@@ -202,7 +206,8 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
                 close_backend(backend)
     finally:
         # What a check made, and an interrupted one above all, is removed before it is forgotten.
-        left = clear_away(journal)
+        if journal is not None:
+            left = clear_away(journal)
     if left:
         raise LeftBehindError(f"left behind, and why: {'; '.join(left)}", remedy="envbench clean")
     if not configurations:

@@ -91,6 +91,8 @@ class Userland:
     links: Mapping[str, str]
     slim: bool = False
     """Without manuals, other languages and documentation, as base images of containers are."""
+    writes: tuple[str, ...] = ()
+    """Folders that its service writes to: where the root is read-only each needs a file system of its own."""
 
     @property
     def key(self) -> str:
@@ -116,6 +118,7 @@ USERLANDS: dict[str, Userland] = {
         {},
         {"var/log/nginx/access.log": "/dev/stdout", "var/log/nginx/error.log": "/dev/stderr"},
         slim=True,
+        writes=("/run", "/var/lib/nginx", "/var/www/html"),
     ),
     "service-machine": Userland(
         (*SYSTEM_PACKAGES, "nginx-light"),

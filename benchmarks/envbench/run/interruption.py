@@ -16,15 +16,49 @@ _Handler = Callable[[int, FrameType | None], None]
 
 
 @contextlib.contextmanager
-def uninterrupted(say: Say) -> Iterator[None]:
-    """Have SIGINT, SIGTERM and SIGHUP wait for the end of the block, which clears up, and say at once that they do."""
-    with _answering(lambda _number, _frame: None, say):
+def uninterrupted(say: Say, *, to_the_end: bool = False) -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP wait for the end of the block, which clears up, and say at once that they do.
+
+    `to_the_end` is True where the program ends with the block: they stay ignored, for there is nothing left to end.
+    Outside the main thread, which alone handles signals, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _answering(lambda _number, _frame: None, say, to_the_end=to_the_end):
         yield
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into InterruptedRunError; later ones change nothing."""
+def deferred() -> Iterator[None]:
+    """Have signals wait for the end of the block: what is made in it is known to whoever has to remove it.
+
+    The block is to be short. Outside the main thread nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before: dict[int, object] = {number: signal.getsignal(number) for number in SIGNALS}
+    with _handling(lambda number, _frame: came.append(number)):
+        yield
+    for number in came:
+        handler = before[number]
+        if callable(handler):
+            handler(number, None)
+        else:
+            signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def interruptible(kept: str = "") -> Iterator[None]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into InterruptedRunError; later ones change nothing.
+
+    `kept` is what the error says of the results. Outside the main thread nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     seen: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -33,7 +67,8 @@ def interruptible() -> Iterator[None]:
             raise interruption(number)
 
     def interruption(number: int) -> InterruptedRunError:
-        return InterruptedRunError(f"interrupted by {signal.Signals(number).name}; partial results are kept")
+        name = signal.Signals(number).name
+        return InterruptedRunError(f"interrupted by {name}; {kept}" if kept else f"interrupted by {name}")
 
     with _handling(handle):
         try:
@@ -48,8 +83,10 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _handling(handle: _Handler) -> Iterator[None]:
+def _handling(handle: _Handler, *, to_the_end: bool = False) -> Iterator[None]:
     """Handle these signals in the block, those left out that were ignored when the program was started (nohup(1)).
+
+    Afterwards they do what they did before, or nothing where the program ends (`to_the_end`).
 
     SIGTERM, where it was ignored, gets a handler that does nothing: children would inherit that it is ignored, and are
     ended by it (execve(2) takes handlers away and leaves what is ignored).
@@ -65,11 +102,11 @@ def _handling(handle: _Handler) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if to_the_end else handler)
 
 
 @contextlib.contextmanager
-def _answering(handle: _Handler, say: Say) -> Iterator[None]:
+def _answering(handle: _Handler, say: Say, *, to_the_end: bool) -> Iterator[None]:
     """Handle these signals, and say at each that it was heard, whatever the program is waiting for.
 
     A handler of Python's runs between two of its own instructions; a library that waits in C holds it up for as long as
@@ -77,7 +114,7 @@ def _answering(handle: _Handler, say: Say) -> Iterator[None]:
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    heard = {number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN}
+    heard = {number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, _do_nothing)}
 
     def listen() -> None:
         while (byte := os.read(reader, 1)) != b"\0":
@@ -89,7 +126,7 @@ def _answering(handle: _Handler, say: Say) -> Iterator[None]:
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     listener.start()
     try:
-        with _handling(handle):
+        with _handling(handle, to_the_end=to_the_end):
             yield
     finally:
         signal.set_wakeup_fd(before)

@@ -22,7 +22,8 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 class VmmProcess:
     """A VMM started so that it is killed when this process ends, however that ends.
 
-    The run's id is in its environment, and it has a session of its own, so that Ctrl-C reaches only the harness, which
+    It carries the run's id in its environment, and keeps its own temporary files (what is written to a scratch disk)
+    beside its log: killed, it leaves them. It has a session of its own, so that Ctrl-C reaches only the harness, which
     then ends it in order. What it says itself goes to `log`. Raises OSError where it cannot be started.
     """
 
@@ -41,7 +42,7 @@ class VmmProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, RUN_ENVIRONMENT: run_id},
+                env={**os.environ, RUN_ENVIRONMENT: run_id, "TMPDIR": str(log.parent)},
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 -- two system calls, no lock and no import before exec
             )

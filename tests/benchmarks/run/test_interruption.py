@@ -10,7 +10,7 @@ import time
 import pytest
 
 from envbench.errors import InterruptedRunError
-from envbench.run.interruption import SIGNALS, interruptible, uninterrupted
+from envbench.run.interruption import SIGNALS, deferred, interruptible, uninterrupted
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_signal_is_answered_while_a_library_waits_in_c():
     """The handler cannot run before the call returns; the words do not wait for it."""
     program = """
 import ctypes, os, signal, sys, threading, time
-from envbench.run.interruption import interruptible, uninterrupted
+from envbench.run.interruption import deferred, interruptible, uninterrupted
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 begun = time.monotonic()
 with uninterrupted(lambda line: print(f"{time.monotonic() - begun:.1f} {line}", flush=True)):
@@ -100,3 +100,16 @@ with uninterrupted(lambda line: print(f"{time.monotonic() - begun:.1f} {line}", 
     assert words == ["SIGINT: cleaning up …", "InterruptedRunError"]
     first, second = (float(line.split()[0]) for line in done.stdout.splitlines())
     assert second - first > 1, "it was said long before the library gave way"
+
+
+def test_a_signal_waits_for_the_end_of_what_is_made() -> None:
+    made = []
+
+    def make() -> None:
+        with interruptible(), deferred():
+            signal.raise_signal(signal.SIGTERM)
+            made.append("after the signal")
+
+    with pytest.raises(InterruptedRunError):
+        make()
+    assert made == ["after the signal"]

@@ -39,6 +39,13 @@ def test_a_vmm_carries_the_run_and_its_end_is_seen(tmp_path: Path) -> None:
     process.kill()
 
 
+def test_a_vmm_keeps_its_temporary_files_where_they_are_removed(tmp_path: Path) -> None:
+    process = VmmProcess(["/bin/sh", "-c", 'echo "$TMPDIR"'], "abc", tmp_path / "log")
+    assert process.wait(soon()) is None
+    assert log_tail(tmp_path / "log") == str(tmp_path)
+    process.kill()
+
+
 def test_waiting_ends_at_the_deadline_or_with_a_descriptor(tmp_path: Path) -> None:
     process = VmmProcess(["/bin/sleep", "60"], "abc", tmp_path / "log")
     reader, writer = os.pipe()

@@ -26,6 +26,7 @@ from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
+from envbench.payload.userland import IMAGES, USERLANDS
 from envbench.payload.words import NONCE_ENVIRONMENT, SERVE, argv_for
 from envbench.settings import LABEL, RUN_ENVIRONMENT, SERVICE_READY, Settings, new_nonce
 from envbench.traces.journal import Journal, Kind
@@ -214,6 +215,7 @@ class EngineBackend:
             mem_limit=workload.memory_bytes,
             nano_cpus=None if workload.cpus is None else int(workload.cpus * 1_000_000_000),
             read_only=workload.read_only,
+            tmpfs=dict.fromkeys(self._written(), "") if workload.read_only else None,
             init=workload.init or None,
             mounts=mounts,
             runtime=variant.get("runtime"),
@@ -242,6 +244,11 @@ class EngineBackend:
             # The image's own program has no nonce, but it has the environment that we gave the container.
             return instance_process(pid, self.settings.run_id)
         return own
+
+    def _written(self) -> tuple[str, ...]:
+        """Return the folders that the run's own image writes to; of a user's image nobody knows them."""
+        settings = self.settings
+        return USERLANDS[IMAGES[settings.profile]].writes if not settings.image and settings.profile in IMAGES else ()
 
     @property
     def _runs_own_program(self) -> bool:
