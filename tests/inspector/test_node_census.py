@@ -109,7 +109,8 @@ def test_to_an_ordinary_user_what_may_not_be_looked_at_is_denied_and_never_absen
     denied = [one for one in printed["sets"] if one["denied"]]
     assert {one["denied"] for one in denied} == {"EACCES"}
     (gap,) = (gap for gap in printed["gaps"] if gap["id"] == "denied")
-    assert gap["processes"] == sum(one["processes"] for one in denied)
+    # A set whose processes have all ended since they were counted is no longer there.
+    assert gap["processes"] >= sum(one["processes"] for one in denied) > 0
     for one in denied:
         assert one["namespaces"] == {}
         assert one["limits"]["memory"]["state"] == "not-visible"  # never "none-visible": it could not be read
