@@ -72,6 +72,7 @@ VARIABLES: tuple[Variables, ...] = (
     Variables(("NOMAD_ALLOC_ID",), "", "nomad", Strength.STRONG, _NOMAD),
     Variables(("K_SERVICE", "K_REVISION", "K_CONFIGURATION"), "", "cloud-run", Strength.STRONG, _RUN),
     Variables(("CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION"), "", "cloud-run", Strength.STRONG, _RUN),
+    *_with_first("cloud-run", _RUN, "CLOUD_RUN_WORKER_POOL", "CLOUD_RUN_REVISION", "CLOUD_RUN_WORKER_POOL_REVISION"),
     Variables(("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"), "", "azure-app-service", Strength.STRONG, _AZURE),
     Variables(("DYNO", "PORT"), "", "heroku", Strength.STRONG, _HEROKU),
     Variables(("DYNO",), "", "heroku", Strength.HINT, _HEROKU),
@@ -96,6 +97,8 @@ VARIABLES: tuple[Variables, ...] = (
         "FUNCTIONS_EXTENSION_VERSION",
         "WEBSITE_SITE_NAME",
         "WEBSITE_INSTANCE_ID",
+        "WEBSITE_POD_NAME",
+        "CONTAINER_NAME",
         "CONTAINER_APP_NAME",
     ),
     Variables(

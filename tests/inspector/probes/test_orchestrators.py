@@ -25,6 +25,8 @@ POD = f"/kubepods.slice/kubepods-pod0a1b2c3d_1111_2222_3333_444455556666.slice/c
     [
         (("CONTAINER_APP_REPLICA_NAME",), ["azure-container-apps"]),
         (("FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"), ["azure-functions"]),
+        (("FUNCTIONS_WORKER_RUNTIME", "CONTAINER_NAME"), ["azure-functions"]),
+        (("CLOUD_RUN_WORKER_POOL", "CLOUD_RUN_REVISION"), ["cloud-run"]),
         (("REPLIT_DEPLOYMENT",), ["replit"]),
         (("REPLIT_DEV_DOMAIN",), ["replit"]),
         (("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN"), ["railway"]),
