@@ -195,10 +195,12 @@ python_in() {
   [ "$(cat "$python/made-of" 2>/dev/null)" = "$needed" ] && return 0
   rm -rf "$python"
   # A tree asks for packages as this machine does, and trusts whom it trusts.
+  trusted=/etc/ssl/certs/ca-certificates.crt
   cp -L /etc/resolv.conf "$cache/$1/etc/resolv.conf"
-  cp -L /etc/ssl/certs/ca-certificates.crt "$cache/$1/etc/ssl/certs/ca-certificates.crt"
+  cp -L "${PIP_CERT:-$trusted}" "$cache/$1$trusted"
+  index=$(python3 -m pip config get global.index-url 2>/dev/null)
   # shellcheck disable=SC2086,SC2016  # one word a package; the inner shell's arguments
-  if chroot "$cache/$1" sh -c 'python3 -m venv --system-site-packages /opt/envbench && exec /opt/envbench/bin/pip install --quiet "$@"' \
+  if chroot "$cache/$1" env PIP_CERT=$trusted ${index:+PIP_INDEX_URL="$index"} sh -c 'python3 -m venv --system-site-packages /opt/envbench && exec /opt/envbench/bin/pip install --quiet --retries 8 "$@"' \
     sh $needed >"$cache/$1.log" 2>&1; then
     printf '%s\n' "$needed" >"$python/made-of"
     say "tree $1: its Python has what envbench needs"

@@ -1,28 +1,48 @@
 """What is done on the machine."""
 
 from platforms.steps import STAGE, Step, sh
-from platforms.tree_steps import ASK, IMAGE, PACKAGES, SHARED
+from platforms.tree_steps import (
+    ASK,
+    IMAGE,
+    LIMITED,
+    NO_GUEST,
+    OWN_SOCKET,
+    PACKAGES,
+    RESOURCES,
+    ROOTLESS,
+    RUN,
+    USER,
+    measured,
+)
 
-LIMITED = "systemd-run --quiet --pipe --wait"
+SERVICE = "systemd-run --quiet --pipe --wait"
 ENGINES = ("process", "namespaces", "runc", "crun", "docker", "podman", "containerd")
 SOCKETS = "systemctl is-active docker.socket virtlogd.socket libvirtd.socket"
-RUN = f"--rm --network none {SHARED} inside"
+# A user of root's Docker, who may not read the tables of the firmware.
+MEMBER = "member"
+BUS = "unix:path=/run/user/1000/bus"
+SETUP = "dockerd-rootless-setuptool.sh install"
+OWN = {**ROOTLESS, "DBUS_SESSION_BUS_ADDRESS": BUS, "DOCKER_HOST": OWN_SOCKET}
+KERNEL = "kernel --backend process --backend docker"
 
 
 def asked(question: str, *properties: str) -> str:
     """Return the command that asks envinspect in a service of its own with these properties."""
-    return f"{LIMITED} {' '.join(f'-p {each}' for each in properties)} {STAGE}/bin/envinspect {question} --json"
+    return f"{SERVICE} {' '.join(f'-p {each}' for each in properties)} {STAGE}/bin/envinspect {question} --json"
 
 
 def backends(*names: str) -> str:
     return " ".join(f"--backend {name}" for name in names)
 
 
-_RESULTS = "--output /tmp/results && cat /tmp/results/summary.csv"
-
 STEPS: tuple[Step, ...] = (
     sh("versions", "dpkg-query --show --showformat '${Package} ${Version}\\n' " + " ".join(PACKAGES)),
-    sh("user", "useradd --create-home --shell /bin/sh tester && loginctl enable-linger tester", deadline_s=120),
+    sh(
+        "user",
+        f"useradd --create-home --shell /bin/sh {USER} && loginctl enable-linger {USER} && "
+        f"useradd --create-home --shell /bin/sh --groups docker {MEMBER}",
+        deadline_s=120,
+    ),
     sh("cgroups", "stat -f -c %T /sys/fs/cgroup; cat /sys/class/dmi/id/sys_vendor; ls /sys/firmware/acpi/tables"),
     sh("machine", ASK, deadline_s=120),
     sh("resources", "envinspect resources --json", deadline_s=120),
@@ -39,7 +59,7 @@ STEPS: tuple[Step, ...] = (
         f"systemd-run --quiet --scope -p MemoryMax=300M {STAGE}/bin/envinspect resources --json",
         deadline_s=180,
     ),
-    sh("session", asked("", "PAMName=login", "User=tester"), deadline_s=180),
+    sh("session", asked("", "PAMName=login", f"User={USER}"), deadline_s=180),
     sh("sockets before", SOCKETS),
     sh("provision", f"PROVISION_SKIP=packages sh {STAGE}/provision.sh", deadline_s=240),
     sh("provision again", f"PROVISION_SKIP=packages sh {STAGE}/provision.sh", deadline_s=240),
@@ -51,13 +71,29 @@ STEPS: tuple[Step, ...] = (
         deadline_s=300,
     ),
     sh("docker", f"docker run {RUN} {ASK}", deadline_s=180),
-    sh("docker resources", f"docker run --memory 256m {RUN} {STAGE}/bin/envinspect resources --json", deadline_s=180),
+    sh("docker resources", f"docker run {LIMITED} {RESOURCES}", deadline_s=180),
     sh("podman", f"podman run {RUN} {ASK}", deadline_s=180),
     sh("doctor", f"envbench doctor --json {backends(*ENGINES)}", deadline_s=400),
-    sh("doctor as a user", f"envbench doctor --json {backends(*ENGINES)}", user="tester", deadline_s=300),
-    sh(
-        "startup",
-        f"envbench startup --runs 3 --warmup 1 --budget 240 {backends('runc', 'crun', 'docker', 'podman')} {_RESULTS}",
-        deadline_s=600,
+    sh("doctor as a user", f"envbench doctor --json {backends(*ENGINES)}", user=USER, deadline_s=300),
+    measured("startup", f"startup {backends('runc', 'crun', 'docker', 'podman')}", "summary", deadline_s=600),
+    measured("kernel", KERNEL, "samples", deadline_s=400),
+    sh("kernel claims", "cat /tmp/kernel/claims.csv"),
+    sh("tables", "! cat /sys/firmware/acpi/tables/FACP", user=MEMBER),
+    measured("kernel denied", KERNEL, "samples", user=MEMBER, deadline_s=400),
+    sh("kernel denied claims", "cat /tmp/kernel-denied/claims.csv"),
+    measured("kernel without a guest", NO_GUEST, "claims", deadline_s=600),
+    measured("isolation denied", "isolation --backend process --backend docker", "claims", user=MEMBER, deadline_s=400),
+    sh("rootless", f"PATH=$PATH:/usr/share/docker.io/contrib {SETUP}", user=USER, deadline_s=300, **OWN),
+    sh("rootless image", "docker import /tmp/image.tar inside", user=USER, deadline_s=300, **OWN),
+    sh("rootless docker", f"docker run {RUN} {ASK}", user=USER, deadline_s=180, **OWN),
+    sh("rootless resources", f"docker run {LIMITED} {RESOURCES}", user=USER, deadline_s=180, **OWN),
+    sh("rootless capabilities", "envinspect capabilities --json", user=USER, deadline_s=180, **ROOTLESS),
+    measured(
+        "rootless isolation",
+        "isolation --backend process --backend docker",
+        "claims",
+        user=USER,
+        deadline_s=400,
+        **ROOTLESS,
     ),
 )

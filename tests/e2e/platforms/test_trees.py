@@ -1,6 +1,5 @@
 """Debian 13 and unstable: their own engines, on this kernel; envbench on them, envinspect in their containers."""
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +9,7 @@ import pytest
 from platforms import tree
 from platforms.kept import keep
 from platforms.steps import Outcome
+from platforms.tables import ability, ids, rows_of, verdict
 from platforms.tree_steps import DAEMONS, LABS
 
 AT_ONCE = 2
@@ -67,23 +67,6 @@ def lab(labs: Labs, suite: str, name: str, engine_missing: Callable[[str], None]
     if not (tree.tree_folder(suite) / "opt/envbench/bin/python").exists():
         engine_missing(f"no tree of {suite}; try: tests/e2e/provision.sh platforms {suite}")
     return labs.outcomes(suite, name)
-
-
-def rows_of(printed: Outcome) -> list[dict[str, str]]:
-    """Return the rows of the table that a step printed last; it begins with a line of its columns."""
-    return list(csv.DictReader(printed.stdout[printed.stdout.index("schema,run_id") :].splitlines()))
-
-
-def ids(asked: Outcome) -> list[str]:
-    return [layer["id"] for layer in json.loads(asked.stdout)["layers"]]
-
-
-def verdict(printed: Outcome, claim: str) -> dict[str, str]:
-    return next(row for row in rows_of(printed) if row["id"] == claim)
-
-
-def ability(asked: Outcome, name: str) -> dict[str, str]:
-    return next(each for each in json.loads(asked.stdout)["capabilities"] if each["id"] == name)
 
 
 @pytest.mark.parametrize("name", LABS)
@@ -191,6 +174,11 @@ class TestAllDaemons:
         doctor = json.loads(lab["doctor"].stdout)
         for backend in ("runc", "crun", "docker", "podman", "containerd", "qemu", "libvirt"):
             assert doctor[backend]["usable"], doctor[backend]
+
+    def test_guests_that_do_not_answer_prove_nothing(self, lab: Lab, suite: str, name: str) -> None:
+        for claim in ("distro-kernel", "kernel-own", "hardware-emulated"):
+            assert verdict(lab["kernel without a guest"], claim)["verdict"] == "not testable here", claim
+        assert verdict(lab["kernel without a guest"], "kernel-shared")["verdict"] == "supported"
 
     def test_containers_do_not_start_slower_than_machines(self, lab: Lab, suite: str, name: str) -> None:
         claim = verdict(lab["startup"], "start-faster")

@@ -48,6 +48,8 @@ USER = "tester"
 ROOTLESS: Mapping[str, str] = MappingProxyType({"XDG_RUNTIME_DIR": "/run/user/1000"})
 OWN_SOCKET = "unix:///run/user/1000/docker.sock"
 ROOTS_SOCKET = "unix:///var/run/docker.sock"
+NO_GUEST = "kernel --backend process --backend docker --backend qemu --deadline 60 --append 'rdinit=/none panic=0'"
+"""Asks whose kernel runs, with guests that have nothing to start and so never answer."""
 DOCKERD = Step(name="dockerd", argv=("dockerd",), ready=("docker", "version"), deadline_s=90)
 
 
@@ -136,6 +138,7 @@ def machine_steps() -> tuple[Step, ...]:
         sh("doctor", "envbench doctor --json", deadline_s=180),
         measured("startup", "startup", "claims", deadline_s=400),
         measured("all", "all --backend docker", deadline_s=500),
+        measured("kernel without a guest", NO_GUEST, "claims", deadline_s=300),
     )
 
 
