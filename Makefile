@@ -22,7 +22,7 @@ bench: setup ## set everything up, say where this machine runs, time containers 
 	@$(BIN)/envbench startup $(ARGS)
 
 .PHONY: test
-test: setup provision-tests ## set everything up and pass all tests, those on real engines included
+test: setup provision-tests platforms ## set everything up and pass all tests, those on real engines included
 	@$(MAKE) --no-print-directory --keep-going check e2e RULES=--skips-fail
 
 .PHONY: setup
@@ -35,6 +35,10 @@ provision: ## install engines, QEMU and libvirt from the distribution's packages
 .PHONY: provision-tests
 provision-tests:
 	@tests/e2e/provision.sh
+
+.PHONY: platforms
+platforms:
+	@tests/e2e/provision.sh platforms trixie
 
 .PHONY: stop
 stop: ## stop the daemons that provisioning started
@@ -108,12 +112,12 @@ pythons: venv ## the fast tests on every Python from 3.9 to 3.14; one that canno
 	@PATH="$$(tools/pythons.sh):$$PATH" $(BIN)/nox $(ARGS)
 
 .PHONY: e2e
-e2e: venv provision-tests ## everything that needs a real engine, on the real engines; PART=NAME runs one part (tests/e2e/README.md)
+e2e: venv provision-tests $(if $(PART),,platforms) ## everything that needs a real engine, on the real engines; PART=NAME runs one part (tests/e2e/README.md)
 	@test -z "$(PART)" || test -e "tests/e2e/test_$(PART).py" || { echo "no part $(PART); the parts are: $(E2E_PARTS)" >&2; exit 2; }
-	@$(PYTEST) -q --engines $(if $(PART),tests/e2e/test_$(PART).py,tests/e2e --ignore=tests/e2e/platforms) $(ARGS)
+	@$(PYTEST) -q --engines $(if $(PART),tests/e2e/test_$(PART).py,tests/e2e -m "not nightly") $(ARGS)
 
 .PHONY: e2e-platforms
-e2e-platforms: venv ## labs of Debian 13 and unstable, and a Debian 13 machine; by hand or each night, not in make test
+e2e-platforms: venv ## labs of Debian 13 and of unstable, and a Debian 13 machine; make test has those of Debian 13 alone
 	@tests/e2e/provision.sh platforms
 	@$(PYTEST) -q --engines tests/e2e/platforms $(ARGS)
 
