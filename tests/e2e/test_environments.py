@@ -4,6 +4,7 @@ What systemd-detect-virt and virt-what say in the same places is recorded, not a
 """
 
 import base64
+import datetime as dt
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -130,5 +131,6 @@ def _record(row: Environment, matrix: Matrix, answer: Answer, wrong: str, host: 
             "virt_what": list(answer.virt_what),
             "cloud": (answer.envinspect["cloud"] or {}).get("id"),
             "details": {layer["id"]: layer.get("details", {}) for layer in answer.envinspect["layers"]},
+            "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
         }
     )

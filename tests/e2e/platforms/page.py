@@ -32,7 +32,7 @@ def page(labs: dict[str, dict[str, object]]) -> str:
         seconds = sum(float(str(step[2])) for step in steps)
         lines += [
             f"## {name}\n",
-            f"{lab['how']}, run on {lab['date']}.\n",
+            f"{lab['how']}, run on {lab['date']} by `{lab['command']}`.\n",
             "| package | version |\n|---|---|",
             *(f"| {package} | {version} |" for package, version in versions.items()),
             f"\n{len(steps)} steps in {seconds:.0f} s: {', '.join(str(step[0]) for step in steps)}.",

@@ -21,7 +21,8 @@ def machine() -> Mapping[str, Outcome]:
     if not tree_folder(guest.SUITE).with_name(f"platform-{guest.SUITE}.made-of").exists():
         pytest.fail("no tree to make the machine of; try: tests/e2e/provision.sh platforms", pytrace=False)
     outcomes = guest.take(STEPS, deadline_s=1800)
-    keep("Machine, Debian 13", "Debian 13 emulated by QEMU (q35, SeaBIOS), systemd, cgroup v2 alone", outcomes)
+    how = "Debian 13 emulated by QEMU (q35, SeaBIOS), systemd, cgroup v2 alone"
+    keep("Machine, Debian 13", how, "make e2e-platforms ARGS='-k test_guest.py'", outcomes)
     return outcomes
 
 

@@ -39,7 +39,9 @@ class Labs:
         found = self._begun[suite, name].result()
         if (suite, name) not in self._kept:
             self._kept.add((suite, name))
-            keep(f"Tree of {suite}: {name}", f"Debian {suite} in namespaces of its own on this machine's kernel", found)
+            how = f"Debian {suite} in namespaces of its own on this machine's kernel"
+            words = " and ".join([suite, *name.replace(",", "").split()])
+            keep(f"Tree of {suite}: {name}", how, f"make e2e-platforms ARGS='-k \"{words}\"'", found)
         return found
 
     def close(self) -> None:
