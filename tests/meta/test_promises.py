@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from platforms.tree_steps import LABS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -104,8 +105,10 @@ def test_both_commands_give_help_and_refuse_a_wrong_option():
 
 def test_every_part_of_the_tests_on_engines_is_in_their_table():
     e2e = REPOSITORY / "tests/e2e"
-    table = re.findall(r"^\| `([a-z_]+)` \|", (e2e / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    parts, _, labs = (e2e / "README.md").read_text(encoding="utf-8").partition("## Labs of other releases")
+    table = re.findall(r"^\| `([a-z_]+)` \|", parts, re.MULTILINE)
     assert sorted(table) == sorted(path.stem.removeprefix("test_") for path in e2e.glob("test_*.py"))
+    assert re.findall(r"^\| `([^`]+)` \|", labs, re.MULTILINE) == [*LABS, "guest"]
 
 
 def test_an_unknown_part_is_refused_with_the_names_of_those_that_exist():

@@ -11,6 +11,7 @@ from platforms.tree_steps import (
     RESOURCES,
     ROOTLESS,
     RUN,
+    STARTUP,
     USER,
     measured,
 )
@@ -23,7 +24,7 @@ MEMBER = "member"
 BUS = "unix:path=/run/user/1000/bus"
 SETUP = "dockerd-rootless-setuptool.sh install"
 OWN = {**ROOTLESS, "DBUS_SESSION_BUS_ADDRESS": BUS, "DOCKER_HOST": OWN_SOCKET}
-KERNEL = "kernel --backend process --backend docker"
+KERNEL = "kernel --quick --backend process --backend docker"
 
 
 def asked(question: str, *properties: str) -> str:
@@ -75,14 +76,20 @@ STEPS: tuple[Step, ...] = (
     sh("podman", f"podman run {RUN} {ASK}", deadline_s=180),
     sh("doctor", f"envbench doctor --json {backends(*ENGINES)}", deadline_s=400),
     sh("doctor as a user", f"envbench doctor --json {backends(*ENGINES)}", user=USER, deadline_s=300),
-    measured("startup", f"startup {backends('runc', 'crun', 'docker', 'podman')}", "summary", deadline_s=600),
+    measured("startup", f"{STARTUP} {backends('runc', 'crun', 'docker', 'podman')}", "summary", deadline_s=600),
     measured("kernel", KERNEL, "samples", deadline_s=400),
     sh("kernel claims", "cat /tmp/kernel/claims.csv"),
     sh("tables", "! cat /sys/firmware/acpi/tables/FACP", user=MEMBER),
     measured("kernel denied", KERNEL, "samples", user=MEMBER, deadline_s=400),
     sh("kernel denied claims", "cat /tmp/kernel-denied/claims.csv"),
     measured("kernel without a guest", NO_GUEST, "claims", deadline_s=600),
-    measured("isolation denied", "isolation --backend process --backend docker", "claims", user=MEMBER, deadline_s=400),
+    measured(
+        "isolation denied",
+        "isolation --quick --backend process --backend docker",
+        "claims",
+        user=MEMBER,
+        deadline_s=400,
+    ),
     sh("rootless", f"PATH=$PATH:/usr/share/docker.io/contrib {SETUP}", user=USER, deadline_s=300, **OWN),
     sh("rootless image", "docker import /tmp/image.tar inside", user=USER, deadline_s=300, **OWN),
     sh("rootless docker", f"docker run {RUN} {ASK}", user=USER, deadline_s=180, **OWN),
@@ -90,7 +97,7 @@ STEPS: tuple[Step, ...] = (
     sh("rootless capabilities", "envinspect capabilities --json", user=USER, deadline_s=180, **ROOTLESS),
     measured(
         "rootless isolation",
-        "isolation --backend process --backend docker",
+        "isolation --quick --backend process --backend docker",
         "claims",
         user=USER,
         deadline_s=400,
