@@ -214,7 +214,11 @@ def test_a_host_over_ssh_needs_no_python(run: Run, tmp_path: Path, sshd: Callabl
     assert found["layers"] == [layer["id"] for layer in own["layers"]]
 
 
-def test_a_host_that_is_not_there_is_unreachable(run: Run, tmp_path: Path) -> None:
+def test_a_host_that_is_not_there_is_unreachable(
+    run: Run, tmp_path: Path, engine_missing: Callable[[str], None]
+) -> None:
+    if shutil.which("ssh") is None:
+        engine_missing("no ssh; try: apt-get install openssh-client")
     where = inventory(tmp_path / "hosts", {"gone": "ansible_host=127.0.0.1 ansible_port=1"})
     assert ad_hoc(run, where, tmp_path, code=4)["gone"]["unreachable"] is True
 
