@@ -9,8 +9,8 @@ import os
 import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from envbench.backend import Instance
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.payload.words import FACT_WORD, READY_WORD
@@ -23,6 +23,34 @@ TAIL_BYTES = 4096
 LINE_BYTES = 4096
 """The payload's own lines are short; a longer one is not the payload's, and its rest is skipped."""
 FACTS_MAX = 256
+
+
+class Speaker(Protocol):
+    """As much of an instance as reading its output needs."""
+
+    def output_fileno(self) -> int:
+        """Return the descriptor on which its output arrives."""
+        ...
+
+    def decode(self, chunk: bytes) -> bytes:
+        """Return the payload's bytes in a chunk."""
+        ...
+
+    def console_tail(self) -> str:
+        """Return what it said last, "" where nothing is known."""
+        ...
+
+
+class Reader(Protocol):
+    """What makes sense of what is said."""
+
+    def feed(self, chunk: bytes, at_ns: int) -> None:
+        """Take the next bytes, which were read at `at_ns`."""
+        ...
+
+    def tail(self) -> str:
+        """Return what came last, as text for a person."""
+        ...
 
 
 def marker_for(nonce: str, pattern: str | None = None) -> bytes:
@@ -118,23 +146,21 @@ def _last_times(times: list[tuple[int, int]], keep: int) -> list[tuple[int, int]
     return kept[::-1]
 
 
-def read_until(
-    instance: Instance, reader: OutputReader, is_done: Callable[[OutputReader], bool], deadline_ns: int, wanted: str
-) -> None:
-    """Feed the reader from the instance's output until `is_done`; sleeps in poll(2) meanwhile, never spins.
+def read_until(speaker: Speaker, reader: Reader, is_done: Callable[[], bool], deadline_ns: int, wanted: str) -> bool:
+    """Feed the reader from an instance's output until `is_done`; return whether that came before the output ended.
 
-    `deadline_ns` is a moment of the clock. `wanted` names in error messages what was waited for. Raises
-    StartTimeoutError after the deadline and BackendError where the output ends before.
+    Sleeps in poll(2) meanwhile, never spins. `deadline_ns` is a moment of the clock. `wanted` names in the error
+    message what was waited for. Raises StartTimeoutError after the deadline, BackendError for what cannot be read.
     """
-    descriptor = instance.output_fileno()
+    descriptor = speaker.output_fileno()
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     begun_ns = monotonic_ns()
-    while not is_done(reader):
+    while not is_done():
         left_ns = deadline_ns - monotonic_ns()
         if left_ns <= 0:
             waited_s = (monotonic_ns() - begun_ns) / NS_PER_S
-            raise StartTimeoutError(f"no {wanted} within {waited_s:.1f} s; {last_words(instance, reader)}")
+            raise StartTimeoutError(f"no {wanted} within {waited_s:.1f} s; {last_words(speaker, reader)}")
         if not poller.poll(math.ceil(left_ns / NS_PER_MS)):
             continue
         chunk = read_chunk(descriptor)
@@ -142,15 +168,19 @@ def read_until(
         if chunk is None:
             continue
         if not chunk:
-            raise BackendError(f"it ended before {wanted}; {last_words(instance, reader)}")
-        reader.feed(instance.decode(chunk), at_ns)
+            return False
+        reader.feed(speaker.decode(chunk), at_ns)
+    return True
 
 
-def wait_ready(instance: Instance, reader: OutputReader, deadline_ns: int) -> int:
-    """Read until the ready line has been seen and return the moment of its first byte. Raises as `read_until`."""
-    read_until(instance, reader, lambda so_far: so_far.ready_ns is not None, deadline_ns, "ready line")
+def wait_ready(speaker: Speaker, reader: OutputReader, deadline_ns: int) -> int:
+    """Read until the ready line has been seen and return the moment of its first byte.
+
+    Raises as `read_until`, and BackendError where the output ends before.
+    """
+    read_until(speaker, reader, lambda: reader.ready_ns is not None, deadline_ns, "ready line")
     if reader.ready_ns is None:
-        raise BackendError("the output ended without a ready line")
+        raise BackendError(f"it ended before ready line; {last_words(speaker, reader)}")
     return reader.ready_ns
 
 
@@ -167,9 +197,9 @@ def read_chunk(descriptor: int) -> bytes | None:
         raise BackendError(f"its output cannot be read: {error.strerror}") from error
 
 
-def last_words(instance: Instance, reader: OutputReader) -> str:
+def last_words(speaker: Speaker, reader: Reader) -> str:
     """Return the last lines that an instance said, for an error message."""
-    said = (reader.tail() or instance.console_tail()).strip()
+    said = (reader.tail() or speaker.console_tail()).strip()
     if not said:
         return "it said nothing"
     return f"its last words: {' | '.join(said.splitlines()[-3:])[-400:]}"

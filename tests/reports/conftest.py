@@ -178,6 +178,17 @@ def run_meta() -> dict[str, Any]:
     }
 
 
+VM_STRETCHES = {
+    Phase.CREATE: 0.01,
+    Phase.START: 0.02,
+    Phase.VMM: 0.03,
+    Phase.FIRMWARE: 0.15,
+    Phase.KERNEL: 0.7,
+    Phase.USERSPACE: 0.12,
+}
+CONTAINER_STRETCHES = {Phase.CREATE: 0.2, Phase.ATTACH: 0.05, Phase.START: 0.7}
+
+
 def default_rows(runs: int = 20, seed: int = 1) -> Rows:
     """A whole start-up run with kernel and size rows, like that of a machine without KVM."""
     rows, random_ = Rows(), random.Random(seed)
@@ -186,30 +197,7 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
         for backend, (variant, middle) in BACKENDS.items():
             order += 1
             ready = int(middle * MS * random_.lognormvariate(0, 0.12))
-            vm = backend == "qemu"
-            stretches = (
-                {
-                    Phase.CREATE: 0.01,
-                    Phase.START: 0.02,
-                    Phase.VMM: 0.03,
-                    Phase.FIRMWARE: 0.15,
-                    Phase.KERNEL: 0.7,
-                    Phase.USERSPACE: 0.12,
-                }
-                if vm
-                else {Phase.CREATE: 0.2, Phase.ATTACH: 0.05, Phase.START: 0.7}
-            )
-            values = {phase: int(ready * share) for phase, share in stretches.items()} | {
-                Phase.READY: ready,
-                Phase.STOP: int(ready * 0.2),
-                Phase.REMOVE: int(ready * 0.1),
-                Phase.CYCLE: int(ready * 1.3),
-                Phase.HOST_CPU: int(ready * (0.9 if vm else 0.3)),
-                "noise.load1": round(random_.uniform(0.1, 0.4), 3),
-            }
-            if not vm:
-                values[Phase.OBSERVER_LAG] = int(random_.uniform(0.02, 0.2) * MS)
-            for phase, value in values.items():
+            for phase, value in _start_values(ready, random_, vm=backend == "qemu").items():
                 rows.add(
                     Experiment.STARTUP,
                     backend,
@@ -219,6 +207,28 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
                     orders=[order],
                     warmups=1 if iteration < 2 else 0,
                 )
+    _add_observations(rows)
+    return rows
+
+
+def _start_values(ready: int, random_: random.Random, *, vm: bool) -> dict[str, float]:
+    """What is measured of one start that takes `ready` ns."""
+    stretches = VM_STRETCHES if vm else CONTAINER_STRETCHES
+    values = {phase: int(ready * share) for phase, share in stretches.items()} | {
+        Phase.READY: ready,
+        Phase.STOP: int(ready * 0.2),
+        Phase.REMOVE: int(ready * 0.1),
+        Phase.CYCLE: int(ready * 1.3),
+        Phase.HOST_CPU: int(ready * (0.9 if vm else 0.3)),
+        "noise.load1": round(random_.uniform(0.1, 0.4), 3),
+    }
+    if not vm:
+        values[Phase.OBSERVER_LAG] = int(random_.uniform(0.02, 0.2) * MS)
+    return values
+
+
+def _add_observations(rows: Rows) -> None:
+    """Kernel and sizes, looked at once."""
     kernel = Experiment.KERNEL
     for backend in ("runc", "docker"):
         variant = BACKENDS[backend][0]
@@ -238,7 +248,6 @@ def default_rows(runs: int = 20, seed: int = 1) -> Rows:
         "item.app": 2_400_000,
     }.items():
         rows.add(Experiment.SIZE, "qemu", name, [value], variant=qemu)
-    return rows
 
 
 @pytest.fixture

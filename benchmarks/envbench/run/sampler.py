@@ -251,7 +251,7 @@ def _read_rest_of_line(instance: Instance, reader: OutputReader) -> None:
     """Read on to the end of the ready line: its first byte has been stamped, its values may come in a later chunk."""
     with contextlib.suppress(BackendError):
         deadline_ns = monotonic_ns() + NS_PER_S // 10
-        read_until(instance, reader, lambda so_far: so_far.line_complete, deadline_ns, "end of the ready line")
+        read_until(instance, reader, lambda: reader.line_complete, deadline_ns, "end of the ready line")
 
 
 def _ignore(_instance: Instance) -> None:

@@ -19,7 +19,7 @@ from envbench.payload.entries import Entry
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.phases import Experiment
 from envbench.programs import require_program
-from envbench.readiness import marker_for
+from envbench.readiness import last_words, marker_for
 from envbench.run.bench import Bench
 from envbench.settings import Configuration, new_nonce
 
@@ -136,7 +136,7 @@ def boot(bench: Bench, program: str, words: Sequence[str | Path], mark: str) -> 
     try:
         run_ = Output(instance, "", requested_ns)
         if not run_.read_until(lambda line: mark in line, DEADLINE_S, f"{mark!r}"):
-            raise BackendError(f"{program} ended before {mark!r}; last words: {run_.last_words()}")
+            raise BackendError(f"{program} ended before {mark!r}; {last_words(instance, run_)}")
         after_s = (monotonic_ns() - requested_ns) / NS_PER_S
         bench.say(f"kernel: {program} said {mark.split(maxsplit=1)[0]!r} after {after_s:.1f} s")
         return run_.lines

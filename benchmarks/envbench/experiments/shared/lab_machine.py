@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from envbench.backend import Mark, Workload
 from envbench.backends.qemu import QemuBackend, QemuInstance
@@ -26,6 +27,8 @@ from envbench.vm.monitor import Monitor
 from envbench.vm.recipe import make_recipe
 
 MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "ext4")
+MONITOR = "monitor"
+"""The socket of the machine's monitor, in its folder."""
 LOAD_MODULES = """
 for m in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$m; done
 """
@@ -74,19 +77,38 @@ def lab_machine(
     Raises BackendError, StartTimeoutError.
     """
     settings = lab_settings(bench.settings)
-    emulator = find_emulator()
-    recipe = make_recipe(settings, prepared.configuration.variant, emulator.architecture)
     bench.order += 1
     folder = settings.work_dir / f"machine-{bench.order}"
+    workload = Workload(new_nonce(), shell(LOAD_MODULES + script), memory_bytes, keep_running=keep_running)
+    instance, requested_ns = _start(bench, prepared, settings, folder, workload, disk)
+    try:
+        run_ = Running(instance, workload.nonce, requested_ns)
+        await_ready(run_, bench.settings.deadline_s)
+        monitor = Monitor(folder / MONITOR)
+        try:
+            yield run_, monitor
+        finally:
+            monitor.close()
+    finally:
+        instance.destroy()
+
+
+def _start(
+    bench: Bench, prepared: Prepared, settings: Settings, folder: Path, workload: Workload, disk: Disk | None
+) -> tuple[QemuInstance, int]:
+    """Start the machine, its files in this folder; return it and the moment of the request.
+
+    Raises BackendError, StartTimeoutError; nothing is left then.
+    """
+    emulator = find_emulator()
+    recipe = make_recipe(settings, prepared.configuration.variant, emulator.architecture)
     name = f"envbench-{settings.run_id}-lab-{bench.order}"
     number = bench.journal.intend(Kind.FOLDER, str(folder))
     folder.mkdir()
-    workload = Workload(new_nonce(), shell(LOAD_MODULES + script), memory_bytes, keep_running=keep_running)
-    monitor_path = folder / "monitor"
     guest = replace(
         recipe.guest(folder, name, workload),
         disks=(disk,) if disk else (),
-        monitor=monitor_path,
+        monitor=folder / MONITOR,
         more=("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
     )
     moments: dict[Mark, int] = {}
@@ -99,17 +121,7 @@ def lab_machine(
         shutil.rmtree(folder, ignore_errors=True)
         bench.journal.forget(number)
         raise
-    instance = QemuInstance(name, machine, guest, folder, True, bench.journal, number)
-    try:
-        run_ = Running(instance, workload.nonce, moments[Mark.REQUESTED])
-        await_ready(run_, bench.settings.deadline_s)
-        monitor = Monitor(monitor_path)
-        try:
-            yield run_, monitor
-        finally:
-            monitor.close()
-    finally:
-        instance.destroy()
+    return QemuInstance(name, machine, guest, folder, True, bench.journal, number), moments[Mark.REQUESTED]
 
 
 def _note(moments: dict[Mark, int], mark: Mark) -> None:

@@ -3,41 +3,22 @@
 Consoles of machines mix the kernel's words with the payload's: what a script reports are lines `@key=value`.
 """
 
-import math
-import os
-import select
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from envbench.backend import Instance, Mark, Workload
-from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from envbench.errors import BackendError, StartTimeoutError
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError
 from envbench.payload.words import EXIT_WORD
-from envbench.readiness import marker_for
+from envbench.readiness import Speaker, last_words, marker_for, read_until
 from envbench.run.bench import MAX_FAILED, Bench, Prepared
 from envbench.settings import OWN, new_nonce
 
 REPORT_SIGN = "@"
 STOP_DEADLINE_S = 30.0
-
-
-class Speaker(Protocol):
-    """As much of an instance as reading its output needs."""
-
-    def output_fileno(self) -> int:
-        """Return the descriptor on which its output arrives."""
-        ...
-
-    def decode(self, chunk: bytes) -> bytes:
-        """Return the payload's bytes in a chunk."""
-        ...
-
-    def console_tail(self) -> str:
-        """Return what it said last, "" where nothing is known."""
-        ...
 
 
 @dataclass(slots=True)
@@ -48,7 +29,6 @@ class Output:
     nonce: str
     requested_ns: int
     ready_ns: int = 0
-    ended: bool = False
     lines: list[str] = field(default_factory=list)
     _rest: bytes = b""
 
@@ -63,21 +43,26 @@ class Output:
         Raises StartTimeoutError after the deadline.
         """
         seen = after
-        deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
-        poller = select.poll()
-        poller.register(self.speaker.output_fileno(), select.POLLIN)
-        while True:
-            while seen < len(self.lines):
-                seen += 1
-                if is_last(self.lines[seen - 1]):
-                    return True
-            if self.ended:
-                return False
-            left_ns = deadline_ns - monotonic_ns()
-            if left_ns <= 0:
-                raise StartTimeoutError(f"no {wanted} within {deadline_s:g} s; last words: {self.last_words()}")
-            if poller.poll(math.ceil(left_ns / NS_PER_MS)):
-                self._read()
+
+        def came() -> bool:
+            nonlocal seen
+            looked_at, seen = seen, len(self.lines)
+            return any(is_last(line) for line in self.lines[looked_at:])
+
+        if read_until(self.speaker, self, came, monotonic_ns() + int(deadline_s * NS_PER_S), wanted):
+            return True
+        if self._rest:  # The output has ended within a line.
+            self.feed(b"\n", monotonic_ns())
+        return came()
+
+    def feed(self, chunk: bytes, at_ns: int) -> None:  # noqa: ARG002 -- lines have no moments
+        """Take the next bytes."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        self.lines += [line.decode("utf-8", errors="replace").rstrip("\r") for line in lines]
+
+    def tail(self) -> str:
+        """Return the last lines."""
+        return "\n".join(self.lines[-4:])
 
     def reports(self, after: int = 0) -> dict[str, list[str]]:
         """Return what the payload reported, by key, in order; `after` leaves out that many lines."""
@@ -88,24 +73,6 @@ class Output:
                 if separator:
                     found[key].append(value)
         return dict(found)
-
-    def last_words(self) -> str:
-        """Return the last lines as one, for an error message."""
-        said = [line for line in self.lines[-4:] if line.strip()]
-        return " | ".join(said)[-300:] or self.speaker.console_tail()[-300:] or "none"
-
-    def _read(self) -> None:
-        try:
-            chunk = os.read(self.speaker.output_fileno(), 65536)
-        except BlockingIOError:
-            return
-        except OSError:  # A closed pseudo-terminal says EIO, a reset socket ECONNRESET: the end.
-            chunk = b""
-        if not chunk:
-            self.ended = True
-            chunk = b"\n" if self._rest else b""
-        *lines, self._rest = (self._rest + (self.speaker.decode(chunk) if not self.ended else chunk)).split(b"\n")
-        self.lines += [line.decode("utf-8", errors="replace").rstrip("\r") for line in lines]
 
 
 @dataclass(slots=True)
@@ -186,7 +153,7 @@ def await_ready(run: Output, deadline_s: float) -> None:
     """Read until the ready line; note when it came. Raises StartTimeoutError, BackendError at the end of output."""
     marker = marker_for(run.nonce).decode()
     if not run.read_until(lambda line: marker in line, deadline_s, "ready line"):
-        raise BackendError(f"it ended before its ready line; last words: {run.last_words()}")
+        raise BackendError(f"it ended before its ready line; {last_words(run.speaker, run)}")
     run.ready_ns = monotonic_ns()
 
 

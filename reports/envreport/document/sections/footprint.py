@@ -1,8 +1,9 @@
 """What instances take up: memory of one, size of what they are made from, and many at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
+from typing import NamedTuple
 
 from envbench.metrics import Shown, metrics_of, words
 from envbench.phases import Experiment, Unit
@@ -12,7 +13,11 @@ from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import backend_table, detail_table, mark, not_part, series_table, spoken
-from envreport.results import Results, Series
+from envreport.results import BackendKey, Results, Series
+from envreport.statistics.figures import Estimate
+
+Slopes = Mapping[BackendKey, tuple[Estimate, tuple[Series, ...]]]
+"""What each further instance adds, by backend, with the series that it comes from."""
 
 
 def memory(results: Results) -> Section:
@@ -116,62 +121,78 @@ def item_name(phase: str) -> str:
     return phase.removeprefix("item.").replace("_", " ")
 
 
+class Growth(NamedTuple):
+    """A quantity that grows with the number of instances: how its chart is called and what its axis says."""
+
+    metric: str
+    chart_id: str
+    title: str
+    axis: str
+    unit: Unit
+
+
+GROWTHS = (
+    Growth("memory_n", "density-memory", "Memory of all instances together", "memory of all", Unit.BYTES),
+    Growth("start_n", "density-start", "Start time with others running", "request to ready", Unit.NS),
+)
+
+
 def density(results: Results) -> Section:
     """Many instances at once: memory and start time of each further one."""
-    charts, rows = [], []
-    for metric, chart_id, title, axis in (
-        ("memory_n", "density-memory", "Memory of all instances together", "memory of all"),
-        ("start_n", "density-start", "Start time with others running", "request to ready"),
-    ):
-        marks, unit = [], Unit.BYTES if metric == "memory_n" else Unit.NS
-        for backend, (slope, parts) in density_slopes(results, metric).items():
-            points = sorted((float(variant_keys(part.key.variant)["n"]), median(part.values)) for part in parts)
-            name = backends.label(*backend)
-            side = results.side(backend)
-            marks.append(Mark(name, side, tuple(y for _, y in points), tuple(x for x, _ in points), slope))
-            limits = units.interval_text(slope.interval, unit)
-            rows.append((text(name), text(words(metric)), number(slope.value, unit), text(limits), count(slope.n)))
-        if marks:
-            table = Table(
-                f"{chart_id}-table",
-                title,
-                ("backend", "instances", axis),
-                tuple(
-                    (text(each.name), count(int(x)), number(y, unit))
-                    for each in marks
-                    for x, y in zip(each.positions, each.values, strict=True)
-                ),
-                (1, 2),
-            )
-            charts.append(
-                Chart(
-                    chart_id,
-                    "lines",
-                    title,
-                    f"{title} over the number of instances.",
-                    axis,
-                    unit,
-                    tuple(marks),
-                    table,
-                    takeaway="Less is better: a flat line costs little for each further instance.",
-                )
-            )
-    if not rows:
+    grown = {growth: density_slopes(results, growth.metric) for growth in GROWTHS}
+    if not any(grown.values()):
         return Section(
             "density", "Density", "", experiment=Experiment.DENSITY, empty=not_part(results, Experiment.DENSITY)
         )
-    slopes = Table(
-        "density-slopes",
-        "Each further instance adds",
-        ("backend", "what", "slope", "95 % interval", "n"),
-        tuple(rows),
-        (2, 3, 4),
-    )
+    charts = tuple(_growth_chart(results, growth, slopes) for growth, slopes in grown.items() if slopes)
     held = [
         each
         for key, each in results.series.items()
         if key.experiment is Experiment.DENSITY and key.phase == "instances" and each.values
     ]
-    tables = (slopes, detail_table("density-held", "What else was seen", held)) if held else (slopes,)
+    tables = (_slopes_table(grown), *((detail_table("density-held", "What else was seen", held),) if held else ()))
     lead = "One, two, four … instances at once."
-    return Section("density", "Density", lead, tuple(charts), tables, Experiment.DENSITY)
+    return Section("density", "Density", lead, charts, tables, Experiment.DENSITY)
+
+
+def _growth_chart(results: Results, growth: Growth, slopes: Slopes) -> Chart:
+    """Return the lines of one quantity, a backend each, with their points as a table."""
+    marks = []
+    for backend, (slope, parts) in slopes.items():
+        points = sorted((float(variant_keys(part.key.variant)["n"]), median(part.values)) for part in parts)
+        numbers, values = zip(*points, strict=True)
+        marks.append(Mark(backends.label(*backend), results.side(backend), values, numbers, slope))
+    rows = tuple(
+        (text(each.name), count(int(x)), number(y, growth.unit))
+        for each in marks
+        for x, y in zip(each.positions, each.values, strict=True)
+    )
+    table = Table(f"{growth.chart_id}-table", growth.title, ("backend", "instances", growth.axis), rows, (1, 2))
+    return Chart(
+        growth.chart_id,
+        "lines",
+        growth.title,
+        f"{growth.title} over the number of instances.",
+        growth.axis,
+        growth.unit,
+        tuple(marks),
+        table,
+        takeaway="Less is better: a flat line costs little for each further instance.",
+    )
+
+
+def _slopes_table(grown: Mapping[Growth, Slopes]) -> Table:
+    """Return what each further instance adds, by quantity and backend."""
+    rows = tuple(
+        (
+            text(backends.label(*backend)),
+            text(words(growth.metric)),
+            number(slope.value, growth.unit),
+            text(units.interval_text(slope.interval, growth.unit)),
+            count(slope.n),
+        )
+        for growth, slopes in grown.items()
+        for backend, (slope, _) in slopes.items()
+    )
+    head = ("backend", "what", "slope", "95 % interval", "n")
+    return Table("density-slopes", "Each further instance adds", head, rows, (2, 3, 4))

@@ -21,56 +21,67 @@ def startup(results: Results) -> Section:
     if not ready:
         return Section("startup", title, "", experiment=Experiment.STARTUP, empty=not_part(results, Experiment.STARTUP))
     marks = tuple(mark(results, each, positions=True) for each in ready)
-    table = ready_table(results, ready)
     lead = (
         "From the request to the engine until the first byte of the payload's ready line was seen on this machine. "
         "Warm-ups are left out of every figure; failed starts are counted apart."
     )
-    charts = [
-        Chart(
-            "ready",
-            "strip",
-            "Time to ready, every start a dot",
-            spoken(ready),
-            "request to ready (log scale)",
-            Unit.NS,
-            tuple(sorted(marks, key=lambda each: median(each.values))),
-            table,
-            takeaway="Less is better: the further left a row, the sooner it is ready. Each dot is a start, the diamond "
-            "the median, the bar its 95 % interval. One step on the scale is ten times the time.",
-        ),
-        Chart(
-            "ecdf",
-            "ecdf",
-            "How many starts were ready after how long",
-            spoken(ready),
-            "request to ready (log scale)",
-            Unit.NS,
-            marks,
-            quantile_table(ready),
-            takeaway="Less is better: a line further left is faster, and a steep one is steady.",
-        ),
-    ]
     phases = phase_chart(results, ready)
-    if phases:
-        charts.append(phases)
-    charts.append(
-        Chart(
-            "order",
-            "order",
-            "Every start in the order it was made",
-            "A steady machine shows level lines; a drift or a step shows that something else changed.",
-            "request to ready",
-            Unit.NS,
-            marks,
-            order_table(ready),
-            takeaway="Less is better. Level lines show a steady machine; a slope or a step, that something changed.",
-        )
+    charts = (
+        strip_chart(results, ready, marks),
+        ecdf_chart(ready, marks),
+        *((phases,) if phases else ()),
+        order_chart(ready, marks),
     )
     effects = tuple(effect_rows(ready))
     head = ("backend", "against", "times as long", "95 % interval", "difference")
     tables = (Table("effects", "Every pair of backends: ratio of medians", head, effects, (2, 3)),) if effects else ()
-    return Section("startup", title, lead, tuple(charts), tables, Experiment.STARTUP)
+    return Section("startup", title, lead, charts, tables, Experiment.STARTUP)
+
+
+def strip_chart(results: Results, ready: Sequence[Series], marks: Sequence[Mark]) -> Chart:
+    """Return every start as a dot, a row a backend, the fastest first."""
+    return Chart(
+        "ready",
+        "strip",
+        "Time to ready, every start a dot",
+        spoken(ready),
+        "request to ready (log scale)",
+        Unit.NS,
+        tuple(sorted(marks, key=lambda each: median(each.values))),
+        ready_table(results, ready),
+        takeaway="Less is better: the further left a row, the sooner it is ready. Each dot is a start, the diamond "
+        "the median, the bar its 95 % interval. One step on the scale is ten times the time.",
+    )
+
+
+def ecdf_chart(ready: Sequence[Series], marks: tuple[Mark, ...]) -> Chart:
+    """Return how many starts were ready after how long."""
+    return Chart(
+        "ecdf",
+        "ecdf",
+        "How many starts were ready after how long",
+        spoken(ready),
+        "request to ready (log scale)",
+        Unit.NS,
+        marks,
+        quantile_table(ready),
+        takeaway="Less is better: a line further left is faster, and a steep one is steady.",
+    )
+
+
+def order_chart(ready: Sequence[Series], marks: tuple[Mark, ...]) -> Chart:
+    """Return the starts in the order in which they were made."""
+    return Chart(
+        "order",
+        "order",
+        "Every start in the order it was made",
+        "A steady machine shows level lines; a drift or a step shows that something else changed.",
+        "request to ready",
+        Unit.NS,
+        marks,
+        order_table(ready),
+        takeaway="Less is better. Level lines show a steady machine; a slope or a step, that something changed.",
+    )
 
 
 def ready_table(results: Results, ready: Sequence[Series]) -> Table:

@@ -1,0 +1,46 @@
+"""Runs that support, contradict or leave open each claim on moving, keeping and managing."""
+
+from collections.abc import Mapping
+
+from tests.reports.claims.known.isolation import wsl
+from tests.reports.claims.known.rows import (
+    MIB,
+    SPREAD,
+    WIDE,
+    Build,
+    E,
+    Known,
+    S,
+    around,
+    both,
+    facts,
+    joined,
+    seen,
+    series,
+)
+
+
+def exported(vm: float, container: float, factors: tuple[float, ...] = SPREAD) -> Build:
+    sized = both(
+        seen(E.PORTABILITY, "qemu", export_bytes=int(vm * MIB)),
+        seen(E.PORTABILITY, "docker", export_bytes=int(container * MIB)),
+    )
+    timed = (
+        series(E.PORTABILITY, name, qemu=around(vm * S, factors), docker=around(container * S, factors[::-1]))
+        for name in ("export", "import", "carry")
+    )
+    return both(sized, *timed)
+
+
+KNOWN: Mapping[str, Known] = {
+    "portable": Known(exported(40, 2), exported(2, 40), exported(10, 9, WIDE)),
+    "storage-ephemeral": joined(
+        facts(E.PORTABILITY, "docker", gone_after_remove=1), facts(E.PORTABILITY, "qemu", vm_disk_keeps=1)
+    ),
+    "wsl-integration": Known(
+        wsl(interop=1, interop_back=1, drives_mounted=2),
+        wsl(interop=0, interop_back=0, drives_mounted=0),
+        wsl(interop=[0, 1], interop_back=1, drives_mounted=1),
+    ),
+    "managers": Known(seen(E.KERNEL, "host", managers__vm=2, managers__container=1), None, None),
+}

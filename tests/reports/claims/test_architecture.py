@@ -1,0 +1,51 @@
+"""The verdicts of the claims on kernels, operating systems, emulation and hypervisors."""
+
+from typing import Any
+
+import pytest
+from tests.reports.claims.known import cases, check_known_answer
+from tests.reports.claims.known.architecture import KNOWN
+from tests.reports.claims.known.rows import KVM, TCG, E, host, seen
+
+from envreport.claims import BY_ID, Verdict, judge
+
+
+@pytest.mark.parametrize(("claim_id", "side"), cases(KNOWN))
+def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
+    check_known_answer(claim_id, side, rows)
+
+
+def test_equal_kernels_of_containers_alone_say_nothing_of_distributions(rows: Any) -> None:
+    seen(E.KERNEL, "host", all_kernels_equal=1)(rows)
+    seen(E.KERNEL, "docker", boot_id_equals_host=1)(rows)
+    found = judge(BY_ID["distro-kernel"], rows.results())
+    assert found.verdict is Verdict.NOT_MEASURED
+    assert "VM" in found.reason
+
+
+def test_examples_are_counted_and_never_any(rows: Any) -> None:
+    seen(E.KERNEL, "qemu", guest_not_linux_ready=1)(rows)
+    assert judge(BY_ID["vm-any-os"], rows.results()).label == "supported by 1 example"
+    seen(E.KERNEL, "qemu", guest_other_arch_ready=1)(rows)
+    assert judge(BY_ID["vm-any-os"], rows.results()).label == "supported by 2 examples"
+
+
+def test_an_emulator_is_no_hypervisor(rows: Any) -> None:
+    seen(E.KERNEL, "docker", hypervisor_process=0, needs_kvm_device=0)(rows)
+    rows.add(E.KERNEL, "qemu", "hypervisor_process", [1], variant=TCG)
+    found = judge(BY_ID["hypervisor-needed"], rows.results())
+    assert found.verdict is Verdict.NOT_TESTABLE
+    assert "emulator" in found.reason
+    rows.add(E.KERNEL, "qemu", "hypervisor_process", [1], variant=KVM)
+    assert judge(BY_ID["hypervisor-needed"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_gvisor_does_not_speak_for_containers(rows: Any) -> None:
+    rows.add(E.KERNEL, "docker", "boot_id_equals_host", [0], variant="runtime=runsc")
+    assert judge(BY_ID["kernel-shared"], rows.results()).verdict is Verdict.NOT_MEASURED
+
+
+def test_wsl_layers_answer_without_the_experiment(rows: Any) -> None:
+    for layer, verdict in (("wsl1", Verdict.SUPPORTED), ("wsl2", Verdict.CONTRADICTED)):
+        found = judge(BY_ID["wsl1-kernel"], rows.results(host({"kind": "wsl", "id": layer, "name": layer})))
+        assert found.verdict is verdict

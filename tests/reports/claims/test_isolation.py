@@ -1,0 +1,43 @@
+"""The verdicts of the claims on isolation."""
+
+from typing import Any
+
+import pytest
+from tests.reports.claims.known import cases, check_known_answer
+from tests.reports.claims.known.isolation import KNOWN, MUTUAL, counts
+from tests.reports.claims.known.rows import KVM, E, seen
+
+from envreport.claims import BY_ID, Verdict, judge
+
+
+@pytest.mark.parametrize(("claim_id", "side"), cases(KNOWN))
+def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
+    check_known_answer(claim_id, side, rows)
+
+
+def test_sights_of_each_other_are_told_out_of_how_many(rows: Any) -> None:
+    seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL[:3], 0))(rows)
+    found = judge(BY_ID["isolation-mutual"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.findings[0].figure == "0 of 3 ways tried"
+    assert "not tried: files" in found.findings[0].note
+
+
+def test_counts_of_isolation_are_told_out_of_how_many(rows: Any) -> None:
+    counts(0, 9)(rows)
+    for backend, variant in (("qemu", KVM), ("docker", "")):
+        rows.add(E.ISOLATION, backend, "host_facts_looked_for", [17], variant=variant)
+    found = judge(BY_ID["isolation-vm-stronger"], rows.results())
+    assert found.findings[0].figure == "host facts readable inside: 0 of 17 tried against 9 of 17 tried"
+
+
+def test_one_host_name_for_two_containers_is_no_sight_of_each_other(rows: Any) -> None:
+    seen(E.ISOLATION, "runc", mutual__names_seen=1, **dict.fromkeys(MUTUAL, 0))(rows)
+    assert judge(BY_ID["isolation-mutual"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_a_contradiction_names_what_failed_and_nothing_else(rows: Any) -> None:
+    seen(E.ISOLATION, "docker", **{**dict.fromkeys(MUTUAL, 0), "mutual__files_seen": 2})(rows)
+    why = judge(BY_ID["isolation-mutual"], rows.results()).why
+    assert "files of the other seen" in why
+    assert "mounts" not in why

@@ -1,0 +1,39 @@
+"""The verdicts of the claims on artefacts."""
+
+from typing import Any
+
+import pytest
+from tests.reports.claims.known import cases, check_known_answer
+from tests.reports.claims.known.rows import MIB, E, seen
+from tests.reports.claims.known.size import ITEMS, KNOWN
+
+from envreport.claims import BY_ID, Verdict, judge
+
+
+@pytest.mark.parametrize(("claim_id", "side"), cases(KNOWN))
+def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
+    check_known_answer(claim_id, side, rows)
+
+
+@pytest.mark.parametrize("init_bytes", [0, 1100, 5 * MIB])
+def test_the_minimal_payload_says_nothing_about_what_images_hold(init_bytes: int, rows: Any) -> None:
+    seen(E.SIZE, "docker", disk=6 * MIB, item__init=init_bytes, item__package_manager=0)(rows)
+    found = judge(BY_ID["size-app-only"], rows.results())
+    assert found.verdict is Verdict.NOT_MEASURED
+    assert "--profile distro" in found.remedy
+    seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, item__package_manager=5 * MIB)(rows)
+    assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED
+
+
+def test_a_disks_own_filesystem_is_shown_and_is_no_part_of_what_the_files_add(rows: Any) -> None:
+    seen(E.SIZE, "docker", item__kernel=0, item__app=90 * MIB, item__filesystem=10 * MIB)(rows)
+    seen(E.SIZE, "qemu", item__kernel=14 * MIB, item__app=90 * MIB, item__filesystem=60 * MIB)(rows)
+    found = judge(BY_ID["size-no-kernel"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.findings[0].figure.startswith("14 MiB of 14 MiB more in files (100 %)")
+    assert "filesystem takes another 50 MiB" in found.findings[0].figure
+
+
+def test_a_users_own_image_is_told_what_it_holds(rows: Any) -> None:
+    seen(E.SIZE, "docker", profile="own", disk=90 * MIB, **dict.fromkeys(ITEMS, 5 * MIB))(rows)
+    assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED

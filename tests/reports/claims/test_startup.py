@@ -1,0 +1,102 @@
+"""The verdicts of the claims on starting."""
+
+from typing import Any
+
+import pytest
+from tests.reports.claims.known import cases, check_known_answer
+from tests.reports.claims.known.rows import KVM, E, S, around, series
+from tests.reports.claims.known.startup import KNOWN, startup_shares
+
+from envbench.phases import Phase
+from envreport.claims import BY_ID, Verdict, judge
+
+
+@pytest.mark.parametrize(("claim_id", "side"), cases(KNOWN))
+def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
+    check_known_answer(claim_id, side, rows)
+
+
+def test_a_whole_system_decides_against_the_minimal_guest(rows: Any) -> None:
+    """Firmware and kernel are most of a minimal guest's start and a part of Debian's."""
+    startup_shares(tuple(0.97 * each for each in (0.98, 0.99, 1, 1, 1, 1, 1, 1)))(rows)
+    assert judge(BY_ID["start-why-kernel"], rows.results()).verdict is Verdict.SUPPORTED
+    for order in range(100, 108):
+        for phase, value in ((Phase.READY, 30 * S), (Phase.KERNEL, 9 * S)):
+            rows.add(E.STARTUP, "qemu", phase, [value], variant=KVM, profile="distro", orders=[order])
+    assert judge(BY_ID["start-why-kernel"], rows.results()).verdict is Verdict.CONTRADICTED
+
+
+def test_the_words_of_a_claim_are_judged_apart(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, docker=around(0.3 * S))(rows)
+    found = judge(BY_ID["start-container-ms"], rows.results())
+    assert {each.about: each.answer for each in found.findings} == {
+        "in milliseconds: docker": "holds",
+        "almost instantly: docker": "fails",
+    }
+    assert "almost instantly" in found.why
+    assert "The rest holds: in milliseconds" in found.why
+
+
+def test_half_of_the_starts_failed_is_no_median(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu=around(5 * S), docker=around(0.3 * S))(rows)
+    rows.add(E.STARTUP, "docker", Phase.READY, [None] * 8, outcome="failed", detail="no space")
+    found = judge(BY_ID["start-faster"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "half of its starts failed" in found.why
+
+
+def test_emulated_vm_below_a_minute_contradicts_minutes(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu_tcg=around(5 * S))(rows)
+    found = judge(BY_ID["start-vm-minutes"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED
+    assert not found.tcg_only
+    assert "KVM too" in found.why
+
+
+def test_emulated_vm_above_a_minute_says_nothing_about_kvm(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu_tcg=around(90 * S))(rows)
+    found = judge(BY_ID["start-vm-minutes"], rows.results())
+    assert (found.verdict, found.tcg_only) == (Verdict.SUPPORTED, True)
+
+
+def test_hardware_decides_where_both_were_measured(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu_tcg=around(5 * S), docker=around(1 * S))(rows)
+    series(E.STARTUP, Phase.READY, qemu=around(0.5 * S))(rows)
+    found = judge(BY_ID["start-faster"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED
+    assert len(found.findings) == 2
+
+
+def test_an_unknown_accelerator_counts_as_emulated(rows: Any) -> None:
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(5 * S)).add(E.STARTUP, "docker", Phase.READY, around(1 * S))
+    found = judge(BY_ID["start-faster"], rows.results())
+    assert found.tcg_only
+    assert "accelerator not recorded" in {each.words for each in found.conditions}
+
+
+def test_too_few_starts_decide_nothing(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, docker=[0.3 * S] * 5)(rows)
+    assert judge(BY_ID["start-container-ms"], rows.results()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_users_own_image_is_not_held_against_a_machine_with_another_payload(rows: Any) -> None:
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(2 * S), variant=KVM)
+    rows.add(E.STARTUP, "docker", Phase.READY, around(0.3 * S), profile="own")
+    found = judge(BY_ID["start-faster"], rows.results())
+    assert found.verdict is Verdict.NOT_MEASURED
+    assert "with the other's payload" in found.reason
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(20 * S), variant=f"{KVM};boot=disk", profile="own")
+    assert judge(BY_ID["start-faster"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_failed_starts_are_not_fast(rows: Any) -> None:
+    rows.add(E.STARTUP, "docker", Phase.READY, around(0.3 * S))
+    rows.add(E.STARTUP, "docker", Phase.READY, [None] * 6, outcome="timed_out", detail="no ready line")
+    found = judge(BY_ID["start-container-seconds"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert any("6 of 14 starts failed" in each.words for each in found.conditions)
+
+
+def test_floor_guest_is_no_vm(rows: Any) -> None:
+    rows.add(E.STARTUP, "qemu", Phase.READY, around(0.1 * S), variant=KVM, profile="floor")
+    assert judge(BY_ID["start-vm-minutes"], rows.results()).verdict is Verdict.NOT_MEASURED
