@@ -130,34 +130,10 @@ def sshd(tmp_path: Path, engine_missing: Callable[[str], None]) -> Iterator[Call
         (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    (folder / "authorized").write_text((folder / "user.pub").read_text())
-    forced = folder / "forced"
-    forced.write_text(
-        f"""#!/bin/sh
-if [ -z "$PLACE" ]; then PATH={folder}/bin exec sh -c "$SSH_ORIGINAL_COMMAND"; fi
-number=$(sed -n "s/^ask \\([0-9]*\\) '.*/\\1/p" | tail -n 1)
-sed "s/ begin 1 / begin $number /; s/ end 1 / end $number /" "{folder}/$PLACE.wire"
-"""
-    )
-    forced.chmod(0o755)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {
-        "Port": port,
-        "ListenAddress": "127.0.0.1",
-        "HostKey": folder / "host",
-        "AuthorizedKeysFile": folder / "authorized",
-        "PidFile": folder / "pid",
-        "StrictModes": "no",
-        "UsePAM": "no",
-        "PermitRootLogin": "yes",
-        "PasswordAuthentication": "no",
-        "AcceptEnv": "PLACE",
-        "ForceCommand": forced,
-        "MaxStartups": "200",
-    }
-    (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+    _write_config(folder, port)
     Path("/run/sshd").mkdir(exist_ok=True)
     with (folder / "log").open("w") as log:
         server = subprocess.Popen([str(program), "-D", "-e", "-f", str(folder / "config")], stderr=log)
@@ -179,6 +155,35 @@ sed "s/ begin 1 / begin $number /; s/ end 1 / end $number /" "{folder}/$PLACE.wi
     finally:
         server.terminate()
         server.wait(10)
+
+
+def _write_config(folder: Path, port: int) -> None:
+    """Write what sshd goes by: one key opens it, and each command is answered by the place that PLACE names."""
+    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    forced = folder / "forced"
+    forced.write_text(
+        f"""#!/bin/sh
+if [ -z "$PLACE" ]; then PATH={folder}/bin exec sh -c "$SSH_ORIGINAL_COMMAND"; fi
+number=$(sed -n "s/^ask \\([0-9]*\\) '.*/\\1/p" | tail -n 1)
+sed "s/ begin 1 / begin $number /; s/ end 1 / end $number /" "{folder}/$PLACE.wire"
+"""
+    )
+    forced.chmod(0o755)
+    settings = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "authorized",
+        "PidFile": folder / "pid",
+        "StrictModes": "no",
+        "UsePAM": "no",
+        "PermitRootLogin": "yes",
+        "PasswordAuthentication": "no",
+        "AcceptEnv": "PLACE",
+        "ForceCommand": forced,
+        "MaxStartups": "200",
+    }
+    (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
 
 
 def _wait_for(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
