@@ -75,7 +75,7 @@ def test_the_end_is_told_from_the_deadline_and_its_last_line_counts(pipe: Pipe, 
 
 
 def test_a_deadline_says_what_was_waited_for_and_what_came(pipe: Pipe, output: Output) -> None:
-    with pytest.raises(StartTimeoutError, match="no ready line within .* its last words: the console's words"):
+    with pytest.raises(StartTimeoutError, match=r"no ready line within .* its last words: the console's words"):
         output.read_until(bool, SHORT_S, "ready line")
     pipe.say("panic\n")
     with pytest.raises(StartTimeoutError, match="its last words: panic"):
