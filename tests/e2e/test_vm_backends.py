@@ -153,7 +153,7 @@ def running(word: str) -> list[str]:
 def test_ready_stop_gone_and_every_stretch_between(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     bench.set_up(engine_missing)
     with bench.ready("/envbench/ready", "facts") as (instance, reader):
-        read_until(instance, reader, lambda so_far: so_far.facts_complete, soon(20), "last fact")
+        assert read_until(instance, reader, lambda: reader.facts_complete, soon(20), "last fact")
         (pid,) = instance.processes()
         assert bench.settings.run_id in instance.name
         assert pid in marked_processes(bench.settings.run_id)
@@ -204,7 +204,7 @@ def test_a_guest_that_hangs_times_out_with_its_last_words(bench: Bench, engine_m
     bench.set_up(engine_missing, append="rdinit=/bin/sh")
     with bench.started() as instance:
         reader = OutputReader(marker_for(new_nonce()))
-        read_until(instance, reader, lambda so_far: "job control turned off" in so_far.tail(), soon(READY_S), "shell")
+        assert read_until(instance, reader, lambda: "job control turned off" in reader.tail(), soon(READY_S), "shell")
         with pytest.raises(StartTimeoutError, match=r"no ready line within .*job control turned off"):
             wait_ready(instance, reader, soon(1))
         with pytest.raises(BackendError, match="did not power off in time"):
@@ -475,7 +475,7 @@ def test_a_whole_userland_reaches_multi_user_target(
 ) -> None:
     bench.set_up(engine_missing, profile="distro", **way)
     with bench.ready("/bin/systemctl", "is-active", "multi-user.target", deadline_s=300) as (instance, reader):
-        read_until(instance, reader, lambda so_far: "ENVBENCH-EXIT" in so_far.tail(), soon(60), "end of the command")
+        assert read_until(instance, reader, lambda: "ENVBENCH-EXIT" in reader.tail(), soon(60), "end of the command")
         assert "\nactive" in reader.tail().replace("\r", "")
         bench.ends(instance, deadline_s=120)
 

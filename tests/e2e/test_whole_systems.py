@@ -135,7 +135,7 @@ def said_by(ground: Ground, script: str) -> str:
     try:
         reader = OutputReader(marker_for(nonce))
         wait_ready(instance, reader, soon())
-        read_until(instance, reader, lambda so_far: f"ENVBENCH-EXIT {nonce}" in so_far.tail(), soon(), "end")
+        assert read_until(instance, reader, lambda: f"ENVBENCH-EXIT {nonce}" in reader.tail(), soon(), "end")
         return reader.tail()
     finally:
         instance.destroy()
