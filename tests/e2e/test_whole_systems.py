@@ -187,3 +187,19 @@ def test_the_services_machine_has_all_of_the_distro() -> None:
         installed[name] = {line.split("\t")[0] for line in lines}
     assert installed["distro"] < installed[MACHINES["service"]]
     assert set(USERLANDS["distro"].packages) <= installed["distro"]
+
+
+def test_what_is_mounted_in_a_tree_that_grows_is_not_entered(tmp_path: Path) -> None:
+    # A bootstrap unmounts its /proc at the end, and could not while somebody has a folder of it open.
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "file").write_text("abc")
+    mounts = 'mount -t tmpfs none "$1"/proc && echo of-another-filesystem > "$1"/proc/file && shift && exec "$@"'
+    tells = "import sys; from pathlib import Path; from envbench.payload.growth import size_of_tree as size; "
+    told = (sys.executable, "-c", tells + "print(size(Path(sys.argv[1])))", str(tmp_path))
+    within = ("unshare", "--mount", "sh", "-c", mounts, "sh", str(tmp_path))
+    assert subprocess.run([*within, *told], capture_output=True, text=True, check=True).stdout == "3\n"
+
+
+def test_no_mount_outlives_a_bootstrap() -> None:
+    mounts = Path("/proc/self/mounts").read_text()
+    assert str(default_cache_dir()) not in mounts

@@ -40,11 +40,23 @@ def growing(what: str, tree: Path, grew: Grew, every_s: float = LOOK_EVERY_S) ->
 
 
 def size_of_tree(tree: Path) -> int:
-    """Return the length of all files of a tree that may be changing, in bytes."""
+    """Return the length of all files of a tree that may be changing, in bytes; what is mounted in it is none of it.
+
+    Nothing of a mounted filesystem is opened: a bootstrap that wants to unmount its /proc just then could not.
+    """
     total = 0
-    for folder, _, names in os.walk(tree):
+    for folder, folders, names in os.walk(tree):
+        folders[:] = [name for name in folders if not _is_mounted(folder, name)]
         for name in names:
             with suppress(OSError):
                 found = Path(folder, name).lstat()
                 total += found.st_size if stat.S_ISREG(found.st_mode) else 0
     return total
+
+
+def _is_mounted(folder: str, name: str) -> bool:
+    """Return whether a folder is of another filesystem than the one that it is in, or is gone meanwhile."""
+    try:
+        return Path(folder, name).lstat().st_dev != Path(folder).lstat().st_dev
+    except OSError:
+        return True

@@ -248,8 +248,16 @@ def _bootstrap(command: Sequence[str], tree: Path, name: str, say: Say, grew: Gr
     """Run the bootstrap and tell now and then how far it is."""
     say(f"{name}: building its userland from the distribution's packages with {command[0]}, once (about two minutes)")
     with growing(name, tree, grew):
-        _run(command)
+        _run(command, within=_own_mounts())
     say(f"{name}: {size_of_tree(tree) / 1e6:.0f} MB, built")
+
+
+def _own_mounts() -> tuple[str, ...]:
+    """Return what runs a command in a mount namespace of its own, which no mount outlives; () where it gets none."""
+    within = ("unshare", "--mount")
+    if shutil.which(within[0]) is None:
+        return ()
+    return within if subprocess.run((*within, "true"), capture_output=True, check=False).returncode == 0 else ()
 
 
 def _installed(tree: Path) -> str:
@@ -278,12 +286,15 @@ def _filesystem_command(root: Path, made: Path) -> list[str]:
     return ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", *fixed, "-d", str(root), "-b", "4096", str(made), blocks]
 
 
-def _run(command: Sequence[str]) -> str:
-    """Return what a command said, run in a session that an interruption ends as a whole. Raises BackendError."""
+def _run(command: Sequence[str], within: Sequence[str] = ()) -> str:
+    """Return what a command said, run in a session that an interruption ends as a whole. Raises BackendError.
+
+    `within` is what runs it: a command of its own, which takes it as its last words.
+    """
     environment = {**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": BUILT_AT, "E2FSPROGS_FAKE_TIME": BUILT_AT}
     try:
         child = subprocess.Popen(
-            command,
+            [*within, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

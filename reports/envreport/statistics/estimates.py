@@ -256,21 +256,27 @@ def _pool(blocks: Blocks, rounds: Sequence[int] | None) -> Pool:
 
 def _paired_ratios(top: Pool, bottom: Pool) -> NDArray[np.float64]:
     medians = (
-        _resampled_medians(side.values.tobytes(), side.rounds.tobytes(), side.round_count) for side in (top, bottom)
+        _resampled_medians(
+            side.values.tobytes(),
+            side.rounds.tobytes(),
+            side.round_count,
+            _resamples(side.round_count, len(side.values)),
+        )
+        for side in (top, bottom)
     )
     return _quotients(*medians)
 
 
 @lru_cache(maxsize=256)
-def _resampled_medians(values: bytes, rounds: bytes, round_count: int) -> NDArray[np.float64]:
-    """Return the median of each resample of these rounds.
+def _resampled_medians(values: bytes, rounds: bytes, round_count: int, resamples: int) -> NDArray[np.float64]:
+    """Return the median of each of so many resamples of these rounds.
 
     The seed is fixed, so backends with the same rounds see the same draws, and a backend's resamples serve all its
     pairs.
     """
     pool = Pool(np.frombuffer(values), np.frombuffer(rounds, dtype=np.intp), round_count)
     random = np.random.default_rng(BOOTSTRAP_SEED)
-    sizes = _chunks(_resamples(round_count, len(pool.values)), max(round_count, len(pool.values)))
+    sizes = _chunks(resamples, max(round_count, len(pool.values)))
     return np.concatenate([_drawn_medians(pool, random, size) for size in sizes])
 
 

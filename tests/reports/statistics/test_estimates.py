@@ -208,3 +208,14 @@ def test_a_ratio_of_any_finite_numbers_is_no_surprise(top: list[float], bottom: 
     with np.errstate(all="ignore"):
         found = estimates.ratio(rounds(top), rounds(bottom), paired=paired)
     assert found is None or found.interval is None or not found.interval.low > found.interval.high
+
+
+def test_another_number_of_resamples_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(7)
+    top, bottom = (rounds(list(random.lognormal(size=20))) for _ in range(2))
+    many = estimates.ratio_of_medians(top, bottom)
+    monkeypatch.setattr(estimates, "RESAMPLES", 1000)
+    few = estimates.ratio_of_medians(top, bottom)
+    assert many is not None
+    assert few is not None
+    assert few.interval != many.interval
