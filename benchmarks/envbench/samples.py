@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
+from sys import intern
 from types import TracebackType
 from typing import Self
 
@@ -153,39 +154,49 @@ def _sample(row: list[str], path: Path, line: int) -> Sample:
         at,
     ) = row
     try:
+        of_unit = _UNITS.get(unit) or Unit(unit)
         return Sample(
-            run_id=run_id,
-            order=_count("order", order),
-            experiment=Experiment(experiment),
-            backend=backend,
-            variant=variant,
-            profile=profile,
-            warmup=_count("warmup", warmup, most=1) == 1,
-            iteration=_count("iteration", iteration),
-            phase=phase,
-            value=None if value == "" else _number(value, Unit(unit)),
-            unit=Unit(unit),
-            outcome=Outcome(outcome),
-            detail=detail,
-            monotonic_ns=_count("monotonic_ns", at),
+            intern(run_id),
+            _count("order", order),
+            _EXPERIMENTS.get(experiment) or Experiment(experiment),
+            intern(backend),
+            intern(variant),
+            intern(profile),
+            _count("warmup", warmup, most=1) == 1,
+            _count("iteration", iteration),
+            intern(phase),
+            None if value == "" else _number(value, of_unit),
+            of_unit,
+            _OUTCOMES.get(outcome) or Outcome(outcome),
+            intern(detail),
+            _count("monotonic_ns", at),
         )
     except ValueError as error:
         raise SamplesError(f"{path}: line {line}: {error}") from error
 
 
-_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+# A run has a hundred thousand rows and more: their words are kept once, and looked up without a call.
+_EXPERIMENTS = {each.value: each for each in Experiment}
+_UNITS = {each.value: each for each in Unit}
+_OUTCOMES = {each.value: each for each in Outcome}
+
+MOST_DIGITS = 18
+"""A whole number with so many fits into 64 bits."""
+_WHOLE = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def _count(name: str, text: str, most: int = 1 << 63) -> int:
     """Return a whole number from 0 on. Raises ValueError for all else that Python would read as one."""
-    if not _WHOLE.fullmatch(text) or not 0 <= int(text) <= most:
-        raise ValueError(f"{name} {text!r} is no whole number from 0 {'on' if most > 1 else 'to 1'}")
-    return int(text)
+    if text.isdigit() and text.isascii() and len(text) <= MOST_DIGITS and (number := int(text)) <= most:
+        return number
+    raise ValueError(f"{name} {text!r} is no whole number from 0 {'on' if most > 1 else 'to 1'}")
 
 
 def _number(text: str, unit: Unit) -> float | int:
     """Return a value. Raises ValueError for what no measurement can give: nan, an infinity, a negative duration."""
+    if text.isdigit() and text.isascii() and len(text) <= MOST_DIGITS and unit is not Unit.BOOL:
+        return int(text)
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"value {text!r} is no number that can be measured")
     value: float | int = int(text) if _WHOLE.fullmatch(text) else float(text)

@@ -168,7 +168,8 @@ def load(folder: Path) -> Results:
     if not samples.is_file():
         raise ResultsError(f"{folder}: no {SAMPLES_FILE} here; give a folder that an envbench run wrote")
     run, notes = _read_run(folder / RUN_FILE)
-    digest = hashlib.sha256(samples.read_bytes()).hexdigest()
+    with samples.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return collect(read_samples(samples), run, folder=folder, notes=notes, samples_sha256=digest)
 
 

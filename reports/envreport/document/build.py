@@ -224,8 +224,8 @@ def _facts_of(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str
 
 def _raw(results: Results) -> RawData:
     path = results.folder / SAMPLES_FILE
-    content = path.read_bytes() if path.is_file() and path.stat().st_size <= EMBED_LIMIT_BYTES else None
-    return RawData(SAMPLES_FILE, results.row_count, results.samples_sha256, content)
+    can_carry = path.is_file() and path.stat().st_size <= EMBED_LIMIT_BYTES
+    return RawData(SAMPLES_FILE, results.row_count, results.samples_sha256, path if can_carry else None)
 
 
 def _failures(results: Results) -> Iterator[tuple[str, str, int, int]]:

@@ -4,6 +4,7 @@ Nothing here knows HTML, Markdown or CSV, and no format computes a figure.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from envbench.phases import Experiment
@@ -117,12 +118,12 @@ class Caution:
 
 @dataclass(frozen=True, slots=True)
 class RawData:
-    """The rows themselves. `content` is None where they are too large and lie beside the report."""
+    """The rows themselves. `path` is None where they are not at hand or too large: they lie beside the report."""
 
     name: str
     rows: int
     sha256: str
-    content: bytes | None = None
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

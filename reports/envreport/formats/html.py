@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -137,18 +138,19 @@ def rows_url(document: ReportDocument) -> str:
 
     The same rows give the same bytes.
     """
-    packed = None if document.raw.content is None else _packed(document.raw.content)
+    packed = None if document.raw.path is None else _packed(document.raw.path)
     return "" if packed is None else f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
 
 
-def _packed(content: bytes) -> bytes | None:
-    """Return gzip of the content; None where it is larger than PACKED_LIMIT_BYTES."""
+def _packed(path: Path) -> bytes | None:
+    """Return gzip of a file; None as soon as it is larger than PACKED_LIMIT_BYTES."""
     packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)  # a gzip header without name and time
     packed = bytearray()
-    for start in range(0, len(content), PIECE_BYTES):
-        packed += packer.compress(content[start : start + PIECE_BYTES])
-        if len(packed) > PACKED_LIMIT_BYTES:
-            return None
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            packed += packer.compress(piece)
+            if len(packed) > PACKED_LIMIT_BYTES:
+                return None
     packed += packer.flush()
     return bytes(packed) if len(packed) <= PACKED_LIMIT_BYTES else None
 

@@ -31,10 +31,9 @@ def render(document: ReportDocument) -> dict[str, bytes]:
             ]
         )
     }
-    if document.raw.content is not None:
-        files["samples.parquet"] = pack(
-            [_sample(row) for row in csv.DictReader(io.StringIO(document.raw.content.decode()))]
-        )
+    if document.raw.path is not None:
+        with document.raw.path.open(encoding="utf-8", newline="") as rows:
+            files["samples.parquet"] = pack([_sample(row) for row in csv.DictReader(rows)])
     return files
 
 

@@ -26,7 +26,8 @@ BOOTSTRAP_SEED = 20_220_523
 MIN_INTERVAL_SAMPLES = 6
 """The exact interval of the median needs six values: 1 - 2 * 0.5**6 = 96.9 %, five give 93.75 %."""
 MIN_LOG_NORMAL_SAMPLES = 5
-CHUNK_CELLS = 4_000_000
+CHUNK_CELLS, UNPAIRED_CHUNK_CELLS = 500_000, 4_000_000
+"""So many cells of draws are held at once. Unpaired sides draw in turns, so that another size would draw others."""
 DRAWN_CELLS, LEAST_RESAMPLES = 200_000_000, 400
 """So many values are drawn in all: a series of hundreds of thousands gets fewer resamples, never less than these."""
 EXACT_PAIRS = 2_500
@@ -275,18 +276,26 @@ def _resampled_medians(values: bytes, rounds: bytes, round_count: int, resamples
     pairs.
     """
     pool = Pool(np.frombuffer(values), np.frombuffer(rounds, dtype=np.intp), round_count)
+    drawn = _draws(round_count, resamples)
+    sizes = _chunks(len(drawn), max(round_count, len(pool.values)))
+    ends = np.cumsum(list(sizes))
+    return np.concatenate([_medians(pool, times) for times in np.split(drawn, ends[:-1])])
+
+
+@lru_cache(maxsize=2)
+def _draws(round_count: int, resamples: int) -> NDArray[np.uint8]:
+    """Return how often each of these rounds was drawn in each resample: the same for every backend with so many."""
     random = np.random.default_rng(BOOTSTRAP_SEED)
-    sizes = _chunks(resamples, max(round_count, len(pool.values)))
-    return np.concatenate([_drawn_medians(pool, random, size) for size in sizes])
+    return np.concatenate([_times(round_count, random, size) for size in _chunks(resamples, round_count)])
 
 
 def _unpaired_ratios(top: Pool, bottom: Pool) -> NDArray[np.float64]:
     most = max(len(top.values), len(bottom.values))
     random = np.random.default_rng(BOOTSTRAP_SEED)
-    sizes = _chunks(_resamples(max(top.round_count, bottom.round_count), most), len(top.values) + len(bottom.values))
-    return np.concatenate(
-        [_quotients(_drawn_medians(top, random, size), _drawn_medians(bottom, random, size)) for size in sizes]
-    )
+    resamples = _resamples(max(top.round_count, bottom.round_count), most)
+    sizes = _chunks(resamples, len(top.values) + len(bottom.values), UNPAIRED_CHUNK_CELLS)
+    medians = ([_medians(side, _times(side.round_count, random, size)) for side in (top, bottom)] for size in sizes)
+    return np.concatenate([_quotients(*each) for each in medians])
 
 
 def _resamples(rounds: int, cells: int) -> int:
@@ -294,30 +303,41 @@ def _resamples(rounds: int, cells: int) -> int:
     return min(usual, max(LEAST_RESAMPLES, DRAWN_CELLS // max(1, cells)))
 
 
-def _chunks(resamples: int, cells: int) -> Iterator[int]:
+def _chunks(resamples: int, cells: int, most: int = CHUNK_CELLS) -> Iterator[int]:
     """Yield how many resamples to draw at once, so that their cells fit into memory."""
-    chunk = max(1, min(resamples, CHUNK_CELLS // max(1, cells)))
+    chunk = max(1, min(resamples, most // max(1, cells)))
     yield from (min(chunk, resamples - start) for start in range(0, resamples, chunk))
 
 
-def _drawn_medians(pool: Pool, random: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """Return the medians of this many resamples; nan where rounds without a value were drawn alone."""
-    drawn = random.integers(0, pool.round_count, (size, pool.round_count)) + np.arange(size)[:, None] * pool.round_count
-    times = (
-        np.bincount(drawn.ravel(), minlength=size * pool.round_count).astype(np.int32).reshape(size, pool.round_count)
-    )
-    reached = np.cumsum(times[:, pool.rounds], axis=1, dtype=np.int32)  # no more than rounds times the longest of them
+def _times(round_count: int, random: np.random.Generator, size: int) -> NDArray[np.uint8]:
+    """Return how often each round is drawn in each of this many resamples of all of them.
+
+    A byte holds it: where 256 rounds and more are there, one is drawn 256 times with a chance of 1 in 256!.
+    """
+    drawn = random.integers(0, round_count, (size, round_count))
+    drawn += np.arange(size)[:, None] * round_count
+    return np.bincount(drawn.ravel(), minlength=size * round_count).astype(np.uint8).reshape(size, round_count)
+
+
+def _medians(pool: Pool, times: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the median of each resample; nan where rounds without a value were drawn alone."""
+    reached = np.cumsum(np.take(times, pool.rounds, axis=1), axis=1, dtype=np.int32)  # at most all values' rounds
     total = reached[:, -1]
     return np.where(total > 0, (_at(pool, reached, (total - 1) // 2) + _at(pool, reached, total // 2)) / 2, np.nan)
 
 
 def _at(pool: Pool, reached: NDArray[np.int32], ranks: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the value of this rank, from 0, in each resample, by how many values each of the pool's reaches."""
-    if len(pool.values) > MOST_POINTS:
-        places = [int(np.searchsorted(row, rank, side="right")) for row, rank in zip(reached, ranks, strict=True)]
-    else:
-        places = np.count_nonzero(reached <= ranks[:, None], axis=1)
-    return pool.values[np.minimum(places, len(pool.values) - 1)]
+    """Return the value of this rank, from 0, in each resample, by how many values each of the pool's reaches.
+
+    All resamples are halved at once until each has its place: the first value that reaches beyond the rank.
+    """
+    low, high = np.zeros(len(ranks), dtype=np.intp), np.full(len(ranks), len(pool.values), dtype=np.intp)
+    rows = np.arange(len(ranks))
+    for _ in range(len(pool.values).bit_length()):
+        middle = np.minimum((low + high) // 2, len(pool.values) - 1)
+        beyond = reached[rows, middle] > ranks
+        low, high = np.where(beyond | (low >= high), low, middle + 1), np.where(beyond, middle, high)
+    return pool.values[np.minimum(low, len(pool.values) - 1)]
 
 
 def _quotients(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -189,7 +189,7 @@ RAGGED = st.lists(st.lists(st.floats(0.5, 2.0), max_size=5), min_size=6, max_siz
 @given(RAGGED)
 def test_a_resamples_median_is_that_of_its_rounds_values(lines: list[list[float]]) -> None:
     pool = estimates._pool(dict(enumerate(lines)), None)
-    found = estimates._drawn_medians(pool, np.random.default_rng(3), 20)
+    found = estimates._medians(pool, estimates._times(pool.round_count, np.random.default_rng(3), 20))
     drawn = np.random.default_rng(3).integers(0, len(lines), (20, len(lines)))
     for median, row in zip(found, drawn, strict=True):
         values_drawn = [value for number in row for value in lines[number]]
