@@ -21,7 +21,7 @@ from envbench.traces.owner import Standing
 def clean(dry_run: bool, run_id: str | None) -> None:
     """Remove what killed runs left: containers, images, guests, processes, mounts, folders.
 
-    Only what the journal of a run lists whose process is proved dead, and only once it is seen to carry that run's id.
+    Removes what stands in the journal of a run whose process is proved dead, once the run's id is found on the thing.
     A run of another container or machine that shares this home is named and left alone. Exit code 1 if anything is
     left.
     """

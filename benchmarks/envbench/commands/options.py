@@ -159,7 +159,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="NAME=VALUE",
         callback=lambda _ctx, _param, pairs: _named(pairs),
-        help="For an image with --ready (repeatable); results do not hold it.",
+        help="Variable for an image with --ready (repeatable); results leave its value out.",
     ),
     click.option("--command", help="What an image with --ready runs, in place of its own command."),
     click.option("--memory", "memory_bytes", type=Size(), help="Memory of guests and limit of containers, e.g. 256M."),

@@ -56,7 +56,10 @@ from envbench.traces.journal import Journal
 @click.option("--pin", is_flag=True, help="Keep the harness, and what it starts itself, on one CPU.")
 @click.option("--quiet-machine", is_flag=True, help="Wait for a calm machine before each round.")
 @click.option(
-    "--fail-if", multiple=True, metavar="EXPRESSION", help="Fail if so, e.g. 'docker.ready.p95 > 2s' (repeatable)."
+    "--fail-if",
+    multiple=True,
+    metavar="EXPRESSION",
+    help="Fail if this is true, e.g. 'docker.ready.p95 > 2s' (repeatable).",
 )
 @click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Results folder of an earlier run.")
 @click.option("--max-regression", type=Ratio(), help="Fail if slower than the baseline by more than this, e.g. 10%.")
@@ -64,7 +67,7 @@ from envbench.traces.journal import Journal
 @click.option("--dry-run", "dry", is_flag=True, help="Print the schedule and measure nothing.")
 @common_options
 def startup(dry: bool, **options: Any) -> None:
-    """Time containers and VMs from the request to the payload's first word, and on until nothing is left of them.
+    """Time containers and VMs from the request to the payload's first word, and then until they are removed.
 
     Every backend runs the same payload; the clock starts before the engine is asked to create anything and stops when
     the host sees the first byte of the payload's ready line. Backends take turns in shuffled rounds.
