@@ -15,7 +15,7 @@ from envbench.commands.options import common_options, format_option, make_plan
 from envbench.commands.sections import Sectioned
 from envbench.commands.startup import time_starts, whole_systems_budget_s
 from envbench.errors import UsageError
-from envbench.experiments import EXPECTED_S, EXPERIMENTS
+from envbench.experiments import AFTER_ALL_S, EXPECTED_S, EXPERIMENTS
 from envbench.experiments.release.experiment import whole_run_audited
 from envbench.run.progress import Reporter
 from envbench.run.session import Session
@@ -64,7 +64,7 @@ def all_experiments(claim_ids: str | None, max_instances: int, **options: Any) -
     def work(session: Session, shown: Reporter) -> None:
         begun_ns = monotonic_ns()
         bench = session.bench()
-        session.course.plan({name: EXPECTED_S.get(name, 0) for name in names})
+        session.course.plan({name: EXPECTED_S.get(name, 0) for name in names}, after_s=AFTER_ALL_S)
         with whole_run_audited(bench):
             if options["budget_s"] is None:
                 session.change_plan(budget_s=session.plan.budget_s + whole_systems_budget_s(session))

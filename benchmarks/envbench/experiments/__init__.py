@@ -88,6 +88,8 @@ EXPECTED_S = {
 }
 """Seconds that each took in a recorded quick run with a process, runc, Docker and an emulated QEMU: their proportions
 tell, with the pace of a run, about how long its rest takes."""
+AFTER_ALL_S = 30.0
+"""Seconds that it then took to look for what is left and to write the reports."""
 
 
 class Run(Protocol):

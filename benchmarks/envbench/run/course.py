@@ -55,6 +55,8 @@ class Course:
     """Moment after which no further part begins; None: there is none."""
     expected_s: dict[str, float] = field(default_factory=dict)
     pace: float | None = None
+    after_s: float = 0
+    """Seconds expected after the last part: what was made is removed, and the reports are written."""
     _part: str = ""
     _ended: tuple[str, ...] = ()
     _done: int = 0
@@ -65,9 +67,10 @@ class Course:
     _spent_s: float = 0.0
     """In parts that have ended and of which something was expected."""
 
-    def plan(self, expected_s: Mapping[str, float], *, pace: float | None = None) -> None:
+    def plan(self, expected_s: Mapping[str, float], *, after_s: float | None = None) -> None:
         """Say which parts the run has, in order, before the first one begins."""
-        self.expected_s, self.pace = dict(expected_s), pace
+        self.expected_s = dict(expected_s)
+        self.after_s = self.after_s if after_s is None else after_s
 
     def begin(self, part: str) -> None:
         """Say that the next part begins; the one before has ended."""
@@ -112,9 +115,15 @@ class Course:
         if of_this_s is None or (later_s and pace is None):
             return None
         left_s = of_this_s + later_s * (pace or 0)
-        if self.until_ns is None:
-            return left_s
-        return min(left_s, max(of_this_s, (self.until_ns - self.now_ns()) / NS_PER_S))
+        if self.until_ns is not None:
+            left_s = min(left_s, self._until_s(of_this_s, pace or 1))
+        return left_s + self.after_s * (pace or 1)
+
+    def _until_s(self, of_this_s: float, pace: float) -> float:
+        """Return how long it is until no further part begins; the last one is then half over, as a rule."""
+        until_s = ((self.until_ns or 0) - self.now_ns()) / NS_PER_S
+        half_s = sum(self.expected_s.values()) / len(self.expected_s) / 2 * pace
+        return max(of_this_s, until_s + half_s if until_s > 0 else 0)
 
     def _left_of_this_s(self, pace: float | None) -> float | None:
         expected_s = self.expected_s[self._part]

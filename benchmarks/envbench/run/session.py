@@ -53,6 +53,8 @@ from envbench.traces.run_folder import make_run_folder
 from envbench.vm.emulator import find_emulator
 
 QUIET_WAIT_S = 120.0
+REPORTS_S = 10.0
+"""About what it takes to clear up and to write the reports of one experiment."""
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 
 Say = Callable[[str], None]
@@ -101,7 +103,7 @@ class Session:
         self.journal = journal
         self.output = output
         self._shown, self._say = shown, shown.say
-        self.course = Course(shown.at)
+        self.course = Course(shown.at, after_s=REPORTS_S)
         self._writer = open_output(output)
         self.record = RunRecord(output, settings, plan, command, host_answer(include_names=include_names))
         self.noise = noise.NoiseWatch()

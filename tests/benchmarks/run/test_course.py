@@ -103,14 +103,21 @@ def test_a_part_without_expectation_tells_from_its_own_pace():
 
 def test_no_part_begins_after_the_end_of_a_quick_run():
     clock = Clock()
-    course = Course(now_ns=clock, until_ns=int(150 * NS_PER_S))
+    course = Course(now_ns=clock, until_ns=int(150 * NS_PER_S), after_s=5)
     course.plan({"kernel": 10, "size": 10, "speed": 80})
     course.begin("kernel")
     clock.now_s += 20
     course.begin("size")
     left_s = course.position().left_s
     assert left_s is not None
-    assert left_s == pytest.approx(30), "by its pace 180 s, and 30 until nothing more begins"
+    half_s = 100 / 3 / 2 * 2
+    assert left_s == pytest.approx(30 + half_s + 10), "by its pace 180 s; 30 until nothing more begins"
+    course.begin("speed")
+    clock.now_s += 40
+    assert course.position().left_s == pytest.approx(80 - 40 + 5), "what has begun is brought to its end"
+    course.expect(1)
+    course.step()
+    assert course.position().left_s == pytest.approx(5), "the reports are still to be written"
 
 
 def test_more_steps_than_were_expected_are_told_without_a_total():
