@@ -50,6 +50,7 @@ COMMANDS: dict[str, Place] = {
         "envbench.commands.recompute:recompute", "Rebuild a run's summary, claims and warnings from its rows."
     ),
     "claims": Place("envbench.commands.claims:claims", "List what is claimed about containers, VMs and WSL."),
+    "init": Place("envbench.commands.init:init", "Write a commented envbench.toml, for options kept in a repository."),
     "completion": Place("envbench.commands.completion:completion", "Print the completion script for a shell."),
 }
 """Name → where its click command is, in the order of the help. Listing them imports none of them."""
@@ -100,7 +101,14 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, place.line) for name, place in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "auto_envvar_prefix": "ENVBENCH",
+    },
+)
 @click.version_option(__version__, prog_name="envbench")
 def cli() -> None:
     """Time containers against virtual machines on this very machine, and judge what is said about them.

@@ -190,6 +190,10 @@ class Run(Struct, Generic[Host], frozen=True, kw_only=True):
     started_at: Moment | None = None
     ended_at: Moment | None = None
     command: tuple[str, ...] = ()
+    options_file: str | None = None
+    """Where further options came from; None where all stand in `command`."""
+    file_options: tuple[str, ...] = ()
+    """Those options, as words of a command line."""
     seed: int | None = None
     plan: dict[str, Any] = {}
     host: Host

@@ -8,11 +8,11 @@ import click
 
 from envbench import settings as plans
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.commands.defaults import Configured
 from envbench.commands.experiments import max_option, note_skips, run_experiments
 from envbench.commands.measuring import run_and_report
 from envbench.commands.names import Listed, claim_names, nearest
 from envbench.commands.options import common_options, format_option, make_plan
-from envbench.commands.sections import Sectioned
 from envbench.commands.startup import time_starts, whole_systems_budget_s
 from envbench.errors import UsageError
 from envbench.experiments import AFTER_ALL_S, EXPECTED_S, EXPERIMENTS
@@ -32,7 +32,7 @@ QUICK_WHOLE_S = 960.0
 STARTUP = "startup"
 
 
-@click.command("all", cls=Sectioned)
+@click.command("all", cls=Configured)
 @click.option(
     "--claims",
     "claim_ids",

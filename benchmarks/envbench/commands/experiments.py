@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from envbench.backends.wsl import NOT_WSL, REMEDY, wsl_version
+from envbench.commands.defaults import Configured
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, format_option, make_plan
-from envbench.commands.sections import Sectioned
 from envbench.errors import EnvbenchError, NoUsableBackendError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.phases import Experiment
@@ -70,7 +70,7 @@ def _command(name: str) -> click.Command:
     if name == "density":
         command = max_option(command)
     listed = EXPERIMENTS[name]
-    return click.command(name, help=listed.text or listed.line, cls=Sectioned)(command)
+    return click.command(name, help=listed.text or listed.line, cls=Configured)(command)
 
 
 COMMANDS = {name: _command(name) for name in EXPERIMENTS}

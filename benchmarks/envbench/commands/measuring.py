@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from envbench.commands.defaults import options_from_file
 from envbench.commands.gating import judge
 from envbench.commands.options import make_settings
 from envbench.errors import (
@@ -59,6 +61,10 @@ def _measured(
             session = Session(
                 plan, settings, journal, output, _command_line(), shown, include_names=options["include_host"]
             )
+            kept = options_from_file()
+            if kept is not None:
+                session.record.note_options(*kept)
+                shown.say(f"options from {kept[0]}: {shlex.join(session.record.run.file_options)}")
             with uninterrupted(shown.say), _pinned(plan):
                 error = _work(session, work, shown)
         finally:

@@ -13,10 +13,10 @@ from envbench import settings as plans
 from envbench.backend import Unusable
 from envbench.backends import BACKENDS, load
 from envbench.clock import NS_PER_S
+from envbench.commands.defaults import Configured
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings
-from envbench.commands.sections import Sectioned
 from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
@@ -33,7 +33,7 @@ from envbench.settings import Configuration, Plan, new_run_id, profile_of
 from envbench.traces.journal import Journal
 
 
-@click.command(cls=Sectioned)
+@click.command(cls=Configured)
 @click.option(
     "--runs", type=click.IntRange(1), help=f"Measured starts of each backend (default: {plans.ADAPTIVE_RUNS} or more)."
 )

@@ -61,6 +61,10 @@ class RunRecord:
                 f"{self._path} cannot be written: {error.strerror}", remedy="free space, or another --output"
             ) from error
 
+    def note_options(self, file: str, words: Sequence[str]) -> None:
+        """Note which options came from a file, as words of a command line."""
+        self._note(options_file=file, file_options=tuple(without_values(words)))
+
     def change_plan(self, changed: Mapping[str, Any]) -> None:
         """Note what of the plan was changed to fit the backends that were found."""
         self._note(plan={**self.run.plan, **changed})

@@ -186,6 +186,9 @@ def _reproduce(results: Results, *, include_host: bool) -> Iterator[Fact]:
     run = results.run
     if run.command:
         yield Fact("Command", shlex.join(run.command if include_host else map(_without_path, run.command)))
+    if run.options_file:
+        words = run.file_options if include_host else map(_without_path, run.file_options)
+        yield Fact(f"Options from {run.options_file}", shlex.join(words))
     facts = {
         "Seed": run.seed,
         "Run": run.run_id,

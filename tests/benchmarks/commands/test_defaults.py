@@ -1,0 +1,125 @@
+"""Options kept in a file of the repository: what goes before what, what is refused, what the report says of them."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from envbench.cli import cli, main
+from envbench.commands.defaults import MEASURING, kept
+from envbench.experiments import EXPERIMENTS
+
+OWN, SHARED = "envbench.toml", "pyproject.toml"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def planned(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Return the first line of a dry run, which names the seed."""
+    assert main(["startup", "--dry-run", "--backend", "process", "--backend", "namespaces", *words]) == 0
+    return capsys.readouterr().out.splitlines()[0].partition(";")[0]
+
+
+def test_the_command_line_goes_before_the_environment_and_that_before_the_file(use_fake, folder, monkeypatch, capsys):
+    (folder / SHARED).write_text("[tool.envbench]\nseed = 1\n")
+    assert planned(capsys) == "seed 1"
+    (folder / OWN).write_text("seed = 2\n")
+    assert planned(capsys) == "seed 2", "a file of its own goes before the one that it shares"
+    (folder / OWN).write_text("seed = 2\n[startup]\nseed = 3\n[memory]\nseed = 4\n")
+    assert planned(capsys) == "seed 3", "a command's own table goes before what holds for all"
+    monkeypatch.setenv("ENVBENCH_STARTUP_SEED", "5")
+    assert planned(capsys) == "seed 5"
+    assert planned(capsys, "--seed", "6") == "seed 6"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("runz = 3", "envbench.toml: no option 'runz'; try: runs"),
+        ("[startup]\nbakend = 'docker'", "envbench.toml, [startup]: no option 'bakend'; try: backend"),
+        ("[memroy]\nquick = true", "envbench.toml: no option 'memroy'; try: memory"),
+        ("[memory]\nbakend = 'docker'", "envbench.toml, [memory]: no option 'bakend'; try: backend"),
+        ("debug = true", "no option 'debug'"),
+        ("runs = 'many'", "envbench.toml: runs: 'many' is not a valid integer"),
+        ("runs = 0", "envbench.toml: runs: 0 is not in the range"),
+        ("runs = [3]", "runs: [3] is no value for it"),
+        ("backend = 'dokcer'", "envbench.toml: backend: 'dokcer' is not one of"),
+        ("runs =", "envbench.toml: "),
+    ],
+)
+def test_what_cannot_be_obeyed_is_refused_before_anything_is_measured(text, says, folder, capsys):
+    (folder / OWN).write_text(text)
+    assert main(["startup", "--backend", "process"] if "backend" not in text.partition("\n")[0] else ["startup"]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.splitlines()) == 1
+    assert sorted(path.name for path in folder.iterdir()) == [OWN]
+
+
+def test_a_pyproject_without_a_table_of_ours_decides_nothing(use_fake, folder, capsys):
+    (folder / SHARED).write_text("[tool.other]\nruns = 3\n")
+    assert planned(capsys, "--seed", "1") == "seed 1"
+    (folder / SHARED).write_text("[tool]\nenvbench = 3\n")
+    assert main(["startup", "--dry-run"]) == 2
+    assert "no table" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["startup", "--help"], ["claims"], ["completion", "bash"]])
+def test_what_takes_no_options_from_a_file_does_not_read_it(words, folder, capsys):
+    (folder / OWN).write_text("not toml")
+    assert main(words) == 0
+
+
+def test_the_report_says_which_options_came_from_the_file(use_fake, folder, capsys):
+    (folder / OWN).write_text('runs = 3\nwarmup = 1\nformat = ["json", "csv"]\nquick = false\nread-only = true\n')
+    words = ["startup", "--backend", "process", "--backend", "namespaces", "--deadline", "0.3"]
+    assert main([*words, "--warmup", "0", "--output", "out"]) == 0
+    record = json.loads((folder / "out/run.json").read_text(encoding="utf-8"))
+    assert record["options_file"] == OWN
+    assert sorted(record["file_options"]) == sorted(
+        ["--runs", "3", "--format", "json", "--format", "csv", "--read-only"]
+    )
+    report = json.loads((folder / "out/report.json").read_text(encoding="utf-8"))
+    assert report["reproduce"][f"Options from {OWN}"].startswith("--")
+    assert "--warmup" not in report["reproduce"][f"Options from {OWN}"], "that one was decided on the command line"
+    assert f"options from {OWN}: " in capsys.readouterr().err
+
+
+def test_secrets_of_a_file_stay_out_of_the_results(use_fake, folder):
+    (folder / OWN).write_text('env = ["TOKEN=geheim"]\nimage = "own"\nready = "log:up"\n')
+    main(["startup", "--backend", "process", "--runs", "3", "--output", "out", "--deadline", "0.3"])
+    for path in (folder / "out").iterdir():
+        assert b"geheim" not in path.read_bytes(), path.name
+
+
+def test_init_writes_every_option_and_decides_nothing(use_fake, folder, capsys):
+    assert main(["init"]) == 0
+    text = (folder / OWN).read_text(encoding="utf-8")
+    assert tomllib.loads(text) == {}
+    assert capsys.readouterr().out == f"wrote {OWN}\n"
+    assert planned(capsys, "--seed", "1") == "seed 1"
+    uncommented = tomllib.loads("\n".join(re.findall(r"^# ([a-z-]+ = .*)$", text, re.MULTILINE)))
+    startup = cli.get_command(click.Context(cli), "startup")
+    assert startup is not None
+    assert set(uncommented) == {key for key, _ in kept(startup)}
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(("name", "text"), [(OWN, "runs = 7\n"), (SHARED, "[tool.envbench]\nruns = 7\n")])
+def test_init_never_overwrites(name, text, folder, capsys):
+    (folder / name).write_text(text)
+    assert main(["init"]) == 2
+    assert "kept here already" in capsys.readouterr().err
+    assert (folder / name).read_text() == text
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_the_measuring_commands_are_those_that_measure():
+    assert {"startup", "all", *EXPERIMENTS} == set(MEASURING)
