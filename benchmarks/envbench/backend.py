@@ -164,6 +164,9 @@ class Backend(ABC):
     """Its name for people."""
     kind: ClassVar[BackendKind]
     images: ClassVar[ImageUse] = ImageUse.NONE
+    writes_own_walls: ClassVar[bool] = False
+    """Whether envbench itself says what an instance may do (capabilities, seccomp, masked paths, host name): then none
+    of that is a default of the runtime, and no statement about it."""
     publishes_ports: ClassVar[bool] = False
     """Whether a port of an instance can be reached on the host; whole systems are measured on those that can."""
     program: ClassVar[str] = ""

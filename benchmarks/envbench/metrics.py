@@ -176,13 +176,19 @@ METRICS: Mapping[str, Metric] = {
         _KERNEL,
         _BOOL,
         "two distributions read one boot id and one kernel release",
-        "containers with two different os-release files read the same boot id and kernel release",
+        "containers of two distributions, or releases of one, read the same boot id and kernel release",
     ),
     "all_kernels_equal": Metric(
         _KERNEL,
         _BOOL,
         "host, containers and guests all report one kernel release",
         "backend host: host, containers and guests of this run all report one kernel release",
+    ),
+    "distribution_kernels_equal": Metric(
+        _KERNEL,
+        _BOOL,
+        "kernels of two distributions report one release",
+        "guests with this distribution's kernel and with another release's report the same kernel release",
     ),
     "windows_image_refused": Metric(
         _KERNEL,
@@ -193,8 +199,8 @@ METRICS: Mapping[str, Metric] = {
     "binfmt_registered": Metric(
         _KERNEL,
         _BOOL,
-        "binfmt_misc has a handler for the foreign architecture",
-        "backend host: binfmt_misc had, or took, a handler for the foreign architecture",
+        "binfmt_misc had a handler for the foreign architecture before",
+        "backend host: binfmt_misc had a handler for the foreign architecture; no: this run registered one",
     ),
     "foreign_arch_runs": Metric(
         _KERNEL,
@@ -748,6 +754,12 @@ METRICS: Mapping[str, Metric] = {
         "what was written inside is gone after removal",
         "what was written inside is gone after remove and create",
     ),
+    "kept_over_restart": Metric(
+        _PORTABILITY,
+        _BOOL,
+        "what was written inside is kept over stop and start",
+        "what was written inside is still there when the same container is started again",
+    ),
     "kept_with_volume": Metric(
         _PORTABILITY,
         _BOOL,
@@ -758,7 +770,7 @@ METRICS: Mapping[str, Metric] = {
         _PORTABILITY,
         _BOOL,
         "a VM's disk keeps what was written",
-        "what a guest wrote to its disk is still there when it is booted again",
+        "what a guest wrote to its disk is there for a machine made anew with that disk, the first one removed",
     ),
     # wsl: only inside WSL, backend wsl; variant version=1 or 2.
     "own_kernel": Metric(

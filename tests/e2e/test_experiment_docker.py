@@ -38,7 +38,7 @@ class Taken:
         self._path = path
 
     def rows(self, phase: str, backend: str = "docker") -> list[Sample]:
-        rows = [row for row in read_samples(self._path) if row.profile != "distro"]
+        rows = [row for row in read_samples(self._path) if row.profile == "minimal"]
         return [row for row in rows if row.phase == phase and row.backend == backend]
 
     def value(self, phase: str, backend: str = "docker") -> float:
@@ -85,12 +85,17 @@ def taken(tmp_path: Path, engine_missing) -> Iterator[Taken]:
 
 
 def test_a_container_shares_the_hosts_kernel_and_windows_is_refused(taken: Taken):
+    if os.geteuid() != 0:
+        pytest.skip("whole userlands are bootstrapped by root; try: sudo make e2e")
+    for name in ("distro", "another"):
+        userland_tree(taken.bench.settings.cache_dir, name)
     load("kernel")(taken.bench)
     assert taken.value("boot_id_equals_host") == 1
     assert taken.value("visible_on_host") == 1
     assert taken.value("uptime_starts_at_zero") == 0
     assert taken.value("hypervisor_process") == 0
     assert taken.value("two_userlands_one_kernel") == 1
+    assert taken.rows("two_userlands_one_kernel")[0].detail.count("Debian GNU/Linux") == 2
     refused = taken.rows("windows_image_refused")
     assert [row.value for row in refused] == [1]
     assert "windows" in refused[0].detail
@@ -115,7 +120,7 @@ def test_a_whole_distributions_image_holds_parts_of_an_os(taken: Taken):
     if os.geteuid() != 0:
         pytest.skip("the distro profile is bootstrapped by root; try: sudo make e2e")
     userland_tree(settings.cache_dir, "distro")
-    size.whole_distribution(taken.bench)
+    size.whole_system(taken.bench, "distro")
     sizes = {row.phase: row.value for row in read_samples(taken._path) if row.profile == "distro"}
     assert sizes["item.kernel"] == 0
     assert sizes["item.init"] > 1 << 20
@@ -166,6 +171,7 @@ def test_nothing_is_left_and_what_was_written_is_gone(taken: Taken):
     load("portability")(taken.bench)
     assert taken.value("gone_after_remove") == 1
     assert taken.value("kept_with_volume") == 1
+    assert taken.value("kept_over_restart") == 1
     assert all(row.value for row in taken.rows("export_bytes"))
 
 

@@ -53,6 +53,7 @@ class NamespacesBackend(SpawningBackend):
     name: ClassVar[str] = "namespaces"
     title: ClassVar[str] = "bare namespaces"
     kind: ClassVar[BackendKind] = BackendKind.NAMESPACES
+    writes_own_walls: ClassVar[bool] = True
     program: ClassVar[str] = "unshare"
     install: ClassVar[str] = "apt install util-linux"
     instance: ClassVar[type[SpawnedInstance]] = NamespacesInstance

@@ -91,6 +91,7 @@ class OciBackend(Backend):
     """What runc, crun and runsc share; a subclass names the program and its own options."""
 
     kind: ClassVar[BackendKind] = BackendKind.CONTAINER
+    writes_own_walls: ClassVar[bool] = True
     variant_keys: ClassVar[frozenset[str]] = LIMIT_KEYS
 
     def __init__(self, settings: Settings, journal: Journal) -> None:

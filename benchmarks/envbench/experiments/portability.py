@@ -166,6 +166,13 @@ def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
         prepared.configuration,
         detail=f"found in the next container: {found or 'nothing'}",
     )
+    again_found = _restart_keeps(bench, prepared, cli, word)
+    bench.record(
+        "kept_over_restart",
+        again_found == word,
+        prepared.configuration,
+        detail=f"found by the same container, ended and started again: {again_found or 'nothing'}",
+    )
     kept = _volume_keeps(bench, prepared, cli, word)
     bench.record(
         "kept_with_volume",
@@ -173,27 +180,52 @@ def _container_keeps(bench: Bench, prepared: Prepared, cli: EngineCli) -> None:
         prepared.configuration,
         detail=f"found in the volume by the next container: {kept or 'nothing'}",
     )
-    bench.say(f"portability: {prepared.name}: data {'gone' if found is None else 'kept'} without, "
-              f"{'kept' if kept == word else 'gone'} with a volume")  # fmt: skip
+    bench.say(
+        f"portability: {prepared.name}: what was written is {_said(again_found == word)} over stop and start, "
+        f"{_said(found is not None)} over removal, {_said(kept == word)} in a volume"
+    )
+
+
+def _said(kept: bool) -> str:
+    return "kept" if kept else "gone"
+
+
+def _restart_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -> str | None:
+    run_id, name = bench.settings.run_id, f"envbench-{bench.settings.run_id}-restarted"
+    number = bench.journal.intend(
+        Kind.CONTAINER, name, prepared.configuration.backend, **prepared.backend.journal_facts()
+    )
+    script = KEEP_SCRIPT.format(place="/root/kept", word=word)
+    try:
+        cli.run(run_id, *_run_words(bench, cli, prepared, "--name", name), "-c", script)
+        return _found(cli.run(run_id, "start", "--attach", name))
+    finally:
+        with suppress(BackendError):
+            cli.run(run_id, "rm", "--force", name)
+        bench.journal.forget(number)
+
+
+def _run_words(bench: Bench, cli: EngineCli, prepared: Prepared, *options: str) -> tuple[str, ...]:
+    label = f"{LABEL}={bench.settings.run_id}"
+    fixed = (*cli.engine.run, "--network", "none", "--label", label, *options)
+    return (*fixed, "--entrypoint", "/bin/sh", prepared.backend.image())
+
+
+def _found(said: str) -> str | None:
+    return next((line.partition("=")[2] for line in said.splitlines() if line.startswith("@found=")), None)
 
 
 def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -> str | None:
-    run_id, image = bench.settings.run_id, prepared.backend.image()
-    volume = f"envbench-{run_id}-kept"
+    run_id, volume = bench.settings.run_id, f"envbench-{bench.settings.run_id}-kept"
     number = bench.journal.intend(
         Kind.VOLUME, volume, prepared.configuration.backend, **prepared.backend.journal_facts()
     )
     script = KEEP_SCRIPT.format(place="/kept/word", word=word)
-    words = (
-        *cli.engine.run,
-        *("--rm", "--network", "none", "--label", f"{LABEL}={run_id}", "--volume", f"{volume}:/kept"),
-        *("--entrypoint", "/bin/sh", image, "-c", script),
-    )
+    words = (*_run_words(bench, cli, prepared, "--rm", "--volume", f"{volume}:/kept"), "-c", script)
     try:
         cli.run(run_id, "volume", "create", "--label", f"{LABEL}={run_id}", volume)
         cli.run(run_id, *words)
-        said = cli.run(run_id, *words)
-        return next((line.partition("=")[2] for line in said.splitlines() if line.startswith("@found=")), None)
+        return _found(cli.run(run_id, *words))
     finally:
         with suppress(BackendError):
             cli.run(run_id, "volume", "rm", "--force", volume)
@@ -224,6 +256,9 @@ def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
     finally:
         disk.unlink(missing_ok=True)
     bench.record(
-        "vm_disk_keeps", found == word, prepared.configuration, detail=f"found on its disk by the next boot: {found}"
+        "vm_disk_keeps",
+        found == word,
+        prepared.configuration,
+        detail=f"powered off, removed, and made anew with the same disk; found there: {found or 'nothing'}",
     )
     bench.say(f"portability: {prepared.name}: its disk {'keeps' if found == word else 'loses'} what was written")

@@ -20,6 +20,7 @@ from envbench.experiments.shared.running import Running, finish, running, shell
 from envbench.experiments.shared.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
 from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
+from envbench.run.sampler import Ticket
 from envbench.settings import Settings
 from envbench.vm.guest import Disk
 
@@ -208,6 +209,7 @@ def turns(
 
 def _turn(bench: Bench, prepared: Prepared, round_number: int, work: Work) -> None:
     """Start an instance, take its metrics in it one after the other, and write a row for each figure that came."""
+    bench.sampler.stamp(Ticket(prepared.configuration, bench.order, round_number, experiment=Experiment.SPEED))
     script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, work.metrics)
     with _started(bench, prepared, script, work.disk) as run_:
         finish(run_, MEASURE_DEADLINE_S)

@@ -22,6 +22,17 @@ _KERNEL_PART = re.compile(r"^\s*\|?Depends: (linux-(?:image|binary|modules|base)
 `linux-binary-RELEASE`, the list of what is built in in `linux-base-RELEASE` (Debian 14 and unstable)."""
 
 
+ANOTHER_RELEASE = {"bookworm": "trixie", "trixie": "bookworm", "jammy": "noble", "noble": "jammy"}
+"""Release of Debian or Ubuntu → another that the same archive has, to hold this one against."""
+_ARCHIVES = {
+    **dict.fromkeys(("bookworm", "trixie"), ("http://deb.debian.org/debian", "debian-archive-keyring", "main")),
+    **dict.fromkeys(
+        ("jammy", "noble"), ("http://archive.ubuntu.com/ubuntu", "ubuntu-archive-keyring", "main universe")
+    ),
+}
+"""Release → its archive, the name of the keyring that signs it, its components."""
+
+
 @dataclass(frozen=True, slots=True)
 class Apt:
     """apt for one architecture; `config` is its configuration file, None for the machine's own."""
@@ -72,8 +83,8 @@ def require_apt() -> None:
 
 
 @contextmanager
-def foreign_apt(architecture: str) -> Iterator[Apt]:
-    """Give apt for another architecture (Debian's name of it), with lists and cache in a scratch folder."""
+def foreign_apt(architecture: str, release: str = "") -> Iterator[Apt]:
+    """Give apt for another architecture (Debian's name of it) or release, with lists and cache in a scratch folder."""
     with tempfile.TemporaryDirectory(prefix="envbench-apt-") as scratch:
         folder = Path(scratch)
         for part in ("state/lists/partial", "cache/archives/partial"):
@@ -85,10 +96,19 @@ def foreign_apt(architecture: str) -> Iterator[Apt]:
             f'Dir::State "{folder}/state";\nDir::State::status "/dev/null";\nDir::Cache "{folder}/cache";\n'
             'Acquire::Languages "none";\nAPT::Sandbox::User "";\n'
         )
+        if release:
+            (folder / "sources.list").write_text(_source(release))
+            with config.open("a") as file:
+                file.write(f'Dir::Etc::SourceList "{folder}/sources.list";\nDir::Etc::SourceParts "/dev/null";\n')
         apt = Apt(config, architecture)
         # Without deb-src and the like some index is always missing; what counts is whether the package is found then.
         subprocess.run(["apt-get", "update", "--quiet"], capture_output=True, check=False, env=_environment(apt))
         yield apt
+
+
+def _source(release: str) -> str:
+    archive, keyring, components = _ARCHIVES[release]
+    return f"deb [signed-by=/usr/share/keyrings/{keyring}.gpg] {archive} {release} {components}\n"
 
 
 def kernel_images(root: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 `distro` is a whole Debian (or Ubuntu): containers take its tree as their image, machines a disk of it with systemd as
 init, where a unit ordered after the default target says the ready line. `service` is nginx in a slim image, without an
-init, and the `distro` disk with nginx on it.
+init, and the `distro` disk with nginx on it. `another` is a slim userland of the distribution's other release.
 """
 
 import fcntl
@@ -26,6 +26,7 @@ from envbench.payload.entries import Entry
 from envbench.payload.growth import Grew, growing, size_of_tree, tell_grown
 from envbench.payload.initramfs import cpio
 from envbench.payload.modules import module_chain
+from envbench.payload.packages import ANOTHER_RELEASE
 from envbench.payload.scripts import (
     MARKER_SCRIPT,
     MARKER_UNIT,
@@ -93,6 +94,8 @@ class Userland:
     """Without manuals, other languages and documentation, as base images of containers are."""
     writes: tuple[str, ...] = ()
     """Folders that its service writes to: where the root is read-only each needs a file system of its own."""
+    another: bool = False
+    """Of another release of the distribution, not of this machine's."""
 
     @property
     def key(self) -> str:
@@ -126,6 +129,14 @@ USERLANDS: dict[str, Userland] = {
         {**_SYSTEM_FILES, f"{_UNITS}/envbench-page.service": PAGE_UNIT},
         {**_SYSTEM_LINKS, f"{_UNITS}/multi-user.target.wants/envbench-page.service": "../envbench-page.service"},
     ),
+    "another": Userland(
+        ("busybox-static",),
+        {"envbench/ready": READY_SCRIPT.replace("#!/bin/busybox sh", "#!/bin/bash", 1)},
+        {},
+        {},
+        slim=True,
+        another=True,
+    ),
 }
 IMAGES = {"distro": "distro", "service": "service"}
 """Profile → the userland that its containers' image is."""
@@ -142,7 +153,10 @@ def tell(line: str) -> None:
 def userland_folder(cache_dir: Path, name: str) -> Path:
     """Return the folder of this userland in the cache: `tree`, `packages.txt`, and disks once they were asked for."""
     release = platform.freedesktop_os_release()
-    words = (release["ID"], release.get("VERSION_CODENAME", "unknown"), os.uname().machine, USERLANDS[name].key)
+    codename = release.get("VERSION_CODENAME", "unknown")
+    if USERLANDS[name].another:
+        codename = ANOTHER_RELEASE.get(codename, codename)
+    words = (release["ID"], codename, os.uname().machine, USERLANDS[name].key)
     return cache_dir / name / "-".join(words)
 
 
@@ -235,6 +249,10 @@ def bootstrap_command(target: Path, codename: str, userland: Userland) -> list[s
 
 def _bootstrap_command_here(target: Path, userland: Userland) -> list[str]:
     codename = platform.freedesktop_os_release().get("VERSION_CODENAME")
+    if userland.another and codename not in ANOTHER_RELEASE:
+        raise BackendError(f"no other release to go with {codename or 'this system'}", remedy="Debian or Ubuntu")
+    if userland.another:
+        codename = ANOTHER_RELEASE[codename or ""]
     command = bootstrap_command(target, codename, userland) if codename else None
     if command is None:
         raise BackendError("a whole userland needs mmdebstrap on Debian or Ubuntu", remedy="apt install mmdebstrap")

@@ -149,6 +149,11 @@ class Sampler:
         self._write(start, stamps)
         return start
 
+    def stamp(self, ticket: Ticket) -> None:
+        """Write the machine's state now: what runs beside disturbs work that is measured inside, too."""
+        stamps = self._noise.stamps() if self._noise else {}
+        self.record(*(self.sample(ticket, NOISE_PREFIX + name, *each) for name, each in stamps.items()))
+
     def record(self, *samples: Sample) -> None:
         """Append rows. Raises EnvbenchError where that cannot be done."""
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from envbench.metrics import words
 from envbench.phases import Experiment, Unit
 from envreport.backends import Side
-from envreport.claims.combine import Answered, FirstOf, OneWay, OnlyWhere, all_of, observe
+from envreport.claims.combine import Answered, Beside, FirstOf, OneWay, OnlyWhere, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import NAMESPACES, WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import C, Observation, Threshold, V, conclude
@@ -92,6 +92,31 @@ class Examples:
         return replace(outcome, limits=(limit,) if count else ())
 
 
+@dataclass(frozen=True, slots=True)
+class OnThisMachine:
+    """A rule on all machines of a kind, of which a run sees one."""
+
+    rule: Observation
+
+    @property
+    def bias(self) -> TcgBias:
+        """The rule's own bias."""
+        return self.rule.bias
+
+    def describe(self) -> str:
+        """Return the rule in words."""
+        return self.rule.describe()
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the rule's needs."""
+        return self.rule.needs()
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge the rule, and say that it is of one machine."""
+        own = self.rule.judge(results)
+        return replace(own, limits=(Limit(LimitKind.THIS_MACHINE, "on this one Linux host"),) if own.weighed else ())
+
+
 CLAIMS = (
     Claim(
         id="kernel-shared",
@@ -139,7 +164,9 @@ CLAIMS = (
         stands_in=("D2", "D3"),
         rule=Observation(K, "two_userlands_one_kernel", C),
         reference=NAMESPACES,
-        scope="The two userlands of this run; a program that needs a newer kernel than the host's is not covered.",
+        scope="The two userlands of this run, this distribution's and another release's, each with its own shell and "
+        "libraries; a program that needs a newer kernel than the host's is not covered.",
+        remedy="sudo envbench fetch distro another, then envbench kernel.",
         partner="distro-kernel",
     ),
     Claim(
@@ -147,12 +174,18 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="All distributions run the same kernel",
         stands_in=("D2",),
-        rule=OnlyWhere(
-            Answered(K, "boot_id_equals_host", V),
-            OneWay(Observation(K, "all_kernels_equal", ()), Answer.FAILS, "equal ones show nothing of all the others"),
+        rule=Beside(
+            OneWay(
+                Observation(K, "distribution_kernels_equal", V),
+                Answer.FAILS,
+                "equal ones show nothing of all the others",
+            ),
+            (OnlyWhere(Answered(K, "boot_id_equals_host", V), Observation(K, "all_kernels_equal", ())),),
         ),
         reference="https://www.kernel.org/releases.html",
-        scope="The kernel releases side by side in this run. Same project, different versions and patches.",
+        scope="The kernels that two releases of this distribution bring, each booted. Same project, different versions "
+        "and patches. The kernels of the host and of this run's guests stand beside.",
+        remedy="envbench fetch kernel foreign, then envbench kernel.",
         reading="D3 corrects D2: distributions ship different versions of one project's kernel. In "
         "containers, the host's release is all there is.",
         partner="distro-mix",
@@ -187,13 +220,17 @@ CLAIMS = (
         wording="Images of another CPU architecture run through QEMU and binfmt_misc, less "
         "efficiently than native ones",
         stands_in=("D3",),
-        rule=all_of(
-            Observation(K, "binfmt_registered", ()),
-            Observation(K, "foreign_arch_runs", C),
-            Threshold(K, "foreign_arch_slowdown", C, Relation.MORE, 1.0, Unit.RATIO),
+        rule=Beside(
+            all_of(
+                Observation(K, "foreign_arch_runs", C),
+                Threshold(K, "foreign_arch_slowdown", C, Relation.MORE, 1.0, Unit.RATIO),
+            ),
+            (Observation(K, "binfmt_registered", ()),),
         ),
         reference=BINFMT,
-        scope="The foreign architecture and the program of this run; the slow-down differs between programs.",
+        scope="The foreign architecture and the program of this run; the slow-down differs between programs. Where "
+        "this machine had no handler, the run registered one for the experiment: that shows the way, and nothing of "
+        "how this machine is set up.",
         remedy="Install qemu-user-static, and binfmt-support where binfmt_misc is not mounted.",
     ),
     Claim(
@@ -322,7 +359,7 @@ CLAIMS = (
         theme=Theme.MANAGEMENT,
         wording="Windows containers run only on Windows hosts",
         stands_in=("D3",),
-        rule=REFUSED,
+        rule=OnThisMachine(REFUSED),
         reference=WINDOWS_CONTAINERS,
         scope="That this Linux engine refuses one; that all Windows hosts accept it is not measured.",
         reading="A Windows container shares a Windows kernel, and its version must fit the host's.",

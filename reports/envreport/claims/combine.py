@@ -6,7 +6,7 @@ from envbench.phases import Experiment
 from envreport.backends import Side, side_words
 from envreport.claims.model import Need, Outcome, Rule, shown, with_answer
 from envreport.claims.rules import Observation, find
-from envreport.claims.verdict import Answer, TcgBias, Weighed, both
+from envreport.claims.verdict import Answer, Quantifier, TcgBias, Weighed, both, unite
 from envreport.results import Results
 
 
@@ -57,6 +57,43 @@ def observe(experiment: Experiment, sides: tuple[Side, ...], **expected: bool) -
     return AllOf(
         tuple(Observation(experiment, name.replace("__", "."), sides, value) for name, value in expected.items())
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EachAspect:
+    """One word that has several aspects: they must agree, and where they do not, the answer depends on the aspect."""
+
+    aspects: tuple[tuple[str, Rule], ...]
+    """Each aspect's name and the rule by which it is judged."""
+
+    @property
+    def bias(self) -> TcgBias:
+        """The bias of the aspects, if any has one."""
+        return next((rule.bias for _, rule in self.aspects if rule.bias is not TcgBias.NONE), TcgBias.NONE)
+
+    def describe(self) -> str:
+        """Return all aspects in words."""
+        return "; and ".join(f"{name}: {rule.describe()}" for name, rule in self.aspects)
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the needs of all aspects."""
+        return tuple(dict.fromkeys(need for _, rule in self.aspects for need in rule.needs()))
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge every aspect; a missing one leaves no answer."""
+        judged = [(name, rule.judge(results)) for name, rule in self.aspects]
+        answers = {name: each.weighed.answer for name, each in judged if each.weighed}
+        whole = Weighed(
+            unite(tuple(answers.values()), Quantifier.AGREE),
+            tcg_only=any(each.weighed.tcg_only for _, each in judged if each.weighed),
+        )
+        return Outcome(
+            whole if len(answers) == len(self.aspects) else None,
+            tuple(finding for _, each in judged for finding in each.findings),
+            tuple(dict.fromkeys(need for _, each in judged for need in each.missing)),
+            ", ".join(name for name, answer in answers.items() if answer is Answer.FAILS),
+            ", ".join(name for name, answer in answers.items() if answer is Answer.HOLDS),
+        )
 
 
 @dataclass(frozen=True, slots=True)

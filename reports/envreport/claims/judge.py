@@ -18,7 +18,7 @@ from envreport.claims.conditions import (
     run_conditions,
 )
 from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome, Rule, shown
-from envreport.claims.verdict import EMULATED, MINIMAL, VERDICTS, Answer, Verdict, needed_samples
+from envreport.claims.verdict import EMULATED, MINIMAL, MINIMAL_PAYLOAD, VERDICTS, Answer, Verdict, needed_samples
 from envreport.results import Results
 
 FLOOR_NOTE = "the minimal guest, the floor of the technology"
@@ -38,6 +38,8 @@ def judge(claim: Claim, results: Results) -> Judgement:
     brief, why = _reasons(claim, outcome, verdict)
     figures, left_out = telling_figures(outcome.findings, outcome.weighed.answer)
     emulated = (EMULATED,) if outcome.weighed.tcg_only else ()
+    guest = any(results.side(key) is Side.VM for each in outcome.findings for key in each.keys)
+    floor = (MINIMAL if guest else MINIMAL_PAYLOAD,) if minimal else ()
     return Judgement(
         claim=claim,
         verdict=verdict,
@@ -45,7 +47,7 @@ def judge(claim: Claim, results: Results) -> Judgement:
         why=why,
         conditions=tuple(conditions_of(outcome.findings, results)),
         findings=outcome.findings,
-        limits=(*emulated, *((MINIMAL,) if minimal else ()), *outcome.limits),
+        limits=(*emulated, *floor, *outcome.limits),
         figures=figures,
         figures_left_out=left_out,
         brief=brief,
@@ -182,6 +184,8 @@ def _reasons(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[str, str
     disagreement = f" The documents disagree: {claim.disagreement}" if claim.disagreement else ""
     if verdict is Verdict.INCONCLUSIVE:
         reason = _open_reason(outcome.findings, rule)
+        if outcome.holding and outcome.failing:
+            reason = f"It depends on what is meant: holds by {outcome.holding}; does not by {outcome.failing}. ({rule})"
         return reason + disagreement, reason + disagreement
     if verdict is Verdict.CONTRADICTED and not _emulated(claim, outcome):
         rest = f" The rest holds: {outcome.holding}." if outcome.holding else ""

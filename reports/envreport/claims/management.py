@@ -1,18 +1,126 @@
 """Claims on carrying, storing and managing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envbench.metrics import words
 from envbench.phases import Experiment
 from envreport import units
-from envreport.claims.combine import Beside, all_of, observe
+from envreport.backends import Side, side_words
+from envreport.claims.combine import Beside, EachAspect, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY
-from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W
-from envreport.claims.verdict import Answer, Relation, TcgBias, Verdict, Weighed
-from envreport.results import Results
+from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W, conclude, find
+from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, Verdict, Weighed
+from envreport.results import Results, Series
 
-P = Experiment.PORTABILITY
+K, P = Experiment.KERNEL, Experiment.PORTABILITY
+
+PLACES: Mapping[str, Mapping[Side, tuple[str, bool]]] = {
+    "another distribution": {
+        Side.CONTAINER: ("two_userlands_one_kernel", True),
+        Side.VM: ("kernel_equals_host", False),
+    },
+    "another operating system": {
+        Side.CONTAINER: ("windows_image_refused", False),
+        Side.VM: ("guest_not_linux_ready", True),
+    },
+    "another CPU architecture": {
+        Side.CONTAINER: ("foreign_arch_runs", True),
+        Side.VM: ("guest_other_arch_ready", True),
+    },
+}
+"""What an artefact was made for → the observation that it runs here all the same, and how that must come out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where artefacts run: those made for something else than this machine, container against VM."""
+
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"of what was made for {', '.join(PLACES)}, containers run here in more cases than VMs"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been tried."""
+        return tuple(Need(K, metric, (side,)) for ways in PLACES.values() for side, (metric, _) in ways.items())
+
+    def judge(self, results: Results) -> Outcome:
+        """Count the places on each side; one that was not tried on both leaves no answer."""
+        ran: dict[Side, list[str]] = {Side.CONTAINER: [], Side.VM: []}
+        keys, missing = [], []
+        for place, ways in PLACES.items():
+            for side, (metric, expected) in ways.items():
+                seen = find(results, K, metric, (side,))
+                if not seen:
+                    missing.append(Need(K, metric, (side,)))
+                keys += [each.key for each in seen]
+                if any(bool(value) is expected for each in seen for value in each.values):
+                    ran[side].append(place)
+        containers, vms = ran[Side.CONTAINER], ran[Side.VM]
+        answer = Answer.OPEN
+        if len(containers) != len(vms):
+            answer = Answer.HOLDS if len(containers) > len(vms) else Answer.FAILS
+        parts = (f"{name} {len(each)} of {len(PLACES)} ({', '.join(each) or 'none'})" for name, each in (
+            ("containers", containers), ("VMs", vms)))  # fmt: skip
+        text = "; ".join(parts)
+        finding = Finding(answer, "made for something else and run here", text, 1, keys=tuple(keys))
+        return Outcome(None, (), tuple(missing)) if missing else conclude([finding], Quantifier.AGREE, self.bias, ())
+
+
+WRITTEN: Mapping[str, tuple[str, bool]] = {
+    "kept_over_restart": ("stop and start", True),
+    "gone_after_remove": ("removal", False),
+    "kept_with_volume": ("removal, in a volume", True),
+    "vm_disk_keeps": ("power-off and removal, on its disk", True),
+}
+"""Observation → what was done to the instance, and how the observation reads where the data are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What becomes of what is written inside, by all that is done to an instance; one of them decides."""
+
+    metric: str
+    side: Side
+    expected: bool
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"{words(self.metric)}: {'yes' if self.expected else 'no'} ({side_words((self.side,))})"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been tried."""
+        return (Need(P, self.metric, (self.side,)),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Say of each backend what loses the data and what keeps them."""
+        found = [self._finding(results, each) for each in find(results, P, self.metric, (self.side,))]
+        return conclude(found, Quantifier.ALL, self.bias, self.needs())
+
+    def _finding(self, results: Results, decides: Series) -> Finding:
+        seen = {
+            each.key.phase: each
+            for each in (results.series.get(decides.key._replace(phase=metric)) for metric in WRITTEN)
+            if each is not None and each.values
+        }
+        outcomes: dict[str, list[str]] = {"lost by": [], "kept over": [], "not always kept over": []}
+        for metric, series in seen.items():
+            done, if_kept = WRITTEN[metric]
+            kept = {bool(value) is if_kept for value in series.values}
+            outcomes["not always kept over" if len(kept) > 1 else "kept over" if kept == {True} else "lost by"].append(
+                done
+            )
+        text = "; ".join(f"{how} {', '.join(done)}" for how, done in outcomes.items() if done)
+        values = {bool(value) for value in decides.values}
+        answer = Answer.OPEN
+        if len(values) == 1:
+            answer = Answer.HOLDS if self.expected in values else Answer.FAILS
+        keys = tuple(each.key for each in seen.values())
+        return Finding(answer, decides.key.label, text, len(decides.values), keys=keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +146,15 @@ class Seen:
             for series in results.find(self.experiment, metric):
                 seen = max(series.values)
                 answer = Answer.HOLDS if seen > 0 else Answer.OPEN
-                text = f"{words(metric)}: {units.quantity(seen, series.unit)}"
-                found.append(
-                    Finding(answer, series.key.label, text, 1, None, "; ".join(series.details[:3]), (series.key,))
-                )
+                names = "; ".join(series.details[:3])
+                text = f"{words(metric)}: {units.quantity(seen, series.unit)}{f' ({names})' if names and seen else ''}"
+                found.append(Finding(answer, series.key.label, text, 1, None, names, (series.key,)))
         held = {finding.keys[0].phase for finding in found if finding.answer is Answer.HOLDS}
         if not held.issuperset(self.metrics):
             return Outcome(None, tuple(found), self.needs())
-        return Outcome(Weighed(Answer.HOLDS), tuple(found))
+        count = sum(int(max(results.series[key].values)) for finding in found for key in finding.keys)
+        limit = Limit(LimitKind.EXAMPLES, f"by {count} examples, found and not tried")
+        return Outcome(Weighed(Answer.HOLDS), tuple(found), limits=(limit,))
 
 
 CLAIMS = (
@@ -55,13 +164,20 @@ CLAIMS = (
         wording="Containers are more portable than VMs",
         stands_in=("D1", "D4"),
         rule=Beside(
-            all_of(ExactRatio(P, "export_bytes", V, C), Ratio(P, "carry", V, C, bias=TcgBias.NONE)),
+            EachAspect(
+                (
+                    ("size", ExactRatio(P, "export_bytes", V, C)),
+                    ("time", Ratio(P, "carry", V, C, bias=TcgBias.NONE)),
+                    ("where it runs", Places()),
+                )
+            ),
             (Ratio(P, "export", V, C, bias=TcgBias.NONE), Ratio(P, "import", V, C, bias=TcgBias.NONE)),
         ),
-        reference="What can be measured of portability: size of the file to carry, and time to write it and to have "
-        "it ready again elsewhere.",
-        scope="Export and import on this machine. Whether the other machine can run it (kernel, "
-        "architecture, hypervisor) is not covered.",
+        reference="What can be measured of portability: size of the file to carry, time to write it and to have "
+        "it ready again elsewhere, and what runs here that was made for something else.",
+        scope="Export and import on this machine; and whether a container image and a guest made for another "
+        "distribution (for a guest: with a kernel of its own), another operating system or another CPU architecture "
+        "run here, by an emulator where it takes one. Other hypervisors and engines are not covered.",
         reading="A container image needs a fitting kernel and architecture on the other side; a VM "
         "image a fitting hypervisor and architecture.",
     ),
@@ -70,13 +186,14 @@ CLAIMS = (
         theme=Theme.MANAGEMENT,
         wording="Lasting storage is tricky with containers",
         stands_in=("D1",),
-        rule=Beside(
-            all_of(observe(P, C, gone_after_remove=True), observe(P, V, vm_disk_keeps=True)),
-            (observe(P, C, kept_with_volume=True),),
+        rule=all_of(
+            Written("gone_after_remove", Side.CONTAINER, expected=True),
+            Written("vm_disk_keeps", Side.VM, expected=True),
         ),
         reference="https://docs.docker.com/engine/storage/",
-        scope="What is written inside without further options, over remove and create; a volume, "
-        "shown beside it, keeps it.",
+        scope="What is written inside without further options, over stop and start, and over removal; a volume beside "
+        "it; and a VM's disk over power-off and the machine's removal. Tricky is read as: lost by what keeps it with "
+        "a VM. A VM's disk that is deleted with the machine is lost too.",
     ),
     Claim(
         id="wsl-integration",

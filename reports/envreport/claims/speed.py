@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from envbench.metrics import MARGIN_RATIO, METRICS, metrics_of, words
-from envbench.phases import Experiment, Unit
+from envbench.phases import NOISE_PREFIX, Experiment, Unit
 from envreport import units
 from envreport.backends import Side, side_words
 from envreport.claims.conditions import is_nested
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_answer
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs
-from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, compare
+from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, Weighed, compare
 from envreport.results import Results, Series
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
+from envreport.statistics.noise import noise_of
 
 MARGIN = "±5 %: below it, hosts of the same make differ by as much. Test: Schuirmann 1987, doi:10.1007/BF01068419"
 OPPOSED = "D3 and D4 say little or no overhead; D1 says that containers do not run at bare-metal speed."
@@ -73,6 +74,25 @@ def no_bare_metal(results: Results) -> Iterator[Limit]:
     yield Limit(LimitKind.THIS_MACHINE, words)
 
 
+BUSY = "the machine was busy while it was measured"
+OF_OTHERS = ("load1", "psi_cpu", "steal", "throttled")
+
+
+def unless_busy(outcome: Outcome, results: Results) -> Outcome:
+    """Leave a speed open where the machine was above the limit of a noise stamp: whose turn it was is no speed.
+
+    The stamps of the speed experiment count; in runs that have none of it, those of the starts. What waits for storage
+    may wait for the run's own work, and does not count.
+    """
+    of_others = {name: results.noise[name] for name in map(NOISE_PREFIX.__add__, OF_OTHERS) if name in results.noise}
+    own = {name: [row for row in rows if row.experiment is Experiment.SPEED] for name, rows in of_others.items()}
+    busy = any(noise_of(own if any(own.values()) else of_others))
+    if outcome.weighed is None or not busy:
+        return outcome
+    findings = tuple(with_answer(each, Answer.OPEN, BUSY) if each.decides else each for each in outcome.findings)
+    return replace(outcome, weighed=Weighed(Answer.OPEN), findings=findings)
+
+
 @dataclass(frozen=True, slots=True)
 class NativeSpeed:
     """Containers against the host, metric by metric, within the margin of its row in the table of metrics.
@@ -100,6 +120,7 @@ class NativeSpeed:
         """One metric that is slower beyond the margin decides; being the same takes all of them."""
         found = [self._finding(ratio, finding) for ratio, finding in speed_findings(results, C, H)]
         outcome = conclude(found, Quantifier.ALL if self.native else Quantifier.SOME, self.bias, self.needs())
+        outcome = unless_busy(outcome, results)
         return outcome if self.native else replace(outcome, limits=tuple(no_bare_metal(results)))
 
     def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
@@ -137,7 +158,7 @@ class Slower:
             with_answer(finding, compare(ratio.interval, Relation.MORE, 1.0))
             for ratio, finding in speed_findings(results, self.over, self.under)
         ]
-        return conclude(found, Quantifier.AGREE, self.bias, self.needs())
+        return unless_busy(conclude(found, Quantifier.AGREE, self.bias, self.needs()), results)
 
 
 CLAIMS = (

@@ -67,6 +67,8 @@ class Limit:
 
 EMULATED = Limit(LimitKind.EMULATED, "under software emulation only")
 MINIMAL = Limit(LimitKind.MINIMAL, "for a minimal guest only")
+MINIMAL_PAYLOAD = Limit(LimitKind.MINIMAL, "for a minimal payload only")
+"""The same of a claim in which no guest has a part."""
 
 
 class Answer(StrEnum):

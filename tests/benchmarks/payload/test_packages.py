@@ -151,7 +151,7 @@ def test_packages_without_a_kernel_leave_nothing_and_are_not_downloaded_again(re
 def test_later_files_come_although_an_earlier_one_cannot_be_had(place, repository, tmp_path, monkeypatch, capsys):
     """Debian 12 has BusyBox in /bin, Debian 13 in /usr/bin; here the kernel is missing."""
     monkeypatch.setattr(os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
-    monkeypatch.setattr(artefacts, "foreign_apt", lambda _: nullcontext(Apt()))
+    monkeypatch.setattr(artefacts, "foreign_apt", lambda *_: nullcontext(Apt()))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     repository({"busybox-static": ("", {place: "busybox"}), artefacts.MACH_PACKAGE: ("", {"boot/gnumach-1.gz": ""})})
     updated()

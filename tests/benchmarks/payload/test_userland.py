@@ -12,7 +12,7 @@ from envbench.settings import WHOLE_SYSTEMS, Settings
 
 def test_every_whole_system_has_an_image_and_a_machine() -> None:
     assert set(IMAGES) == set(MACHINES) == set(WHOLE_SYSTEMS)
-    assert {*IMAGES.values(), *MACHINES.values()} == set(USERLANDS)
+    assert {*IMAGES.values(), *MACHINES.values(), "another"} == set(USERLANDS)
 
 
 def test_the_services_image_has_no_init_and_its_machine_is_the_distro_with_it() -> None:
@@ -28,6 +28,16 @@ def test_a_change_of_anything_makes_another_tree(tmp_path: Path) -> None:
     folder = userland.userland_folder(tmp_path, "distro")
     assert folder.parent == tmp_path / "distro"
     assert folder.name.endswith(USERLANDS["distro"].key)
+
+
+def test_another_release_is_of_the_same_distribution_and_not_this_one(tmp_path: Path, monkeypatch) -> None:
+    release = {"ID": "debian", "VERSION_CODENAME": "bookworm"}
+    monkeypatch.setattr(userland.platform, "freedesktop_os_release", lambda: release)
+    assert "-trixie-" in userland.userland_folder(tmp_path, "another").name
+    assert "-bookworm-" in userland.userland_folder(tmp_path, "distro").name
+    release["VERSION_CODENAME"] = "potato"
+    with pytest.raises(BackendError, match="no other release"):
+        require_userland(tmp_path, "another")
 
 
 def test_links_and_files_do_not_leave_the_tree() -> None:

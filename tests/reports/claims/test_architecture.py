@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.architecture import KNOWN
+from tests.reports.claims.known.architecture import KNOWN, REFUSED, foreign
 from tests.reports.claims.known.rows import KVM, TCG, E, host, seen
 
 from envreport.claims import BY_ID, Verdict, judge
@@ -16,7 +16,7 @@ def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
 
 
 def test_equal_kernels_of_containers_alone_say_nothing_of_distributions(rows: Any) -> None:
-    seen(E.KERNEL, "host", all_kernels_equal=1)(rows)
+    seen(E.KERNEL, "host", all_kernels_equal=0)(rows)
     seen(E.KERNEL, "docker", boot_id_equals_host=1)(rows)
     found = judge(BY_ID["distro-kernel"], rows.results())
     assert found.verdict is Verdict.NOT_MEASURED
@@ -49,3 +49,18 @@ def test_wsl_layers_answer_without_the_experiment(rows: Any) -> None:
     for layer, verdict in (("wsl1", Verdict.SUPPORTED), ("wsl2", Verdict.CONTRADICTED)):
         found = judge(BY_ID["wsl1-kernel"], rows.results(host({"kind": "wsl", "id": layer, "name": layer})))
         assert found.verdict is verdict
+
+
+def test_a_handler_that_the_run_registered_is_shown_and_decides_nothing(rows: Any) -> None:
+    foreign(8)(rows)
+    rows.samples[:] = [each for each in rows.samples if each.phase != "binfmt_registered"]
+    seen(E.KERNEL, "host", binfmt_registered=0)(rows)
+    found = judge(BY_ID["emulation-arch"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert any("before: no" in each.figure for each in found.findings if not each.decides)
+
+
+def test_one_host_does_not_stand_for_all_of_its_kind(rows: Any) -> None:
+    REFUSED.supports(rows)  # type: ignore[misc]
+    assert judge(BY_ID["windows-containers"], rows.results()).label == "supported on this one Linux host"
+    assert judge(BY_ID["container-os-bound"], rows.results()).label == "supported"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.cost import KNOWN, density
-from tests.reports.claims.known.rows import KVM, MIB, MS, E, S, around, series
+from tests.reports.claims.known.rows import KVM, MIB, MS, E, S, around, seen, series
 
 from envbench.phases import Phase, Unit
 from envreport.claims import BY_ID, Verdict, judge
@@ -56,3 +56,13 @@ def test_a_median_of_zero_within_reach_stays_open(rows: Any) -> None:
     rows.add(E.IDLE, "qemu", "cpu_ns_per_min", around(900 * MS), variant=KVM)
     series(E.STARTUP, Phase.HOST_CPU, qemu=around(10 * S), docker=around(S))(rows)
     assert judge(BY_ID["cpu-overhead"], rows.results()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_clean_release_and_an_audit_that_found_something_do_not_go_together(rows: Any) -> None:
+    seen(E.RELEASE, "docker", leaked__total=0)(rows)
+    assert judge(BY_ID["release-clean"], rows.results()).verdict is Verdict.SUPPORTED
+    leaked = judge(BY_ID["release-clean"], rows.results({"cleanup": {"leaked": ["cgroup /x"]}}))
+    assert leaked.verdict is Verdict.INCONCLUSIVE
+    assert "cgroup /x" in {each.about: each.figure for each in leaked.findings}["the run's own audit"]
+    rows.add(E.RELEASE, "host", "leaked.whole_run", [2], detail="docker container c; mount m")
+    assert judge(BY_ID["release-clean"], rows.results()).verdict is Verdict.INCONCLUSIVE

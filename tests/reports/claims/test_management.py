@@ -4,9 +4,47 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.management import KNOWN
+from tests.reports.claims.known.management import KNOWN, exported, ran_here
+from tests.reports.claims.known.rows import E, both, seen
+
+from envreport.claims import BY_ID, Verdict, judge
 
 
 @pytest.mark.parametrize(("claim_id", "side"), cases(KNOWN))
 def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
     check_known_answer(claim_id, side, rows)
+
+
+def test_portable_has_aspects_and_each_is_named(rows: Any) -> None:
+    both(exported(40, 2), ran_here((1, 0, 1), (1, 1, 1)))(rows)
+    found = judge(BY_ID["portable"], rows.results())
+    assert "holds by size, time; does not by where it runs" in found.why
+    places = next(each for each in found.findings if each.about == "made for something else and run here")
+    assert places.figure.startswith("containers 2 of 3 (another distribution, another CPU architecture); VMs 3 of 3")
+
+
+def test_portable_is_no_answer_of_size_and_time_alone(rows: Any) -> None:
+    exported(40, 2)(rows)
+    found = judge(BY_ID["portable"], rows.results())
+    assert found.verdict is Verdict.NOT_MEASURED
+    assert "kernel experiment" in found.reason
+
+
+def test_what_loses_data_and_what_keeps_them_is_told(rows: Any) -> None:
+    kept = {"kept_over_restart": 1, "gone_after_remove": 1, "kept_with_volume": 1}
+    seen(E.PORTABILITY, "docker", **kept)(rows)
+    seen(E.PORTABILITY, "qemu", vm_disk_keeps=1)(rows)
+    found = judge(BY_ID["storage-ephemeral"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert [each.figure for each in found.findings] == [
+        "lost by removal; kept over stop and start, removal, in a volume",
+        "kept over power-off and removal, on its disk",
+    ]
+
+
+def test_managers_that_are_found_are_named_and_were_not_tried(rows: Any) -> None:
+    rows.add(E.KERNEL, "host", "managers.vm", [1], detail="libvirt (virsh)")
+    rows.add(E.KERNEL, "host", "managers.container", [2], detail="Kubernetes (kubectl), swarm (built in, inactive)")
+    found = judge(BY_ID["managers"], rows.results())
+    assert found.label == "supported by 3 examples, found and not tried"
+    assert "libvirt (virsh)" in found.figure

@@ -20,18 +20,23 @@ def test_the_minimal_payload_says_nothing_about_what_images_hold(init_bytes: int
     seen(E.SIZE, "docker", disk=6 * MIB, item__init=init_bytes, item__package_manager=0)(rows)
     found = judge(BY_ID["size-app-only"], rows.results())
     assert found.verdict is Verdict.NOT_MEASURED
-    assert "--profile distro" in found.remedy
-    seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, item__package_manager=5 * MIB)(rows)
+    assert "fetch service" in found.remedy
+    seen(E.SIZE, "docker", profile="distro", disk=90 * MIB, item__init=5 * MIB)(rows)
+    assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.NOT_MEASURED, "we put the init system there"
+    seen(E.SIZE, "docker", profile="service", disk=90 * MIB, item__package_manager=5 * MIB)(rows)
     assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED
 
 
 def test_a_disks_own_filesystem_is_shown_and_is_no_part_of_what_the_files_add(rows: Any) -> None:
-    seen(E.SIZE, "docker", item__kernel=0, item__app=90 * MIB, item__filesystem=10 * MIB)(rows)
-    seen(E.SIZE, "qemu", item__kernel=14 * MIB, item__app=90 * MIB, item__filesystem=60 * MIB)(rows)
+    for profile in ("distro", "service"):
+        seen(E.SIZE, "docker", profile=profile, item__kernel=0, item__app=90 * MIB, item__filesystem=10 * MIB)(rows)
+        machine = {"item__kernel": 14 * MIB, "item__app": 90 * MIB, "item__filesystem": 60 * MIB}
+        seen(E.SIZE, "qemu", profile=profile, **machine)(rows)
     found = judge(BY_ID["size-no-kernel"], rows.results())
     assert found.verdict is Verdict.SUPPORTED
     assert found.findings[0].figure.startswith("14 MiB of 14 MiB more in files (100 %)")
     assert "filesystem takes another 50 MiB" in found.findings[0].figure
+    assert [key.profile for each in found.findings if each.decides for key in each.keys] == ["service", "service"]
 
 
 def test_a_users_own_image_is_told_what_it_holds(rows: Any) -> None:

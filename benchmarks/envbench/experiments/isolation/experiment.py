@@ -27,6 +27,8 @@ from envbench.settings import Configuration, new_nonce
 HOST_NAMESPACES = Path("/proc/self/ns")
 NEAR_S = 60.0
 """Uptime and load read a moment apart count as the same fact."""
+OWN_WALLS = "what it may do is written by envbench and no default of the runtime"
+UNDER_AN_ENGINE = "an engine that runs it: docker, podman, containerd"
 NO_CGROUP = "bare namespaces have no cgroup, so nothing could enforce a limit"
 CPU_TOLERANCE = 1.2
 """A quota is kept on average over its periods; a busy loop may come out this much above it."""
@@ -115,6 +117,20 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
     readable, looked_for = readable_facts(seen, host)
     bench.record("host_facts_readable", len(readable), configuration, detail=", ".join(readable) or "none")
     bench.record("host_facts_looked_for", len(looked_for), configuration, detail=", ".join(looked_for))
+    if same_kernel:
+        _namespaces(bench, configuration, seen)
+    if prepared.backend.writes_own_walls:
+        what = f"{prepared.name}: capabilities, seccomp, devices and the system calls that answer"
+        bench.skip(Experiment.ISOLATION, what, OWN_WALLS, UNDER_AN_ENGINE)
+    else:
+        _walls(bench, configuration, seen, same_kernel=same_kernel)
+    bench.say(
+        f"isolation: {prepared.name}: {len(readable)} of {len(looked_for)} facts of the host read the same inside"
+    )
+
+
+def _walls(bench: Bench, configuration: Configuration, seen: Mapping[str, Sequence[str]], *, same_kernel: bool) -> None:
+    """Write what an engine's defaults let the payload do."""
     answered = seen.get("call", [])
     whose = "by the host's kernel" if same_kernel else "by a kernel of its own; the host's answered none"
     bench.record("host_kernel_interfaces_tried", len(seen.get("tried", ())), configuration)
@@ -136,11 +152,6 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
     bench.record("devices", len(devices), configuration, detail=", ".join(devices))
     log = same_kernel and first(seen, "log") == "1"
     bench.record("kernel_log_readable", log, configuration)
-    if same_kernel:
-        _namespaces(bench, configuration, seen)
-    bench.say(
-        f"isolation: {prepared.name}: {len(readable)} of {len(looked_for)} facts of the host read the same inside"
-    )
 
 
 def _namespaces(bench: Bench, configuration: Configuration, seen: Mapping[str, Sequence[str]]) -> None:
@@ -193,6 +204,8 @@ def _mutual(bench: Bench, prepared: Prepared) -> None:
             bench.say(f"isolation: {prepared.name}: the other could leave no {name} behind: nothing to look for")
         elif name == "files" and same_root:
             bench.say(f"isolation: {prepared.name}: both run from one root tree; files seen across are no finding")
+        elif name == "names" and prepared.backend.writes_own_walls:
+            continue
         elif name == "names" and first(its, "hostname") == first(seen, "hostname"):
             bench.record("mutual.names_seen", 1, prepared.configuration, detail="both have one host name")
         elif name == "mounts" and same_root:

@@ -6,7 +6,8 @@
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from envbench.clock import NS_PER_S
@@ -15,14 +16,19 @@ from envbench.experiments.kernel import foreign, guests, managers
 from envbench.experiments.kernel.windows_image import refusal_of_windows_image
 from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.experiments.shared.running import Running, first, running, shell
-from envbench.experiments.shared.toolbox import OS_RELEASE, toolbox
+from envbench.experiments.shared.toolbox import with_settings
+from envbench.payload.userland import userland_tree
 from envbench.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
-from envbench.settings import Configuration
+from envbench.settings import Configuration, Settings
 
 VMM_NAMES = re.compile(
     r"qemu|kvm|cloud-hyperviso|firecracker|crosvm|VBox|vmware-vmx|bhyve|xen|uml|linux\.uml|dragonball|stratovirt"
 )
+USERLANDS_REMEDY = "sudo envbench fetch distro another, once"
+TWO_USERLANDS = ("distro", "another")
+"""Userlands of the cache: this machine's distribution, and another release of it."""
+OS_SCRIPT = '(. /etc/os-release; echo "@os=$PRETTY_NAME")\n'
 CLOCK_SLACK_S = 2.0
 """What the guest's uptime may exceed the start by: the two clocks begin at different moments of it."""
 
@@ -144,13 +150,13 @@ def uptime_is_new(uptime_s: float, start_s: float) -> bool:
 def run(bench: Bench) -> None:
     """Observe every backend, then what else runs: two userlands, Windows' image, other architectures and systems."""
     host = seen_on_host(bench)
-    # Beside what `observe` expects: cluster mode, two userlands, another architecture's program, two guests.
+    # Beside what `observe` expects: cluster mode, two userlands, another architecture's program, guests of three kinds.
     engines = sum(engine_cli(one) is not None for one in bench.containers())
-    bench.course.expect(5 + engines + len(bench.containers()))
+    bench.course.expect(6 + engines + len(bench.containers()))
     observe(bench, host)
     managers.run(bench)
     _engines(bench, host)
-    with bench.attempt(Experiment.KERNEL, "two userlands on one kernel"):
+    with bench.attempt(Experiment.KERNEL, "two userlands on one kernel", USERLANDS_REMEDY):
         two_userlands(bench)
     for prepared in bench.containers():
         with bench.attempt(Experiment.KERNEL, f"{prepared.name}: an image for Windows"):
@@ -291,36 +297,50 @@ def _comm(pid: int) -> str:
 
 
 def two_userlands(bench: Bench) -> None:
-    """Run the payload's own userland and the toolbox's (this machine's distribution) and compare what each reads."""
+    """Run this distribution and another release of it, both as they are bootstrapped, and compare what each reads."""
     containers = [one for one in bench.containers() if one in bench.chosen(one_of_a_kind=True)]
     if not containers:
         raise EnvbenchError("no container backend here")
-    with toolbox(bench, [one.configuration.backend for one in containers]) as tools:
+    names = [one.configuration.backend for one in containers]
+    trees = [userland_tree(bench.settings.cache_dir, name, offline=True) for name in TWO_USERLANDS]
+    with ExitStack() as opened:
+        first_, second = (
+            opened.enter_context(with_settings(bench, settings_of_tree(bench.settings, tree), names)) for tree in trees
+        )
         for prepared in containers:
-            other = next(
-                (one for one in tools.configurations if one.configuration.backend == prepared.configuration.backend),
-                None,
-            )
-            if other is None:
-                continue
             with bench.attempt(Experiment.KERNEL, f"{prepared.name}: two userlands"):
-                _compare_userlands(bench, prepared, other)
+                _compare_userlands(
+                    bench,
+                    [one for tools in (first_, second) for one in tools.configurations if one.name == prepared.name],
+                )
 
 
-def _compare_userlands(bench: Bench, prepared: Prepared, other: Prepared) -> None:
-    script = FACTS_SCRIPT.replace("echo @end=1", f"put os {OS_RELEASE}; put debian /etc/debian_version; echo @end=1")
+def settings_of_tree(settings: Settings, tree: Path) -> Settings:
+    """Return the run's settings with this tree as the payload, in a folder of its own."""
+    work_dir = settings.work_dir / f"userland-{tree.parent.parent.name}"
+    work_dir.mkdir(mode=0o700, exist_ok=True)
+    link = work_dir / "tree"
+    if not link.is_symlink():
+        link.symlink_to(tree, target_is_directory=True)
+    return replace(settings, work_dir=work_dir, profile="minimal", image=None, memory_bytes=None)
+
+
+def _compare_userlands(bench: Bench, two: Sequence[Prepared]) -> None:
+    if len(two) != len(TWO_USERLANDS):
+        raise EnvbenchError("it cannot take both userlands")
     seen, names = [], []
-    for one in (prepared, other):
-        with running(bench, one, shell(script)) as run_:
+    for one in two:
+        with running(bench, one, shell(OS_SCRIPT + FACTS_SCRIPT)) as run_:
             seen.append(_facts(bench, run_))
-            names.append(first(run_.reports(), "os") or "BusyBox, no os-release")
+            names.append(first(run_.reports(), "os") or "no os-release")
     if names[0] == names[1]:
         raise EnvbenchError("both trees carry the same os-release; nothing was shown")
     if not all(one.boot_id and one.release for one in seen):
         raise EnvbenchError("boot id or kernel release could not be read inside")
     same = seen[0].boot_id == seen[1].boot_id and seen[0].release == seen[1].release
     detail = "; ".join(f"{name}: {one.release}, boot {one.boot_id}" for name, one in zip(names, seen, strict=True))
-    bench.record("two_userlands_one_kernel", same, prepared.configuration, detail=detail)
+    bench.record("two_userlands_one_kernel", same, two[0].configuration, detail=detail)
+    bench.say(f"kernel: {two[0].name}: {' and '.join(names)} on {'one kernel' if same else 'two kernels'}")
 
 
 def _engines(bench: Bench, host: Seen) -> None:

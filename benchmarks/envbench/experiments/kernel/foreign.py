@@ -52,8 +52,8 @@ def run(bench: Bench) -> None:
     names = artefacts.foreign_machine()
     if names is None or artefacts.foreign_busybox(bench.settings.cache_dir) is None:
         raise EnvbenchError("no program for another architecture in the cache")
-    with handler(names[1], bench.journal) as origin:
-        bench.record("binfmt_registered", True, detail=origin)
+    with handler(names[1], bench.journal) as (before, origin):
+        bench.record("binfmt_registered", before, detail=origin)
         with toolbox(
             bench, [one.configuration.backend for one in bench.chosen(one_of_a_kind=True) if one in bench.containers()]
         ) as tools:
@@ -85,15 +85,15 @@ def _measure(bench: Bench, prepared: Prepared, machine: str) -> None:
 
 
 @contextmanager
-def handler(machine: str, journal: Journal) -> Iterator[str]:
-    """Have a binfmt_misc handler for programs of this architecture; yield whose it is in words.
+def handler(machine: str, journal: Journal) -> Iterator[tuple[bool, str]]:
+    """Have a binfmt_misc handler for programs of this architecture; yield if it was there before, and whose it is.
 
     One that is there already is used and left. Raises EnvbenchError where none can be registered.
     """
     with _mounted():
         existing = BINFMT / f"qemu-{machine}"
         if existing.exists() and "enabled" in existing.read_text("utf-8", errors="replace"):
-            yield f"{existing.name}: registered before this run"
+            yield True, f"{existing.name}: registered before this run"
             return
         emulator = shutil.which(f"qemu-{machine}-static")
         if emulator is None:
@@ -102,7 +102,7 @@ def handler(machine: str, journal: Journal) -> Iterator[str]:
         number = journal.intend(Kind.HANDLER, str(BINFMT / name))
         _write(BINFMT / "register", registration(name, machine, emulator))
         try:
-            yield f"{name}: {emulator}, registered for this experiment and removed after it"
+            yield False, f"{name}: {emulator}, registered for this experiment and removed after it"
         finally:
             remove_handler(BINFMT / name)
             journal.forget(number)

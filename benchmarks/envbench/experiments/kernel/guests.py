@@ -1,12 +1,12 @@
-"""Guests that are not what this machine is: another operating system's kernel, another CPU architecture.
+"""Guests that are not what this machine is: another system's kernel, CPU architecture or release.
 
-Both run under emulation (TCG), whatever this machine's KVM can do: what is asked is whether they reach their ready
+All run under emulation (TCG), whatever this machine's KVM can do: what is asked is whether they reach their ready
 mark.
 """
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from envbench.backends.qemu import QemuBackend
@@ -15,8 +15,10 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.shared import artefacts
 from envbench.experiments.shared.running import Output
+from envbench.payload.busybox import find_busybox
 from envbench.payload.entries import Entry
 from envbench.payload.initramfs import cpio, write_initramfs
+from envbench.payload.kernel import find_kernel
 from envbench.phases import Experiment
 from envbench.programs import require_program
 from envbench.readiness import last_words, marker_for
@@ -27,6 +29,11 @@ MACH_MARK = "vm_page: page table size"
 """What Mach prints once its virtual memory is up; any program might print its banner."""
 MACH_BANNER = "GNU Mach"
 DEADLINE_S = 120.0
+MACHINE: Mapping[str, tuple[str, ...]] = {
+    "aarch64": ("-machine", "virt", "-cpu", "cortex-a57"),
+    "x86_64": ("-machine", "q35"),
+}
+SERIAL = {"aarch64": "ttyAMA0", "x86_64": "ttyS0"}
 _KERNEL = Experiment.KERNEL
 
 FOREIGN_INIT = """\
@@ -63,11 +70,13 @@ class GuestInstance:
 
 
 def run(bench: Bench) -> None:
-    """Boot both guests, each if its emulator and its files are here."""
+    """Boot these guests, each if its emulator and its files are here."""
     with bench.attempt(_KERNEL, "a guest that is not Linux", artefacts.REMEDY):
         _boot_mach(bench)
     with bench.attempt(_KERNEL, "a guest of another CPU architecture", artefacts.REMEDY):
         _boot_foreign(bench)
+    with bench.attempt(_KERNEL, "kernels of two distributions", artefacts.REMEDY):
+        _boot_two_kernels(bench)
 
 
 def _boot_mach(bench: Bench) -> None:
@@ -92,19 +101,44 @@ def _boot_foreign(bench: Bench) -> None:
         return
     nonce = new_nonce()
     initramfs = bench.settings.work_dir / "foreign-initramfs"
-    entries = (
-        Entry("busybox", stat.S_IFREG | 0o755, busybox.read_bytes()),
-        Entry("init", stat.S_IFREG | 0o755, FOREIGN_INIT.format(nonce=nonce).encode()),
-    )
-    write_initramfs(initramfs, cpio(entries))
-    machine = ("-machine", "virt", "-cpu", "cortex-a57") if names[1] == "aarch64" else ("-machine", "q35")
-    console = "ttyAMA0" if names[1] == "aarch64" else "ttyS0"
-    append = f"console={console} panic=-1 quiet"
-    words = (*machine, "-m", "512", "-kernel", kernel, "-initrd", initramfs, "-append", append)
+    write_initramfs(initramfs, cpio(_init(busybox.read_bytes(), nonce)))
+    append = f"console={SERIAL[names[1]]} panic=-1 quiet"
+    files: tuple[str | Path, ...] = ("-kernel", kernel, "-initrd", initramfs)
+    words = (*MACHINE[names[1]], "-m", "512", *files, "-append", append)
     mark = marker_for(nonce).decode()
     lines = boot(bench, f"qemu-system-{names[1]}", words, mark)
     said = next(line for line in lines if mark in line).partition(mark)[2].strip()
     _record(bench, "guest_other_arch_ready", said.endswith(names[1]), f"{said} on {os.uname().machine}")
+
+
+def _boot_two_kernels(bench: Bench) -> None:
+    """Boot this distribution's kernel and another release's, and compare what each says it is."""
+    other = artefacts.another_kernel(bench.settings.cache_dir)
+    if other is None:
+        bench.skip(
+            _KERNEL, "kernels of two distributions", "no kernel of another release in the cache", artefacts.REMEDY
+        )
+        return
+    machine, said = os.uname().machine, {}
+    for place, kernel in (("this release", find_kernel(bench.settings.cache_dir).path), (other.parent.name, other)):
+        nonce = new_nonce()
+        initramfs = bench.settings.work_dir / "kernel-initramfs"
+        busybox = find_busybox().path.read_bytes()
+        write_initramfs(initramfs, cpio(_init(busybox, nonce)))
+        words: tuple[str | Path, ...] = (*MACHINE[machine], "-m", "256", "-kernel", kernel, "-initrd", initramfs)
+        mark = marker_for(nonce).decode()
+        append = ("-append", f"console={SERIAL[machine]} panic=-1 quiet")
+        lines = boot(bench, f"qemu-system-{machine}", (*words, *append), mark)
+        said[place] = next(line for line in lines if mark in line).partition(mark)[2].strip()
+    detail = "; ".join(f"{place}: {words}" for place, words in said.items())
+    _record(bench, "distribution_kernels_equal", len(set(said.values())) == 1, detail)
+
+
+def _init(busybox: bytes, nonce: str) -> tuple[Entry, ...]:
+    return (
+        Entry("busybox", stat.S_IFREG | 0o755, busybox),
+        Entry("init", stat.S_IFREG | 0o755, FOREIGN_INIT.format(nonce=nonce).encode()),
+    )
 
 
 def _record(bench: Bench, name: str, ready: bool, detail: str) -> None:

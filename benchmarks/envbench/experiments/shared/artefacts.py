@@ -7,6 +7,7 @@ architectures stay as they are.
 
 import gzip
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError, EnvbenchError
-from envbench.payload.packages import foreign_apt, kernel_images, require_apt
+from envbench.payload.kernel import PACKAGES
+from envbench.payload.packages import ANOTHER_RELEASE, foreign_apt, kernel_images, require_apt
 
 REMEDY = "envbench fetch foreign (Debian or Ubuntu, network needed once)"
 FOREIGN = {"x86_64": ("arm64", "aarch64"), "aarch64": ("amd64", "x86_64")}
@@ -39,6 +41,20 @@ def foreign_kernel(cache_dir: Path) -> Path | None:
     names = foreign_machine()
     path = cache_dir / "foreign" / names[1] / "vmlinuz" if names else None
     return path if path and path.is_file() else None
+
+
+def another_kernel(cache_dir: Path) -> Path | None:
+    """Return the kernel of the distribution's other release, None where it has not been fetched."""
+    release = _another_release()
+    path = cache_dir / "foreign" / release / "vmlinuz"
+    return path if release and path.is_file() else None
+
+
+def _another_release() -> str:
+    try:
+        return ANOTHER_RELEASE.get(platform.freedesktop_os_release().get("VERSION_CODENAME", ""), "")
+    except OSError:
+        return ""
 
 
 def mach_kernel(cache_dir: Path) -> Path | None:
@@ -72,9 +88,14 @@ class _Item:
     architecture: str
     package: str
     found_in: Callable[[Path], Sequence[Path]]
+    release: str = ""
+    """Of another release than this machine's."""
 
     def fetch(self) -> None:
-        with foreign_apt(self.architecture) as apt, tempfile.TemporaryDirectory(prefix="envbench-fetch-") as scratch:
+        with (
+            foreign_apt(self.architecture, self.release) as apt,
+            tempfile.TemporaryDirectory(prefix="envbench-fetch-") as scratch,
+        ):
             packages = apt.kernel_packages(self.package) or (self.package,)
             sys.stderr.write(f"{self.name}: downloading {' '.join(packages)} into {self.target.parent}\n")
             apt.unpack(packages, Path(scratch))
@@ -96,7 +117,12 @@ def _items(cache_dir: Path) -> Iterator[_Item]:
         folder = cache_dir / "foreign" / other
         yield _Item(f"{other} busybox", folder / "busybox", own, "busybox-static", _programs("busybox"))
         yield _Item(f"{other} kernel", folder / "vmlinuz", own, f"linux-image-cloud-{own}", kernel_images)
-    if os.uname().machine == "x86_64":
+    machine, release = os.uname().machine, _another_release()
+    if release and machine in PACKAGES:
+        target = cache_dir / "foreign" / release / "vmlinuz"
+        own = FOREIGN[FOREIGN[machine][1]][0]
+        yield _Item(f"{release} kernel", target, own, PACKAGES[machine][0], kernel_images, release)
+    if machine == "x86_64":
         yield _Item("GNU Mach", cache_dir / "guests" / "gnumach", "i386", MACH_PACKAGE, _mach_images)
 
 

@@ -42,7 +42,16 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
 
     A backend that cannot take the tree is left out with a note. Raises BackendError where the tree cannot be built.
     """
-    settings = tools_settings(bench.settings)
+    with with_settings(bench, tools_settings(bench.settings), backends) as tools:
+        yield tools
+
+
+@contextmanager
+def with_settings(bench: Bench, settings: Settings, backends: Sequence[str]) -> Iterator[Bench]:
+    """Yield a bench whose backends are these backends' with other settings, another tree among them.
+
+    A backend that cannot take them is left out with a note.
+    """
     configurations: list[Prepared] = []
     opened: list[Backend] = []
     try:
@@ -58,7 +67,7 @@ def toolbox(bench: Bench, backends: Sequence[str]) -> Iterator[Bench]:
                 backend.prepare(prepared.configuration.variant)
                 configurations.append(Prepared(backend, replace(prepared.configuration, profile=settings.profile)))
             except BackendError as error:
-                bench.say(f"{prepared.name}: cannot take the tools: {one_line(error)}")
+                bench.say(f"{prepared.name}: cannot take this tree: {one_line(error)}")
         yield replace(bench, settings=settings, configurations=configurations)
     finally:
         for backend in opened:

@@ -26,7 +26,7 @@ from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import tree_of_run
-from envbench.payload.userland import MACHINES, disk_initrd, is_cached, root_disk, userland_tree
+from envbench.payload.userland import IMAGES, MACHINES, disk_initrd, is_cached, root_disk, userland_tree
 from envbench.phases import BackendKind, Experiment, ImageUse
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
@@ -34,8 +34,7 @@ from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import disk_format
 from envbench.vm.recipe import make_recipe
 
-DISTRO = "distro"
-DISTRO_REMEDY = "sudo envbench fetch distro, once; it stays in the cache"
+REMEDY = "sudo envbench fetch {profile}, once; it stays in the cache"
 DISK_REMEDY = "apt install e2fsprogs mtools; for what they do not read: guestfish --ro -a DISK -i"
 FILESYSTEM = "filesystem"
 """The class of what an artefact takes on the disk beyond the lengths of its files."""
@@ -55,11 +54,12 @@ class Artefact:
 
 
 def run(bench: Bench) -> None:
-    """Write the sizes of every backend's artefact, and of a whole distribution's where its userland is here."""
-    bench.course.expect(1)
+    """Write the sizes of every backend's artefact, and of the whole systems whose userlands are here."""
+    bench.course.expect(len(MACHINES))
     observe(bench)
-    with bench.attempt(Experiment.SIZE, "a whole distribution", DISTRO_REMEDY):
-        whole_distribution(bench)
+    for profile in MACHINES:
+        with bench.attempt(Experiment.SIZE, f"the whole system {profile}", REMEDY.format(profile=profile)):
+            whole_system(bench, profile)
 
 
 def observe(bench: Bench) -> None:
@@ -203,24 +203,29 @@ def _listed(bench: Bench, prepared: Prepared, sizes: Artefact) -> Artefact:
     return sizes
 
 
-def whole_distribution(bench: Bench) -> None:
-    """Measure the distro profile's image and machine too, where its userland is in the cache; nothing is booted."""
-    settings = bench.settings
-    if settings.profile == DISTRO or settings.image or settings.disk:
+def whole_system(bench: Bench, profile: str) -> None:
+    """Measure this profile's image and machine too, where their userlands are in the cache; nothing is booted."""
+    settings, what, remedy = bench.settings, f"{profile}: image and machine", REMEDY.format(profile=profile)
+    if settings.profile == profile or settings.image or settings.disk:
         return
-    if os.geteuid() != 0 or not is_cached(settings.cache_dir, DISTRO):
-        bench.skip(Experiment.SIZE, "a whole distribution's image and machine", "not in the cache", DISTRO_REMEDY)
+    if any(one.configuration.profile == profile for one in bench.configurations):
         return
-    of_distro = replace(settings, profile=DISTRO)
-    tree = userland_tree(settings.cache_dir, DISTRO)
+    cached = (is_cached(settings.cache_dir, name) for name in (IMAGES[profile], MACHINES[profile]))
+    if os.geteuid() != 0 or not all(cached):
+        bench.skip(Experiment.SIZE, what, "not in the cache", remedy)
+        return
+    of_system = replace(settings, profile=profile)
+    tree = userland_tree(settings.cache_dir, IMAGES[profile])
     ways: tuple[tuple[Prepared | None, Callable[[], Artefact]], ...] = (
         (next(iter(bench.main_containers()), None), lambda: tree_artefact(tree, "the tree that its image is made of")),
-        (next(iter(bench.vms()), None), lambda: whole_machine(of_distro)),
+        (next(iter(bench.vms()), None), lambda: whole_machine(of_system)),
     )
     for prepared, look in ways:
         if prepared is not None:
-            with bench.attempt(Experiment.SIZE, f"{prepared.name}, whole distribution", DISTRO_REMEDY):
-                _record(bench, replace(prepared, configuration=replace(prepared.configuration, profile=DISTRO)), look())
+            with bench.attempt(Experiment.SIZE, f"{prepared.name}, {profile}", remedy):
+                _record(
+                    bench, replace(prepared, configuration=replace(prepared.configuration, profile=profile)), look()
+                )
 
 
 def contradiction(artefact: Artefact) -> str:

@@ -26,7 +26,6 @@ def foreign(slowdown: float, factors: tuple[float, ...] = SPREAD) -> Build:
     )
 
 
-GUEST_ANSWERED = seen(E.KERNEL, "qemu", boot_id_equals_host=0)
 DESKTOP = seen(E.KERNEL, "docker", engine_is_desktop=1)
 REFUSED = facts(E.KERNEL, "docker", windows_image_refused=1)
 HYPERVISORS = {
@@ -44,8 +43,8 @@ KNOWN: Mapping[str, Known] = {
     "distro-mix": facts(E.KERNEL, "docker", two_userlands_one_kernel=1),
     "distro-kernel": Known(
         None,
-        both(GUEST_ANSWERED, seen(E.KERNEL, "host", all_kernels_equal=0)),
-        both(GUEST_ANSWERED, seen(E.KERNEL, "host", all_kernels_equal=1)),
+        seen(E.KERNEL, "qemu", distribution_kernels_equal=0),
+        seen(E.KERNEL, "qemu", distribution_kernels_equal=1),
     ),
     "vm-any-os": Known(
         seen(E.KERNEL, "qemu", guest_not_linux_ready=1, guest_other_arch_ready=1),

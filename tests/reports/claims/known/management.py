@@ -6,7 +6,6 @@ from tests.reports.claims.known.isolation import wsl
 from tests.reports.claims.known.rows import (
     MIB,
     SPREAD,
-    WIDE,
     Build,
     E,
     Known,
@@ -32,8 +31,32 @@ def exported(vm: float, container: float, factors: tuple[float, ...] = SPREAD) -
     return both(sized, *timed)
 
 
+def ran_here(containers: tuple[int, int, int], vms: tuple[int, int, int]) -> Build:
+    """What was made for another distribution, system and architecture: 1 where it runs here."""
+    return both(
+        seen(
+            E.KERNEL,
+            "docker",
+            two_userlands_one_kernel=containers[0],
+            windows_image_refused=1 - containers[1],
+            foreign_arch_runs=containers[2],
+        ),
+        seen(
+            E.KERNEL,
+            "qemu",
+            kernel_equals_host=1 - vms[0],
+            guest_not_linux_ready=vms[1],
+            guest_other_arch_ready=vms[2],
+        ),
+    )
+
+
 KNOWN: Mapping[str, Known] = {
-    "portable": Known(exported(40, 2), exported(2, 40), exported(10, 9, WIDE)),
+    "portable": Known(
+        both(exported(40, 2), ran_here((1, 1, 1), (1, 0, 1))),
+        both(exported(2, 40), ran_here((1, 0, 0), (1, 1, 1))),
+        both(exported(40, 2), ran_here((1, 0, 1), (1, 1, 1))),
+    ),
     "storage-ephemeral": joined(
         facts(E.PORTABILITY, "docker", gone_after_remove=1), facts(E.PORTABILITY, "qemu", vm_disk_keeps=1)
     ),
