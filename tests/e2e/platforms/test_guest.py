@@ -12,7 +12,7 @@ from platforms.steps import Outcome
 from platforms.tables import ability, ids, rows_of, verdict
 from platforms.tree import tree_folder
 
-pytestmark = [pytest.mark.engine("qemu"), pytest.mark.nightly, pytest.mark.timeout(2000)]
+pytestmark = [pytest.mark.engine("qemu"), pytest.mark.nightly, pytest.mark.timeout(4000)]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def machine() -> Mapping[str, Outcome]:
     """What came of the steps on the machine, which is booted once."""
     if not tree_folder(guest.SUITE).with_name(f"platform-{guest.SUITE}.made-of").exists():
         pytest.fail("no tree to make the machine of; try: tests/e2e/provision.sh platforms", pytrace=False)
-    outcomes = guest.take(STEPS, deadline_s=1800)
+    outcomes = guest.take(STEPS, deadline_s=3600)
     how = "Debian 13 emulated by QEMU (q35, SeaBIOS), systemd, cgroup v2 alone"
     keep("Machine, Debian 13", how, "make e2e-platforms ARGS='-k test_guest.py'", outcomes)
     return outcomes
