@@ -43,9 +43,9 @@ def test_the_command_line_goes_before_the_environment_and_that_before_the_file(u
     ("text", "says"),
     [
         ("runz = 3", "envbench.toml: no option 'runz'; try: runs"),
-        ("[startup]\nbakend = 'docker'", "envbench.toml, [startup]: no option 'bakend'; try: backend"),
-        ("[memroy]\nquick = true", "envbench.toml: no option 'memroy'; try: memory"),
-        ("[memory]\nbakend = 'docker'", "envbench.toml, [memory]: no option 'bakend'; try: backend"),
+        ("[startup]\nbackendd = 'docker'", "envbench.toml, [startup]: no option 'backendd'; try: backend"),
+        ("[memoryy]\nquick = true", "envbench.toml: no option 'memoryy'; try: memory"),
+        ("[memory]\nbackendd = 'docker'", "envbench.toml, [memory]: no option 'backendd'; try: backend"),
         ("debug = true", "no option 'debug'"),
         ("runs = 'many'", "envbench.toml: runs: 'many' is not a valid integer"),
         ("runs = 0", "envbench.toml: runs: 0 is not in the range"),
