@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from envbench.metrics import words
 from envbench.phases import Experiment, Unit
 from envreport.backends import Side
-from envreport.claims.combine import Answered, Beside, FirstOf, OneWay, OnlyWhere, all_of, observe
+from envreport.claims.combine import Answered, Beside, FirstOf, OfOne, OneWay, OnlyWhere, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import NAMESPACES, WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import C, Observation, Threshold, V, conclude
@@ -93,23 +93,8 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class OnThisMachine:
+class OnThisMachine(OfOne):
     """A rule on all machines of a kind, of which a run sees one."""
-
-    rule: Observation
-
-    @property
-    def bias(self) -> TcgBias:
-        """The rule's own bias."""
-        return self.rule.bias
-
-    def describe(self) -> str:
-        """Return the rule in words."""
-        return self.rule.describe()
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return the rule's needs."""
-        return self.rule.needs()
 
     def judge(self, results: Results) -> Outcome:
         """Judge the rule, and say that it is of one machine."""

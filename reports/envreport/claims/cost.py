@@ -10,7 +10,7 @@ from envbench.phases import Experiment, Phase, Unit
 from envbench.samples import variant_keys, variant_text
 from envreport import backends, units
 from envreport.backends import Side
-from envreport.claims.combine import Beside, OneWay, all_of
+from envreport.claims.combine import Beside, OfOne, OneWay, all_of
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import (
@@ -129,23 +129,12 @@ def _above(upper: Estimate, lower: Estimate) -> Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class AsAudited:
+class AsAudited(OfOne):
     """A rule on what backends leave behind that cannot hold where the run's own audit found something left."""
-
-    rule: Exact
-
-    @property
-    def bias(self) -> TcgBias:
-        """The rule's own bias."""
-        return self.rule.bias
 
     def describe(self) -> str:
         """Return the rule in words."""
         return f"{self.rule.describe()}; and the run's own audit found nothing"
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return the rule's needs."""
-        return self.rule.needs()
 
     def judge(self, results: Results) -> Outcome:
         """Judge the rule; what the audit found is one more finding, whose owner is not known."""
