@@ -1,5 +1,6 @@
 """Docker and containerd of a test's own: nobody else's containers are touched, and any configuration can be tried."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -117,6 +118,11 @@ def own_containerd(environment: Mapping[str, str] | None = None) -> Iterator[str
 
 
 def _remove(folder: Path) -> None:
+    # A daemon that was killed leaves the shims of its containers; their command lines name its folder.
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if bytes(folder) in path.read_bytes():
+                os.kill(int(path.parent.name), signal.SIGKILL)
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
     for point in reversed(mounts):
         subprocess.run(["umount", "--lazy", point], check=False)

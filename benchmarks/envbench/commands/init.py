@@ -32,7 +32,7 @@ def init(ctx: click.Context) -> None:
     """
     found = read_table(Path())
     if found is not None:
-        raise UsageError(f"options are kept here already: {found[0]}", remedy="an editor")
+        raise UsageError(f"options are kept here already: {found[0]}", remedy="change that file")
     try:
         with Path(OWN_FILE).open("x", encoding="utf-8") as file:
             file.write(template(measuring_commands(ctx)["startup"]))
