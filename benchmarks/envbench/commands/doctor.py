@@ -83,16 +83,19 @@ def backend_lines(name: str, answer: Usable | Unusable, width: int | None, *, ve
 
 
 def closing_lines(found: Mapping[str, Usable | Unusable], width: int | None) -> Iterator[str]:
-    """Yield how many are usable, what keeps KVM from being so, and what to try for each of the others."""
+    """Yield what to try for each that is not usable, and a last line: how many are, and what keeps KVM from being so.
+
+    That line is cut to `width`; `--verbose` has the whole reason among the facts.
+    """
     usable = [answer for answer in found.values() if isinstance(answer, Usable)]
     refused = next((one.facts["kvm_because"] for one in usable if one.facts.get("kvm") == "unusable"), "")
-    yield ""
-    yield from _wrapped(f"{len(usable)} of {len(found)} usable" + (f"; no KVM: {refused}" if refused else ""), width, 0)
     refusals = {name: answer for name, answer in found.items() if isinstance(answer, Unusable)}
+    yield ""
     if refusals:
         yield "To try:"
     for name, answer in refusals.items():
         yield from _wrapped(f"{name}: {answer.remedy}", width, 2)
+    yield _cut(f"{len(usable)} of {len(found)} usable" + (f"; no KVM: {refused}" if refused else ""), width)
 
 
 def _cut(line: str, width: int | None) -> str:
