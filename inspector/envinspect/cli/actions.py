@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from envinspect.errors import EnvinspectError, NotDeterminedError, NotMetError, one_line
+from envinspect.errors import EnvinspectError, NotDeterminedError, NotMetError, UsageError, one_line
 from envinspect.model import Record
 from envinspect.render import FORMATS, Rendered
 from envinspect.render.terminal import encodable, palette_for
@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 
 class Call(Record):
-    """One question: `action` is a key of ACTIONS, `words` are what it takes (names, or where a capture goes)."""
+    """One question: `action` is a key of ACTIONS, `words` are what it takes (names, a form, where a capture goes)."""
 
     action: str
     place: Place = Place()
@@ -43,8 +43,18 @@ def show(rendered: Rendered) -> int:
     if rendered.warning:
         complain(rendered.warning)
     if sys.stdout is not None:
+        if rendered.data:
+            _write_data(rendered.data)
         sys.stdout.write(encodable(rendered.text, sys.stdout))
     return rendered.exit_code
+
+
+def _write_data(data: bytes) -> None:
+    if sys.stdout.isatty():
+        raise UsageError("this format is no text for a terminal", remedy="it with `> FILE`")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def failed(error: Exception) -> int:
@@ -141,6 +151,10 @@ def _census(call: Call) -> Rendered:
     from envinspect.render.census import census_json, census_text
 
     found = census()
+    if call.words:
+        from envinspect.render.census_forms import census_form
+
+        return census_form(call.words[0], found)
     return census_json(found) if call.as_json else census_text(found, palette_for(sys.stdout))
 
 

@@ -208,9 +208,17 @@ def capture_command(
 
 @command.command("census")
 @click.option("--json", "as_json", is_flag=True, help="As JSON (schema: envinspect-census/1).")
+@click.option(
+    "--format", "form", type=click.Choice(["prometheus", "openmetrics", "nfd"]), help="As another tool reads it."
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
-def census_command(context: click.Context, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - read by `run`
+def census_command(
+    context: click.Context,
+    as_json: bool,
+    form: str | None,
+    debug: bool,  # noqa: ARG001 - read by `run`
+) -> int:
     """Say where every process of this node runs.
 
     One line for each distinct set of namespaces: processes, stack, engine, container's id, pod, limits. Exit code 3
@@ -218,7 +226,9 @@ def census_command(context: click.Context, as_json: bool, debug: bool) -> int:  
     """
     if context.obj.named:
         raise UsageError("census is about this node as a whole", remedy="it on the node itself, without another system")
-    return perform(Call("census", as_json=as_json))
+    if as_json and form is not None:
+        raise UsageError("--json and --format ask for different forms", remedy="one of them")
+    return perform(Call("census", words=() if form is None else (form,), as_json=as_json))
 
 
 @command.command("fleet")
@@ -235,7 +245,9 @@ def census_command(context: click.Context, as_json: bool, debug: bool) -> int:  
     "--inventory", metavar="FILE", help="Output of ansible-inventory --list: name hosts that are unlike their group."
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON (schema: envinspect-fleet/1).")
-@click.option("--format", "form", type=click.Choice(["csv", "html", "openmetrics"]), help="As another format.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "html", "openmetrics", "parquet"]), help="As another format."
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def fleet_command(
     answers: str,

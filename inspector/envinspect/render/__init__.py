@@ -43,12 +43,14 @@ NOT_DETERMINED = (
 class Rendered(Record):
     """What goes to standard output (ends in a line break, or is empty), and the exit code of contract 2.
 
-    `warning` is a line for standard error: what the form cannot say in its own words.
+    `warning` is a line for standard error: what the form cannot say in its own words. `data` is a whole file that is
+    no text; then `text` is empty.
     """
 
     text: str
     exit_code: int
     warning: str = ""
+    data: bytes = b""
 
 
 def render(name: str, answer: Inspection, palette: Palette = PLAIN) -> Rendered:

@@ -30,16 +30,22 @@ def census_text(census: Census, palette: Palette) -> Rendered:
         for row in rows
     ]
     lines[0] = f"{palette.strong}{lines[0]}{palette.end}"
-    return Rendered("\n".join(lines) + "\n", _exit_code(census), _warning(census))
+    return rendered("\n".join(lines) + "\n", census)
 
 
 def census_json(census: Census) -> Rendered:
     """Return the census as JSON, ASCII only."""
-    return Rendered(json.dumps(census.to_dict(), indent=2) + "\n", _exit_code(census), _warning(census))
+    return rendered(json.dumps(census.to_dict(), indent=2) + "\n", census)
 
 
-def _exit_code(census: Census) -> int:
-    return 0 if census.complete else 3
+def stack_name(found: NamespaceSet) -> str:
+    """Return the layers of a set, outermost first; "" where none was found and it is no bare metal."""
+    return " > ".join(layer.id for layer in found.stack.layers) or ("bare-metal" if found.stack.bare_metal else "")
+
+
+def rendered(text: str, census: Census) -> Rendered:
+    """Return a form of the census with its exit code, and what could not be seen as a warning."""
+    return Rendered(text, 0 if census.complete else 3, _warning(census))
 
 
 def _warning(census: Census) -> str:
@@ -51,7 +57,7 @@ def _warning(census: Census) -> str:
 
 
 def _row(found: NamespaceSet) -> tuple[str, ...]:
-    names = " > ".join(layer.id for layer in found.stack.layers) or ("bare-metal" if found.stack.bare_metal else "")
+    names = stack_name(found)
     doubt = f"not seen: {found.denied}" if found.denied else "" if found.stack.determined else "not determined"
     stack = f"{names} ({doubt})".lstrip() if doubt else names
     name = (found.container_id or "-")[:_ID_DIGITS] if _is_long(found.container_id) else found.container_id or "-"

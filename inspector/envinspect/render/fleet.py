@@ -1,9 +1,10 @@
-"""The view of a fleet: text, JSON (schema/envinspect-fleet-1.json), CSV with a row a host, OpenMetrics, a page."""
+"""The view of a fleet: text, JSON (schema/envinspect-fleet-1.json), CSV, Parquet, OpenMetrics, a page."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 
 from envinspect.errors import printable
 from envinspect.fleet.view import Fleet, named, stack_of, why_open
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from envinspect.fleet.answers import Host
 
 SCHEMA = "envinspect-fleet/1"
 COLUMNS = ("host", "answered", "determined", "stack", "summary", "cloud", "orchestrator", "kernel", "error")
@@ -62,6 +64,21 @@ def as_json(fleet: Fleet) -> Rendered:
     return Rendered(json.dumps(record, indent=1) + "\n", 0)
 
 
+def _row(host: Host) -> tuple[str | bool | None, ...]:
+    """Return a host's cells, one for each of COLUMNS; None is what is not known."""
+    return (
+        host.name,
+        host.answered,
+        host.determined if host.answered else None,
+        stack_of(host) if host.answered else None,
+        host.summary or None,
+        host.cloud,
+        host.orchestrator,
+        host.kernel,
+        host.error or None,
+    )
+
+
 class _Rows(list):  # type: ignore[type-arg]
     """What csv writes into."""
 
@@ -74,18 +91,8 @@ def as_csv(fleet: Fleet) -> Rendered:
     writer = csv.writer(rows, lineterminator="\n")  # type: ignore[arg-type]
     writer.writerow(COLUMNS)
     for host in fleet.hosts:
-        row = (
-            host.name,
-            int(host.answered),
-            int(host.determined) if host.answered else None,
-            stack_of(host) if host.answered else None,
-            host.summary,
-            host.cloud,
-            host.orchestrator,
-            host.kernel,
-            host.error,
-        )
-        writer.writerow([None if cell is None else _cell(str(cell)) for cell in row])
+        cells = (int(cell) if isinstance(cell, bool) else cell for cell in _row(host))
+        writer.writerow([None if cell is None else _cell(str(cell)) for cell in cells])
     return Rendered("".join(rows), 0)
 
 
@@ -97,10 +104,13 @@ def _cell(words: str) -> str:
 
 def openmetrics(fleet: Fleet) -> Rendered:
     """Return the counts as OpenMetrics text (openmetrics.io, 1.0)."""
+    counts: Counter[str] = Counter()
+    for each in fleet.counts:
+        counts[_label(each.value)] += each.hosts  # long values may be one when they are cut: a series stands once
     lines = [
         "# TYPE envinspect_fleet_hosts gauge",
         "# HELP envinspect_fleet_hosts Hosts that answered, by what they run on.",
-        *(f'envinspect_fleet_hosts{{{fleet.by}="{_label(each.value)}"}} {each.hosts}' for each in fleet.counts),
+        *(f'envinspect_fleet_hosts{{{fleet.by}="{label}"}} {hosts}' for label, hosts in counts.items()),
         "# TYPE envinspect_fleet_undetermined_hosts gauge",
         "# HELP envinspect_fleet_undetermined_hosts Hosts where too little could be read to tell.",
         f"envinspect_fleet_undetermined_hosts {len(fleet.undetermined)}",
@@ -123,10 +133,18 @@ def html(fleet: Fleet) -> Rendered:
     return Rendered(page(fleet), 0)
 
 
+def parquet(fleet: Fleet) -> Rendered:
+    """Return one row a host, with the columns of CSV; raises UsageError where pyarrow is not installed."""
+    from envinspect.render.fleet_parquet import file  # noqa: PLC0415 - pyarrow is an extra
+
+    return Rendered("", 0, data=file(COLUMNS, map(_row, fleet.hosts)))
+
+
 FORMS: dict[str, Callable[[Fleet], Rendered]] = {
     "text": text,
     "json": as_json,
     "csv": as_csv,
     "html": html,
     "openmetrics": openmetrics,
+    "parquet": parquet,
 }

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import pkgutil
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,13 +15,14 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tests.inspector.captured_systems import NAMES, answer_for
 
 from envinspect.answer import answer_as_json
 from envinspect.cli.commands import run
 from envinspect.errors import UsageError
 from envinspect.fleet.answers import Host, read_answers, read_groups
-from envinspect.fleet.view import NOT_DETERMINED, stack_of, view_of
+from envinspect.fleet.view import NOT_DETERMINED, VALUES, Fleet, stack_of, view_of
 from envinspect.render.fleet import FORMS
 
 
@@ -123,6 +126,67 @@ def test_groups_of_an_inventory_hold_those_of_their_children(tmp_path: Path) -> 
     assert read_groups(str(tmp_path / "i.json")) == {"site": frozenset("abc"), "web": frozenset("ab")}
 
 
+TEXTS = [form for name, form in FORMS.items() if name != "parquet"]
+
+
+def counted(fleet: Fleet) -> dict[str, float]:
+    """Return the hosts of each value, as OpenMetrics's strict parser reads them, after the totals were compared."""
+    families = list(text_string_to_metric_families(FORMS["openmetrics"](fleet).text))
+    assert [(family.name, family.type) for family in families] == [
+        (f"envinspect_fleet_{what}", "gauge") for what in ("hosts", "undetermined_hosts", "silent_hosts")
+    ]
+    values = [(sample.labels.get(fleet.by, ""), sample.value) for sample in families[0].samples]
+    assert len(dict(values)) == len(values), "a series stands twice"
+    assert sum(dict(values).values()) == sum(host.answered for host in fleet.hosts)
+    assert families[1].samples[0].value == len(fleet.undetermined)
+    assert families[2].samples[0].value == len(fleet.silent)
+    return dict(values)
+
+
+@pytest.mark.parametrize("by", VALUES)
+def test_the_strict_parser_of_openmetrics_reads_every_count(by: str) -> None:
+    hosts = [*map(host_of, NAMES), Host("silent", error="unreachable")]
+    fleet = view_of(hosts, by)
+    assert counted(fleet) == {each.value: each.hosts for each in fleet.counts}
+
+
+def host_of(name: str) -> Host:
+    stack = answer_for(name).stack
+    return Host(
+        name,
+        determined=stack.determined,
+        bare_metal=stack.bare_metal,
+        layers=tuple(layer.id for layer in stack.layers),
+        kinds=tuple(layer.kind.word for layer in stack.layers),
+        cloud=None if stack.cloud is None else stack.cloud.id,
+        kernel=f"6.1.0-{len(stack.layers)}",
+    )
+
+
+def test_values_that_are_one_when_they_are_cut_are_one_series() -> None:
+    """Prometheus refuses a page on which a series stands twice."""
+    long = "6.1.0-" + "x" * 300
+    fleet = view_of(
+        [kvm("a", kernel=f"{long}1"), kvm("b", kernel=f"{long}2"), kvm("c", kernel="\n"), kvm("d", kernel="\\n")],
+        "kernel",
+    )
+    assert sorted(counted(fleet).values()) == [2, 2]
+
+
+@pytest.mark.applies(shutil.which("promtool") is not None, "promtool is not installed")
+def test_promtool_reads_the_counts() -> None:
+    """Without the line that only OpenMetrics has at its end the rest is Prometheus's own format as well."""
+    text = FORMS["openmetrics"](view_of([*map(host_of, NAMES), kvm("hostile", kernel=HOSTILE)], "kernel")).text
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=text.removesuffix("# EOF\n"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
@@ -152,8 +216,9 @@ def test_any_json_becomes_a_view_in_every_form(tmp_path_factory: pytest.TempPath
         write(folder, **{f"host{number}": each})
     fleet = view_of(read_answers(str(folder)))
     assert len(fleet.hosts) == len(found)
-    for form in FORMS.values():
+    for form in TEXTS:
         assert form(fleet).text.endswith("\n")
+    counted(fleet)
 
 
 HOSTILE = "</table><script>alert(1)</script>\x1b[31m\n=cmd|'x'\""
@@ -165,7 +230,7 @@ def test_what_a_host_says_ends_no_table_and_starts_no_formula() -> None:
     tags = Tags()
     tags.feed(page)
     assert "script" not in tags.seen
-    assert all("\x1b" not in form(fleet).text for form in FORMS.values())
+    assert all("\x1b" not in form(fleet).text for form in TEXTS)
     rows = list(csv.reader(io.StringIO(FORMS["csv"](fleet).text)))
     assert len(rows) == 3
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
