@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"the controller's Python has no envinspect ({MISSING}); try: pip install envinspect"
             )
-        _, options = self.validate_argument_spec({"answers": {"type": "path"}, "captures": {"type": "path"}})
+        options = self.validate_argument_spec({"answers": {"type": "path"}, "captures": {"type": "path"}})[1]
         if getattr(self._connection._shell, "SHELL_FAMILY", "sh") != "sh":
             raise AnsibleActionFail("this host has no POSIX shell; run envinspect on it")
         host = task_vars["inventory_hostname"]
