@@ -3,6 +3,7 @@ script in it does with a real shell and the real commands what the docs say. No 
 """
 
 import copy
+import json
 import os
 import signal
 import subprocess
@@ -53,6 +54,30 @@ def test_it_has_the_least_rights_that_do():
     )
     assert rights["seccompProfile"] == {"type": "RuntimeDefault"}
     assert set(CONTAINER["resources"]["limits"]) == {"cpu", "memory"}
+
+
+@pytest.fixture
+def somebody():
+    """A process of another user, in a namespace of its own."""
+    user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    words = ["unshare", "--uts", *user, "sh", "-c", "echo; exec sleep 60"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"\n"
+        yield process.pid
+        process.kill()
+
+
+@pytest.mark.applies(os.geteuid() == 0, "only root can become another user")
+@pytest.mark.parametrize("added", [True, False])
+def test_its_capability_is_enough_to_look_at_others_and_without_it_they_are_denied(added, somebody):
+    capabilities = CONTAINER["securityContext"]["capabilities"]["add"] if added else []
+    bounds = ",".join(["-all", *(f"+{name.lower()}" for name in capabilities)])
+    words = ["setpriv", "--no-new-privs", "--inh-caps", "-all", "--bounding-set", bounds]
+    words += [sys.executable, "-m", "envinspect", "census", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 3}, done.stderr
+    seen = [each for each in json.loads(done.stdout)["sets"] if each["pid"] == somebody and each["denied"] is None]
+    assert len(seen) == added
 
 
 def test_its_parts_fit_together():
