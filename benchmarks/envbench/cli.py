@@ -46,6 +46,7 @@ COMMANDS: dict[str, Place] = {
     "compare": Place("envbench.commands.compare:compare", "Compare each further results folder with the first."),
     "collect": Place("envbench.commands.collect:collect", "Put results folders into a dataset of Parquet files."),
     "across": Place("envbench.commands.across:across", "Compare a figure between kinds of machines."),
+    "history": Place("envbench.commands.history:history", "Show a figure of one machine over time: is it slower now?"),
     "recompute": Place(
         "envbench.commands.recompute:recompute", "Rebuild a run's summary, claims and warnings from its rows."
     ),

@@ -8,13 +8,13 @@ from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError, UsageError, advice
 
 
-def read_labels(words: tuple[str, ...]) -> dict[str, str]:
+def read_labels(words: tuple[str, ...], option: str = "--label") -> dict[str, str]:
     """Return KEY=VALUE words as pairs. Raises UsageError for a word that is none."""
     pairs = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not (key.isidentifier() and equals and value):
-            raise UsageError(f"--label {word}: no KEY=VALUE", remedy="--label instance_type=c6a.xlarge")
+            raise UsageError(f"{option} {word}: no KEY=VALUE", remedy=f"{option} instance_type=c6a.xlarge")
         pairs[key] = value
     return pairs
 

@@ -87,11 +87,7 @@ def across(dataset: str, by: str, figure: Selector) -> Across:
     Raises DatasetError (a ValueError) where there is no dataset, no such label, no such figure in any run.
     """
     rows = figures_of_runs(dataset, figure)
-    column = f"{LABEL_PREFIX}{by}" if f"{LABEL_PREFIX}{by}" in rows else by
-    if column not in rows:
-        known = [name.removeprefix(LABEL_PREFIX) for name in map(str, rows) if name.startswith(LABEL_PREFIX)]
-        remedy = f"--by {' or '.join(known)}" if known else "envbench collect … --label KEY=VALUE"
-        raise DatasetError(f"{dataset}: no run has a label {by!r}", remedy=remedy)
+    column = column_of(rows, by, dataset, "--by {}")
     named = rows[rows[column].notna()]
     found: list[tuple[Any, list[Group]]] = [
         (key, [_group(str(name), each["figure"].tolist()) for name, each in part.groupby(column, sort=True)])
@@ -130,6 +126,19 @@ def figures_of_runs(dataset: str, figure: Selector) -> pd.DataFrame:
         raise DatasetError(f"{dataset}: no run that ended with 0 has {figure.backend}.{figure.metric}")
     versions = [json.loads(text).get(figure.backend, "") for text in rows["engines"]]
     return rows.assign(figure=rows[figure.statistic], engine_version=versions).sort_values(["started_at", "run_id"])
+
+
+def column_of(rows: pd.DataFrame, name: str, dataset: str, option: str) -> str:
+    """Return the column of this label, or of the runs themselves; `option` is how one is named, with {} for its name.
+
+    Raises DatasetError where there is neither.
+    """
+    column = f"{LABEL_PREFIX}{name}" if f"{LABEL_PREFIX}{name}" in rows else name
+    if column not in rows:
+        known = [each.removeprefix(LABEL_PREFIX) for each in map(str, rows) if each.startswith(LABEL_PREFIX)]
+        remedy = option.format(" or ".join(known)) if known else "envbench collect … --label KEY=VALUE"
+        raise DatasetError(f"{dataset}: no run has a label {name!r}", remedy=remedy)
+    return column
 
 
 def _group(name: str, values: Sequence[float]) -> Group:

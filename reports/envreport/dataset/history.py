@@ -1,0 +1,268 @@
+"""One machine over time: one figure of each run in, and whether the last runs differ from those before them out.
+
+The unit is the run. Where the environment changed (kernel, CPU, layers, engine, payload), the history is cut: what is
+before a cut is another environment, and is shown but not compared.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from envbench.metrics import metric
+from envreport import units
+from envreport.backends import label
+from envreport.compare import Change, direction
+from envreport.dataset.across import MIN_RUNS, WORDS, column_of, figures_of_runs
+from envreport.dataset.store import DatasetError
+from envreport.selectors import Selector
+from envreport.statistics import estimates
+from envreport.statistics.figures import Equivalence, Estimate, equivalence
+from envreport.statistics.sequence import ratio_of_last
+
+SCHEMA = "envbench-history/1"
+DEFAULT_LAST = 10
+"""So many runs at the end are compared with those before; at most half of what the environment has seen."""
+ENVIRONMENT: Mapping[str, str] = {
+    "kernel": "kernel",
+    "cpu": "CPU",
+    "architecture": "architecture",
+    "cpus": "CPUs that may be used",
+    "stack": "layers",
+    "cloud": "cloud",
+    "cgroup_version": "cgroup version",
+    "engine_version": "engine",
+    "payload": "payload",
+}
+"""Columns of a run that cut a history where they change, and how a reader calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run: when it began (UTC), its figure in the metric's unit, and its environment (None: not recorded)."""
+
+    run_id: str
+    started_at: pd.Timestamp
+    value: float
+    environment: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What cut a history: a column of `ENVIRONMENT` and its values before and after."""
+
+    column: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Runs in one environment, oldest first; `changed` is what is new in it, nothing for the first."""
+
+    points: tuple[Point, ...]
+    changed: tuple[Changed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the newest segment says. `ratio` is its last runs over those before; `why` is why there is no verdict."""
+
+    change: Change
+    ratio: Estimate | None
+    earlier: int
+    later: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The history of one backend as it was set up."""
+
+    backend: str
+    variant: str
+    profile: str
+    segments: tuple[Segment, ...]
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        """The configuration in words."""
+        return label(self.backend, self.variant, self.profile)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The answer; `undated` runs have the figure and do not record when they began, so they have no place in it."""
+
+    metric: str
+    statistic: str
+    series: tuple[Series, ...]
+    undated: int
+
+
+def history(
+    dataset: str, figure: Selector, where: Mapping[str, str] | None = None, last: int = DEFAULT_LAST
+) -> History:
+    """Return the history of a figure in a dataset, of the runs whose labels (or columns) are as `where` says.
+
+    Raises DatasetError (a ValueError) where there is no dataset, no such label, no such figure in any run.
+    """
+    rows = figures_of_runs(dataset, figure)
+    for name, value in (where or {}).items():
+        rows = rows[rows[column_of(rows, name, dataset, "--where {}=VALUE")].astype(str) == value]
+        if rows.empty:
+            raise DatasetError(f"{dataset}: no run with this figure has {name}={value}")
+    dated = rows[rows["started_at"].notna()]
+    series = tuple(
+        _series(str(backend), str(variant), str(profile), figure.metric, _points(part), last)
+        for (backend, variant, profile), part in dated.groupby(["backend", "variant", "profile"], sort=True)
+    )
+    if not series:
+        raise DatasetError(f"{dataset}: no run with this figure records when it began")
+    return History(figure.metric, figure.statistic, series, len(rows) - len(dated))
+
+
+def _points(rows: pd.DataFrame) -> list[Point]:
+    columns = rows[list(ENVIRONMENT)].astype(object).to_numpy()
+    environments = [tuple(None if pd.isna(each) or each == "" else str(each) for each in row) for row in columns]
+    found = zip(rows["run_id"], rows["started_at"], rows["figure"], environments, strict=True)
+    return [Point(str(run_id), started_at, float(value), where) for run_id, started_at, value, where in found]
+
+
+def _series(backend: str, variant: str, profile: str, name: str, points: Sequence[Point], last: int) -> Series:
+    segments = tuple(cut(points))
+    verdict = judge([point.value for point in segments[-1].points], name, last)
+    return Series(backend, variant, profile, segments, verdict)
+
+
+def cut(points: Sequence[Point]) -> Iterator[Segment]:
+    """Yield the stretches in one environment, oldest first, whatever the order of the runs given."""
+    before: tuple[str | None, ...] | None = None
+    current: list[Point] = []
+    changed: tuple[Changed, ...] = ()
+    for point in sorted(points, key=lambda each: (each.started_at, each.run_id)):
+        if before is not None and point.environment != before:
+            yield Segment(tuple(current), changed)
+            values = zip(ENVIRONMENT, before, point.environment, strict=True)
+            changed = tuple(Changed(name, old, new) for name, old, new in values if old != new)
+            current = []
+        current.append(point)
+        before = point.environment
+    if current:
+        yield Segment(tuple(current), changed)
+
+
+def judge(values: Sequence[float], name: str, last: int = DEFAULT_LAST) -> Verdict:
+    """Say whether the last runs of one environment differ from those before, for the metric of this name.
+
+    They do if the whole interval of their ratio lies beyond the metric's margin, they are the same if it lies wholly
+    within; else, or with fewer than `MIN_RUNS` on a side, it cannot be told.
+    """
+    later = min(last, len(values) // 2)
+    earlier = len(values) - later
+    if later < MIN_RUNS:
+        why = f"{len(values)} runs in this environment; {2 * MIN_RUNS} are needed"
+        return Verdict(Change.INCONCLUSIVE, None, earlier, later, why)
+    ratio = ratio_of_last(values, later)
+    if ratio is None or ratio.interval is None:
+        return Verdict(Change.INCONCLUSIVE, ratio, earlier, later, "a ratio needs figures above 0")
+    row = metric(name)
+    kinds = {
+        Equivalence.SAME: Change.SAME,
+        Equivalence.DIFFERENT: direction(row, more=ratio.value > 1),
+        Equivalence.UNDECIDED: Change.INCONCLUSIVE,
+    }
+    change = kinds[equivalence(ratio, row.margin_ratio)]
+    spans = f"the interval reaches across ±{units.percent(row.margin_ratio)}"
+    return Verdict(change, ratio, earlier, later, spans if change is Change.INCONCLUSIVE else "")
+
+
+def possible_changes(name: str) -> tuple[Change, Change]:
+    """Return the two words for a figure of this metric that rose and that fell."""
+    return direction(metric(name), more=True), direction(metric(name), more=False)
+
+
+def history_lines(found: History) -> Iterator[str]:
+    """Yield the answer as text."""
+    unit = metric(found.metric).unit
+    yield f"{found.metric} ({found.statistic} of each run) over time"
+    if found.undated:
+        yield f"left out: {found.undated} without the time at which they began"
+    for each in found.series:
+        yield each.name
+        for segment in each.segments:
+            for one in segment.changed:
+                yield f"  -- {ENVIRONMENT[one.column]}: {_told(one.before)} -> {_told(one.after)} --"
+            middle = estimates.median([point.value for point in segment.points])
+            days = f"{_day(segment.points[0])} to {_day(segment.points[-1])}"
+            yield f"  {days}  {units.estimate_text(middle, unit)} runs"
+        yield f"  {verdict_text(each)}"
+
+
+def verdict_text(each: Series) -> str:
+    """Return the verdict in words, with its figures."""
+    verdict = each.verdict
+    word = WORDS.get(verdict.change, str(verdict.change))
+    if verdict.ratio is None:
+        return f"{word}: {verdict.why}"
+    first = each.segments[-1].points[-verdict.later]
+    interval = units.interval_text(verdict.ratio.interval, "ratio", 1.0)
+    ratio = f"{units.quantity(verdict.ratio.value, 'ratio', 1.0)} {interval}"
+    why = f" ({verdict.why})" if verdict.why else ""
+    return f"{word}: last {verdict.later} runs (since {_day(first)}) against the {verdict.earlier} before: {ratio}{why}"
+
+
+def _day(point: Point) -> str:
+    return point.started_at.strftime("%Y-%m-%d")
+
+
+def _told(value: str | None) -> str:
+    return "not recorded" if value is None else units.printable(value)
+
+
+def history_record(found: History) -> dict[str, Any]:
+    """Return the answer as JSON has it; figures in the unit that stands beside them."""
+    row = metric(found.metric)
+    return {
+        "schema": SCHEMA,
+        "metric": found.metric,
+        "statistic": found.statistic,
+        "unit": str(row.unit),
+        "margin_ratio": row.margin_ratio,
+        "undated": found.undated,
+        "series": [_series_record(each) for each in found.series],
+    }
+
+
+def _series_record(each: Series) -> dict[str, Any]:
+    verdict = each.verdict
+    interval = verdict.ratio.interval if verdict.ratio else None
+    return {
+        "backend": each.backend,
+        "variant": each.variant,
+        "profile": each.profile,
+        "change": str(verdict.change),
+        "why": verdict.why,
+        "earlier_runs": verdict.earlier,
+        "later_runs": verdict.later,
+        "ratio": verdict.ratio.value if verdict.ratio else None,
+        "ratio_low": interval.low if interval else None,
+        "ratio_high": interval.high if interval else None,
+        "segments": [_segment_record(segment) for segment in each.segments],
+    }
+
+
+def _segment_record(segment: Segment) -> dict[str, Any]:
+    return {
+        "environment": dict(zip(ENVIRONMENT, segment.points[0].environment, strict=True)),
+        "changed": [each.column for each in segment.changed],
+        "runs": [
+            {"run_id": point.run_id, "started_at": _moment(point), "value": point.value} for point in segment.points
+        ],
+    }
+
+
+def _moment(point: Point) -> str:
+    return str(point.started_at.isoformat())

@@ -1,0 +1,175 @@
+"""One machine over time: a step is found, noise is not, a changed environment cuts, and few runs tell nothing."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.perf.history_alarms import NOISES, drawn
+
+from envbench.cli import main
+from envreport.compare import Change
+from envreport.dataset.history import ENVIRONMENT, Point, cut, history, judge
+from envreport.dataset.store import collect_run
+from envreport.selectors import parse_selector
+
+Write = Callable[..., Path]
+READY = parse_selector("docker.ready")
+
+
+def fill(write_run: Write, into: Path, days: range, middle_ms: float, **more: object) -> None:
+    random_ = random.Random(days.start)
+    for day in days:
+        moment = f"2026-{1 + day // 28:02}-{1 + day % 28:02}T03:00:00Z"
+        folder = write_run(day, middle_ms * random_.uniform(0.99, 1.01), started_at=moment, **more)
+        collect_run(folder, str(into), {"host": "a"})
+
+
+def test_a_step_is_found_and_dated(write_run: Write, tmp_path: Path) -> None:
+    fill(write_run, tmp_path / "set", range(20), 100.0)
+    fill(write_run, tmp_path / "set", range(20, 30), 120.0)
+    (found,) = history(str(tmp_path / "set"), READY).series
+    assert found.verdict.change is Change.SLOWER
+    assert (found.verdict.earlier, found.verdict.later) == (20, 10)
+    assert found.verdict.ratio is not None
+    assert found.verdict.ratio.interval is not None
+    assert found.verdict.ratio.interval.low < 1.2 < found.verdict.ratio.interval.high
+    assert found.segments[-1].points[-10].started_at == pd.Timestamp("2026-01-21T03:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("changed", "column"), [({"kernel": "6.12.0"}, "kernel"), ({"version": "27.1"}, "engine_version")]
+)
+def test_a_changed_environment_cuts_and_is_no_regression(
+    changed: dict[str, str], column: str, write_run: Write, tmp_path: Path
+) -> None:
+    fill(write_run, tmp_path / "set", range(14), 100.0)
+    fill(write_run, tmp_path / "set", range(14, 28), 150.0, **changed)
+    (found,) = history(str(tmp_path / "set"), READY).series
+    assert [len(segment.points) for segment in found.segments] == [14, 14]
+    assert [[each.column for each in segment.changed] for segment in found.segments] == [[], [column]]
+    assert found.verdict.change is Change.SAME
+
+
+def test_variants_have_histories_of_their_own(write_run: Write, tmp_path: Path) -> None:
+    fill(write_run, tmp_path / "set", range(12), 100.0)
+    fill(write_run, tmp_path / "set", range(12, 24), 150.0, variant="network=none;runtime=crun")
+    found = history(str(tmp_path / "set"), READY).series
+    assert [each.verdict.change for each in found] == [Change.SAME, Change.SAME]
+
+
+def test_fewer_than_six_runs_on_a_side_tell_nothing() -> None:
+    values = [100.0] * 6 + [200.0] * 5
+    assert judge(values, "ready").change is Change.INCONCLUSIVE
+    assert judge([*values, 200.0], "ready").change is Change.SLOWER
+
+
+def test_the_gate_has_three_ends(write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["history", str(tmp_path / "set"), "--metric", "docker.ready", "--fail-on", "slower"]
+    fill(write_run, tmp_path / "set", range(8), 100.0)
+    assert main(words) == 6
+    told = capsys.readouterr()
+    assert "cannot tell: 8 runs in this environment; 12 are needed" in told.out
+    assert "gate not decided" in told.err
+    fill(write_run, tmp_path / "set", range(8, 20), 100.0)
+    assert main(words) == 0
+    fill(write_run, tmp_path / "set", range(20, 30), 120.0)
+    assert main(words) == 5
+    assert "gate failed" in capsys.readouterr().err
+    assert main([*words[:-1], "faster"]) == 0
+
+
+def test_a_gate_that_could_never_fail_is_refused(
+    write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(write_run, tmp_path / "set", range(1), 100.0)
+    assert main(["history", str(tmp_path / "set"), "--metric", "docker.ready", "--fail-on", "more"]) == 2
+    assert "try: --fail-on slower or faster" in capsys.readouterr().err
+
+
+def test_the_command_prints_text_and_json(write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(write_run, tmp_path / "set", range(12), 100.0)
+    fill(write_run, tmp_path / "set", range(12, 14), 100.0, kernel="6.12.0")
+    words = ["history", str(tmp_path / "set"), "--metric", "docker.ready"]
+    assert main(words) == 0
+    assert "-- kernel: 6.1.0 -> 6.12.0 --" in capsys.readouterr().out
+    assert main([*words, "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    (series,) = record["series"]
+    assert (record["schema"], series["change"]) == ("envbench-history/1", "inconclusive")
+    assert [len(segment["runs"]) for segment in series["segments"]] == [12, 2]
+    assert series["segments"][1]["environment"]["kernel"] == "6.12.0"
+
+
+def test_where_chooses_one_machine(write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(write_run, tmp_path / "set", range(12), 100.0)
+    collect_run(write_run(90, 500.0, started_at="2026-01-05T00:00:00Z"), str(tmp_path / "set"), {"host": "b"})
+    (found,) = history(str(tmp_path / "set"), READY, {"host": "a"}).series
+    assert sum(len(segment.points) for segment in found.segments) == 12
+    words = ["history", str(tmp_path / "set"), "--metric", "docker.ready", "--where"]
+    assert main([*words, "host=c"]) == 2
+    assert "no run with this figure has host=c" in capsys.readouterr().err
+    assert main([*words, "site=a"]) == 2
+    assert "try: --where host=VALUE" in capsys.readouterr().err
+
+
+POINTS = st.lists(
+    st.builds(
+        lambda hour, value, kernel: (hour, value, kernel),
+        st.integers(0, 10_000),
+        st.floats(1e3, 1e12),
+        st.sampled_from([None, "6.1", "6.12"]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(POINTS, st.randoms(use_true_random=False))
+def test_the_order_of_the_runs_does_not_matter(
+    drawn_points: list[tuple[int, float, str | None]], order: random.Random
+) -> None:
+    nothing: tuple[str | None, ...] = (None,) * (len(ENVIRONMENT) - 1)
+    start = pd.Timestamp("2026-01-01T00:00:00Z")
+    points = [
+        Point(f"{index:03}", start + pd.Timedelta(hours=hour), value, (kernel, *nothing))
+        for index, (hour, value, kernel) in enumerate(drawn_points)
+    ]
+    shuffled = list(points)
+    order.shuffle(shuffled)
+    segments = list(cut(points))
+    assert list(cut(shuffled)) == segments
+    assert sorted((each for one in segments for each in one.points), key=lambda each: each.run_id) == points
+    assert all(len({each.environment for each in one.points}) == 1 for one in segments)
+    assert all(one.changed for one in segments[1:])
+
+
+@given(st.floats(1e-3, 1e15), st.integers(12, 80), st.integers(6, 40))
+def test_an_unchanged_figure_is_the_same(value: float, runs: int, last: int) -> None:
+    assert judge([value] * runs, "ready", last).change is Change.SAME
+
+
+@given(st.lists(st.floats(1e3, 1e12), min_size=12, max_size=60), st.floats(0.1, 10))
+def test_the_unit_does_not_matter(values: list[float], factor: float) -> None:
+    one, other = judge(values, "ready"), judge([value * factor for value in values], "ready")
+    assert one.ratio is not None
+    assert other.ratio is not None
+    assert one.ratio.value == pytest.approx(other.ratio.value)
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_noise_is_no_regression_and_a_step_is_none_of_the_noise(name: str) -> None:
+    random_ = random.Random(1)
+    noises = [drawn(random_, name, 60, 0.03) for _ in range(10)]
+    changes = [judge(values, "ready").change for values in noises]
+    assert Change.SLOWER not in changes
+    stepped = [judge([*values[:-10], *(value * 1.3 for value in values[-10:])], "ready").change for values in noises]
+    assert stepped.count(Change.SLOWER) >= 8
+
+
+def test_a_step_between_two_zeros_is_said_to_have_no_ratio() -> None:
+    assert judge([0.0] * 12, "ready").change is Change.INCONCLUSIVE
