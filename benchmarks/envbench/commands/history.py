@@ -1,6 +1,7 @@
 """`envbench history`: one machine over time, from a dataset of runs, and a gate on it."""
 
 import json
+from datetime import datetime
 
 import click
 
@@ -20,11 +21,9 @@ from envbench.errors import GateFailedError, GateInconclusiveError, UsageError
     help="Only runs with this label, or column such as cpu (repeatable): where a dataset holds several machines.",
 )
 @click.option(
-    "--last",
-    type=click.IntRange(6),
-    default=10,
-    show_default=True,
-    help="How many runs at the end are compared with those before; at most half of them are.",
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Only runs from this day on (UTC): where a new level has been accepted.",
 )
 @click.option(
     "--fail-on",
@@ -33,24 +32,24 @@ from envbench.errors import GateFailedError, GateInconclusiveError, UsageError
 )
 @click.option("--format", "form", type=OneOf(("text", "json")), default="text", show_default=True, help="Output.")
 @debug_option
-def history(dataset: str, metric: str, where: tuple[str, ...], last: int, fail_on: str | None, form: str) -> None:
-    """Show a figure over time, and whether the last runs differ from those before.
+def history(
+    dataset: str, metric: str, where: tuple[str, ...], since: datetime | None, fail_on: str | None, form: str
+) -> None:
+    """Show a figure over time, and say whether it changed and since when.
 
     The unit is the run. A changed kernel, CPU, layer, engine or payload cuts the history: only the runs since the last
-    cut are compared, and fewer than 6 on a side give no verdict. The last runs are slower only where the whole interval
-    of the ratio lies beyond the metric's margin (5 %). The interval is wider where runs that follow each other are
-    alike.
+    cut are judged, and fewer than 6 on a side give no verdict. They are split where both sides differ most. The later
+    side is slower only where the whole interval of the ratio lies beyond the metric's margin (5 %); the interval is
+    wider where runs that follow each other are alike.
     """
-    from envreport.dataset.history import (  # pandas and scipy only where needed
-        history as read,
-    )
+    from envreport.dataset.history import history as read  # pandas and scipy only where needed
     from envreport.dataset.history import history_lines, history_record, possible_changes, verdict_text
     from envreport.selectors import parse_selector
 
     pairs = read_labels(where, "--where")
     with refused():
         figure = parse_selector(metric)
-        found = read(dataset, figure, pairs, last)
+        found = read(dataset, figure, pairs, since)
     if fail_on is not None and fail_on not in (words := possible_changes(figure.metric)):
         raise UsageError(
             f"--fail-on {fail_on}: {figure.metric} is never that", remedy=f"--fail-on {' or '.join(words)}"

@@ -1,11 +1,13 @@
-"""One machine over time: one figure of each run in, and whether the last runs differ from those before them out.
+"""One machine over time: one figure of each run in; whether, and since when, it is another one than before out.
 
 The unit is the run. Where the environment changed (kernel, CPU, layers, engine, payload), the history is cut: what is
 before a cut is another environment, and is shown but not compared.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -19,11 +21,9 @@ from envreport.dataset.store import DatasetError
 from envreport.selectors import Selector
 from envreport.statistics import estimates
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
-from envreport.statistics.sequence import ratio_of_last
+from envreport.statistics.sequence import most_striking_split, ratio_after
 
 SCHEMA = "envbench-history/1"
-DEFAULT_LAST = 10
-"""So many runs at the end are compared with those before; at most half of what the environment has seen."""
 ENVIRONMENT: Mapping[str, str] = {
     "kernel": "kernel",
     "cpu": "CPU",
@@ -67,7 +67,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the newest segment says. `ratio` is its last runs over those before; `why` is why there is no verdict."""
+    """What the newest segment says: `ratio` is its runs after the most striking split over those before.
+
+    `why` is why there is no verdict.
+    """
 
     change: Change
     ratio: Estimate | None
@@ -103,9 +106,11 @@ class History:
 
 
 def history(
-    dataset: str, figure: Selector, where: Mapping[str, str] | None = None, last: int = DEFAULT_LAST
+    dataset: str, figure: Selector, where: Mapping[str, str] | None = None, since: datetime | None = None
 ) -> History:
     """Return the history of a figure in a dataset, of the runs whose labels (or columns) are as `where` says.
+
+    `since` (UTC, without a zone) leaves out the runs that began earlier.
 
     Raises DatasetError (a ValueError) where there is no dataset, no such label, no such figure in any run.
     """
@@ -115,12 +120,14 @@ def history(
         if rows.empty:
             raise DatasetError(f"{dataset}: no run with this figure has {name}={value}")
     dated = rows[rows["started_at"].notna()]
+    if since is not None:
+        dated = dated[dated["started_at"] >= pd.Timestamp(since, tz="UTC")]
     series = tuple(
-        _series(str(backend), str(variant), str(profile), figure.metric, _points(part), last)
+        _series(str(backend), str(variant), str(profile), figure.metric, _points(part))
         for (backend, variant, profile), part in dated.groupby(["backend", "variant", "profile"], sort=True)
     )
     if not series:
-        raise DatasetError(f"{dataset}: no run with this figure records when it began")
+        raise DatasetError(f"{dataset}: no run with this figure records that it began then")
     return History(figure.metric, figure.statistic, series, len(rows) - len(dated))
 
 
@@ -131,9 +138,9 @@ def _points(rows: pd.DataFrame) -> list[Point]:
     return [Point(str(run_id), started_at, float(value), where) for run_id, started_at, value, where in found]
 
 
-def _series(backend: str, variant: str, profile: str, name: str, points: Sequence[Point], last: int) -> Series:
+def _series(backend: str, variant: str, profile: str, name: str, points: Sequence[Point]) -> Series:
     segments = tuple(cut(points))
-    verdict = judge([point.value for point in segments[-1].points], name, last)
+    verdict = judge([point.value for point in segments[-1].points], name)
     return Series(backend, variant, profile, segments, verdict)
 
 
@@ -154,24 +161,24 @@ def cut(points: Sequence[Point]) -> Iterator[Segment]:
         yield Segment(tuple(current), changed)
 
 
-def judge(values: Sequence[float], name: str, last: int = DEFAULT_LAST) -> Verdict:
-    """Say whether the last runs of one environment differ from those before, for the metric of this name.
+def judge(values: Sequence[float], name: str) -> Verdict:
+    """Say whether the runs of one environment changed at the most striking split, for the metric of this name.
 
-    They do if the whole interval of their ratio lies beyond the metric's margin, they are the same if it lies wholly
+    They did if the whole interval of the ratio lies beyond the metric's margin, they are the same if it lies wholly
     within; else, or with fewer than `MIN_RUNS` on a side, it cannot be told.
     """
-    later = min(last, len(values) // 2)
-    earlier = len(values) - later
-    if later < MIN_RUNS:
+    if len(values) < 2 * MIN_RUNS:
         why = f"{len(values)} runs in this environment; {2 * MIN_RUNS} are needed"
-        return Verdict(Change.INCONCLUSIVE, None, earlier, later, why)
-    ratio = ratio_of_last(values, later)
-    if ratio is None or ratio.interval is None:
-        return Verdict(Change.INCONCLUSIVE, ratio, earlier, later, "a ratio needs figures above 0")
+        return Verdict(Change.INCONCLUSIVE, None, len(values), 0, why)
+    if min(values) <= 0:
+        return Verdict(Change.INCONCLUSIVE, None, len(values), 0, "a ratio needs figures above 0")
+    earlier = most_striking_split([math.log(value) for value in values], MIN_RUNS)
+    later = len(values) - earlier
+    ratio = ratio_after(values, earlier)
     row = metric(name)
     kinds = {
         Equivalence.SAME: Change.SAME,
-        Equivalence.DIFFERENT: direction(row, more=ratio.value > 1),
+        Equivalence.DIFFERENT: direction(row, more=ratio is not None and ratio.value > 1),
         Equivalence.UNDECIDED: Change.INCONCLUSIVE,
     }
     change = kinds[equivalence(ratio, row.margin_ratio)]
@@ -211,7 +218,7 @@ def verdict_text(each: Series) -> str:
     interval = units.interval_text(verdict.ratio.interval, "ratio", 1.0)
     ratio = f"{units.quantity(verdict.ratio.value, 'ratio', 1.0)} {interval}"
     why = f" ({verdict.why})" if verdict.why else ""
-    return f"{word}: last {verdict.later} runs (since {_day(first)}) against the {verdict.earlier} before: {ratio}{why}"
+    return f"{word}: {verdict.later} runs since {_day(first)} against the {verdict.earlier} before: {ratio}{why}"
 
 
 def _day(point: Point) -> str:
@@ -247,6 +254,7 @@ def _series_record(each: Series) -> dict[str, Any]:
         "why": verdict.why,
         "earlier_runs": verdict.earlier,
         "later_runs": verdict.later,
+        "later_since": _moment(each.segments[-1].points[-verdict.later]) if verdict.later else None,
         "ratio": verdict.ratio.value if verdict.ratio else None,
         "ratio_low": interval.low if interval else None,
         "ratio_high": interval.high if interval else None,

@@ -200,6 +200,7 @@ def _thinned(values: Sequence[float]) -> Sequence[float]:
     return values if len(values) <= MOST_POINTS else sorted(values)[:: math.ceil(len(values) / MOST_POINTS)]
 
 
+@lru_cache(maxsize=1024)
 def _rank_sum_cut(m: int, n: int) -> tuple[int, float]:
     """Return how many of the sorted pairs lie outside at each end, and the probability of that; 0 where none can."""
     limit = (1 - CONFIDENCE) / 2

@@ -13,7 +13,7 @@ class Method(StrEnum):
     LOG_NORMAL = "log-normal tolerance limit"
     BOOTSTRAP = "percentile bootstrap by round"
     RANK_SUM = "rank-sum interval of pairwise ratios (exact)"
-    RANK_SUM_WIDENED = "rank-sum interval of pairwise ratios, widened by the correlation of neighbours"
+    RANK_SUM_WIDENED = "rank-sum interval of pairwise ratios, widened for a search and for correlated neighbours"
     THEIL_SEN = "Theil-Sen"
     NONE = "none"
 

@@ -1,11 +1,13 @@
-"""The end of a sequence against what came before it, where neighbours may be alike: a machine that drifts, for example.
+"""Where the level of a sequence changed, and by how much, where neighbours may be alike: a machine that drifts.
 
-An interval for values that do not depend on each other is too narrow for such a sequence. Here it is widened by what
-the correlation of neighbours says about how much a value tells that the one before did not tell.
+An interval for values that do not depend on each other, about a split that nobody searched for, is too narrow for that.
+Here it is widened by what the correlation of neighbours says about how little a value tells that the one before did not
+tell, and because the split is the most striking of all.
 """
 
 import math
 import sys
+from bisect import insort
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,18 +20,47 @@ HIGHEST_CORRELATION = 0.97
 """An estimate from some tens of values cannot tell higher ones from a walk without any level."""
 
 
-def ratio_of_last(values: Sequence[float], last: int) -> Estimate | None:
-    """Return Hodges and Lehmann's ratio of the `last` values to those before, with its widened rank-sum interval.
+SEARCHED_FACTOR = 1.5
+"""How much farther from the middle the most striking of all splits lies in 95 % of sequences without a change than any
+one split does; `tests/perf/history_alarms.py` counts that."""
 
-    The limits are moved away from the ratio, in logarithms, by the square root of how many times the variance of a mean
-    grows in a first-order autoregression (Bayley and Hammersley 1946). None where a side is empty or a value is not
-    above 0; no interval where there are too few values for one.
+
+def most_striking_split(values: Sequence[float], least: int) -> int:
+    """Return how many values stand before the split that leaves the least absolute deviation from the two medians.
+
+    Each side has at least `least` values; of equal splits it is the first. Raises ValueError for too few values.
     """
-    earlier, later = values[:-last], values[-last:]
+    count = len(values)
+    if count < 2 * least:
+        raise ValueError(f"{count} values cannot be split into two sides of {least}")
+    before, after = _deviations(values), _deviations(values[::-1])
+    return min(range(least, count - least + 1), key=lambda split: before[split] + after[count - split])
+
+
+def _deviations(values: Sequence[float]) -> list[float]:
+    """Return the sum of absolute deviations from their median of the first 0, 1, 2, … values."""
+    ordered: list[float] = []
+    found = [0.0]
+    for value in values:
+        insort(ordered, value)
+        half = len(ordered) // 2
+        found.append(sum(ordered[len(ordered) - half :]) - sum(ordered[:half]))
+    return found
+
+
+def ratio_after(values: Sequence[float], split: int) -> Estimate | None:
+    """Return Hodges and Lehmann's ratio of the values after a searched split to those before, with a widened interval.
+
+    The limits of the rank-sum interval are moved away from the ratio, in logarithms: by `SEARCHED_FACTOR`, and by the
+    square root of how many times the variance of a mean grows in a first-order autoregression (Bayley and Hammersley
+    1946). None where a side is empty or a value is not above 0; no interval where there are too few values for one.
+    """
+    earlier, later = values[:split], values[split:]
     plain = estimates.typical_ratio(later, earlier)
     if plain is None or plain.interval is None:
         return plain
-    factor = widening([len(earlier), len(later)], lag1([np.log(earlier), np.log(later)]))
+    correlation = lag1([np.log(earlier), np.log(later)])
+    factor = SEARCHED_FACTOR * widening([len(earlier), len(later)], correlation)
     low, high = (_moved(limit, plain.value, factor) for limit in (plain.interval.low, plain.interval.high))
     return Estimate(plain.value, Interval(low, high, plain.interval.coverage), plain.n, Method.RANK_SUM_WIDENED)
 
