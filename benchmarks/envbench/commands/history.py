@@ -30,7 +30,9 @@ from envbench.errors import GateFailedError, GateInconclusiveError, UsageError
     type=OneOf(("slower", "faster", "more", "less")),
     help="End with 5 where a verdict is this, else with 6 where one cannot be told.",
 )
-@click.option("--format", "form", type=OneOf(("text", "json")), default="text", show_default=True, help="Output.")
+@click.option(
+    "--format", "form", type=OneOf(("text", "json", "csv")), default="text", show_default=True, help="Output."
+)
 @debug_option
 def history(
     dataset: str, metric: str, where: tuple[str, ...], since: datetime | None, fail_on: str | None, form: str
@@ -43,7 +45,7 @@ def history(
     wider where runs that follow each other are alike.
     """
     from envreport.dataset.history import history as read  # pandas and scipy only where needed
-    from envreport.dataset.history import history_lines, history_record, possible_changes, verdict_text
+    from envreport.dataset.history import history_csv, history_lines, history_record, possible_changes, verdict_text
     from envreport.selectors import parse_selector
 
     pairs = read_labels(where, "--where")
@@ -56,6 +58,8 @@ def history(
         )
     if form == "json":
         click.echo(json.dumps(history_record(found), indent=1, allow_nan=False))
+    elif form == "csv":
+        click.echo(history_csv(found), nl=False)
     else:
         for line in history_lines(found):
             click.echo(line)

@@ -4,6 +4,8 @@ The unit is the run. Where the environment changed (kernel, CPU, layers, engine,
 before a cut is another environment, and is shown but not compared.
 """
 
+import csv
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -227,6 +229,23 @@ def _day(point: Point) -> str:
 
 def _told(value: str | None) -> str:
     return "not recorded" if value is None else units.printable(value)
+
+
+CSV_COLUMNS = ("backend", "variant", "profile", "segment", "run_id", "started_at", "value", "unit", *ENVIRONMENT)
+
+
+def history_csv(found: History) -> str:
+    """Return one row a run, oldest first in each series; `segment` counts from 1, what is not recorded is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    unit = str(metric(found.metric).unit)
+    for each in found.series:
+        for number, segment in enumerate(each.segments, 1):
+            for point in segment.points:
+                moment = (point.run_id, _moment(point), point.value, unit)
+                writer.writerow([each.backend, each.variant, each.profile, number, *moment, *point.environment])
+    return text.getvalue()
 
 
 def history_record(found: History) -> dict[str, Any]:

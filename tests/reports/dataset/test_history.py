@@ -1,5 +1,6 @@
 """One machine over time: a step is found, noise is not, a changed environment cuts, and few runs tell nothing."""
 
+import io
 import json
 import random
 from collections.abc import Callable
@@ -122,6 +123,20 @@ def test_the_command_prints_text_and_json(write_run: Write, tmp_path: Path, caps
     assert (record["schema"], series["change"]) == ("envbench-history/1", "inconclusive")
     assert [len(segment["runs"]) for segment in series["segments"]] == [12, 2]
     assert series["segments"][1]["environment"]["kernel"] == "6.12.0"
+
+
+def test_csv_has_a_row_a_run_and_nothing_for_what_is_not_recorded(
+    write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(write_run, tmp_path / "set", range(2), 100.0)
+    fill(write_run, tmp_path / "set", range(2, 3), 100.0, version="")
+    assert main(["history", str(tmp_path / "set"), "--metric", "docker.ready", "--format", "csv"]) == 0
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert found["segment"].tolist() == [1, 1, 2]
+    assert found["engine_version"].isna().tolist() == [False, False, True]
+    assert found["value"].between(98e6, 102e6).all()
+    assert found["unit"].unique().tolist() == ["ns"]
+    assert pd.to_datetime(found["started_at"]).is_monotonic_increasing
 
 
 def test_where_chooses_one_machine(write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
