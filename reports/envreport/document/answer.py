@@ -1,6 +1,6 @@
 """The question answered in a sentence, and what its figures mean: break-even and what to do, from this run alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import ceil
@@ -44,12 +44,17 @@ def headline_pair(results: Results) -> Pair:
     machines = [
         each for each in results.find(Experiment.STARTUP, Phase.READY, Side.VM) if each.key.profile != FLOOR_PROFILE
     ]
-    same = [each for each in product(containers, machines) if each[0].key.profile == each[1].key.profile]
-    if same:
-        return Pair(*min(same, key=lambda each: (_rank(each[1]), _rank(each[0]))))
+    if best := _best_pair(containers, machines):
+        return Pair(*best)
     container, machine = (min(each, key=_rank, default=None) for each in (containers, machines))
     ready = results.find(Experiment.STARTUP, Phase.READY)
     return Pair(container, machine, min(ready, key=_rank, default=None))
+
+
+def _best_pair(containers: Iterable[Series], machines: Iterable[Series]) -> tuple[Series, Series] | None:
+    """Return the best-ranked VM with its best-ranked container of the same payload; None where none shares one."""
+    same = (each for each in product(containers, machines) if each[0].key.profile == each[1].key.profile)
+    return min(same, key=lambda each: (_rank(each[1]), _rank(each[0])), default=None)
 
 
 def _rank(series: Series) -> tuple[bool, bool, int, str]:
@@ -140,10 +145,10 @@ def _time(container: Series, machine: Series) -> Iterator[str]:
 
 def _memory(results: Results) -> Iterator[str]:
     containers, machines = (results.find(Experiment.MEMORY, "total", side) for side in (Side.CONTAINER, Side.VM))
-    same = [each for each in product(containers, machines) if each[0].key.profile == each[1].key.profile]
-    if not same:
+    best = _best_pair(containers, machines)
+    if best is None:
         return
-    container, machine = min(same, key=lambda each: (_rank(each[1]), _rank(each[0])))
+    container, machine = best
     one, other = median(container.values), median(machine.values)
     sizes = [units.quantity(INSTANCES * each, Unit.BYTES) for each in (one, other)]
     sentence = (

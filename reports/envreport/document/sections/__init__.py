@@ -10,9 +10,9 @@ from envreport.document.sections.costs import costs
 from envreport.document.sections.footprint import density, memory, size
 from envreport.document.sections.series import (
     detail_table,
+    empty_section,
     left_out_table,
     matrix_table,
-    not_part,
     on_several_backends,
     series_table,
 )
@@ -21,19 +21,19 @@ from envreport.document.sections.startup import startup
 from envreport.results import Results
 
 
-def observed(experiment: Experiment, section_id: str, title: str, lead: str) -> Callable[[Results], Section]:
+def observed(experiment: Experiment, title: str, lead: str) -> Callable[[Results], Section]:
     """Return the section builder of an experiment whose rows are what was seen, not how long or how much."""
 
     def build(results: Results) -> Section:
         series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
         if not series:
-            return Section(section_id, title, "", experiment=experiment, empty=not_part(results, experiment))
+            return empty_section(results, experiment, title)
         compared = on_several_backends(series)
         told = [each for each in series if each.details or each not in compared]
-        matrix = matrix_table(f"{section_id}-matrix", f"{title}: backend against backend", compared)
-        details = detail_table(f"{section_id}-table", f"{title}: what was seen", told)
+        matrix = matrix_table(f"{experiment}-matrix", f"{title}: backend against backend", compared)
+        details = detail_table(f"{experiment}-table", f"{title}: what was seen", told)
         shown = tuple(each for each in (matrix, details) if each.rows)
-        return Section(section_id, title, lead, (), shown, experiment)
+        return Section(experiment, title, lead, (), shown, experiment)
 
     return build
 
@@ -41,35 +41,30 @@ def observed(experiment: Experiment, section_id: str, title: str, lead: str) -> 
 SECTIONS: Mapping[str, Callable[[Results], Section]] = {
     "costs": costs,
     "startup": startup,
-    "kernel": observed(
-        Experiment.KERNEL, "kernel", "Kernel", "Read inside each instance and held against this machine."
-    ),
+    "kernel": observed(Experiment.KERNEL, "Kernel", "Read inside each instance and held against this machine."),
     "memory": memory,
     "size": size,
     "speed": speed,
     "isolation": observed(
         Experiment.ISOLATION,
-        "isolation",
         "Isolation",
         "What can be seen and done from inside, counted alike everywhere.",
     ),
     "density": density,
     "release": observed(
         Experiment.RELEASE,
-        "release",
         "Clean-up",
         "What was left on this machine after instances were removed. Free space and memory change with other work too.",
     ),
     "resize": observed(
-        Experiment.RESIZE, "resize", "Resizing while it runs", "Limits changed from outside, looked at from inside."
+        Experiment.RESIZE, "Resizing while it runs", "Limits changed from outside, looked at from inside."
     ),
     "portability": observed(
         Experiment.PORTABILITY,
-        "portability",
         "Portability and storage",
         "Carrying artefacts away, and what outlives an instance.",
     ),
-    "wsl": observed(Experiment.WSL, "wsl", "WSL", "Inside WSL only."),
+    "wsl": observed(Experiment.WSL, "WSL", "Inside WSL only."),
 }
 """In the order of the report."""
 

@@ -12,7 +12,7 @@ from envreport import backends, units
 from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
-from envreport.document.sections.series import backend_table, detail_table, mark, not_part, series_table, spoken
+from envreport.document.sections.series import backend_table, detail_table, empty_section, mark, series_table, spoken
 from envreport.results import BackendKey, Results, Series
 from envreport.statistics.figures import Estimate
 
@@ -49,7 +49,7 @@ def _metrics(
     headline = next(iter(metrics_of(experiment, Shown.CHART)), "")
     series = [each for key, each in results.series.items() if key.experiment is experiment and each.values]
     if not series:
-        return Section(section_id, title, "", experiment=experiment, empty=not_part(results, experiment))
+        return empty_section(results, experiment, title)
     heads = [each for each in series if each.key.phase == headline]
     charts: tuple[Chart, ...] = ()
     if heads:
@@ -76,7 +76,7 @@ def size(results: Results) -> Section:
     """Size of the artefacts, and what they are made of."""
     series = [each for key, each in results.series.items() if key.experiment is Experiment.SIZE and each.values]
     if not series:
-        return Section("size", "Size", "", experiment=Experiment.SIZE, empty=not_part(results, Experiment.SIZE))
+        return empty_section(results, Experiment.SIZE, "Size")
     items = [each for each in series if each.key.phase.startswith("item.")]
     profiles = dict.fromkeys(each.key.profile for each in series if each.key.phase == "disk")
     charts = tuple(_size_chart(results, series, profile, len(profiles) > 1) for profile in profiles)
@@ -141,9 +141,7 @@ def density(results: Results) -> Section:
     """Many instances at once: memory and start time of each further one."""
     grown = {growth: density_slopes(results, growth.metric) for growth in GROWTHS}
     if not any(grown.values()):
-        return Section(
-            "density", "Density", "", experiment=Experiment.DENSITY, empty=not_part(results, Experiment.DENSITY)
-        )
+        return empty_section(results, Experiment.DENSITY, "Density")
     charts = tuple(_growth_chart(results, growth, slopes) for growth, slopes in grown.items() if slopes)
     held = [
         each

@@ -7,7 +7,7 @@ from envbench.metrics import is_noisy_metric, words
 from envbench.phases import Experiment, Unit
 from envreport import units
 from envreport.claims.judge import left_out
-from envreport.document.model import Cell, Mark, Table
+from envreport.document.model import Cell, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.results import Results, Series
 from envreport.statistics import estimates
@@ -116,7 +116,12 @@ def backend_table(table_id: str, caption: str, series: Sequence[Series], name: C
     return Table(table_id, caption, ("backend", *map(name, phases)), rows, tuple(range(1, len(phases) + 1)))
 
 
-def not_part(results: Results, experiment: Experiment) -> str:
+def empty_section(results: Results, experiment: Experiment, title: str) -> Section:
+    """Return the section of an experiment that has nothing to show: it says why, and what measures it."""
+    return Section(experiment, title, "", experiment=experiment, empty=_why_empty(results, experiment))
+
+
+def _why_empty(results: Results, experiment: Experiment) -> str:
     """Return why an experiment has nothing to show, and what measures it."""
     if any(key.experiment is experiment for key in results.series):
         return "Measured, but no value came of it: see the warnings."

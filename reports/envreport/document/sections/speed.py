@@ -8,7 +8,7 @@ from envreport.claims.rules import pairs
 from envreport.claims.speed import speed_ratio
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
-from envreport.document.sections.series import not_part, series_table
+from envreport.document.sections.series import empty_section, series_table
 from envreport.results import Results
 
 INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
@@ -37,9 +37,7 @@ def speed(results: Results) -> Section:
                     )
                 )
     if not rows:
-        return Section(
-            "speed", "Speed of work", "", experiment=Experiment.SPEED, empty=not_part(results, Experiment.SPEED)
-        )
+        return empty_section(results, Experiment.SPEED, "Speed of work")
     lead = "Time that the same work takes as a multiple of the host's: 1 is native speed, above 1 is slower."
     head = ("metric", "backend", "slow-down", "95 % interval", "n")
     table = Table("speed-ratios", "Slow-down against the host", head, tuple(rows), (2, 3, 4))

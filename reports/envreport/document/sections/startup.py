@@ -7,7 +7,7 @@ from envbench.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.document.model import Cell, Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
-from envreport.document.sections.series import estimate_cells, mark, not_part, spoken, value_cells
+from envreport.document.sections.series import empty_section, estimate_cells, mark, spoken, value_cells
 from envreport.results import Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate
@@ -19,7 +19,7 @@ def startup(results: Results) -> Section:
     title = "Start-up"
     ready = results.find(Experiment.STARTUP, Phase.READY, usual=False)
     if not ready:
-        return Section("startup", title, "", experiment=Experiment.STARTUP, empty=not_part(results, Experiment.STARTUP))
+        return empty_section(results, Experiment.STARTUP, title)
     marks = tuple(mark(results, each, positions=True) for each in ready)
     lead = (
         "From the request to the engine until the first byte of the payload's ready line was seen on this machine. "
