@@ -5,6 +5,7 @@ The order of the fields is the order of the keys; a field that is UNSET is not w
 """
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert, field, to_builtins
@@ -175,6 +176,62 @@ class HostAnswer(Struct, frozen=True, kw_only=True):
         return self.machine.get("cpu_brand") or self.machine.get("cpu")
 
 
+class Answer(StrEnum):
+    """What came of a look at the machine. What was denied is never taken for absent."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    DENIED = "denied"
+
+
+Value = TypeVar("Value")
+
+
+class Seen(Struct, Generic[Value], frozen=True, omit_defaults=True):
+    """One look at the machine. `value` is None unless it was found; `because` says why, or what of it was denied."""
+
+    answer: Answer
+    value: Value | None = None
+    because: str = ""
+
+
+class ClockRate(Struct, frozen=True):
+    """Hertz, the mean of all CPUs: at that moment, and the highest that is allowed (None where that is not told)."""
+
+    mean_hz: float
+    highest_hz: float | None = None
+
+
+class Disk(Struct, frozen=True, kw_only=True):
+    """A disk as the kernel describes it; None is what it does not tell, as many virtual disks have no model."""
+
+    name: str
+    size_bytes: int | None = None
+    rotational: bool | None = None
+    model: str | None = None
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """What figures depend on beside envinspect's answer, as it was when the run began; UNSET was never looked for."""
+
+    clock_rate: Seen[ClockRate] | UnsetType = UNSET
+    governor: Seen[str] | UnsetType = UNSET
+    """All governors in use, joined by ", "."""
+    filesystem: Seen[str] | UnsetType = UNSET
+    """Type of the file system that the run's folder for temporary files lies on."""
+    disk: Seen[Disk] | UnsetType = UNSET
+    """The block device below it."""
+    cgroup_version: Seen[str] | UnsetType = UNSET
+    """1, 2, or "1 and 2" where both are mounted."""
+    mitigations: Seen[dict[str, str]] | UnsetType = UNSET
+    """Name of each weakness of CPUs that the kernel knows → what it says of this machine, in its own words."""
+
+    def value(self, name: str) -> Any:
+        """Return what was found of this field; None where it was absent, denied or never looked for."""
+        seen: Seen[Any] | UnsetType = getattr(self, name)
+        return None if isinstance(seen, UnsetType) else seen.value
+
+
 Host = TypeVar("Host")
 
 
@@ -197,6 +254,8 @@ class Run(Struct, Generic[Host], frozen=True, kw_only=True):
     seed: int | None = None
     plan: dict[str, Any] = {}
     host: Host
+    machine: Machine = Machine()
+    """Runs of older versions say nothing of it."""
     engines: dict[str, dict[str, str]] = {}
     libraries: dict[str, str] = {}
     payload: Payload = Payload()

@@ -40,9 +40,22 @@ FIRST_KEYS = ("accel", "runtime")
 """What a backend is, before the conditions it ran under."""
 QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "kernel")}
 """Defaults that every backend shares and that no label needs to repeat."""
+VERSION_KEYS = {"gvisor": "runsc", "namespaces": "unshare", "wsl": "wsl_version"}
+"""A backend whose program has another name than it → the fact that holds the program's version."""
 SIDE_WORDS = {Side.VM: "VM", Side.WSL: "WSL", Side.HOST: "bare process"}
 USUAL_PROFILE = "minimal"
 """The payload that every backend runs; the conditions of each verdict name it, labels do not repeat it."""
+
+
+def engine_version(backend: str, facts: Mapping[str, str]) -> str:
+    """Return an engine's version from the facts that its check found; "" where they name none.
+
+    It stands under "version", the engine's own name, its program's, or (libvirt) once for each connection.
+    """
+    for key in ("version", backend, VERSION_KEYS.get(backend, "")):
+        if key in facts:
+            return facts[key]
+    return ", ".join(dict.fromkeys(version for key, version in facts.items() if key.endswith(f" {backend}")))
 
 
 def side_words(sides: Sequence[Side]) -> str:

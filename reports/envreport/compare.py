@@ -138,7 +138,10 @@ MACHINE: Recorded = {
 SAID: Recorded = {
     "memory": lambda run: [run.host.resources.get("memory_bytes")],
     "kernel release": lambda run: [run.host.machine.get("kernel")],
-    "cgroup version": lambda run: [run.host.resources.get("cgroup_version")],
+    "cgroup version": lambda run: [run.machine.value("cgroup_version")],
+    "CPU frequency governor": lambda run: [run.machine.value("governor")],
+    "mitigations": lambda run: [run.machine.value("mitigations")],
+    "file system": lambda run: [run.machine.value("filesystem")],
     "engine versions": lambda run: [run.engines],
 }
 """What may differ; where it does, that is said above every figure."""

@@ -115,6 +115,12 @@ class Results:
         """What run.json says of each backend's kind."""
         return backends.kinds_of(self.run.backends.used)
 
+    @cached_property
+    def engine_versions(self) -> Mapping[str, str]:
+        """The version of each engine that recorded one, in the engine's own words."""
+        found = {name: backends.engine_version(name, facts) for name, facts in self.run.engines.items()}
+        return {name: version for name, version in found.items() if version}
+
     def side(self, key: BackendKey | SeriesKey) -> Side:
         """Return the kind of a backend."""
         return backends.side_of(key.backend, key.variant, self.kinds)

@@ -119,6 +119,11 @@ def estimate_text(estimate: Estimate | None, unit: Unit | str, bound: float | No
     return f"{quantity(estimate.value, unit, bound)} {interval_text(estimate.interval, unit, bound)}, n = {estimate.n}"
 
 
+def frequency(hertz: float) -> str:
+    """Return a clock rate, e.g. "2.60 GHz"."""
+    return f"{_round(hertz / 1e9, DIGITS)} GHz"
+
+
 def percent(ratio: float) -> str:
     """Return a share as a percentage, e.g. "45 %"; small shares keep a digit that is not 0."""
     return f"{_round(ratio * 100, 2)} %"

@@ -10,7 +10,19 @@ from envbench.backend import Unusable, Usable
 from envbench.backends import load
 from envbench.phases import BackendKind, Experiment, ImageUse
 from envbench.run.record import RunRecord
-from envbench.run_json import RUN_FILE, Caution, Run, RunJsonError, Skip, record_of, text_of
+from envbench.run_json import (
+    RUN_FILE,
+    Answer,
+    Caution,
+    Disk,
+    Machine,
+    Run,
+    RunJsonError,
+    Seen,
+    Skip,
+    record_of,
+    text_of,
+)
 from envbench.settings import Plan
 from envreport.schema import run_schema
 
@@ -30,6 +42,7 @@ def test_what_was_not_found_out_yet_is_no_key_and_no_zero(kept, tmp_path):
     assert list(content) == list(Run.__struct_encode_fields__)
     assert (content["payload"], content["accelerator"], content["cleanup"]) == ({}, {}, {"leaked": []})
     assert (content["ended_at"], content["exit_code"], content["outcome"]) == (None, None, "running")
+    assert set(content["machine"]) == set(Machine.__struct_fields__), "each was looked for"
     assert content["host"] == {"summary": "a machine", "layers": []}, "envinspect's answer stands there whole"
 
 
@@ -78,3 +91,26 @@ def test_what_does_not_fit_is_one_error(content):
         record_of(content)
     jsonschema.Draft202012Validator.check_schema(run_schema())
     assert not jsonschema.Draft202012Validator(run_schema()).is_valid(content)
+
+
+def test_three_answers_about_the_machine_stay_three():
+    looked = Machine(
+        governor=Seen(Answer.ABSENT, because="no cpufreq"),
+        disk=Seen(Answer.FOUND, Disk(name="vda", size_bytes=512)),
+        mitigations=Seen(Answer.DENIED, because="Permission denied"),
+    )
+    content = json.loads(text_of(Run(host={}, machine=looked)))
+    assert content["machine"] == {
+        "governor": {"answer": "absent", "because": "no cpufreq"},
+        "disk": {"answer": "found", "value": {"name": "vda", "size_bytes": 512, "rotational": None, "model": None}},
+        "mitigations": {"answer": "denied", "because": "Permission denied"},
+    }
+    jsonschema.Draft202012Validator(run_schema()).validate(content)
+    assert record_of(content).machine == looked
+    assert [looked.value(each) for each in ("governor", "mitigations", "filesystem")] == [None, None, None]
+
+
+def test_a_run_of_an_older_version_says_nothing_of_the_machine():
+    assert record_of({"seed": 7}).machine == Machine()
+    with pytest.raises(RunJsonError, match="machine"):
+        record_of({"machine": {"governor": {"answer": "perhaps"}}})

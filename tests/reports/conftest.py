@@ -151,6 +151,21 @@ def run_meta() -> dict[str, Any]:
         "seed": 7,
         "plan": {"runs": 20},
         "host": HOST_ANSWER,
+        "machine": {
+            "clock_rate": {"answer": "found", "value": {"mean_hz": 2.6e9, "highest_hz": 3.4e9}},
+            "governor": {"answer": "absent", "because": "the kernel shows no cpufreq here"},
+            "filesystem": {"answer": "found", "value": "ext4"},
+            "disk": {"answer": "found", "value": {"name": "vda", "size_bytes": 2**38}},
+            "cgroup_version": {"answer": "denied", "because": "/proc/self/mounts: Permission denied"},
+            "mitigations": {
+                "answer": "found",
+                "value": {
+                    "mds": "Not affected",
+                    "spec_store_bypass": "Vulnerable",
+                    "spectre_v1": "Mitigation: barriers",
+                },
+            },
+        },
         "engines": {"docker": {"version": "20.10.24"}},
         "libraries": {"docker": "7.1.0"},
         "payload": {"profile": "minimal", "digest": "ab" * 32},

@@ -194,7 +194,9 @@ def test_a_run_that_did_not_end_with_0_is_no_baseline(code: int, usual_rows: Any
     [
         (("host", "host", "kernel"), "6.9.9", "kernel release differs"),
         (("host", "resources", "memory_bytes"), 2**30, "memory differs"),
-        (("host", "resources", "cgroup_version"), 1, "cgroup version differs"),
+        (("machine", "cgroup_version", "value"), "1", "cgroup version differs (2, then 1)"),
+        (("machine", "governor", "value"), "powersave", "CPU frequency governor differs"),
+        (("machine", "mitigations", "value"), {"mds": "Vulnerable"}, "mitigations differs"),
         (("engines",), {"docker": {"version": "1"}}, "engine versions differs"),
     ],
 )
@@ -204,10 +206,15 @@ def test_what_else_differs_is_said_in_the_gate(
     usual: dict[str, Any] = {
         **meta,
         "engines": {"docker": {"version": "28"}},
+        "machine": {
+            "cgroup_version": {"answer": "found", "value": "2"},
+            "governor": {"answer": "found", "value": "performance"},
+            "mitigations": {"answer": "found", "value": {"mds": "Mitigation: Clear CPU buffers"}},
+        },
         "host": {
             **meta["host"],
             "host": {**meta["host"]["host"], "kernel": "6.1.0"},
-            "resources": {"cpus": 2, "memory_bytes": 2**31, "cgroup_version": 2},
+            "resources": {"cpus": 2, "memory_bytes": 2**31},
         },
     }
     other = json.loads(json.dumps(usual))

@@ -15,6 +15,7 @@ from time import CLOCK_REALTIME, clock_gettime_ns, sleep
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.metrics import STAMPS, is_noisy, noise_code
 from envbench.phases import Unit
+from envbench.run import machine
 from envbench.run_json import Caution
 
 PRESSURES = ("cpu", "io", "memory")
@@ -161,8 +162,7 @@ def _is_calm() -> bool:
 
 def governor() -> str:
     """Return the CPU frequency governors in use, "unknown" where none can be seen (most virtual machines)."""
-    found = {_text(path) for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")}
-    return ", ".join(sorted(name for name in found if name)) or "unknown"
+    return machine.governor().value or "unknown"
 
 
 def machine_warnings() -> tuple[Caution, ...]:

@@ -20,6 +20,7 @@ from envbench.errors import EnvbenchError
 from envbench.payload.kernel import GuestKernel
 from envbench.payload.tree import PayloadTree
 from envbench.phases import BackendKind
+from envbench.run.machine import machine
 from envbench.run.scheduler import Unfinished
 from envbench.run_json import RUN_FILE, Caution, Cleanup, Run, Skip, text_of
 from envbench.settings import Plan, Settings
@@ -42,6 +43,7 @@ class RunRecord:
             seed=plan.seed,
             plan={**plan.as_record(), "deadline_s": settings.deadline_s, **_asked(settings)},
             host=host,
+            machine=machine(settings.work_dir),
             libraries=library_versions(),
             outcome="running",
         )

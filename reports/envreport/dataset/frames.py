@@ -75,8 +75,8 @@ def run_record(results: Results) -> dict[str, Any]:
         "cpu": run.host.cpu,
         "cpus": resources.get("cpus"),
         "memory_bytes": resources.get("memory_bytes") or host.get("memory_bytes"),
-        "cgroup_version": resources.get("cgroup_version") or host.get("cgroup_version"),
-        "engines": json.dumps(_versions(results), sort_keys=True),
+        "cgroup_version": run.machine.value("cgroup_version"),
+        "engines": json.dumps(dict(results.engine_versions), sort_keys=True),
         "payload": run.payload.digest,
         "row_count": results.row_count,
         "samples_sha256": results.samples_sha256 or None,
@@ -92,15 +92,6 @@ def _stack(results: Results) -> str | None:
 
 def _name(cloud: Mapping[str, Any] | None) -> str | None:
     return None if cloud is None else cloud.get("id") or cloud.get("name")
-
-
-def _versions(results: Results) -> dict[str, str]:
-    """Return the version of each engine; some engines record it under a fact with their own name."""
-    found = {}
-    for name, facts in results.run.engines.items():
-        if version := facts.get("version", facts.get(name)):
-            found[name] = version
-    return found
 
 
 def figures_frame(results: Results, run_id: str) -> pd.DataFrame:

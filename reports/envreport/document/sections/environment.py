@@ -1,13 +1,14 @@
 """Where it was measured: the answer and the engines of run.json in, layers and tables for the report out."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import to_builtins
+from msgspec import UnsetType, to_builtins
 
 from envbench.phases import Unit
+from envbench.run_json import Answer, ClockRate, Disk, Seen
 from envreport import units
 from envreport.claims.conditions import INSIDE
 from envreport.document.model import Cell, Fact, Layer, Table
@@ -21,34 +22,89 @@ HOME = re.compile(r"^(/home/[^/]+|/Users/[^/]+|/root)(?=/)")
 """The beginning of a path that names a user."""
 NS_PER_S = 1e9
 UNKNOWN = "unknown"
+NOT_AFFECTED = "not affected by"
+MITIGATION_WORDS = {
+    "vulnerable to": ("vulnerable", "processor vulnerable"),
+    "mitigations for": ("mitigation",),
+    NOT_AFFECTED: ("not affected",),
+}
+"""What is said of a weakness → how the kernel's words on it begin.
+
+Source: Documentation/ABI/testing/sysfs-devices-system-cpu.
+"""
+Value = TypeVar("Value")
 
 
 def machine_facts(results: Results) -> Iterator[Fact]:
-    """Yield the machine in short, what was recorded of it: processor, memory, kernel, layers, engines."""
-    host, resources, noise = results.host.machine, results.host.resources, results.run.noise
+    """Yield the machine in short, what was recorded of it: processor, memory, disk, kernel, layers, engines."""
+    host, resources, noise, machine = (
+        results.host.machine,
+        results.host.resources,
+        results.run.noise,
+        results.run.machine,
+    )
     cpus = resources.get("cpus_allowed") or resources.get("cpus_online")
-    governor = noise.get("governor")
+    recorded = {name: value for name, value in noise.items() if value != UNKNOWN}
     pieces = (
         ("Processor", ", ".join(str(each) for each in (f"{cpus} CPUs" if cpus else None, results.host.cpu) if each)),
-        ("Frequency governor", governor if governor != UNKNOWN else None),
-        ("Clock source", noise.get("clocksource")),
+        ("CPU frequency", _seen(machine.clock_rate, _clock_rate)),
+        ("Frequency governor", _seen(machine.governor) or recorded.get("governor")),
+        ("Clock source", recorded.get("clocksource")),
         ("Memory", units.quantity(host["memory_bytes"], Unit.BYTES) if host.get("memory_bytes") else None),
-        ("Disk", host.get("disk")),
-        ("File system", host.get("filesystem")),
+        ("Disk of the work folder", _seen(machine.disk, _disk)),
+        ("File system of the work folder", _seen(machine.filesystem)),
         ("Kernel", " ".join(str(host[key]) for key in ("system", "kernel", "architecture") if host.get(key))),
-        ("cgroup version", host.get("cgroup_version")),
-        ("Mitigations", host.get("mitigations")),
+        ("cgroup version", _seen(machine.cgroup_version)),
+        ("CPU vulnerabilities", _seen(machine.mitigations, _mitigations)),
         ("Distribution", host.get("distribution")),
         ("Layers around it", INSIDE.join(each.title for each in results.host.layers)),
-        ("Engines", ", ".join(f"{name} {version}" for name, version in _engine_versions(results))),
+        ("Engines", ", ".join(starting_with(name, version) for name, version in results.engine_versions.items())),
     )
     yield from (Fact(name, str(value)) for name, value in pieces if value)
 
 
-def _engine_versions(results: Results) -> Iterator[tuple[str, str]]:
-    for name, facts in results.run.engines.items():
-        if version := facts.get("version"):
-            yield name, version
+def _seen(seen: Seen[Value] | UnsetType, words: Callable[[Value], str] = str) -> str | None:
+    """Return one look at the machine in words; None where nobody looked. What was denied is never called none."""
+    if isinstance(seen, UnsetType):
+        return None
+    because = f" ({seen.because})" if seen.because else ""
+    if seen.value is not None:
+        return f"{words(seen.value)}{because}"
+    return f"{'none' if seen.answer is Answer.ABSENT else 'cannot be read'}{because}"
+
+
+def _clock_rate(rate: ClockRate) -> str:
+    highest = f"; highest {units.frequency(rate.highest_hz)}" if rate.highest_hz else ""
+    return f"{units.frequency(rate.mean_hz)} when the run began, mean of all CPUs{highest}"
+
+
+def _disk(disk: Disk) -> str:
+    size = None if disk.size_bytes is None else units.quantity(disk.size_bytes, Unit.BYTES)
+    kind = {True: "rotating, the kernel says", False: "not rotating, the kernel says", None: None}[disk.rotational]
+    return ", ".join(each for each in (disk.model, disk.name, size, kind) if each)
+
+
+def _mitigations(said: Mapping[str, str]) -> str:
+    """Return which weaknesses are open, mitigated or told in other words, by name, and how many are not there."""
+    found: dict[str, list[str]] = {kind: [] for kind in (*MITIGATION_WORDS, "not known:")}
+    for name, words in said.items():
+        known = words.removeprefix("KVM: ").lower()
+        kind = next((kind for kind, starts in MITIGATION_WORDS.items() if known.startswith(starts)), "not known:")
+        found[kind].append(name)
+    unaffected = len(found.pop(NOT_AFFECTED))
+    parts = [f"{kind} {', '.join(names)}" for kind, names in found.items() if names]
+    if unaffected:
+        parts.append(
+            f"{NOT_AFFECTED} {unaffected} other{'s' * (unaffected > 1)}"
+            if parts
+            else f"{NOT_AFFECTED} any of {unaffected}"
+        )
+    return "; ".join(parts)
+
+
+def starting_with(name: str, value: str) -> str:
+    """Return "docker 20.10"; a value that begins with the name does not say it twice."""
+    return value if value.startswith(f"{name} ") else f"{name} {value}"
 
 
 def environment_layers(results: Results) -> Iterator[Layer]:
@@ -115,8 +171,7 @@ def _fact(key: str, value: str) -> str:
     """Return "storage driver overlay2"; a value that begins with its own name does not say it twice."""
     if key.endswith("_s") and value.replace(".", "", 1).isdigit():
         return f"{key.removesuffix('_s').replace('_', ' ')} {units.quantity(float(value) * NS_PER_S, Unit.NS)}"
-    name, shown = key.replace("_", " "), HOME.sub("~", value)
-    return shown if shown.startswith(f"{name} ") else f"{name} {shown}"
+    return starting_with(key.replace("_", " "), HOME.sub("~", value))
 
 
 def is_path_of_program(key: str) -> bool:
