@@ -11,6 +11,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -43,8 +44,10 @@ UNIT_GAP = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|[KMG]iB|GB|B|%)(?![A-Za-z]))|
 ADDRESS = re.compile(r"https?://[^\s;]+|doi:10\.[^\s;]+")
 LINK = Markup('<a href="{}" rel="noreferrer">{}</a>')
 PROJECT = "https://github.com/envinspect/envinspect"
-PACKED_LIMIT_BYTES = 700_000
-"""Rows that are still larger when packed stay beside the report: it must open on a phone."""
+WEIGHT_LIMIT_BYTES = 1_000_000
+"""A page that its rows would make heavier than this is made without them: it must open on a phone."""
+WEIGHT_LIMIT_OF_ALL_BYTES = 1_500_000
+"""The same for a run of several experiments."""
 PIECE_BYTES = 1 << 18
 
 
@@ -71,7 +74,10 @@ def render(document: ReportDocument) -> dict[str, str]:
     environment.filters["linked"] = linked
     environment.filters["tight"] = tight
     environment.filters["verdict_class"] = lambda judgement: VERDICT_CLASS[judgement.verdict]
-    page = environment.get_template("report.html.j2").render(
+    template = environment.get_template("report.html.j2")
+    limit_bytes = WEIGHT_LIMIT_BYTES if document.asked else WEIGHT_LIMIT_OF_ALL_BYTES
+    page = partial(
+        template.render,
         doc=document,
         themes=_themes(document),
         tally=_tally(document),
@@ -86,9 +92,10 @@ def render(document: ReportDocument) -> dict[str, str]:
         style_hash=_source_hash(css),
         script_hash=_source_hash(script),
         data=Markup(script_json(as_record(document))),  # noqa: S704  (escaped for a script element)
-        rows_url=rows_url(document),
     )
-    return {"report.html": page}
+    rows = rows_url(document, limit_bytes)
+    whole = page(rows_url=rows)
+    return {"report.html": page(rows_url="") if rows and len(whole.encode()) > limit_bytes else whole}
 
 
 def code(text: str) -> Markup:
@@ -133,26 +140,26 @@ def script_json(record: object) -> str:
     return text
 
 
-def rows_url(document: ReportDocument) -> str:
-    """Return samples.csv, packed, as a data URL; "" where it is not at hand or too large.
+def rows_url(document: ReportDocument, limit_bytes: int) -> str:
+    """Return samples.csv, packed, as a data URL; "" where it is not at hand or alone heavier than the limit.
 
     The same rows give the same bytes.
     """
-    packed = None if document.raw.path is None else _packed(document.raw.path)
+    packed = None if document.raw.path is None else _packed(document.raw.path, limit_bytes)
     return "" if packed is None else f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
 
 
-def _packed(path: Path) -> bytes | None:
-    """Return gzip of a file; None as soon as it is larger than PACKED_LIMIT_BYTES."""
+def _packed(path: Path, limit_bytes: int) -> bytes | None:
+    """Return gzip of a file; None as soon as it is larger than the limit."""
     packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)  # a gzip header without name and time
     packed = bytearray()
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
             packed += packer.compress(piece)
-            if len(packed) > PACKED_LIMIT_BYTES:
+            if len(packed) > limit_bytes:
                 return None
     packed += packer.flush()
-    return bytes(packed) if len(packed) <= PACKED_LIMIT_BYTES else None
+    return bytes(packed) if len(packed) <= limit_bytes else None
 
 
 def _themes(document: ReportDocument) -> dict[str, list[Judgement]]:

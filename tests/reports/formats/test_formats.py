@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import random
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,6 +25,7 @@ from envreport.formats.html import linked
 from envreport.results import ResultsError, load
 from envreport.schema import run_schema
 
+REAL_ALL = Path(__file__).parents[2] / "gold/all"
 TEXT_FORMATS = [name for name in FORMATS if name not in ("parquet", "svg")]  # columns and pictures tell no verdicts
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -133,9 +135,39 @@ def test_gold_html_without_its_charts(run_folder: Path, gold: Callable[[str, byt
     )
 
 
+@pytest.mark.parametrize(("command", "limit_bytes"), [("startup", 1_000_000), ("all", 1_500_000)])
+def test_the_page_of_a_real_run_is_light_with_its_rows(command: str, limit_bytes: int, tmp_path: Path) -> None:
+    """The rows of a real `envbench all --quick`, and of its start-up alone."""
+    head, *lines = (REAL_ALL / "samples.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if command == "all" or ",startup," in line]
+    (tmp_path / "samples.csv").write_text("".join((head, *kept)), encoding="utf-8")
+    run = json.loads((REAL_ALL / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps(run | {"command": ["envbench", command]}), encoding="utf-8")
+    page = render("html", report_document(tmp_path))["report.html"]
+    assert len(kept) > 400
+    assert b"data:application/gzip" in page
+    assert len(page) < limit_bytes
+
+
+def test_rows_that_would_make_a_page_too_heavy_stay_beside_it(
+    usual_rows: Any, meta: dict[str, Any], tmp_path: Path
+) -> None:
+    """The same rows fit into a page about everything and not into one about start-up."""
+    rows, words = usual_rows(runs=8), random.Random(3)
+    for _ in range(2_500):
+        rows.add(Experiment.STARTUP, "docker", Phase.STOP, [2e8], detail=words.randbytes(150).hex())
+    weights = {}
+    for command in ("startup", "all"):
+        folder = rows.write(tmp_path / command, meta | {"command": ["envbench", command]})
+        page = render("html", report_document(folder))["report.html"]
+        weights[command] = len(page), b"data:application/gzip" in page, b"beside this report" in page
+    assert weights["startup"][1:] == (False, True)
+    assert weights["all"][1:] == (True, False)
+    assert weights["startup"][0] < 1_000_000 < weights["all"][0] < 1_500_000
+
+
 def test_html_is_one_file_with_a_strict_policy(run_folder: Path) -> None:
     page = files_of("html", run_folder)["report.html"].decode()
-    assert len(page) < 1_500_000
     found = Page(page)
     loaded = [each for each in found.attributes if each[1] in {"src", "href", "xlink:href"} and each[0] != "a"]
     assert not [each for each in loaded if not each[2].startswith(("#", "data:"))]
