@@ -75,7 +75,7 @@ class Comparison:
         unit = metric(self.metric).unit
         before, after = (units.quantity(one.value if one else None, unit) for one in (self.older, self.newer))
         ratio = units.estimate_text(self.ratio, Unit.RATIO, 1.0) if self.ratio and self.ratio.interval else ""
-        return f"{before} → {after}  {self.note or ratio}".rstrip()
+        return f"{units.MEDIAN} {before} → {after}  {self.note or ratio}".rstrip()
 
     @property
     def is_below_floor(self) -> bool:

@@ -154,7 +154,8 @@ def _judge_series(gate: Gate, series: Series, results: Results) -> tuple[Answer,
             series.values, gate.relation, gate.bound
         ), f"{series.key.label} {units.quantity(value, gate.figure.unit, gate.bound)}"
     estimate = quantile_with_failures(series.values, failed, QUANTILES[gate.figure.statistic])
-    text = f"{series.key.label} {units.estimate_text(estimate, gate.figure.unit, gate.bound)}"
+    figure = units.estimate_text(estimate, gate.figure.unit, gate.bound, statistic=gate.figure.statistic)
+    text = f"{series.key.label} {figure}"
     return compare(estimate.interval, gate.relation, gate.bound), text
 
 

@@ -14,6 +14,8 @@ from envreport.statistics.figures import Estimate, Interval
 WITHIN_NOISE = "within the noise"
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
+MEDIAN = "median"
+RATIO_OF_MEDIANS = "ratio of medians"
 TIMES = "\N{MULTIPLICATION SIGN}"
 DIGITS = 3
 MAX_DIGITS = 17
@@ -112,11 +114,24 @@ def interval_text(interval: Interval | None, unit: Unit | str, bound: float | No
     return f"[{quantity(interval.low, unit, bound)}, {quantity(interval.high, unit, bound)}]"
 
 
-def estimate_text(estimate: Estimate | None, unit: Unit | str, bound: float | None = None) -> str:
-    """Return "263 ms [250 ms, 280 ms], n = 20"; a dash where nothing was measured."""
+def estimate_text(
+    estimate: Estimate | None, unit: Unit | str, bound: float | None = None, *, statistic: str = ""
+) -> str:
+    """Return "263 ms [250 ms, 280 ms], n = 20"; a dash where nothing was measured.
+
+    `statistic` stands before it where no heading names it: "median 263 ms …".
+    """
     if estimate is None:
         return MISSING
-    return f"{quantity(estimate.value, unit, bound)} {interval_text(estimate.interval, unit, bound)}, n = {estimate.n}"
+    figure = (
+        f"{quantity(estimate.value, unit, bound)} {interval_text(estimate.interval, unit, bound)}, n = {estimate.n}"
+    )
+    return f"{statistic} {figure}".lstrip()
+
+
+def quantile_name(p: float) -> str:
+    """Return what a quantile is called: "median", "p95"."""
+    return MEDIAN if p == 0.5 else f"p{p * 100:g}"
 
 
 def frequency(hertz: float) -> str:

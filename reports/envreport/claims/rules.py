@@ -98,7 +98,7 @@ class Threshold:
     def describe(self) -> str:
         """Return statistic and bound in words."""
         word = f"{self.word}: " if self.word else ""
-        name = word + ("median" if self.quantile == 0.5 else f"p{self.quantile * 100:g}")
+        name = word + units.quantile_name(self.quantile)
         return (
             f"{name} of {words(self.metric)} ({side_words(self.sides)}) {self.relation} "
             f"{units.quantity(self.bound, self.unit)}"
@@ -123,7 +123,7 @@ class Threshold:
         finding = Finding(
             answer=compare(estimate.interval, self.relation, self.bound),
             about=f"{self.word}: {series.key.label}" if self.word else series.key.label,
-            figure=units.estimate_text(estimate, self.unit, self.bound),
+            figure=units.estimate_text(estimate, self.unit, self.bound, statistic=units.quantile_name(self.quantile)),
             n=estimate.n,
             accelerator=accelerator_of(results, series),
             note="; ".join(notes),
@@ -207,16 +207,17 @@ class Ratio:
         if not any(bottom.values):
             floor = estimates.median(top.values)
             answer = compare(floor.interval if floor else None, self.relation, 0.0)
-            text = f"{units.estimate_text(floor, top.unit)} against 0"
+            text = f"{units.estimate_text(floor, top.unit, statistic=units.MEDIAN)} against 0"
             return Finding(answer, about, text, len(top.values), accel, keys=keys)
         paired = top.key.experiment == bottom.key.experiment
         estimate = estimates.ratio(top.rounds, bottom.rounds, paired=paired)
         if estimate is None:
             return self._apart(top, bottom, about, accel)
         answer = compare(estimate.interval, self.relation, self.bound)
-        text = units.estimate_text(estimate, Unit.RATIO, self.bound)
+        text = units.estimate_text(estimate, Unit.RATIO, self.bound, statistic=units.RATIO_OF_MEDIANS)
         if self.bytes_first:
-            text = f"{units.difference(middle(top.values) - middle(bottom.values), top.unit)} ({text})"
+            more = units.difference(middle(top.values) - middle(bottom.values), top.unit)
+            text = f"{more} between medians ({text})"
         finding = Finding(
             answer, about, text, estimate.n, accel, "", keys, estimate=estimate, unit=Unit.RATIO, bound=self.bound
         )
@@ -232,7 +233,8 @@ class Ratio:
             answer = compare(upper.interval, self.relation, lower.interval.high)
             if answer is not compare(upper.interval, self.relation, lower.interval.low):
                 answer = Answer.OPEN
-        text = f"{units.estimate_text(upper, top.unit)} against {units.estimate_text(lower, bottom.unit)}"
+        medians = ((upper, top), (lower, bottom))
+        text = " against ".join(units.estimate_text(one, of.unit, statistic=units.MEDIAN) for one, of in medians)
         note = "the median to divide by is 0: interval against interval"
         return Finding(
             answer, about, text, min(len(top.values), len(bottom.values)), accel, note, (top.key, bottom.key)

@@ -43,7 +43,7 @@ def speed_findings(
             if ratio is not None:
                 about = f"{words(metric)}, {subject.key.label} against {reference.key.label}"
                 accel = accelerator_of(results, subject, reference)
-                text = units.estimate_text(ratio, Unit.RATIO, 1.0)
+                text = units.estimate_text(ratio, Unit.RATIO, 1.0, statistic=units.RATIO_OF_MEDIANS)
                 keys = (subject.key, reference.key)
                 yield (
                     ratio,

@@ -52,7 +52,7 @@ class KernelShare:
                 continue
             interval = estimate.interval
             limits = f"[{units.percent(interval.low)}, {units.percent(interval.high)}]" if interval else "no interval"
-            text = f"{units.percent(estimate.value)} {limits}, n = {estimate.n}"
+            text = f"{units.MEDIAN} {units.percent(estimate.value)} {limits}, n = {estimate.n}"
             answer = compare(interval, Relation.MORE, MAJORITY)
             accel = accelerator_of(results, ready)
             found.append(

@@ -203,7 +203,7 @@ def across_lines(found: Across) -> Iterator[str]:
         yield each.name
         width = max(len(group.name) for group in each.groups)
         for group in each.groups:
-            yield f"  {group.name:<{width}}  {units.estimate_text(group.estimate, unit)} runs"
+            yield f"  {group.name:<{width}}  {units.estimate_text(group.estimate, unit, statistic=units.MEDIAN)} runs"
         for pair in each.pairs:
             ratio = units.estimate_text(pair.ratio, "ratio", 1.0) if pair.ratio else units.MISSING
             ground = pair.why or f"p = {pair.p:.2g}, Holm's"

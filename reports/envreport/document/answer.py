@@ -73,9 +73,9 @@ def answer_of(results: Results, pair: Pair) -> str:
             what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
             return f"{what} start was timed in this run."
         lacking = "VM" if container else "container"
-        return f"Here {_takes(results, one)}; no {lacking} was measured beside it."
+        return f"Here {_takes(results, one)} (median); no {lacking} was measured beside it."
     ratio = estimates.ratio(machine.rounds, container.rounds)
-    sentence = f"Here {_takes(results, container)}, {_takes(results, machine, 'in')}"
+    sentence = f"Here {_takes(results, container)}, {_takes(results, machine, 'in')} (medians)"
     if ratio and ratio.interval:
         limits = (ratio.interval.low, ratio.interval.high)
         low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
@@ -104,7 +104,11 @@ def payload_words(results: Results, series: Series) -> str:
 def answer_notes(results: Results, pair: Pair) -> tuple[str, ...]:
     """Return what belongs to the answer: intervals, and the conditions of the whole run."""
     shown = [each for each in (pair.container, pair.machine) if each] or [each for each in (pair.other,) if each]
-    notes = [f"{each.key.label}: {units.estimate_text(estimates.median(each.values), each.unit)}" for each in shown]
+    medians = [(each, estimates.median(each.values)) for each in shown]
+    notes = [
+        f"{each.key.label}: {units.estimate_text(middle, each.unit, statistic=units.MEDIAN)}"
+        for each, middle in medians
+    ]
     if pair.machine and accelerator_of(results, pair.machine) == "tcg":
         notes.insert(0, "The VM was emulated in software (QEMU's TCG): this says nothing about a VM on KVM")
     return (*notes, *(each.words for each in run_conditions(results)))
@@ -152,7 +156,7 @@ def _memory(results: Results) -> Iterator[str]:
     one, other = median(container.values), median(machine.values)
     sizes = [units.quantity(INSTANCES * each, Unit.BYTES) for each in (one, other)]
     sentence = (
-        f"{INSTANCES} idle instances take {sizes[0]} of this machine's memory as containers "
+        f"By the medians, {INSTANCES} idle instances take {sizes[0]} of this machine's memory as containers "
         f"({container.key.label}) and {sizes[1]} as VMs ({machine.key.label})"
     )
     whole = results.host.machine.get("memory_bytes")

@@ -141,7 +141,8 @@ def _method(results: Results) -> tuple[Fact, ...]:
     lag = "not measured in this run"
     if middle:
         lag = (
-            f"{units.estimate_text(middle, Unit.NS)}; at most {units.quantity(max(all_lags), Unit.NS)}. "
+            f"{units.estimate_text(middle, Unit.NS, statistic=units.MEDIAN)}; "
+            f"at most {units.quantity(max(all_lags), Unit.NS)}. "
             "Measured where payload and observer share a clock; for VMs a lower limit."
         )
     return (

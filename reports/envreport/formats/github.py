@@ -29,7 +29,7 @@ def _entries(document: ReportDocument) -> Iterator[dict[str, str | float]]:
             "name": " ".join(part for part in (row.backend, row.variant, row.profile) if part),
             "unit": "ms",
             "value": round(row.median / MS, 6),
-            "extra": f"n={row.n} failed={row.failed} run={row.run_id}",
+            "extra": f"statistic=median n={row.n} failed={row.failed} run={row.run_id}",
         }
         if row.median_low is not None and row.median_high is not None:
             entry["range"] = f"± {max(row.median - row.median_low, row.median_high - row.median) / MS:.6g}"

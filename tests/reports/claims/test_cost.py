@@ -20,7 +20,7 @@ def test_what_a_container_adds_comes_in_bytes_first(rows: Any) -> None:
     series(E.MEMORY, "payload_bare", process=around(2 * MIB, (1.0,) * 8))(rows)
     series(E.MEMORY, "total", docker=around(13 * MIB, (1.0,) * 8))(rows)
     assert judge(BY_ID["memory-app-only"], rows.results()).figure.startswith(
-        "docker over memory of the bare payload: +11 MiB ("
+        "docker over memory of the bare payload: +11 MiB between medians (ratio of medians "
     )
 
 

@@ -1,12 +1,14 @@
 """What the sections and the facts around them say: costs side by side, what was left out, how to run it again."""
 
-from typing import Any
+import re
+from typing import Any, get_args
 
 import pytest
 
 from envbench.phases import Experiment, Phase
 from envreport.document.build import build
-from envreport.document.model import ReportDocument, Section, Table
+from envreport.document.model import ChartKind, ReportDocument, Section, Table
+from envreport.document.sections.runs import side_by_side
 
 
 def section(document: ReportDocument, section_id: str) -> Section:
@@ -98,3 +100,34 @@ def test_documents_are_named_with_their_claims(rows: Any) -> None:
     assert documents
     assert [row[0] for row in words(documents)] == ["D0", "D1", "D2", "D3", "D4"]
     assert "start-faster" in words(documents)[2][2]
+
+
+def test_every_chart_says_below_it_what_to_see(usual_rows: Any) -> None:
+    rows = usual_rows()
+    for backend in ("process", "docker", "qemu"):
+        rows.add(Experiment.SPEED, backend, "cpu_int", [100, 101, 102, 103, 104, 105])
+        rows.add(Experiment.MEMORY, backend, "total", [2**20 + each for each in range(6)])
+        for number in (1, 2, 4):
+            values = [number * 2**20 + each for each in range(6)]
+            rows.add(Experiment.DENSITY, backend, "memory_n", values, variant=f"n={number}")
+    run = rows.results()
+    charts = [chart for each in (*build(run).sections, side_by_side([run, run])) for chart in each.charts]
+    assert {chart.kind for chart in charts} == set(get_args(ChartKind))
+    for chart in charts:
+        assert chart.takeaway.endswith("."), chart.id
+        # The shares of a start have no better end.
+        assert ("Less is better" in chart.takeaway) == (chart.kind != "phases"), chart.id
+
+
+def test_a_figure_names_its_statistic_wherever_it_stands_alone(usual_rows: Any) -> None:
+    document = build(usual_rows().results())
+    assert "(medians)" in document.answer
+    assert [note for note in document.answer_notes if "n = 20" in note and ": median " not in note] == []
+    figures = [each for one in document.judgements for each in one.findings if each.estimate is not None]
+    assert [each.figure for each in figures if not re.match("median |p95 |ratio of medians ", each.figure)] == []
+    assert {each.figure.split()[0] for each in figures} == {"median", "p95", "ratio"}
+    (lag,) = [fact.value for fact in document.method if fact.name == "Observer lag"]
+    assert lag.startswith("median ")
+    for table in (table for each in document.sections for table in each.tables):
+        named = any(re.search("median|ratio|seen|reason", words) for words in (table.caption, *table.columns))
+        assert named, f"{table.id}: {table.columns}"

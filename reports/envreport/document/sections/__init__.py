@@ -30,7 +30,7 @@ def observed(experiment: Experiment, title: str, lead: str) -> Callable[[Results
             return empty_section(results, experiment, title)
         compared = on_several_backends(series)
         told = [each for each in series if each.details or each not in compared]
-        matrix = matrix_table(f"{experiment}-matrix", f"{title}: backend against backend", compared)
+        matrix = matrix_table(f"{experiment}-matrix", f"{title}: backend against backend (medians)", compared)
         details = detail_table(f"{experiment}-table", f"{title}: what was seen", told)
         shown = tuple(each for each in (matrix, details) if each.rows)
         return Section(experiment, title, lead, (), shown, experiment)

@@ -15,7 +15,7 @@ def costs(results: Results) -> Section:
         for metric in metrics_of(experiment, Shown.COSTS)
         for each in results.find(experiment, metric)
     ]
-    table = backend_table("costs-table", "Costs of one instance, backend by backend", series)
+    table = backend_table("costs-table", "Costs of one instance, backend by backend (medians)", series)
     lead = "Medians; a dash is a cost that was not measured. Intervals, and speed, isolation and density, follow below."
     return Section(
         "costs", "What an instance costs", lead, (), (table,), empty="" if series else "Nothing was measured."

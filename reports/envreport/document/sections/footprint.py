@@ -65,7 +65,8 @@ def _metrics(
             heads[0].unit,
             marks,
             table,
-            takeaway="Less is better: the further left a row, the less it takes. Each dot is a measurement.",
+            takeaway="Less is better: the further left a row, the less it takes. Each dot is a measurement, the "
+            "diamond and the bold figure are the median.",
         )
         charts = (chart,)
     tables = (series_table(f"{section_id}-table", f"{title}: every figure", series, metric=True),)
@@ -82,7 +83,7 @@ def size(results: Results) -> Section:
     charts = tuple(_size_chart(results, series, profile, len(profiles) > 1) for profile in profiles)
     whole = [each for each in series if each not in items]
     lead = "The same payload as each backend's own artefact. Sizes are counted, not sampled."
-    tables = (backend_table("size-table", "Size on disk, to transfer, and virtual", whole),)
+    tables = (backend_table("size-table", "Size on disk, to transfer, and virtual (medians)", whole),)
     return Section("size", "Size", lead, charts, tables, Experiment.SIZE)
 
 
@@ -100,7 +101,7 @@ def _size_chart(results: Results, series: Sequence[Series], profile: str, severa
     title = "What the artefacts are made of" + (f": {profile} payload" if suffix else "")
     description = "Bytes by class of content, from kernel and initramfs to libraries and app."
     table = backend_table(
-        f"size-items{suffix}", f"What the artefacts hold{suffix and f': {profile} payload'}", shown, item_name
+        f"size-items{suffix}", f"What the artefacts hold (medians){suffix and f': {profile} payload'}", shown, item_name
     )
     marks.sort(key=lambda each: sum(size for _, size in each.parts))
     return Chart(
@@ -108,7 +109,7 @@ def _size_chart(results: Results, series: Sequence[Series], profile: str, severa
         "stack",
         title,
         description,
-        "size",
+        "size (bold: the whole of it)",
         Unit.BYTES,
         tuple(marks),
         table,
@@ -165,7 +166,9 @@ def _growth_chart(results: Results, growth: Growth, slopes: Slopes) -> Chart:
         for each in marks
         for x, y in zip(each.positions, each.values, strict=True)
     )
-    table = Table(f"{growth.chart_id}-table", growth.title, ("backend", "instances", growth.axis), rows, (1, 2))
+    table = Table(
+        f"{growth.chart_id}-table", growth.title, ("backend", "instances", f"{growth.axis} (median)"), rows, (1, 2)
+    )
     return Chart(
         growth.chart_id,
         "lines",

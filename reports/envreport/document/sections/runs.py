@@ -60,6 +60,8 @@ def _chart(runs: Sequence[Results], medians: dict[BackendKey, dict[int, Estimate
         Unit.NS,
         tuple(marks),
         table,
+        takeaway="Less is better: a lower point is a run whose starts were ready sooner. The table of changes "
+        "says which differences are more than noise.",
     )
 
 
@@ -121,7 +123,7 @@ def since(baseline: Results, run: Results) -> Section:
     )
     others = differences(baseline, run)
     lead += f" Mind that the {'; the '.join(others)}." if others else ""
-    head = ("backend", "what", "then", "now", "change", "now ÷ then")
+    head = ("backend", "what", "then (median)", "now (median)", "change", "now ÷ then (ratio of medians)")
     return Section("since", title, lead, tables=(Table("since-table", "Each figure", head, rows, (2, 3), True),))
 
 

@@ -85,7 +85,7 @@ def detail_table(table_id: str, caption: str, series: Sequence[Series]) -> Table
         )
         for each in series
     )
-    return Table(table_id, caption, ("backend", "what", "result", "seen"), rows, (2,))
+    return Table(table_id, caption, ("backend", "what", "result (median)", "seen"), rows, (2,))
 
 
 def on_several_backends(series: Sequence[Series]) -> list[Series]:

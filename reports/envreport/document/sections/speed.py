@@ -39,7 +39,7 @@ def speed(results: Results) -> Section:
     if not rows:
         return empty_section(results, Experiment.SPEED, "Speed of work")
     lead = "Time that the same work takes as a multiple of the host's: 1 is native speed, above 1 is slower."
-    head = ("metric", "backend", "slow-down", "95 % interval", "n")
+    head = ("metric", "backend", "slow-down (ratio of medians)", "95 % interval", "n")
     table = Table("speed-ratios", "Slow-down against the host", head, tuple(rows), (2, 3, 4))
     chart = Chart(
         "speed-chart",

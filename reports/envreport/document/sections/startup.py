@@ -33,7 +33,7 @@ def startup(results: Results) -> Section:
         order_chart(ready, marks),
     )
     effects = tuple(effect_rows(ready))
-    head = ("backend", "against", "times as long", "95 % interval", "difference")
+    head = ("backend", "against", "times as long (ratio of medians)", "95 % interval", "difference")
     tables = (Table("effects", "Every pair of backends: ratio of medians", head, effects, (2, 3)),) if effects else ()
     return Section("startup", title, lead, charts, tables, Experiment.STARTUP)
 
@@ -50,7 +50,7 @@ def strip_chart(results: Results, ready: Sequence[Series], marks: Sequence[Mark]
         tuple(sorted(marks, key=lambda each: median(each.values))),
         ready_table(results, ready),
         takeaway="Less is better: the further left a row, the sooner it is ready. Each dot is a start, the diamond "
-        "the median, the bar its 95 % interval. One step on the scale is ten times the time.",
+        "and the bold figure the median, the bar its 95 % interval. One step on the scale is ten times the time.",
     )
 
 
