@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 from PIL import Image, ImageChops
 
 from envbench.phases import Experiment, Outcome, Phase, Unit
+from envbench.run.machine import machine
 from envbench.samples import Sample, SampleWriter
 from envreport import write_all
 
@@ -220,9 +222,12 @@ def test_a_chart_is_saved_as_svg_and_png(colours: str, report: Path, tmp_path: P
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a real `envbench all --quick` (its rows are kept in tests/gold/all)."""
+    """The report of a real `envbench all --quick` (its rows are kept in tests/gold/all), on what this machine is."""
     folder = tmp_path_factory.mktemp("all")
     shutil.copytree(REAL_ALL, folder, dirs_exist_ok=True)
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    run["machine"] = to_builtins(machine(folder))
+    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
     return next(path for path in write_all(folder, ("html",)) if path.suffix == ".html")
 
 

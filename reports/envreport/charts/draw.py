@@ -38,6 +38,15 @@ SIDE_COLOURS: Mapping[Side, str] = {
     Side.VM: "#110005",
     Side.WSL: "#110006",
 }
+PICTURE_COLOURS: Mapping[Side, str] = {
+    Side.HOST: "#808080",
+    Side.NAMESPACES: "#a87b00",
+    Side.CONTAINER: "#2f84c4",
+    Side.SANDBOX: "#14946f",
+    Side.VM: "#d0621c",
+    Side.WSL: "#b85c9e",
+}
+"""Dots that are drawn as one picture: no style sheet changes its colours, so they are seen on light and dark alike."""
 SIDE_MARKERS: Mapping[Side, str] = {
     Side.HOST: "D",
     Side.NAMESPACES: "v",
@@ -164,6 +173,7 @@ def _strip(chart: Chart) -> Figure:
     """Every run a dot, spread over the row by a fixed pattern, with median and interval below."""
     figure, axes = _figure(len(chart.marks), narrow=chart.narrow)
     many = sum(len(mark.values) for mark in chart.marks) > RASTER_FROM
+    colours = PICTURE_COLOURS if many else SIDE_COLOURS
     for row, mark in enumerate(chart.marks):
         spread = row - 0.12 + 0.24 * (np.modf(np.arange(len(mark.values)) * 0.618034)[0] - 0.5)
         axes.plot(
@@ -173,7 +183,7 @@ def _strip(chart: Chart) -> Figure:
             marker=SIDE_MARKERS[mark.side],
             markersize=3.6,
             alpha=0.6,
-            color=SIDE_COLOURS[mark.side],
+            color=colours[mark.side],
             markeredgewidth=0,
             rasterized=many,
         )
@@ -194,19 +204,20 @@ def _ecdf(chart: Chart) -> Figure:
     figure, axes = _figure(0, height=3.4)
     for index, mark in enumerate(chart.marks):
         ordered = np.sort(np.asarray(mark.values))
+        many = len(ordered) > RASTER_FROM
         share = np.arange(1, len(ordered) + 1) / len(ordered)
         axes.step(
             ordered,
             share,
             where="post",
-            color=SIDE_COLOURS[mark.side],
+            color=(PICTURE_COLOURS if many else SIDE_COLOURS)[mark.side],
             linestyle=LINE_STYLES[index % len(LINE_STYLES)],
             linewidth=1.5,
             marker=LINE_MARKERS[index % len(LINE_MARKERS)],
             markevery=max(1, len(ordered) // 8),
             markersize=4,
             label=_name(mark.name),
-            rasterized=len(ordered) > RASTER_FROM,
+            rasterized=many,
         )
     axes.set_ylabel("share of starts that were ready")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f} %"))
@@ -219,11 +230,12 @@ def _ecdf(chart: Chart) -> Figure:
 def _order(chart: Chart) -> Figure:
     figure, axes = _figure(0, height=3.4)
     many = sum(len(mark.values) for mark in chart.marks) > RASTER_FROM
+    colours = PICTURE_COLOURS if many else SIDE_COLOURS
     for index, mark in enumerate(chart.marks):
         axes.plot(
             mark.positions,
             mark.values,
-            color=SIDE_COLOURS[mark.side],
+            color=colours[mark.side],
             linestyle=LINE_STYLES[index % len(LINE_STYLES)],
             linewidth=0.7,
             marker=LINE_MARKERS[index % len(LINE_MARKERS)],
