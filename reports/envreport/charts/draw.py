@@ -27,8 +27,8 @@ NARROW_IN = 4.2
 """Fits a phone without scaling the letters down."""
 ROW_IN, NARROW_ROW_IN = 0.36, 0.5
 FRAME_IN = 0.95
-RASTER_FROM = 4_000
-"""From this many dots on they are drawn as one picture, or the page would grow by 60 bytes for each."""
+RASTER_FROM = 1_500
+"""Above this many dots they are drawn as one picture, or the page would grow by 250 bytes for each start."""
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 SIDE_COLOURS: Mapping[Side, str] = {
     Side.HOST: "#110001",

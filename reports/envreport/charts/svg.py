@@ -10,6 +10,9 @@ from xml.etree import ElementTree as ET
 from envreport.units import printable
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
+_FINE = re.compile(r"-?\d+\.\d{3,}")
+PLACES = ("x", "y", "d")
+"""Attributes that hold coordinates; most bytes of a chart of many dots are theirs."""
 _FONT_SIZE = re.compile(r"[\d.]+px")
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 ET.register_namespace("", SVG)
@@ -32,6 +35,7 @@ def clean(
         for child in [child for child in parent if child.tag in DROPPED]:
             parent.remove(child)
     for element in root.iter():
+        _round_places(element)
         _own_ids(element, prefix)
         style = _declarations(element, variables)
         if style:
@@ -51,6 +55,14 @@ def clean(
             element.text = None if element.text is None or not element.text.strip() else element.text
         element.tail = None
     return ET.tostring(root, encoding="unicode"), rules
+
+
+def _round_places(element: ET.Element) -> None:
+    """Cut coordinates down to hundredths of a pixel, which nobody sees, and the blanks between them."""
+    for name in PLACES:
+        if name in element.attrib:
+            short = _FINE.sub(lambda each: f"{float(each[0]):.2f}", element.attrib[name])
+            element.set(name, " ".join(short.split()))
 
 
 def _own_ids(element: ET.Element, prefix: str) -> None:

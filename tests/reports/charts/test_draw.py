@@ -1,4 +1,4 @@
-"""What a chart of very many dots looks like, where each dot cannot be an element of the page."""
+"""Charts of many dots: few bytes for each, and one picture where each cannot be an element of the page."""
 
 import base64
 import io
@@ -38,7 +38,7 @@ def rgb(colour: str) -> tuple[int, ...]:
 @pytest.mark.parametrize("side", list(Side))
 def test_very_many_dots_are_one_picture_that_is_seen_on_light_and_on_dark(side: Side, kind: ChartKind) -> None:
     count = RASTER_FROM + 1
-    values = tuple(1e8 + 1e4 * each for each in range(count))
+    values = tuple(1e8 + 1e6 * (each % 50) for each in range(count))  # dense: single dots let the page through
     mark = Mark("one", side, values, tuple(map(float, range(count))))
     svg, _ = draw(Chart("many", kind, "Many", "", "time", Unit.NS, (mark,), Table("t", "", (), ())))
     (packed,) = re.findall(r"data:image/png;base64,([^\"]+)", svg)
@@ -51,3 +51,15 @@ def test_very_many_dots_are_one_picture_that_is_seen_on_light_and_on_dark(side: 
     for colour in drawn:
         assert all(contrast(colour, rgb(card)) >= SEEN for card in cards), (colour, cards)
     assert len(set(PICTURE_COLOURS.values())) == len(Side)
+
+
+def test_a_dot_takes_few_bytes_and_its_place_is_told_to_a_hundredth_of_a_pixel() -> None:
+    def drawn(count: int) -> str:
+        values = tuple(1e8 + 1e6 * each for each in range(count))
+        mark = Mark("one", Side.VM, values, tuple(map(float, range(count))))
+        return draw(Chart("many", "strip", "Many", "", "time", Unit.NS, (mark,), Table("t", "", (), ())))[0]
+
+    assert (len(drawn(1_100)) - len(drawn(100))) / 1_000 < 85
+    places = re.findall(r' (?:x|y|d)="([^"]*)"', drawn(100))
+    assert len(places) > 200
+    assert [each for each in places if re.search(r"\.\d{3}|  ", each)] == []

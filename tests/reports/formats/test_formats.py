@@ -19,7 +19,9 @@ import pytest
 
 from envbench.phases import Experiment, Outcome, Phase
 from envreport import DEFAULT_FORMATS, ci_notice, console_summary, report_document, write_all
+from envreport.charts.draw import RASTER_FROM
 from envreport.claims import CLAIMS
+from envreport.document.build import build
 from envreport.formats import FORMATS, render
 from envreport.formats.html import linked
 from envreport.results import ResultsError, load
@@ -147,6 +149,19 @@ def test_the_page_of_a_real_run_is_light_with_its_rows(command: str, limit_bytes
     assert len(kept) > 400
     assert b"data:application/gzip" in page
     assert len(page) < limit_bytes
+
+
+@pytest.mark.parametrize("starts", [RASTER_FROM, 2 * RASTER_FROM])
+def test_a_page_of_many_starts_is_light_without_its_rows(starts: int, rows: Any) -> None:
+    """At the most dots that are drawn one by one, and beyond."""
+    draw, backends = random.Random(5), ("process", "namespaces", "runc", "crun", "docker", "podman", "qemu", "libvirt")
+    for place, backend in enumerate(backends):
+        values = [1e7 * 2**place * draw.lognormvariate(0, 0.1) for _ in range(starts // len(backends))]
+        rows.add(Experiment.STARTUP, backend, Phase.READY, values)
+    page = render("html", build(rows.results({"command": ["envbench", "startup"]})))["report.html"]
+    assert b"data:application/gzip" not in page
+    assert (b"data:image/png" in page) == (starts > RASTER_FROM)
+    assert len(page) < 1_000_000
 
 
 def test_rows_that_would_make_a_page_too_heavy_stay_beside_it(
