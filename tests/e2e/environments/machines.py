@@ -69,6 +69,14 @@ def initramfs(lab: Lab, tree: Path, name: str) -> Path:
     return lab.shared(f"initramfs-{name}", make)
 
 
+class GuestStoppedError(CannotStartError):
+    """A guest that did not end itself; `said` is what it had said until then."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 def boot(
     lab: Lab,
     machine: Machine,
@@ -78,7 +86,10 @@ def boot(
     disk: Sequence[Path] = (),
     guest_kernel: Path | None = None,
 ) -> str:
-    """Boot, wait for the guest to end itself, and return what it said on its serial line."""
+    """Boot, wait for the guest to end itself, and return what it said on its serial line.
+
+    Raises GuestStoppedError where it does not end in time.
+    """
     chosen = image or initramfs(lab, lab.root, "guest")
     serial = lab.folder("guest") / "serial"
     console = "ttyAMA0" if "aarch64" in machine.program else "ttyS0"
@@ -100,8 +111,8 @@ def boot(
     try:
         lab.run(command, timeout_s=timeout_s)
     except CannotStartError as error:
-        said = serial.read_text(errors="replace")[-2000:] if serial.exists() else ""
-        raise CannotStartError(f"{error}\nserial: {said}") from None
+        said = serial.read_text(errors="replace") if serial.exists() else ""
+        raise GuestStoppedError(f"{error}\nserial: {said[-2000:]}", said) from None
     return serial.read_text(errors="replace")
 
 
