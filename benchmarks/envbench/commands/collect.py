@@ -29,7 +29,8 @@ def collect(folders: tuple[Path, ...], into: str, labels: tuple[str, ...]) -> No
 
     A run that is there already is not taken twice.
     """
-    from envreport.dataset.store import DatasetError, collect_run  # pandas only where it is needed
+    from envreport.dataset.files import DatasetError
+    from envreport.dataset.store import collect_run  # pandas only where it is needed
 
     pairs = read_labels(labels)
     broken = 0

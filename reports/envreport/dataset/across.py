@@ -5,22 +5,17 @@ about the kind of machine than one run does. What must not be pooled (variant wi
 the engine) is kept apart.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any
-
-import pandas as pd
-from scipy import stats
+from itertools import combinations, groupby
+from typing import Any, TypeVar
 
 from envbench.metrics import Metric, metric
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, direction
-from envreport.dataset.frames import LABEL_PREFIX
-from envreport.dataset.store import DatasetError, read_figures
-from envreport.selectors import FAILED, Selector
+from envreport.dataset.figures import RunFigure, figures_of_runs, require
+from envreport.selectors import Selector
 from envreport.statistics import estimates
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
 
@@ -28,7 +23,7 @@ MIN_RUNS = estimates.MIN_INTERVAL_SAMPLES
 """Fewer runs in a group give no interval of their median, and no verdict."""
 ERROR_RATE = 0.05
 """Of all pairs of one call together (Holm 1979)."""
-STATISTICS = ("median", "p5", "p95", "min", "max")
+_Key = TypeVar("_Key", str, tuple[str, str, str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,59 +81,31 @@ def across(dataset: str, by: str, figure: Selector) -> Across:
 
     Raises DatasetError (a ValueError) where there is no dataset, no such label, no such figure in any run.
     """
-    rows = figures_of_runs(dataset, figure)
-    column = column_of(rows, by, dataset, "--by {}")
-    named = rows[rows[column].notna()]
-    found: list[tuple[Any, list[Group]]] = [
-        (key, [_group(str(name), each["figure"].tolist()) for name, each in part.groupby(column, sort=True)])
-        for key, part in named.groupby(["backend", "variant", "profile", "engine_version"], sort=True)
-    ]
+    rows = figures_of_runs(dataset, figure, [by])
+    require(rows, by, dataset, "--by {}")
+    named = [each for each in rows if each.told(by) is not None]
+    found = [(key, _groups(part, by)) for key, part in _parted(named, _key)]
     row = metric(figure.metric)
     probabilities = iter(holm([_probability(*pair) for _, groups in found for pair in _decidable(groups)]))
     configurations = tuple(
-        Configuration(
-            str(backend),
-            str(variant),
-            str(profile),
-            str(version),
-            tuple(groups),
-            tuple(_pairs(groups, row, probabilities)),
-        )
-        for (backend, variant, profile, version), groups in found
+        Configuration(*key, groups, tuple(_pairs(groups, row, probabilities))) for key, groups in found
     )
     return Across(by, figure.metric, figure.statistic, configurations, len(rows) - len(named))
 
 
-def figures_of_runs(dataset: str, figure: Selector) -> pd.DataFrame:
-    """Return one row a run and configuration: the run's columns, `figure` in the metric's unit, `engine_version`.
-
-    Runs that ended badly are left out: their figures are no measure. Raises DatasetError where nothing is left.
-    """
-    if figure.metric == FAILED or figure.statistic not in STATISTICS:
-        raise DatasetError(
-            f"a dataset keeps no {figure.statistic} of {figure.metric}", remedy=f"one of {', '.join(STATISTICS)}"
-        )
-    runs, figures = read_figures(dataset, figure.backend, figure.metric)
-    kept = figures[[figure.fits(*key) for key in zip(figures["backend"], figures["variant"], figures["profile"],
-                                                     strict=True)]]  # fmt: skip
-    rows = kept.merge(runs[runs["exit_code"].fillna(0) == 0], on="run_id").dropna(subset=[figure.statistic])
-    if rows.empty:
-        raise DatasetError(f"{dataset}: no run that ended with 0 has {figure.backend}.{figure.metric}")
-    versions = [json.loads(text).get(figure.backend, "") for text in rows["engines"]]
-    return rows.assign(figure=rows[figure.statistic], engine_version=versions).sort_values(["started_at", "run_id"])
+def _key(row: RunFigure) -> tuple[str, str, str, str]:
+    return row.backend, row.variant, row.profile, row.engine_version
 
 
-def column_of(rows: pd.DataFrame, name: str, dataset: str, option: str) -> str:
-    """Return the column of this label, or of the runs themselves; `option` is how one is named, with {} for its name.
+def _parted(rows: Iterable[RunFigure], key: Callable[[RunFigure], _Key]) -> Iterator[tuple[_Key, list[RunFigure]]]:
+    """Yield the rows with each key, by key; each part in the order of the rows."""
+    for each, part in groupby(sorted(rows, key=key), key):
+        yield each, list(part)
 
-    Raises DatasetError where there is neither.
-    """
-    column = f"{LABEL_PREFIX}{name}" if f"{LABEL_PREFIX}{name}" in rows else name
-    if column not in rows:
-        known = [each.removeprefix(LABEL_PREFIX) for each in map(str, rows) if each.startswith(LABEL_PREFIX)]
-        remedy = option.format(" or ".join(known)) if known else "envbench collect … --label KEY=VALUE"
-        raise DatasetError(f"{dataset}: no run has a label {name!r}", remedy=remedy)
-    return column
+
+def _groups(rows: Iterable[RunFigure], by: str) -> tuple[Group, ...]:
+    named = _parted(rows, lambda row: row.told(by) or "")
+    return tuple(_group(name, [each.value for each in part]) for name, part in named)
 
 
 def _group(name: str, values: Sequence[float]) -> Group:
@@ -156,7 +123,7 @@ def _decidable(groups: Sequence[Group]) -> Iterator[tuple[Group, Group]]:
 
 def _probability(first: Group, second: Group) -> float:
     """Return Mann and Whitney's two-sided p, exact for few runs without ties (1947)."""
-    return float(stats.mannwhitneyu(first.values, second.values, alternative="two-sided").pvalue)
+    return estimates.rank_sum_probability(first.values, second.values)
 
 
 def holm(probabilities: Sequence[float]) -> list[float]:

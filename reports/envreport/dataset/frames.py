@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from envbench.phases import NOISE_PREFIX, Unit
+from envreport.dataset.files import LABEL_PREFIX
 from envreport.results import Results, ResultsError
 from envreport.statistics.summary import summarise
 
-LABEL_PREFIX = "label_"
 UNIT_SUFFIXES: Mapping[str, str] = {Unit.COUNT: "", Unit.BOOL: "", Unit.PER_S: "_per_s"}
 """How a unit ends a column's name where that is not "_" and the unit itself."""
 RUN_INTEGERS = ("exit_code", "cpus", "memory_bytes", "row_count")

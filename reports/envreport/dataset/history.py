@@ -9,17 +9,16 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-
-import pandas as pd
 
 from envbench.metrics import metric
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, direction
-from envreport.dataset.across import MIN_RUNS, WORDS, column_of, figures_of_runs
-from envreport.dataset.store import DatasetError
+from envreport.dataset.across import MIN_RUNS, WORDS
+from envreport.dataset.figures import RunFigure, figures_of_runs, require
+from envreport.dataset.files import DatasetError
 from envreport.selectors import Selector
 from envreport.statistics import estimates
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
@@ -45,7 +44,7 @@ class Point:
     """One run: when it began (UTC), its figure in the metric's unit, and its environment (None: not recorded)."""
 
     run_id: str
-    started_at: pd.Timestamp
+    started_at: datetime
     value: float
     environment: tuple[str | None, ...]
 
@@ -116,28 +115,30 @@ def history(
 
     Raises DatasetError (a ValueError) where there is no dataset, no such label, no such figure in any run.
     """
-    rows = figures_of_runs(dataset, figure)
-    for name, value in (where or {}).items():
-        rows = rows[rows[column_of(rows, name, dataset, "--where {}=VALUE")].astype(str) == value]
-        if rows.empty:
+    wanted = where or {}
+    rows = figures_of_runs(dataset, figure, [*ENVIRONMENT, *wanted])
+    for name, value in wanted.items():
+        require(rows, name, dataset, "--where {}=VALUE")
+        rows = [each for each in rows if each.told(name) == value]
+        if not rows:
             raise DatasetError(f"{dataset}: no run with this figure has {name}={value}")
-    dated = rows[rows["started_at"].notna()]
-    if since is not None:
-        dated = dated[dated["started_at"] >= pd.Timestamp(since, tz="UTC")]
-    series = tuple(
-        _series(str(backend), str(variant), str(profile), figure.metric, _points(part))
-        for (backend, variant, profile), part in dated.groupby(["backend", "variant", "profile"], sort=True)
-    )
+    points: dict[tuple[str, str, str], list[Point]] = {}
+    undated = 0
+    for each in rows:
+        if each.started_at is None:
+            undated += 1
+        elif since is None or each.started_at >= since.replace(tzinfo=UTC):
+            points.setdefault((each.backend, each.variant, each.profile), []).append(_point(each, each.started_at))
+    series = tuple(_series(*key, figure.metric, part) for key, part in sorted(points.items()))
     if not series:
         raise DatasetError(f"{dataset}: no run with this figure records that it began then")
-    return History(figure.metric, figure.statistic, series, len(rows) - len(dated))
+    return History(figure.metric, figure.statistic, series, undated)
 
 
-def _points(rows: pd.DataFrame) -> list[Point]:
-    columns = rows[list(ENVIRONMENT)].astype(object).to_numpy()
-    environments = [tuple(None if pd.isna(each) or each == "" else str(each) for each in row) for row in columns]
-    found = zip(rows["run_id"], rows["started_at"], rows["figure"], environments, strict=True)
-    return [Point(str(run_id), started_at, float(value), where) for run_id, started_at, value, where in found]
+def _point(row: RunFigure, started_at: datetime) -> Point:
+    columns = {**row.columns, "engine_version": row.engine_version}
+    environment = tuple(str(columns[name]) if columns.get(name) not in {None, ""} else None for name in ENVIRONMENT)
+    return Point(row.run_id, started_at, row.value, environment)
 
 
 def _series(backend: str, variant: str, profile: str, name: str, points: Sequence[Point]) -> Series:
@@ -292,4 +293,4 @@ def _segment_record(segment: Segment) -> dict[str, Any]:
 
 
 def _moment(point: Point) -> str:
-    return str(point.started_at.isoformat())
+    return point.started_at.isoformat()

@@ -1,8 +1,4 @@
-"""Where a dataset lies: three folders of Parquet files, one file a run in each, below the month in which it began.
-
-    dataset/runs/month=2026-11/RUN_ID.parquet       one row: labels, stack, cloud, kernel, CPU, engines
-    dataset/figures/month=2026-11/RUN_ID.parquet    one row a quantity of a backend, as in summary.csv
-    dataset/samples/month=2026-11/RUN_ID.parquet    the rows of samples.csv
+"""Collecting and loading: results folders into a dataset, a dataset into pandas frames.
 
 The name of a file is the run's id, so that collecting twice gives the same dataset. A file appears whole or not at all,
 and a run's row is the last of its three files to appear: what other collectors read or write at that moment is whole.
@@ -22,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from envbench.run_json import SCHEMA as RUN_SCHEMA
+from envreport.dataset.files import FIGURES, RUNS, SAMPLES, opened, read_table
 from envreport.dataset.frames import (
     FIGURE_COLUMNS,
     RUN_INTEGERS,
@@ -31,21 +28,12 @@ from envreport.dataset.frames import (
     run_record,
     samples_frame,
 )
-from envreport.results import Results, ResultsError, load
+from envreport.results import ResultsError, load
 
 SCHEMA = "envbench-dataset/1"
-RUNS, FIGURES, SAMPLES = "runs", "figures", "samples"
 UNKNOWN_MONTH = "unknown"
 RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _NUMBERS = ("median", "median_low", "median_high", "p5", "p95", "min", "max")
-
-
-class DatasetError(ValueError):
-    """A dataset that cannot be read or written: which one, what is wrong, what to try."""
-
-    def __init__(self, what: str, *, remedy: str = "") -> None:
-        super().__init__(what)
-        self.remedy = remedy
 
 
 class State(StrEnum):
@@ -81,17 +69,17 @@ def collect_run(folder: Path, dataset: str, labels: Mapping[str, str] | None = N
     run_id = record["run_id"]
     if not RUN_ID.fullmatch(run_id):
         raise ResultsError(f"{folder}: {run_id!r} is no id of a run")
-    disk, root = _opened(dataset)
+    disk, root = opened(dataset)
     before = _stored(disk, root, run_id)
     state = _state(before, record, labels or {}, folder)
     if state is not State.SAME:
         kept = json.loads(before["labels"]) if before is not None else {}
         where = f"month={_month(record['started_at'])}/{run_id}.parquet"
         if state is not State.LABELLED:
-            _write(disk, f"{root}/{SAMPLES}/{where}", _samples_bytes(results))
-            _write(disk, f"{root}/{FIGURES}/{where}", _figures_bytes(results, run_id))
+            _write(disk, f"{root}/{SAMPLES}/{where}", samples_bytes(samples_frame(results)))
+            _write(disk, f"{root}/{FIGURES}/{where}", figures_bytes(figures_frame(results, run_id)))
         row = {"schema": SCHEMA, **record, "labels": json.dumps({**kept, **(labels or {})}, sort_keys=True)}
-        _write(disk, f"{root}/{RUNS}/{where}", _run_bytes(row))
+        _write(disk, f"{root}/{RUNS}/{where}", run_bytes(row))
     return Collected(folder, run_id, state)
 
 
@@ -117,39 +105,15 @@ def load_dataset(dataset: str, *, samples: bool = True) -> Frames:
 
     Labels are columns that begin with `label_`. Raises DatasetError where there is no dataset.
     """
-    disk, root = _opened(dataset)
-    runs = _read(disk, f"{root}/{RUNS}", dataset)
-    figures = _read(disk, f"{root}/{FIGURES}", dataset)
-    rows = _read(disk, f"{root}/{SAMPLES}", dataset) if samples else pd.DataFrame()
+    runs = read_table(dataset, RUNS).to_pandas()
+    figures = read_table(dataset, FIGURES).to_pandas()
+    rows = read_table(dataset, SAMPLES).to_pandas() if samples else pd.DataFrame()
     ordered = expanded(runs.drop(columns="schema")).sort_values(["started_at", "run_id"], ignore_index=True)
     known = set(ordered["run_id"])  # Another collector may be at a run whose own row is not there yet.
     tables = (
         frame[frame["run_id"].isin(known)].reset_index(drop=True) if len(frame) else frame for frame in (figures, rows)
     )
     return Frames(ordered, *tables)
-
-
-def read_figures(dataset: str, backend: str, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the runs, and the figures of one metric of one backend. Raises DatasetError where there is no dataset."""
-    disk, root = _opened(dataset)
-    runs = expanded(_read(disk, f"{root}/{RUNS}", dataset).drop(columns="schema"))
-    figures = _read(disk, f"{root}/{FIGURES}", dataset)
-    return runs, figures[(figures["backend"] == backend) & (figures["metric"] == metric)]
-
-
-def _opened(dataset: str) -> tuple[Any, str]:
-    """Return the file system and the path in it."""
-    try:
-        from pyarrow import fs  # noqa: PLC0415 -- an extra
-    except ImportError as error:
-        raise DatasetError("a dataset needs pyarrow", remedy="pip install 'envinspect[parquet]'") from error
-    if "://" not in dataset:
-        return fs.LocalFileSystem(), str(Path(dataset).absolute())
-    try:
-        disk, root = fs.FileSystem.from_uri(dataset)
-    except (ValueError, OSError) as error:
-        raise DatasetError(f"{dataset}: {error}", remedy="a folder, or s3://BUCKET/PATH") from error
-    return disk, root.rstrip("/")
 
 
 def _is_local(disk: Any) -> bool:
@@ -174,27 +138,8 @@ def _stored(disk: Any, root: str, run_id: str) -> Mapping[str, Any] | None:
     return row
 
 
-def _read(disk: Any, folder: str, dataset: str) -> pd.DataFrame:
-    """Return all rows of one of the three folders, file by file: a scanner takes five times as long for small files."""
-    import pyarrow as pa  # noqa: PLC0415 -- an extra
-    from pyarrow import fs, parquet  # noqa: PLC0415
-
-    found = disk.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-    paths = sorted(each.path for each in found if each.extension == "parquet")
-    if not paths:
-        raise DatasetError(f"{dataset}: no dataset here", remedy=f"envbench collect results/* --into {dataset}")
-    tables = []
-    for path in paths:
-        try:
-            with disk.open_input_file(path) as file:
-                tables.append(parquet.ParquetFile(file).read())
-        except pa.ArrowInvalid as error:
-            raise DatasetError(f"{path}: {' '.join(str(error).split())}", remedy="collect that run again") from error
-    frame: pd.DataFrame = pa.concat_tables(tables, promote_options="default").to_pandas()
-    return frame
-
-
-def _run_bytes(row: Mapping[str, Any]) -> bytes:
+def run_bytes(row: Mapping[str, Any]) -> bytes:
+    """Return the file of a run's row."""
     import pyarrow as pa  # noqa: PLC0415 -- an extra
 
     kinds = [(name, pa.int64() if name in RUN_INTEGERS else pa.string()) for name in row]
@@ -202,10 +147,10 @@ def _run_bytes(row: Mapping[str, Any]) -> bytes:
     return _packed(pd.DataFrame([texts], dtype=object), kinds)
 
 
-def _figures_bytes(results: Results, run_id: str) -> bytes:
+def figures_bytes(frame: pd.DataFrame) -> bytes:
+    """Return the file of a run's figures."""
     import pyarrow as pa  # noqa: PLC0415 -- an extra
 
-    frame = figures_frame(results, run_id)
     counts = ("n", "failed")
     kinds = [
         (name, pa.float64() if name in _NUMBERS else pa.int64() if name in counts else pa.string())
@@ -214,10 +159,10 @@ def _figures_bytes(results: Results, run_id: str) -> bytes:
     return _packed(frame, kinds)
 
 
-def _samples_bytes(results: Results) -> bytes:
+def samples_bytes(frame: pd.DataFrame) -> bytes:
+    """Return the file of a run's rows."""
     import pyarrow as pa  # noqa: PLC0415 -- an extra
 
-    frame = samples_frame(results)
     kinds = {"int64": pa.int64(), "bool": pa.bool_(), "float64": pa.float64()}
     return _packed(frame, [(name, kinds.get(str(kind), pa.string())) for name, kind in frame.dtypes.items()])
 

@@ -8,13 +8,14 @@ is why they head every table: start times are skewed and have outliers, and inte
 
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from envreport.statistics.figures import CONFIDENCE, Estimate, Interval, Method
 
@@ -32,6 +33,8 @@ DRAWN_CELLS, LEAST_RESAMPLES = 200_000_000, 400
 """So many values are drawn in all: a series of hundreds of thousands gets fewer resamples, never less than these."""
 EXACT_PAIRS = 2_500
 """Up to this many pairs the rank-sum interval is exact; above it the normal limit of the statistic is as good."""
+EXACT_TEST_PAIRS = 400
+"""Up to this many pairs the rank-sum test is exact."""
 MOST_POINTS = 1_000
 """Methods over all pairs take this many values of a side at most, evenly from the sorted ones."""
 
@@ -78,16 +81,11 @@ def order_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, 
     None if n is too small.
     """
     tail = (1 - confidence) / 2
-    binomial = stats.binom(n, p)
-    low = int(binomial.ppf(tail))
-    while low > 0 and binomial.cdf(low - 1) > tail:
-        low -= 1
-    high = int(binomial.ppf(1 - tail)) + 1
-    while high <= n and binomial.sf(high - 1) > tail:
-        high += 1
+    low = bisect_left(range(n), True, key=lambda most: special.bdtr(most, n, p) >= tail)
+    high = bisect_left(range(n), True, key=lambda most: special.bdtrc(most, n, p) <= tail) + 1
     if low < 1 or high > n:
         return None
-    return low, high, float(binomial.cdf(high - 1) - binomial.cdf(low - 1))
+    return low, high, float(special.bdtr(high - 1, n, p) - special.bdtr(low - 1, n, p))
 
 
 def _log_normal_limits(ordered: NDArray[np.float64], p: float, value: float) -> Interval:
@@ -100,7 +98,7 @@ def _log_normal_limits(ordered: NDArray[np.float64], p: float, value: float) -> 
     centre, spread = float(np.mean(logs)), float(np.std(logs, ddof=1))
     if spread == 0:
         return Interval(value, value, CONFIDENCE)
-    shift = float(stats.norm.ppf(p)) * math.sqrt(n)
+    shift = float(special.ndtri(p)) * math.sqrt(n)
     low_factor, high_factor = _tolerance_factors(n, shift)
     low, high = _exp(centre + low_factor * spread), _exp(centre + high_factor * spread)
     if p > 0.5:
@@ -117,6 +115,8 @@ def _exp(exponent: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _tolerance_factors(n: int, shift: float) -> tuple[float, float]:
+    from scipy import stats  # noqa: PLC0415 -- half a second that few questions need
+
     low, high = (float(stats.nct.ppf(tail, n - 1, shift)) for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
     return low / math.sqrt(n), high / math.sqrt(n)
 
@@ -195,6 +195,28 @@ def _rank_sum_interval(top: Sequence[float], bottom: Sequence[float]) -> Interva
     return Interval(float(ratios[cut - 1]), float(ratios[-cut]), 1 - 2 * outside)
 
 
+def rank_sum_probability(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the two-sided p-value of Mann and Whitney's test (1947) that neither side tends to larger values.
+
+    Exact for few pairs without ties, else by the normal limit with the corrections for ties and for continuity. Raises
+    ValueError for an empty side.
+    """
+    m, n = len(first), len(second)
+    if not (m and n):
+        raise ValueError("a rank-sum test needs values on both sides")
+    both, ties = np.unique(np.concatenate([first, second]), return_counts=True)
+    ranks = np.cumsum(ties) - (ties - 1) / 2
+    u = float(np.sum(ranks[np.searchsorted(both, first)])) - m * (m + 1) / 2
+    farther = max(u, m * n - u)
+    if len(both) == m + n and m * n <= EXACT_TEST_PAIRS:
+        counts = _mann_whitney_counts(m, n)
+        return min(1.0, 2 * sum(counts[int(farther) :]) / sum(counts))
+    spread = math.sqrt(m * n / 12 * (m + n + 1 - float(np.sum(ties**3 - ties)) / ((m + n) * (m + n - 1))))
+    if spread == 0:
+        return 1.0
+    return min(1.0, 2 * float(special.ndtr(-(farther - m * n / 2 - 0.5) / spread)))
+
+
 def _thinned(values: Sequence[float]) -> Sequence[float]:
     """Return at most `MOST_POINTS` of these values, evenly from the sorted ones."""
     return values if len(values) <= MOST_POINTS else sorted(values)[:: math.ceil(len(values) / MOST_POINTS)]
@@ -206,7 +228,7 @@ def _rank_sum_cut(m: int, n: int) -> tuple[int, float]:
     limit = (1 - CONFIDENCE) / 2
     if m * n > EXACT_PAIRS:
         spread = math.sqrt(m * n * (m + n + 1) / 12)
-        return int(m * n / 2 + stats.norm.ppf(limit) * spread), limit
+        return int(m * n / 2 + special.ndtri(limit) * spread), limit
     counts = _mann_whitney_counts(m, n)
     total, cut, below = sum(counts), 0, 0
     while cut < len(counts) and (below + counts[cut]) / total <= limit:
@@ -215,6 +237,7 @@ def _rank_sum_cut(m: int, n: int) -> tuple[int, float]:
     return cut, below / total
 
 
+@lru_cache(maxsize=64)
 def _mann_whitney_counts(m: int, n: int) -> list[int]:
     """Return how many of the C(m+n, m) orders give each value 0..mn of the Mann-Whitney statistic."""
     counts = [[1]] * (n + 1)
@@ -353,6 +376,8 @@ def slope(x: Sequence[float], y: Sequence[float]) -> Estimate | None:
     """
     if len(x) < 3 or len(set(x)) < 2:
         return None
+    from scipy import stats  # noqa: PLC0415 -- half a second that few questions need
+
     step = math.ceil(len(x) / MOST_POINTS)
     found = stats.theilslopes(np.asarray(y[::step], dtype=float), np.asarray(x[::step], dtype=float), CONFIDENCE)
     low, high = float(found.low_slope), float(found.high_slope)
