@@ -70,18 +70,14 @@ def _runs(dataset: str, columns: Collection[str]) -> Iterator[Mapping[str, Any]]
 
 
 def _figures(dataset: str, figure: Selector) -> Iterator[Mapping[str, Any]]:
-    import pyarrow as pa  # noqa: PLC0415 -- an extra
-    from pyarrow import compute  # noqa: PLC0415
-
-    names = ["run_id", "backend", "variant", "profile", "metric", figure.statistic]
-    table = read_table(dataset, FIGURES, names)
-    wanted = compute.and_(
-        compute.equal(table["backend"], pa.scalar(figure.backend)),
-        compute.equal(table["metric"], pa.scalar(figure.metric)),
-    )
-    for row in table.filter(wanted).to_pylist():
-        if figure.fits(row["backend"], row["variant"], row["profile"]):
-            yield row
+    names = ("run_id", "backend", "variant", "profile", figure.statistic)
+    table = read_table(dataset, FIGURES, [*names, "metric"]).combine_chunks()
+    # Any function of pyarrow.compute loads pandas, which takes longer than this.
+    for index, key in enumerate(zip(table["backend"].to_pylist(), table["metric"].to_pylist(), strict=True)):
+        if key == (figure.backend, figure.metric):
+            row = {name: table[name][index].as_py() for name in names}
+            if figure.fits(row["backend"], row["variant"], row["profile"]):
+                yield row
 
 
 def _record(run: Mapping[str, Any], row: Mapping[str, Any], value: float) -> RunFigure:

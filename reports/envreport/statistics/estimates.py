@@ -81,8 +81,8 @@ def order_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, 
     None if n is too small.
     """
     tail = (1 - confidence) / 2
-    low = bisect_left(range(n), True, key=lambda most: special.bdtr(most, n, p) >= tail)
-    high = bisect_left(range(n), True, key=lambda most: special.bdtrc(most, n, p) <= tail) + 1
+    low = bisect_left(range(n), True, key=lambda most: bool(special.bdtr(most, n, p) >= tail))
+    high = bisect_left(range(n), True, key=lambda most: bool(special.bdtrc(most, n, p) <= tail)) + 1
     if low < 1 or high > n:
         return None
     return low, high, float(special.bdtr(high - 1, n, p) - special.bdtr(low - 1, n, p))

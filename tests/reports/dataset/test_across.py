@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,3 +93,15 @@ def test_holm_never_lowers_a_p_and_keeps_their_order(probabilities: list[float])
 
 def test_holm_as_in_the_books() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+@pytest.mark.parametrize("words", [["across", "--by", "instance_type"], ["history"]])
+def test_the_answers_load_neither_pandas_nor_all_of_scipy(words: list[str], write_run: Write, tmp_path: Path) -> None:
+    fill(write_run, tmp_path / "set", "a", 100.0, 6, 0)
+    program = (
+        "import sys; from envbench.cli import main; assert main(sys.argv[1:]) == 0; "
+        "sys.exit(', '.join(sorted({'pandas', 'scipy.stats', 'matplotlib'} & set(sys.modules))) or 0)"
+    )
+    command = [sys.executable, "-c", program, words[0], str(tmp_path / "set"), *words[1:], "--metric", "docker.ready"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")

@@ -1,11 +1,13 @@
 """Statistics held against their definitions, by property and by simulation."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import quantile_test
 
 from envreport.statistics import estimates
@@ -219,3 +221,26 @@ def test_another_number_of_resamples_is_drawn_anew(monkeypatch: pytest.MonkeyPat
     assert many is not None
     assert few is not None
     assert few.interval != many.interval
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=40), st.lists(st.integers(0, 1000), min_size=1, max_size=40))
+def test_the_rank_sum_test_is_scipys(first: list[int], second: list[int]) -> None:
+    found = estimates.rank_sum_probability([float(value) for value in first], [float(value) for value in second])
+    tied = len({*first, *second}) < len(first) + len(second)
+    method = "exact" if not tied and len(first) * len(second) <= estimates.EXACT_TEST_PAIRS else "asymptotic"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all values alike: scipy divides by a spread of 0
+        asked = float(stats.mannwhitneyu(first, second, alternative="two-sided", method=method).pvalue)
+    assert found == pytest.approx(1.0 if math.isnan(asked) else asked, abs=1e-12)
+
+
+@given(st.integers(1, 3000), st.sampled_from([0.05, 0.25, 0.5, 0.75, 0.95, 0.99]))
+def test_the_ranks_of_a_quantile_are_the_binomials(n: int, p: float) -> None:
+    binomial = stats.binom(n, p)
+    low = int(binomial.ppf(0.025))
+    high = int(binomial.isf(0.025)) + 1
+    found = estimates.order_ranks(n, p)
+    assert (found is None) == (low < 1 or high > n)
+    if found is not None:
+        assert found[:2] == (low, high)
+        assert found[2] == pytest.approx(binomial.cdf(high - 1) - binomial.cdf(low - 1))
