@@ -7,9 +7,10 @@ before a cut is another environment, and is shown but not compared.
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from envbench.metrics import metric
@@ -113,7 +114,8 @@ def history(
 
     `since` (UTC, without a zone) leaves out the runs that began earlier.
 
-    Raises DatasetError (a ValueError) where there is no dataset, no such label, no such figure in any run.
+    Raises DatasetError (a ValueError) where there is no dataset, no such label, no such figure in any run, or where
+    runs of several machines take turns and `where` does not say which is meant.
     """
     wanted = where or {}
     rows = figures_of_runs(dataset, figure, [*ENVIRONMENT, *wanted])
@@ -122,6 +124,7 @@ def history(
         rows = [each for each in rows if each.told(name) == value]
         if not rows:
             raise DatasetError(f"{dataset}: no run with this figure has {name}={value}")
+    _require_one_machine(dataset, rows, wanted)
     points: dict[tuple[str, str, str], list[Point]] = {}
     undated = 0
     for each in rows:
@@ -133,6 +136,30 @@ def history(
     if not series:
         raise DatasetError(f"{dataset}: no run with this figure records that it began then")
     return History(figure.metric, figure.statistic, series, undated)
+
+
+def _require_one_machine(dataset: str, rows: Sequence[RunFigure], chosen: Collection[str]) -> None:
+    """Raise DatasetError, which names the labels to choose from, where runs of several machines take turns.
+
+    A label whose value changes once and stays, such as a release, is a change over time; one whose earlier value comes
+    back tells machines apart. Runs without the label do not count.
+    """
+    names = sorted({name for each in rows for name in each.labels} - set(chosen))
+    turns = {name: values for name in names if (values := _by_turns([each.labels.get(name) for each in rows]))}
+    if turns:
+        told = "; ".join(f"{name}: {units.printable(', '.join(values))}" for name, values in turns.items())
+        name, values = next(iter(turns.items()))
+        raise DatasetError(
+            f"{dataset}: runs with unlike labels take turns, so this is no history of one machine ({told})",
+            remedy=f"--where {name}={values[0]}",
+        )
+
+
+def _by_turns(values: Sequence[str | None]) -> list[str]:
+    """Return the values of a label in order of name if one comes back after another, else nothing."""
+    stretches = [value for value, _ in groupby(value for value in values if value is not None)]
+    different = sorted(set(stretches))
+    return different if len(stretches) > len(different) else []
 
 
 def _point(row: RunFigure, started_at: datetime) -> Point:

@@ -151,6 +151,21 @@ def test_where_chooses_one_machine(write_run: Write, tmp_path: Path, capsys: pyt
     assert "try: --where host=VALUE" in capsys.readouterr().err
 
 
+def test_several_machines_are_not_one_history_and_their_labels_are_named(
+    write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(6):
+        moment = f"2026-01-{1 + number:02}T03:00:00Z"
+        labels = {"host": "ab"[number % 2], "release": "12"[number // 3]}
+        collect_run(write_run(number, 100.0, started_at=moment), str(tmp_path / "set"), labels)
+    words = ["history", str(tmp_path / "set"), "--metric", "docker.ready"]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "(host: a, b)" in told
+    assert "try: --where host=a" in told
+    assert main([*words, "--where", "host=a"]) == 0
+
+
 POINTS = st.lists(
     st.builds(
         lambda hour, value, kernel: (hour, value, kernel),
