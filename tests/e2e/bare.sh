@@ -69,8 +69,8 @@ fi
 cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"
 echo "nameserver 10.0.2.3" >"$root/etc/resolv.conf"
 printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 bare-%s\n' "$suite" >"$root/etc/hosts"
-rm -rf "$root/root/project"
-git clone --quiet --no-hardlinks "$project" "$root/root/project"
+rm -rf "$root/srv/project"
+git clone --quiet --no-hardlinks "$project" "$root/srv/project"
 
 # --- namespaces ------------------------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ mkdir "$root/run/lock"
 cd "$root"
 pivot_root . mnt
 umount -l /mnt
-cd /root/project
+cd /srv/project
 # The network is plugged in from outside, a moment later.
 for _ in $(seq 100); do
   ! grep -q tap0 /proc/net/route || break

@@ -20,6 +20,7 @@ from envinspect.systems.live import live_facts
 from envinspect.systems.remote import remote_facts
 
 TOOLS = ("base64", "head", "stat", "ls", "uname", "id", "cat", "dd")
+WITHOUT_DEVICES = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o mode=755 none /dev && exec "$@"', "sh")
 SHELLS = {
     "dash": ("dash",),
     "bash": ("bash", "--posix"),
@@ -156,8 +157,9 @@ def test_paths_are_data_to_the_shell(tmp_path: Path) -> None:
 
 
 @pytest.mark.applies(os.geteuid() == 0, "only root may become another user")
-def test_the_users_own_number_stands_in_the_paths_of_the_first_round() -> None:
-    user = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+@pytest.mark.parametrize("place", [(), WITHOUT_DEVICES], ids=["usual", "without /dev"])
+def test_the_users_own_number_stands_in_the_paths_of_the_first_round(place: tuple[str, ...]) -> None:
+    user = (*place, "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
     script = collector(new_mark()) + ask(1, [Question("S", "/run/user/~u/bus"), Question("L", "/proc/self/~u/exe")])
     done = subprocess.run([*user, "sh"], input=script.encode(), cwd="/", check=True, capture_output=True)
     answers = Answers()

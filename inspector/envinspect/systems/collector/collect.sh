@@ -39,7 +39,7 @@ if ! try=$(stat -L -c %d / 2>&1); then
     identities() { ls -Lldin "$@"; }
 fi
 
-groups='' user=$(id -u 2>/dev/null)
+groups='' user=$(id -u 2>&1) || user='' # not to /dev/null: a bare chroot has none
 [ -r /proc/self/cgroup ] && while IFS=: read -r try try group; do
     group=${group%/}
     while case $groups$nl in *"$nl$group/$nl"*) false ;; *) groups=$groups$nl$group/ ;; esac; do group=${group%/*}; done
