@@ -79,6 +79,19 @@ def test_another_status_and_a_command_that_serves_nothing_are_not_ready(nginx: t
     assert "hello" not in (tmp_path / "command/out/run.json").read_text(), "there are secrets among them"
 
 
+@pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")]
+)
+def test_an_image_that_is_not_there_is_one_line_and_the_way_to_get_it(engine: str, tmp_path: Path) -> None:
+    rows, said, code = startup(tmp_path, "--backend", engine, "--image", "envbench-test-none:1", "--ready", "http:80/")
+    first, last = said.splitlines()
+    assert (rows, code) == ([], 3)
+    words = f"{engine} has no image envbench-test-none:1, and a run never pulls one"
+    assert f": left out: {words}; try: {engine} pull envbench-test-none:1" in first
+    assert words in last
+    assert not set("{}[]'") & set(said), "no dict of Python's"
+
+
 @pytest.mark.engine("qemu")
 def test_ones_own_disk_is_ready_when_it_answers_through_the_forwarded_port(tmp_path: Path) -> None:
     settings = Settings(new_run_id(), tmp_path, default_cache_dir(), profile="service")

@@ -193,7 +193,7 @@ class PodmanBackend(Backend):
         if problem is not None:
             return problem
         try:
-            facts, refused = self._facts(), {}
+            facts, refused, remedy = self._facts(), {}, ""
         except BackendError as error:
             return unusable(error, self.install)
         if not self._runtimes:
@@ -206,11 +206,15 @@ class PodmanBackend(Backend):
                 self._works = (*self._works, runtime)
             except (BackendError, OSError) as error:
                 refused[runtime] = str(error)
+                remedy = remedy or getattr(error, "remedy", "")
                 self._drop(runtime)
         facts |= {f"{runtime}_unusable": reason for runtime, reason in refused.items()}
         if not self._works:
-            reasons = "; ".join(f"{runtime}: {reason}" for runtime, reason in refused.items())
-            return Unusable(f"unsupported here: {reasons}", "podman run --rm IMAGE true, as this user, must work first")
+            if len(set(refused.values())) == 1:
+                reasons = next(iter(refused.values()))
+            else:
+                reasons = "; ".join(f"{runtime}: {reason}" for runtime, reason in refused.items())
+            return Unusable(reasons, remedy or "podman run --rm IMAGE true, as this user, must work first")
         return Usable(facts)
 
     def variants(self) -> tuple[Mapping[str, str], ...]:

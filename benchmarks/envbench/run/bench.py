@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,6 +22,11 @@ MAX_FAILED = 2
 """A backend whose starts fail would otherwise cost every repeat of every experiment its whole deadline."""
 
 
+def named(backend: str, variant: Mapping[str, str]) -> str:
+    """Return a backend's name with its variant for people, e.g. "qemu accel=tcg"."""
+    return " ".join((backend, *(f"{key}={value}" for key, value in sorted(variant.items()))))
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A configuration that can be started: its backend has been checked and its artefacts made."""
@@ -32,12 +37,7 @@ class Prepared:
     @property
     def name(self) -> str:
         """The backend's name for people, e.g. "qemu accel=tcg"."""
-        return " ".join(
-            (
-                self.configuration.backend,
-                *(f"{key}={value}" for key, value in sorted(self.configuration.variant.items())),
-            )
-        )
+        return named(self.configuration.backend, self.configuration.variant)
 
     @property
     def kind(self) -> BackendKind:

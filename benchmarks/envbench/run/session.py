@@ -30,7 +30,7 @@ from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, MACHINES, userland_tree
 from envbench.phases import BackendKind, ImageUse, Outcome
 from envbench.run import audit, noise
-from envbench.run.bench import Bench, Prepared
+from envbench.run.bench import Bench, Prepared, named
 from envbench.run.course import Course
 from envbench.run.got import require_as_asked
 from envbench.run.opening import close_backend, open_backend
@@ -295,7 +295,7 @@ class Session:
                 require_as_asked(backend, configuration, self.sampler.workload("", configuration), settings)
             except Exception as error:  # noqa: BLE001 -- it is this variant's, and the others can do without it
                 words = unusable(foreseen(error), f"envbench doctor --backend {name}")
-                self._say(f"{title} {dict(variant)}: left out: {advice(words.reason, words.remedy)}")
+                self._say(f"{named(title, variant)}: left out: {advice(words.reason, words.remedy)}")
                 self.record.add_skipped(name, words, variant)
             else:
                 ready.append(configuration)

@@ -188,8 +188,14 @@ class EngineBackend:
 
     def _require_image(self, image: str) -> None:
         """Raise BackendError unless the engine has this image already: nothing is ever pulled."""
-        with engine_errors(f"image {image} is not there and is never pulled; load it first"):
-            self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+        from docker.errors import NotFound
+
+        with engine_errors(f"looking for image {image}"):
+            try:
+                self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+            except NotFound as error:
+                words = f"{self.name} has no image {image}, and a run never pulls one"
+                raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)") from error
         self._image = image
 
     def _config(self, api: "APIClient", workload: Workload, variant: Mapping[str, str]) -> Any:
