@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from own_daemon import OwnDaemon, own_containerd, own_daemon
 
-from envbench.backend import Workload
+from envbench.backend import Usable, Workload
 from envbench.backends import load
 from envbench.backends.containerd.backend import remove_namespace
 from envbench.backends.shared.images import oci_archive, payload_tar
@@ -230,6 +230,27 @@ def test_a_container_that_is_given_up_while_it_starts_leaves_no_shim(
         pids = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
         assert [pid for pid in pids if settings.run_id in command_line(pid)] == []
         assert traces_of(settings.run_id) == ()
+
+
+@pytest.mark.engine("containerd")
+@pytest.mark.usefixtures("needs_containerd")
+def test_nothing_in_containerds_folders_is_named_after_a_run_that_has_ended(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """containerd, runc and a ctr that is killed leave folders named after the run's namespace and containers."""
+    with own_containerd() as socket:
+        monkeypatch.setenv("CONTAINERD_ADDRESS", socket)
+        journal = Journal(settings.run_id, tmp_path / "state")
+        backend = load("containerd")(settings, journal)
+        assert isinstance(backend.check(), Usable)
+        for _ in range(5):
+            backend.start(Workload(nonce=new_nonce()), {}, lambda *_: None).destroy()
+        places = (Path(socket).parent, Path("/run/containerd"))
+        assert list(Path(socket).parent.rglob(f"*{settings.run_id}")), "nothing was made: this test looks elsewhere"
+        backend.close()
+        assert [path for place in places for path in place.rglob(f"*{settings.run_id}*")] == []
+        assert journal.entries() == ()
+        journal.close()
 
 
 @pytest.mark.engine("containerd")

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from envbench.backend import CPU_PERIOD_US, Backend, Mark, MarkCallback, Unusable, Usable, Workload, unusable
+from envbench.backend import CPU_PERIOD_US, Backend, Instance, Mark, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.containerd.events import StartEvents
+from envbench.backends.containerd.folders import RUNC_FOLDER, remove_fifos, task_folders
 from envbench.backends.containerd.shims import end_shims, shims
 from envbench.backends.docker import socket_problem
 from envbench.backends.shared.child import Child, environment, output_pipe, run_command
@@ -20,7 +21,7 @@ from envbench.backends.shared.images import oci_archive, payload_tar
 from envbench.backends.shared.piped import PipedInstance
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.errors import BackendError
+from envbench.errors import BackendError, EnvbenchError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.phases import BackendKind, ImageUse
@@ -29,7 +30,7 @@ from envbench.settings import LABEL, LIMIT_KEYS, RUN_ENVIRONMENT, Settings, netw
 from envbench.traces.daemons import daemon_of
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, instance_process, shim_of
-from envbench.traces.removal import remove_cgroups
+from envbench.traces.removal import remove_cgroups, remove_folder
 
 SOCKETS = (
     Path("/run/containerd/containerd.sock"),
@@ -130,10 +131,12 @@ class ContainerdBackend(Backend):
     program: ClassVar[str] = "ctr"
     install: ClassVar[str] = "apt install containerd"
     variant_keys: ClassVar[frozenset[str]] = LIMIT_KEYS
+    leftover_folders: ClassVar[tuple[Path, ...]] = (RUNC_FOLDER,)
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self.settings = settings
         self.journal = journal
+        self._folders: dict[Path, int] = {}
         self._socket = find_socket()
         self._namespace = namespace_of(settings.run_id)
         self._image: str | None = None
@@ -161,7 +164,7 @@ class ContainerdBackend(Backend):
             return unusable(error, START_REMEDY)
         try:
             self.prepare({})
-            try_start(self.start, {}, TRIAL_DEADLINE_S)
+            try_start(self.start, {}, TRIAL_DEADLINE_S, look=self._note_folders)
         except BackendError as error:
             return unusable(error, f"ctr --address {self._socket} run must work first; it needs runc and its shim")
         numbers = [line.split()[-1] for line in version.splitlines() if line.strip().startswith("Version:")]
@@ -179,6 +182,7 @@ class ContainerdBackend(Backend):
         image = f"envbench.invalid/payload-{tree.digest[:12]}:{self.settings.run_id}"
         archive = self.settings.work_dir / "payload.oci.tar"
         packed = oci_archive(payload_tar(tree.path), image, {LABEL: self.settings.run_id})
+        self._note(RUNC_FOLDER / self._namespace)
         archive.write_bytes(packed)
         self._image_number = self.journal.intend(Kind.IMAGE, image, self.name, **self.journal_facts())
         self.ctr("image", "import", str(archive))
@@ -259,7 +263,7 @@ class ContainerdBackend(Backend):
         return shims(namespace_of(run_id))
 
     def close(self) -> None:
-        """Remove the image, the namespace and the cgroup that held the containers'."""
+        """Remove the image, the namespace, and the cgroup and the folders that held the containers'."""
         if self._events is not None:
             self._events.close()
             self._events = None
@@ -267,7 +271,25 @@ class ContainerdBackend(Backend):
             with contextlib.suppress(BackendError):
                 remove_namespace(self._command(), self._namespace, self.settings.run_id)
                 self.journal.forget(self._image_number)
+                self._remove_folders()
             self._image_number, self._image = 0, None
+
+    def _note_folders(self, _instance: Instance) -> None:
+        for pid in shims(self._namespace):
+            for folder in task_folders(pid, self._namespace):
+                self._note(folder)
+
+    def _note(self, folder: Path) -> None:
+        """Journal a folder of the run's namespace: containerd and runc make it, and leave it when it is empty."""
+        if folder not in self._folders:
+            self._folders[folder] = self.journal.intend(Kind.FOLDER, str(folder))
+
+    def _remove_folders(self) -> None:
+        for folder, number in self._folders.items():
+            with contextlib.suppress(OSError, EnvbenchError):
+                remove_folder(folder)
+                self.journal.forget(number)
+        self._folders.clear()
 
     def ctr(self, *words: str, deadline_s: float = 60.0) -> str:
         """Run one ctr command in the run's namespace. Raises BackendError with its last words."""
@@ -308,6 +330,7 @@ def remove_container(command: tuple[str, ...], namespace: str, name: str, run_id
         with contextlib.suppress(BackendError):  # There may be no task, or one that has ended.
             run_command((*command, "task", "rm", "--force", name), run_id, "containerd task rm")
         run_command((*command, "container", "rm", name), run_id, "containerd container rm")
+    remove_fifos(name)
     return end_shims(namespace, name) or name in listed
 
 
