@@ -11,11 +11,11 @@ from pathlib import Path
 RUNC_FOLDER = Path("/run/containerd/runc")
 """Where the shim has runc keep its states, a folder for each namespace (containerd, pkg/process: RuncRoot)."""
 FIFO_FOLDER = Path("/run/containerd/fifo")
-"""Where ctr makes a folder with a container's pipes (containerd, cio: NewFIFOSetInDir); one that is killed leaves it."""
+"""Where ctr makes a folder with a container's pipes (containerd, cio: NewFIFOSetInDir); a killed one leaves it."""
 
 
 def task_folders(shim: int, namespace: str) -> tuple[Path, ...]:
-    """Return where containerd keeps a namespace's tasks, in its state and in its root; () for a process that is no shim.
+    """Return where containerd keeps a namespace's tasks, in its state and in its root; () where it is no shim.
 
     A shim's working directory is its bundle, STATE/io.containerd.runtime.v2.task/NAMESPACE/ID, and the link `work` in
     it leads to ROOT/io.containerd.runtime.v2.task/NAMESPACE/ID (containerd, core/runtime/v2/README.md).
