@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from envbench.backend import Unusable
+from envbench.backend import Unusable, Workload
 from envbench.backends import load
 from envbench.backends.shared import engine_api
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.experiments.shared.running import Output, finish, shell
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import BackendKind, Outcome, Phase
 from envbench.run.audit import Witness, traces_of
@@ -124,8 +125,6 @@ def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, 
 
 @pytest.mark.parametrize("name", BACKENDS_HERE)
 def test_destroy_works_twice_at_any_moment(name, ground):
-    from envbench.backend import Workload
-
     run = ground(name)
     instance = run.backend.start(Workload(new_nonce(), keep_running=True), run.variant, lambda _mark: None)
     instance.destroy()
@@ -208,6 +207,18 @@ def test_foreign_containers_and_images_are_untouched(ground, tmp_path):
         assert api.inspect_container(foreign["Id"])["State"] == before
     finally:
         api.remove_container(foreign["Id"], force=True)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")])
+def test_a_container_that_is_just_ending_is_removed(name, ground):
+    """Podman refuses to kill what has just ended: the container stayed until the run's end."""
+    run = ground(name)
+    for _ in range(60):
+        workload = Workload(nonce=new_nonce(), argv=shell("echo"), keep_running=False)
+        instance = run.backend.start(workload, run.backend.variants()[0], lambda _mark: None)
+        finish(Output(instance, workload.nonce, 0), 30)
+        instance.destroy()
+    assert run.backend.remaining() == ()
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SILENT = "the engine does not answer in time"
 SILENT_REMEDY = "look at its log, or restart it"
+REFUSED_PATIENCE_S = 2.0
+"""How long an engine may refuse to remove a container that is ending."""
 INTERRUPTED_PATIENCE_S = 5.0
 """How long a create whose caller was killed may still go on in the engine."""
 
@@ -115,8 +117,21 @@ def _removed(what: str, call: Callable[[], object]) -> bool:
 
 
 def remove_container(api: "APIClient", identity: str) -> bool:
-    """Kill and remove a container; return whether it was there. Raises BackendError."""
-    return _removed(identity, lambda: api.remove_container(identity, force=True, v=True))
+    """Kill and remove a container; return whether it was there. Raises BackendError.
+
+    A container that ends at this very moment can be killed no more, and Podman then refuses to remove it ("container
+    state improper"): what is refused is asked again for a moment.
+    """
+    from docker.errors import APIError
+
+    deadline_ns = monotonic_ns() + int(REFUSED_PATIENCE_S * NS_PER_S)
+    while True:
+        try:
+            return _removed(identity, lambda: api.remove_container(identity, force=True, v=True))
+        except BackendError as error:
+            if not isinstance(error.__cause__, APIError) or monotonic_ns() >= deadline_ns:
+                raise
+        sleep(0.05)
 
 
 def remove_labelled_container(api: "APIClient", identity: str, run_id: str) -> bool:
