@@ -163,6 +163,15 @@ def _smaller(*limits: int) -> int:
     return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=resource.RLIM_INFINITY)
 
 
+def none_works(refused: Mapping[str, Unusable]) -> Unusable:
+    """Return why no runtime works, from what each came to; a reason that all share is said once."""
+    reasons = {why.reason for why in refused.values()}
+    each = "; ".join(f"{runtime}: {why.reason}" for runtime, why in refused.items())
+    remedies = (why.remedy for why in refused.values() if why.remedy)
+    otherwise = "podman run --rm IMAGE true, as this user, must work first"
+    return Unusable(reasons.pop() if len(reasons) == 1 else each, next(remedies, otherwise))
+
+
 class PodmanBackend(Backend):
     """Podman, each OCI runtime a variant; no daemon of the user's is touched."""
 
@@ -193,11 +202,12 @@ class PodmanBackend(Backend):
         if problem is not None:
             return problem
         try:
-            facts, refused, remedy = self._facts(), {}, ""
+            facts = self._facts()
         except BackendError as error:
             return unusable(error, self.install)
         if not self._runtimes:
             return Unusable("podman has no OCI runtime here", "apt install crun")
+        refused: dict[str, Unusable] = {}
         for runtime in self._runtimes:
             try:
                 engine = self._engine(runtime)
@@ -205,16 +215,11 @@ class PodmanBackend(Backend):
                 facts |= {"api": engine.api.api_version}
                 self._works = (*self._works, runtime)
             except (BackendError, OSError) as error:
-                refused[runtime] = str(error)
-                remedy = remedy or getattr(error, "remedy", "")
+                refused[runtime] = unusable(error, "")
                 self._drop(runtime)
-        facts |= {f"{runtime}_unusable": reason for runtime, reason in refused.items()}
+        facts |= {f"{runtime}_unusable": why.reason for runtime, why in refused.items()}
         if not self._works:
-            if len(set(refused.values())) == 1:
-                reasons = next(iter(refused.values()))
-            else:
-                reasons = "; ".join(f"{runtime}: {reason}" for runtime, reason in refused.items())
-            return Unusable(reasons, remedy or "podman run --rm IMAGE true, as this user, must work first")
+            return none_works(refused)
         return Usable(facts)
 
     def variants(self) -> tuple[Mapping[str, str], ...]:

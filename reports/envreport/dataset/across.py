@@ -157,7 +157,9 @@ def _change(ratio: Estimate | None, p: float, row: Metric) -> Change:
     return direction(row, more=ratio.value > 1) if p < ERROR_RATE else Change.INCONCLUSIVE
 
 
-WORDS = {Change.INCONCLUSIVE: "cannot tell"}
+def change_word(change: Change) -> str:
+    """Return how a verdict on runs is called."""
+    return "cannot tell" if change is Change.INCONCLUSIVE else str(change)
 
 
 def across_lines(found: Across) -> Iterator[str]:
@@ -174,8 +176,7 @@ def across_lines(found: Across) -> Iterator[str]:
         for pair in each.pairs:
             ratio = units.estimate_text(pair.ratio, "ratio", 1.0) if pair.ratio else units.MISSING
             ground = pair.why or f"p = {pair.p:.2g}, Holm's"
-            change = WORDS.get(pair.change, str(pair.change))
-            yield f"  {pair.second} is {change} against {pair.first}: {ratio} ({ground})"
+            yield f"  {pair.second} is {change_word(pair.change)} against {pair.first}: {ratio} ({ground})"
 
 
 def across_record(found: Across) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from envbench.metrics import metric
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, direction
-from envreport.dataset.across import MIN_RUNS, WORDS
+from envreport.dataset.across import MIN_RUNS, change_word
 from envreport.dataset.figures import RunFigure, figures_of_runs, require
 from envreport.dataset.files import DatasetError
 from envreport.selectors import Selector
@@ -241,7 +241,7 @@ def history_lines(found: History) -> Iterator[str]:
 def verdict_text(each: Series) -> str:
     """Return the verdict in words, with its figures."""
     verdict = each.verdict
-    word = WORDS.get(verdict.change, str(verdict.change))
+    word = change_word(verdict.change)
     if verdict.ratio is None:
         return f"{word}: {verdict.why}"
     first = each.segments[-1].points[-verdict.later]
