@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from own_daemon import OwnDaemon, own_containerd, own_daemon
 
-from envbench.backend import Usable, Workload
+from envbench.backend import Backend, Usable, Workload
 from envbench.backends import load
 from envbench.backends.containerd.backend import remove_namespace
 from envbench.backends.shared.images import oci_archive, payload_tar
@@ -208,49 +209,57 @@ def needs_containerd(engine_missing: Callable[[str], None]) -> None:
         engine_missing("containerd: needs containerd and root")
 
 
+@dataclass(frozen=True)
+class OwnContainerd:
+    """A containerd of the test's own, the folder that it keeps its things in, and a backend that uses it."""
+
+    folder: Path
+    journal: Journal
+    backend: Backend
+
+
+@pytest.fixture
+def containerd(
+    settings: Settings, tmp_path: Path, needs_containerd: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OwnContainerd]:
+    with own_containerd() as socket:
+        monkeypatch.setenv("CONTAINERD_ADDRESS", socket)
+        journal = Journal(settings.run_id, tmp_path / "state")
+        yield OwnContainerd(Path(socket).parent, journal, load("containerd")(settings, journal))
+        journal.close()
+
+
 @pytest.mark.engine("containerd")
-@pytest.mark.usefixtures("needs_containerd")
 def test_a_container_that_is_given_up_while_it_starts_leaves_no_shim(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    containerd: OwnContainerd, settings: Settings
 ) -> None:
     """containerd starts the shim before it knows the task; a request that ends in between leaves it alone with it."""
-    with own_containerd() as socket:
-        monkeypatch.setenv("CONTAINERD_ADDRESS", socket)
-        journal = Journal(settings.run_id, tmp_path / "state")
-        backend = load("containerd")(settings, journal)
-        backend.prepare({})
-        for delay_ms in range(0, 160, 8):
-            instance = backend.start(Workload(nonce=new_nonce()), {}, lambda *_: None)
-            time.sleep(delay_ms / 1000)
-            instance.destroy()
-        backend.close()
-        assert journal.entries() == ()
-        journal.close()
-        time.sleep(1)  # A shim on its way would be there by now.
-        pids = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
-        assert [pid for pid in pids if settings.run_id in command_line(pid)] == []
-        assert traces_of(settings.run_id) == ()
+    containerd.backend.prepare({})
+    for delay_ms in range(0, 160, 8):
+        instance = containerd.backend.start(Workload(nonce=new_nonce()), {}, lambda *_: None)
+        time.sleep(delay_ms / 1000)
+        instance.destroy()
+    containerd.backend.close()
+    assert containerd.journal.entries() == ()
+    time.sleep(1)  # A shim on its way would be there by now.
+    pids = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+    assert [pid for pid in pids if settings.run_id in command_line(pid)] == []
+    assert traces_of(settings.run_id) == ()
 
 
 @pytest.mark.engine("containerd")
-@pytest.mark.usefixtures("needs_containerd")
 def test_nothing_in_containerds_folders_is_named_after_a_run_that_has_ended(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    containerd: OwnContainerd, settings: Settings
 ) -> None:
     """containerd, runc and a ctr that is killed leave folders named after the run's namespace and containers."""
-    with own_containerd() as socket:
-        monkeypatch.setenv("CONTAINERD_ADDRESS", socket)
-        journal = Journal(settings.run_id, tmp_path / "state")
-        backend = load("containerd")(settings, journal)
-        assert isinstance(backend.check(), Usable)
-        for _ in range(5):
-            backend.start(Workload(nonce=new_nonce()), {}, lambda *_: None).destroy()
-        places = (Path(socket).parent, Path("/run/containerd"))
-        assert list(Path(socket).parent.rglob(f"*{settings.run_id}")), "nothing was made: this test looks elsewhere"
-        backend.close()
-        assert [path for place in places for path in place.rglob(f"*{settings.run_id}*")] == []
-        assert journal.entries() == ()
-        journal.close()
+    assert isinstance(containerd.backend.check(), Usable)
+    for _ in range(5):
+        containerd.backend.start(Workload(nonce=new_nonce()), {}, lambda *_: None).destroy()
+    places = (containerd.folder, Path("/run/containerd"))
+    assert list(containerd.folder.rglob(f"*{settings.run_id}")), "nothing was made: this test looks elsewhere"
+    containerd.backend.close()
+    assert [path for place in places for path in place.rglob(f"*{settings.run_id}*")] == []
+    assert containerd.journal.entries() == ()
 
 
 @pytest.mark.engine("containerd")
