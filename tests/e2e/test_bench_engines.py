@@ -348,5 +348,5 @@ def test_an_image_of_the_users_own_gets_ready_through_the_mounted_payload(ground
 
 @pytest.mark.engine("docker")
 def test_an_image_that_is_not_there_is_refused_and_never_pulled(ground):
-    with pytest.raises(BackendError, match="never pulled"):
+    with pytest.raises(BackendError, match="a run never pulls one"):
         ground("docker", image="no.such.invalid/image:1")
