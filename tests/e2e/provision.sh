@@ -93,6 +93,7 @@ newuidmap uidmap
 slirp4netns slirp4netns
 qemu-system-x86_64 qemu-system-x86
 qemu-system-aarch64 qemu-system-arm
+qemu-system-s390x qemu-system-misc
 qemu-aarch64-static qemu-user-static
 mmdebstrap mmdebstrap
 cpio cpio
@@ -232,23 +233,31 @@ asked="python3,systemd,virt-what,busybox-static,procps"
 
 tree tree --variant=minbase --include="$asked,runc" $suite
 
-# Unpacked only: no program of a foreign architecture has to run.
-if tree arm64 --variant=extract --architectures=arm64 --include="$asked" $suite; then
+# foreign ARCHITECTURE KERNEL-PACKAGE SUITE: unpacked only, no program of a foreign architecture has to run.
+foreign() {
+  tree "$1" --variant=extract --architectures="$1" --include="$asked" "$3" || return
   for folder in bin sbin lib; do
-    [ -e "$cache/arm64/$folder" ] || ln -s "usr/$folder" "$cache/arm64/$folder"
+    [ -e "$cache/$1/$folder" ] || ln -s "usr/$folder" "$cache/$1/$folder"
   done
-  mkdir -p "$cache/arm64/dev" "$cache/arm64/proc" "$cache/arm64/sys" "$cache/arm64/run" "$cache/arm64/tmp" "$cache/arm64/root"
-  # The compiled files are the same on every architecture; under emulation, compiling takes minutes.
-  [ -d "$cache/tree" ] && (cd "$cache/tree" && find usr/lib/python3* -name __pycache__ -print0 |
-    tar --null --files-from=- -cf - | tar -C "$cache/arm64" -xf - 2>/dev/null)
-  if ! ls "$cache"/arm64/boot/vmlinuz-* >/dev/null 2>&1; then
-    if tree arm64-kernel --variant=extract --architectures=arm64 --include=linux-image-cloud-arm64 \
-      --dpkgopt='path-exclude=/usr/share/*' --dpkgopt='path-exclude=*/lib/modules/*' $suite; then
-      mkdir -p "$cache/arm64/boot" && cp "$cache"/arm64-kernel/boot/vmlinuz-* "$cache/arm64/boot/"
-      rm -rf "$cache/arm64-kernel" "$cache/arm64-kernel.made-of"
+  mkdir -p "$cache/$1/dev" "$cache/$1/proc" "$cache/$1/sys" "$cache/$1/run" "$cache/$1/tmp" "$cache/$1/root"
+  # The compiled files of one Python are the same on every architecture; under emulation, compiling takes minutes.
+  python=$(cd "$cache/$1" && echo usr/lib/python3.*)
+  [ -d "$cache/tree/$python" ] && (cd "$cache/tree" && find "$python" usr/lib/python3 -name __pycache__ -print0 |
+    tar --null --files-from=- -cf - | tar -C "$cache/$1" -xf - 2>/dev/null)
+  if ! ls "$cache/$1"/boot/vmlinuz-* >/dev/null 2>&1; then
+    if tree "$1-kernel" --variant=extract --architectures="$1" --include="$2" \
+      --dpkgopt='path-exclude=/usr/share/*' --dpkgopt='path-exclude=*/lib/modules/*' "$3"; then
+      mkdir -p "$cache/$1/boot" && cp "$cache/$1-kernel"/boot/vmlinuz-* "$cache/$1/boot/"
+      rm -rf "$cache/$1-kernel" "$cache/$1-kernel.made-of"
     fi
   fi
-fi
+}
+foreign arm64 linux-image-cloud-arm64 $suite
+# Mirrors list newer s390x packages than they hold; those of the older suite are all there.
+foreign s390x linux-image-s390x bookworm
+
+# mkosi's sandbox is one Python file, and no older suite has it.
+if tree mkosi --variant=extract --dpkgopt='path-exclude=/usr/share/*' --include=mkosi $suite; then :; fi
 
 if tree nested --variant=extract --include=qemu-system-x86,seabios $suite; then :; fi
 

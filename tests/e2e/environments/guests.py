@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from environments import nested
 from environments.case import CannotStartError, Environment
 from environments.lab import Lab
-from environments.machines import Machine, arm64_machine, boot, transcripts
+from environments.machines import ARM64, S390X, Machine, boot, foreign_machine, transcripts
 
 Start = Callable[[Lab], str]
 
@@ -230,11 +231,11 @@ _PLAIN = (
     ),
 )
 
-_ARM64 = (
+_OF_OTHER_ARCHITECTURES = (
     GUEST(
         name="qemu-arm64-virt",
         needs=("qemu-system-aarch64", "tree:arm64"),
-        start=lambda lab: arm64_machine(lab, "virt"),
+        start=lambda lab: foreign_machine(lab, "arm64", replace(ARM64, machine="virt")),
         how="QEMU under TCG, an arm64 guest, machine virt",
         details={},
         deadline_s=420,
@@ -242,9 +243,16 @@ _ARM64 = (
     GUEST(
         name="qemu-arm64-virt-without-acpi",
         needs=("qemu-system-aarch64", "tree:arm64"),
-        start=lambda lab: arm64_machine(lab, "virt,acpi=off"),
+        start=lambda lab: foreign_machine(lab, "arm64", replace(ARM64, machine="virt,acpi=off")),
         how="QEMU under TCG, an arm64 guest, machine virt without ACPI",
         details={},
+        deadline_s=420,
+    ),
+    GUEST(
+        name="qemu-s390x",
+        needs=("qemu-system-s390x", "tree:s390x"),
+        start=lambda lab: foreign_machine(lab, "s390x", S390X),
+        how="QEMU under TCG, an s390x guest",
         deadline_s=420,
     ),
 )
@@ -260,4 +268,4 @@ _SMBIOS = tuple(
     for name, values, details, cloud in SMBIOS
 )
 
-GUESTS = (*_PLAIN, *_SMBIOS, *_ARM64, *nested.ENVIRONMENTS)
+GUESTS = (*_PLAIN, *_SMBIOS, *_OF_OTHER_ARCHITECTURES, *nested.ENVIRONMENTS)

@@ -34,7 +34,6 @@ class Lab:
     def __init__(self) -> None:
         self.cache = cache_dir()
         self.tree = self.cache / "tree"
-        self.arm64_tree = self.cache / "arm64"
         self.apptainer_tree = self.cache / "apptainer"
         # Names that images, containers and control groups may have too: they end with a letter or a digit.
         self.tag = f"envinspect-e2e-{secrets.token_hex(4)}"
@@ -126,13 +125,12 @@ class Lab:
         self.run(["cp", "-a", "--reflink=auto", tree, self.scratch / name], timeout_s=120)
         return self.scratch / name
 
-    @property
-    def arm64_root(self) -> Path:
-        """As `root`, for arm64."""
-        return self.shared("arm64-root", self._arm64_root)
+    def foreign_root(self, architecture: str) -> Path:
+        """As `root`, for another architecture."""
+        return self.shared(f"{architecture}-root", lambda: self._foreign_root(architecture))
 
-    def _arm64_root(self) -> Path:
-        root = self._copy(self.arm64_tree, "arm64")
+    def _foreign_root(self, architecture: str) -> Path:
+        root = self._copy(self.cache / architecture, architecture)
         self._stage(root / INSIDE.lstrip("/"), native=False)
         return root
 

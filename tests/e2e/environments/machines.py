@@ -31,6 +31,7 @@ class Machine:
     task: str = "ask"
     append: str = ""
     program: str = "qemu-system-x86_64"
+    console: str = "ttyS0"
 
 
 def kernel(_lab: Lab) -> GuestKernel:
@@ -92,7 +93,6 @@ def boot(
     """
     chosen = image or initramfs(lab, lab.root, "guest")
     serial = lab.folder("guest") / "serial"
-    console = "ttyAMA0" if "aarch64" in machine.program else "ttyS0"
     quiet = "quiet loglevel=1 panic=-1 reboot=t"
     firmware = (
         ["-drive", f"if=pflash,format=raw,readonly=on,file={machine.firmware}"] if machine.firmware is not None else []
@@ -102,7 +102,7 @@ def boot(
         *("-accel", "tcg", "-machine", machine.machine, "-cpu", machine.cpu, "-m", str(machine.memory_mib)),
         *("-display", "none", "-monitor", "none", "-no-reboot", "-no-user-config", "-nic", "none"),
         *("-serial", f"file:{serial}", "-kernel", guest_kernel or kernel(lab).path, "-initrd", chosen),
-        *("-append", f"console={console} {quiet} ask.task={machine.task} {machine.append}"),
+        *("-append", f"console={machine.console} {quiet} ask.task={machine.task} {machine.append}"),
         *firmware,
         *(word for value in machine.smbios for word in ("-smbios", value)),
         *(word for path in disk for word in ("-drive", f"file={path},format=raw,if=virtio,readonly=on")),
@@ -134,14 +134,16 @@ def transcripts(lab: Lab, task: str) -> dict[str, str]:
     return lab.shared(task, lambda: parts(boot(lab, Machine(task=task, memory_mib=768))))
 
 
-# --- arm64 ------------------------------------------------------------------------------------------------------------
+# --- other architectures ----------------------------------------------------------------------------------------------
+
+ARM64 = Machine(cpu="cortex-a72", memory_mib=768, program="qemu-system-aarch64", console="ttyAMA0")
+S390X = Machine(machine="s390-ccw-virtio", cpu="max", memory_mib=768, program="qemu-system-s390x", console="ttysclp0")
 
 
-def arm64_machine(lab: Lab, machine: str) -> str:
-    """Boot an arm64 guest: kernel and userland are foreign packages, unpacked into a tree."""
-    tree = lab.arm64_root
+def foreign_machine(lab: Lab, architecture: str, machine: Machine) -> str:
+    """Boot a guest of another architecture: kernel and userland are its packages, unpacked into a tree."""
+    tree = lab.foreign_root(architecture)
     images = sorted(tree.glob("boot/vmlinuz-*"))
     if not images:
-        raise CannotStartError(f"no arm64 kernel in {tree}; try: tests/e2e/provision.sh")
-    serial_console = Machine(machine=machine, cpu="cortex-a72", memory_mib=768, program="qemu-system-aarch64")
-    return boot(lab, serial_console, timeout_s=400, image=initramfs(lab, tree, "arm64"), guest_kernel=images[-1])
+        raise CannotStartError(f"no {architecture} kernel in {tree}; try: tests/e2e/provision.sh")
+    return boot(lab, machine, timeout_s=400, image=initramfs(lab, tree, architecture), guest_kernel=images[-1])

@@ -30,6 +30,23 @@ def _bwrap_tree(*flags: str) -> Start:
     return start
 
 
+def _mkosi(*flags: str) -> Start:
+    """As mkosi calls it: a root made of links, the tree's /usr and /etc."""
+
+    def start(lab: Lab) -> str:
+        program = lab.cache / "mkosi/usr/lib/python3/dist-packages/mkosi/sandbox.py"
+        links = [word for name in ("bin", "lib", "lib64", "sbin") for word in ("--symlink", f"usr/{name}", f"/{name}")]
+        tree = [word for name in ("usr", "etc", "opt") for word in ("--ro-bind", lab.root / name, f"/{name}")]
+        return lab.run(
+            [
+                *("/usr/bin/python3", program, *tree, *links, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
+                *("--tmpfs", "/run", *flags, "--", *lab.ask_inside),
+            ]
+        )
+
+    return start
+
+
 def _firejail(*flags: str) -> Start:
     # A private home hides Pythons that live there; the system's own stays.
     python = ["/usr/bin/python3"] if "--private" in flags else []
@@ -113,7 +130,7 @@ def _flatpak(lab: Lab) -> str:
 
 def _qemu_user(lab: Lab) -> str:
     """The arm64 interpreter alone is foreign: the peers have no emulated counterpart and are not asked."""
-    root = lab.arm64_root
+    root = lab.foreign_root("arm64")
     python = ["qemu-aarch64-static", "-L", root, root / "usr/bin/python3"]
     environment = {"PYTHONPATH": str(root / INSIDE.lstrip("/") / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
     answer = lab.run([*python, "-m", "envinspect", "--json"], env=environment, timeout_s=120, check=False)
@@ -129,6 +146,8 @@ def _qemu_user(lab: Lab) -> str:
 
 
 BWRAP = functools.partial(Environment, needs=("bwrap",), layers=("bubblewrap",), never=ENGINES)
+
+MKOSI = functools.partial(Environment, needs=("tree:mkosi",), layers=("mkosi-sandbox",), never=ENGINES | {"bubblewrap"})
 
 SANDBOXES = (
     BWRAP(name="bubblewrap", start=_bwrap("--dev", "/dev", "--proc", "/proc"), how="bwrap over the host's root"),
@@ -147,6 +166,17 @@ SANDBOXES = (
         name="bubblewrap-own-root-as-user",
         start=_bwrap_tree("--unshare-all", "--uid", "1000", "--gid", "1000", "--ro-bind", "/sys", "/sys"),
         how="bwrap --unshare-all --uid 1000 over a Debian tree",
+    ),
+    MKOSI(
+        name="mkosi-sandbox",
+        start=_mkosi(),
+        how="mkosi-sandbox over a Debian tree's /usr, without /sys",
+        firmware=False,
+    ),
+    MKOSI(
+        name="mkosi-sandbox-unshared",
+        start=_mkosi("--become-root", "--unshare-net", "--unshare-ipc", "--ro-bind", "/sys", "/sys"),
+        how="mkosi-sandbox --become-root --unshare-net --unshare-ipc over a Debian tree's /usr",
     ),
     Environment("firejail", ("firejail",), _firejail(), ("firejail",), "firejail --noprofile", never=ENGINES),
     Environment(
