@@ -169,6 +169,19 @@ def test_the_users_own_number_stands_in_the_paths_of_the_first_round(place: tupl
     assert set(answers.links) == {"/proc/self/65534/exe"}
 
 
+@pytest.mark.applies(os.geteuid() == 0, "only root may mount another /run")
+@pytest.mark.parametrize(("number", "asked"), [("1", {"/proc/1/comm"}), ("1$(id)", set()), ("", set())])
+def test_dockers_daemon_is_asked_for_in_the_first_round(number: str, asked: set[str]) -> None:
+    place = f"mount -t tmpfs tmpfs /run && printf '%s' '{number}' >/run/docker.pid && exec sh"
+    script = collector(new_mark()) + ask(1, [Question("R", "/proc/~d/comm")])
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", place], input=script.encode(), cwd="/", check=True, capture_output=True
+    )
+    answers = Answers()
+    answers.add(read_rounds(done.stdout, "here")[0].payload, "here")
+    assert set(answers.files) == asked
+
+
 def test_no_variable_that_is_asked_for_is_the_collectors_own() -> None:
     import re
 

@@ -5,7 +5,7 @@
 #   D PATH        a folder's names               S PATH    a file's device, inode, mode and size
 #   C LEAF COUNT  CPUID leaves from LEAF (a multiple of 16) on, where the kernel's cpuid device can be read
 # A small letter instead of R, L, D or S: PATH is a pattern; `/~` in it stands for each control group from here upwards,
-# `/~u/` for the user's number.
+# `/~u/` for the user's number, `/~d/` for that of Docker's daemon.
 # Every path is spelled with $mark in front, slashes and dots that mean nothing to the kernel: that tells what tools
 # print about a file from what stands in it. The answer goes out as envinspect-wire/1, lines of ASCII only.
 export LC_ALL=C
@@ -31,19 +31,18 @@ if ! try=$(say a | base64 2>&1); then
     fi
 fi
 contents() { head -c 4194304 "$@"; }
-if ! try=$(say a | head -c 1 2>&1); then
-    contents() { for try; do say "$nl==> $try <=="; cat "$try"; done; }
-fi
+try=$(say a | head -c 1 2>&1) || contents() { for try; do say "$nl==> $try <=="; cat "$try"; done; }
 identities() { stat -L -c '%d %i %f %s %n' "$@"; }
-if ! try=$(stat -L -c %d / 2>&1); then
-    identities() { ls -Lldin "$@"; }
-fi
+try=$(stat -L -c %d / 2>&1) || identities() { ls -Lldin "$@"; }
 
 groups='' user=$(id -u 2>&1) || user='' # not to /dev/null: a bare chroot has none
 [ -r /proc/self/cgroup ] && while IFS=: read -r try try group; do
     group=${group%/}
     while case $groups$nl in *"$nl$group/$nl"*) false ;; *) groups=$groups$nl$group/ ;; esac; do group=${group%/*}; done
 done </proc/self/cgroup
+daemon=''
+[ -f /run/docker.pid ] && [ -r /run/docker.pid ] && read -r daemon </run/docker.pid
+case $daemon in *[!0-9]*) daemon='' ;; esac
 
 # Put a question where its tool finds it; what is no such thing as was asked for is told by its identity or its error.
 put() {
@@ -77,6 +76,7 @@ answer() {
         C*) [ -r /dev/cpu/0/cpuid ] &&
             part "cpuid $what" dd if=/dev/cpu/0/cpuid bs=16 skip=$((${what% *} / 16)) count="${what#* }" ;;
         [a-z]*/~u/*) put "${line%% *}" "${what%%/~u/*}/$user/${what#*/~u/}" ;;
+        [a-z]*/~d/*) [ "$daemon" ] && put "${line%% *}" "${what%%/~d/*}/$daemon/${what#*/~d/}" ;;
         [a-z]*/~*) for group in $groups; do put "${line%% *}" "${what%%/~*}${group%/}${what#*/~}"; done ;;
         [a-z]*) set +f; for path in $what; do put "${line%% *}" "$path"; done; set -f ;;
         *) put "${line%% *}" "$what" ;;

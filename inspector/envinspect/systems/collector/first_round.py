@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Found, Reading
-from envinspect.systems.collector.script import USER, Question
+from envinspect.systems.collector.script import DAEMON, USER, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,9 @@ V = TypeVar("V")
 
 _SOME_USER = 0xFFFF_FFFE
 """An imagined user's number; in a path it stands for that of the user there."""
-_STATUS = {"/proc/self/status": b"Cpus_allowed_list:\t0\n"}
+_SOME_DAEMON = 0xFFFF_FFFD
+"""An imagined process's number; in a path it stands for that of Docker's daemon there."""
+_STATUS = {"/proc/self/status": b"Cpus_allowed_list:\t0\n", "/run/docker.pid": b"%d" % _SOME_DAEMON}
 _UNIFIED = _STATUS | {
     "/proc/self/cgroup": b"0::/~\n",
     "/proc/self/mountinfo": b"1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
@@ -67,7 +69,8 @@ class _Imagined:
         return self._answer("S", path, Stat(1, 1, 0o100644))
 
     def _answer(self, kind: str, path: str, there: V) -> Reading[V]:
-        self.asked.add(Question(kind, path.replace(f"/{_SOME_USER}/", f"/{USER}/")))
+        named = path.replace(f"/{_SOME_USER}/", f"/{USER}/").replace(f"/{_SOME_DAEMON}/", f"/{DAEMON}/")
+        self.asked.add(Question(kind, named))
         return Found(there) if kind in self._has or path in self._files else ABSENT
 
 

@@ -16,6 +16,8 @@ ANCESTORS = "~"
 """As a part of a path: stands for every control group from the process's own up to the root."""
 USER = "~u"
 """As a part of a path: stands for the effective user's number."""
+DAEMON = "~d"
+"""As a part of a path: stands for the process that Docker's PID file names."""
 _MARK_TEMPLATE = "/./."
 _MARK_STEPS = 24
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
