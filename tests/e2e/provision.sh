@@ -122,6 +122,10 @@ END
 [ "${1:-}" = platforms ] || [ -x "$cache/ansible-9/bin/ansible" ] || {
   python3 -m venv "$cache/ansible-9" && "$cache/ansible-9/bin/pip" install --quiet 'ansible>=9,<10' 2>/dev/null && say "ansible 9: installed into the cache"
 } || missing ansible-9 "pip install 'ansible>=9,<10' failed"
+# It wants its own versions of what is beside it.
+[ "${1:-}" = platforms ] || [ -x "$cache/otava/bin/otava" ] || {
+  python3 -m venv "$cache/otava" && "$cache/otava/bin/pip" install --quiet 'apache-otava>=0.8,<0.9' 2>/dev/null && say "otava: installed into the cache"
+} || missing otava "pip install 'apache-otava>=0.8,<0.9' failed"
 # Installed without its service: the test starts one of its own, on loopback.
 [ "${1:-}" = platforms ] || [ -x /usr/sbin/sshd ] || [ -e /usr/sbin/policy-rc.d ] || {
   printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -11,13 +12,16 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from environments.lab import cache_dir
 from tests.reports.conftest import default_rows, run_meta
+from tests.reports.dataset.conftest import written_run
 
 from envreport import report_document
+from envreport.dataset.store import collect_run
 from envreport.formats import render
 
 HOSTILE = 'a "quoted\\ word", {curly} \n and é \x1b[31m'
@@ -215,3 +219,45 @@ def test_node_exporter_shows_every_sample_of_envinspect(
 def name_and_labels(line: str) -> tuple[str, frozenset[str]]:
     """A sample without the order of its labels, which is the server's own."""
     return line.partition("{")[0], frozenset(re.findall(r'\w+="(?:[^"\\]|\\.)*"', line))
+
+
+@pytest.mark.engine("otava")
+def test_otava_finds_the_step_of_a_history_and_takes_a_cut_for_none(
+    tmp_path: Path, engine_missing: Callable[[str], None]
+) -> None:
+    """With the configuration that docs/results-format.md shows: a new kernel, then a step of 20 % after 15 runs."""
+    otava = cache_dir() / "otava/bin/otava"
+    if not otava.exists():
+        engine_missing("otava: tests/e2e/provision.sh")
+    runs = [("6.1.0", 60.0, 15), ("6.12.0", 100.0, 15), ("6.12.0", 120.0, 12)]
+    nights = [(kernel, middle_ms) for kernel, middle_ms, count in runs for _ in range(count)]
+    started = [f"2026-{1 + night // 28:02}-{1 + night % 28:02}T03:00:00Z" for night in range(len(nights))]
+    for night, ((kernel, middle_ms), moment) in enumerate(zip(nights, started, strict=True)):
+        for number, variant in enumerate(("network=none;runtime=runc", "network=none;runtime=crun")):
+            ready_ms = middle_ms * (0.99 + night % 3 / 100)
+            folder = written_run(
+                tmp_path / "results", 2 * night + number, ready_ms, kernel=kernel, variant=variant, started_at=moment
+            )
+            collect_run(folder, str(tmp_path / "dataset"))
+    words = ["history", str(tmp_path / "dataset"), "--metric", "docker.ready", "--format", "otava"]
+    told = subprocess.run([sys.executable, "-m", "envbench", *words], capture_output=True, text=True, check=True)
+    (tmp_path / "history.csv").write_text(told.stdout)
+    page = (Path(__file__).resolve().parents[2] / "docs/results-format.md").read_text(encoding="utf-8")
+    (tmp_path / "otava.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    (shown,) = re.findall(r"^ {4}otava (.*)$", page, re.MULTILINE)
+
+    def analyze(*words: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "TZ": "Asia/Tokyo"}
+        line = [str(otava), *words, "--since", "2025-12-31"]
+        return subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+
+    found = json.loads(analyze(*shlex.split(shown), "--output", "json").stdout)["docker.ready"]
+    assert [datetime.fromtimestamp(point["time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for point in found] == [
+        started[30]
+    ]
+    assert found[0]["attributes"]["kernel"] == "6.12.0"
+    assert found[0]["attributes"]["run_id"] == f"{60:012x}"
+    assert float(found[0]["changes"][0]["mean_before"]) == pytest.approx(100e6, rel=0.01)
+    assert "ready_ns" in analyze(*shlex.split(shown), "--output", "regressions_only").stdout
+    mixed = analyze("analyze", "docker.ready", "--config-file", "otava.yaml")
+    assert "docker[network=none,runtime=crun]/minimal" in mixed.stdout + mixed.stderr, "each is a branch of its own"

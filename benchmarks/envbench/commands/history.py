@@ -31,7 +31,12 @@ from envbench.errors import GateFailedError, GateInconclusiveError, UsageError
     help="End with 5 where a verdict is this, else with 6 where one cannot be told.",
 )
 @click.option(
-    "--format", "form", type=OneOf(("text", "json", "csv")), default="text", show_default=True, help="Output."
+    "--format",
+    "form",
+    type=OneOf(("text", "json", "csv", "otava")),
+    default="text",
+    show_default=True,
+    help="Output; otava: a CSV file for Apache Otava, of the runs since the last cut.",
 )
 @debug_option
 def history(
@@ -46,6 +51,7 @@ def history(
     """
     from envreport.dataset.history import history as read  # pandas and scipy only where needed
     from envreport.dataset.history import history_csv, history_lines, history_record, possible_changes, verdict_text
+    from envreport.dataset.otava import otava_csv
     from envreport.selectors import parse_selector
 
     pairs = read_labels(where, "--where")
@@ -60,6 +66,8 @@ def history(
         click.echo(json.dumps(history_record(found), indent=1, allow_nan=False))
     elif form == "csv":
         click.echo(history_csv(found), nl=False)
+    elif form == "otava":
+        click.echo(otava_csv(found), nl=False)
     else:
         for line in history_lines(found):
             click.echo(line)

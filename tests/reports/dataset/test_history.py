@@ -214,3 +214,19 @@ def test_noise_is_no_regression_and_a_step_is_none_of_the_noise(name: str) -> No
 
 def test_a_step_between_two_zeros_is_said_to_have_no_ratio() -> None:
     assert judge([0.0] * 12, "ready").change is Change.INCONCLUSIVE
+
+
+def test_otava_gets_the_newest_environment_with_each_configuration_as_a_branch(
+    write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(write_run, tmp_path / "set", range(2), 60.0)
+    fill(write_run, tmp_path / "set", range(2, 5), 100.0, kernel="6.12.0", version="")
+    fill(write_run, tmp_path / "set", range(5, 7), 150.0, variant="")
+    assert main(["history", str(tmp_path / "set"), "--metric", "docker.ready", "--format", "otava"]) == 0
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    runc = "docker[network=none,runtime=runc]/minimal"
+    assert found["branch"].tolist() == ["docker/minimal"] * 2 + [runc] * 3
+    assert found["kernel"].tolist() == ["6.1.0"] * 2 + ["6.12.0"] * 3
+    assert found["engine_version"].isna().tolist() == [False, False, True, True, True]
+    assert found["time"].iloc[-1] == "2026-01-05T03:00:00+00:00"
+    assert parse_selector(f"{runc}.ready").fits("docker", "network=none;runtime=runc", "minimal")
