@@ -117,7 +117,7 @@ e2e: venv provision-tests $(if $(PART),,platforms) ## everything that needs a re
 	@$(PYTEST) -q --engines $(if $(PART),tests/e2e/test_$(PART).py,tests/e2e -m "not nightly") $(ARGS)
 
 .PHONY: e2e-platforms
-e2e-platforms: venv ## labs of Debian 13 and of unstable, and a Debian 13 machine; make test has those of Debian 13 alone
+e2e-platforms: venv ## labs of Debian 13 and of unstable, and a Debian 13 machine; make test has those of Debian 13 and the first steps of its machine
 	@tests/e2e/provision.sh platforms
 	@$(PYTEST) -q --engines tests/e2e/platforms $(ARGS)
 

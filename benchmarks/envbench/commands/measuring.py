@@ -84,7 +84,7 @@ def finish(
         error = judge(session.plan, session.output)
     if session.failed_starts and (error is None or isinstance(error, GateInconclusiveError)):
         error = StartsFailedError(
-            f"{session.failed_starts} starts failed", remedy="the detail column of their rows in samples.csv says why"
+            f"starts failed: {session.failed_starts}", remedy="the detail column of their rows in samples.csv says why"
         )
     if session.leaked:
         left = LeftBehindError(f"left behind, and why: {'; '.join(session.leaked)}", remedy="envbench clean")

@@ -89,7 +89,8 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
         session.change_plan(budget_s=budget_of(session))
     if session.whole_systems:
         minutes = session.plan.budget_s / 60
-        shown.say(f"the starts take about {minutes:.0f} minutes here; --profile minimal or --quick takes less")
+        less = "takes" if session.plan.quick else "or --quick takes"
+        shown.say(f"the starts take about {minutes:.0f} minutes here; --profile minimal {less} less")
     bench = session.bench()
     session.course.plan({Experiment.STARTUP: 0, Experiment.KERNEL: 0, Experiment.SIZE: 0})
     scheduler = time_starts(session, shown, then_s=once_each_s)

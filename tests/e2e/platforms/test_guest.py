@@ -6,21 +6,29 @@ from collections.abc import Mapping
 import pytest
 
 from platforms import guest
-from platforms.guest_steps import STEPS
+from platforms.guest_steps import ALWAYS, NIGHTLY
 from platforms.kept import keep
-from platforms.steps import Outcome
+from platforms.steps import Outcome, Step
 from platforms.tables import ability, ids, rows_of, verdict
 from platforms.tree import tree_folder
 
-pytestmark = [pytest.mark.engine("qemu"), pytest.mark.nightly, pytest.mark.timeout(4000)]
+pytestmark = [pytest.mark.engine("qemu"), pytest.mark.timeout(4000)]
+nightly = pytest.mark.nightly
 
 
 @pytest.fixture(scope="module")
-def machine() -> Mapping[str, Outcome]:
+def steps(request: pytest.FixtureRequest) -> tuple[Step, ...]:
+    """The steps that the selected tests judge."""
+    here = [item for item in request.session.items if item.path == request.path]
+    return ALWAYS + NIGHTLY if any(item.get_closest_marker("nightly") for item in here) else ALWAYS
+
+
+@pytest.fixture(scope="module")
+def machine(steps: tuple[Step, ...]) -> Mapping[str, Outcome]:
     """What came of the steps on the machine, which is booted once."""
     if not tree_folder(guest.SUITE).with_name(f"platform-{guest.SUITE}.made-of").exists():
         pytest.fail("no tree to make the machine of; try: tests/e2e/provision.sh platforms", pytrace=False)
-    outcomes = guest.take(STEPS, deadline_s=3600)
+    outcomes = guest.take(steps, deadline_s=3600)
     how = "Debian 13 emulated by QEMU (q35, SeaBIOS), systemd, cgroup v2 alone"
     keep("Machine, Debian 13", how, "make e2e-platforms ARGS='-k test_guest.py'", outcomes)
     return outcomes
@@ -29,8 +37,8 @@ def machine() -> Mapping[str, Outcome]:
 Machine = Mapping[str, Outcome]
 
 
-def test_every_step_ended_well(machine: Machine) -> None:
-    assert list(machine) == [step.name for step in STEPS], "a step was not reached"
+def test_every_step_ended_well(machine: Machine, steps: tuple[Step, ...]) -> None:
+    assert list(machine) == [step.name for step in steps], "a step was not reached"
     assert [str(outcome) for outcome in machine.values() if outcome.exit != 0] == []
 
 
@@ -90,13 +98,14 @@ def test_a_user_is_refused_dockers_socket(machine: Machine) -> None:
     assert "permission" in doctor["docker"]["reason"].lower()
 
 
+@nightly
 def test_containers_were_started(machine: Machine) -> None:
     rows = rows_of(machine["startup"])
     assert {row["backend"] for row in rows} >= {"runc", "crun", "docker", "podman"}
     assert {row["failed"] for row in rows} == {"0"}
 
 
-@pytest.mark.parametrize("step", ["kernel", "kernel denied"])
+@pytest.mark.parametrize("step", ["kernel", pytest.param("kernel denied", marks=nightly)])
 def test_a_container_is_never_said_to_have_hardware_of_its_own(machine: Machine, step: str) -> None:
     """Docker masks /sys/firmware, and a user may not read its tables: what is denied is not different."""
     seen = {row["phase"]: row["value"] for row in rows_of(machine[step]) if row["backend"] == "docker"}
@@ -105,17 +114,20 @@ def test_a_container_is_never_said_to_have_hardware_of_its_own(machine: Machine,
     assert verdict(machine[f"{step} claims"], "hardware-emulated")["verdict"] == "not testable here"
 
 
+@nightly
 def test_guests_that_do_not_answer_prove_nothing(machine: Machine) -> None:
     for claim in ("distro-kernel", "kernel-own", "hardware-emulated"):
         assert verdict(machine["kernel without a guest"], claim)["verdict"] == "not testable here", claim
     assert verdict(machine["kernel without a guest"], "kernel-shared")["verdict"] == "supported"
 
 
+@nightly
 @pytest.mark.parametrize("step", ["isolation denied", "rootless isolation"])
 def test_a_user_sees_that_containers_isolate(machine: Machine, step: str) -> None:
     assert verdict(machine[step], "isolation-namespaces")["verdict"] == "supported"
 
 
+@nightly
 def test_a_rootless_docker_has_the_limits_that_systemd_delegates(machine: Machine) -> None:
     assert json.loads(machine["rootless resources"].stdout)["memory_bytes"] == 256 << 20
     assert ids(machine["rootless docker"]) == ["qemu", "docker"]
