@@ -50,7 +50,8 @@ mke2fs -q -F -t ext4 -L root -d "$2/root" "$3" "$4"
 def guest_disk() -> Path:
     """Return the machine's disk, made on the first call and whenever the tree or what is added to it has changed."""
     tree = tree_folder(SUITE)
-    made_of = tree.with_name(f"{tree.name}.made-of").read_text() + UNIT + FSTAB
+    parts = (tree.with_name(f"{tree.name}.made-of"), tree / "opt/envbench/made-of")
+    made_of = "".join(part.read_text() for part in parts) + UNIT + FSTAB
     disk = cache_dir() / f"platform-guest-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.img"
     if not disk.exists():
         for old in cache_dir().glob("platform-guest-*.img"):
