@@ -121,6 +121,13 @@ class Skip(Struct, frozen=True):
     remedy: str
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """A part of the run, an experiment as a rule, and how long it took."""
+
+    name: str
+    took_s: float
+
+
 class Cleanup(Struct, frozen=True):
     """How much was looked at when the run was over, and what of it is left, one line each."""
 
@@ -267,6 +274,8 @@ class Run(Struct, Generic[Host], frozen=True, kw_only=True):
     warnings: tuple[Caution, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     skips: tuple[Skip, ...] = ()
+    parts: tuple[Part, ...] = ()
+    """In the order in which they ended; empty in runs of older versions, and while a run is under way."""
     cleanup: Cleanup = Cleanup()
 
 

@@ -57,6 +57,8 @@ class Course:
     pace: float | None = None
     after_s: float = 0
     """Seconds expected after the last part: what was made is removed, and the reports are written."""
+    took_s: dict[str, float] = field(default_factory=dict)
+    """Seconds that each part took, in the order in which they ended."""
     _part: str = ""
     _ended: tuple[str, ...] = ()
     _done: int = 0
@@ -74,13 +76,20 @@ class Course:
 
     def begin(self, part: str) -> None:
         """Say that the next part begins; the one before has ended."""
-        if self._part:
-            self._ended += (self._part,)
-            self._spent_s += self._elapsed_s() if self.expected_s.get(self._part) else 0
+        self.end()
         self.expected_s.setdefault(part, 0)
         self._part, self._done, self._total, self._own_left_s, self._unit = part, 0, None, None, "steps"
         self._begun_ns = self.now_ns()
         self.tell(self.position())
+
+    def end(self) -> None:
+        """Say that the present part has ended, and that none begins for now."""
+        if self._part:
+            elapsed_s = self._elapsed_s()
+            self.took_s[self._part] = self.took_s.get(self._part, 0) + elapsed_s
+            self._ended += (self._part,)
+            self._spent_s += elapsed_s if self.expected_s.get(self._part) else 0
+            self._part = ""
 
     def expect(self, steps: int) -> None:
         """Say how many steps more the present part has than was known."""

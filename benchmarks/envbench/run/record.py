@@ -22,7 +22,7 @@ from envbench.payload.tree import PayloadTree
 from envbench.phases import BackendKind
 from envbench.run.machine import machine
 from envbench.run.scheduler import Unfinished
-from envbench.run_json import RUN_FILE, Caution, Cleanup, Run, Skip, text_of
+from envbench.run_json import RUN_FILE, Caution, Cleanup, Part, Run, Skip, text_of
 from envbench.settings import Plan, Settings
 
 _LIBRARIES = ("scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil")
@@ -137,6 +137,10 @@ class RunRecord:
     def note_skips(self, skips: Sequence[Skip]) -> None:
         """Note all that could not be measured so far."""
         self._note(skips=tuple(skips))
+
+    def note_parts(self, took_s: Mapping[str, float]) -> None:
+        """Note how long each part of the run took."""
+        self._note(parts=tuple(Part(name=name, took_s=round(seconds, 3)) for name, seconds in took_s.items()))
 
     def note_end(self, checked: Mapping[str, int], leaked: Sequence[str], noise: Mapping[str, Any]) -> None:
         """Note how much was looked at when the run was over, what of it is left, and how calm the machine was."""

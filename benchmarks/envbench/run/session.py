@@ -213,6 +213,8 @@ class Session:
             *(f"{one.entry.kind} {one.entry.name}: {one.error}" for one in reaped if one.error),
             *self._left(),
         )
+        self.course.end()
+        self.record.note_parts(self.course.took_s)
         self.record.note_end(self._witness.checked(), self.leaked, self.noise.record())
         self.record.add_warnings(self.noise.warnings())
         self.journal.close()

@@ -13,14 +13,15 @@ from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
 from envbench.samples import SAMPLES_FILE
 from envreport import units
 from envreport.backends import label
-from envreport.claims import Claim, judge_all
+from envreport.claims import CLAIMS, Claim, judge_all
 from envreport.claims.conditions import run_conditions
 from envreport.document.answer import answer_notes, answer_of, headline_pair, meaning
 from envreport.document.model import Cell, Fact, RawData, ReportDocument, Table
 from envreport.document.sections import build_sections
-from envreport.document.sections.cells import count, text
+from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.environment import (
     IDENTIFYING_KEYS,
+    NS_PER_S,
     environment_layers,
     environment_tables,
     is_path,
@@ -62,6 +63,7 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
         warnings=all_warnings(results),
         noise=tuple(_noise_tables(results)),
         method=_method(results),
+        spent=_spent(results),
         reproduce=tuple(_reproduce(results, include_host=include_host)),
         summary=summarise(results),
         raw=_raw(results),
@@ -74,6 +76,25 @@ def asked(results: Results) -> Experiment | None:
     """Return the experiment that the run was asked for; None for all of them, and where run.json does not say."""
     words = results.run.command[1:2]
     return next((each for each in Experiment if words == (each,)), None)
+
+
+def _spent(results: Results) -> Table | None:
+    """Return what the time of the run went into, and which claims needed it; None where the run does not say."""
+    parts = results.run.parts
+    if not parts:
+        return None
+    whole_s = sum(part.took_s for part in parts)
+    rows = tuple(
+        (
+            text(part.name),
+            number(part.took_s * NS_PER_S, Unit.NS),
+            Cell(units.percent(part.took_s / whole_s) if whole_s else units.MISSING, part.took_s),
+            text(", ".join(claim.id for claim in CLAIMS if part.name in claim.experiments)),
+        )
+        for part in parts
+    )
+    head = ("part", "took", "share", "claims that need it")
+    return Table("spent", "What the time of this run went into", head, rows, (1, 2))
 
 
 def _noise_tables(results: Results) -> Iterator[Table]:

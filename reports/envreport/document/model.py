@@ -153,6 +153,8 @@ class ReportDocument:
     """What follows from the answer's figures: break-even and what to do, each a sentence."""
     glossary: tuple[Fact, ...] = ()
     """What the report's words mean."""
+    spent: Table | None = None
+    """What the time of the run went into; None where the run does not say."""
     documents: Table | None = None
     """The documents whose claims are judged."""
     machine: tuple[Fact, ...] = ()

@@ -78,15 +78,17 @@ def lines(document: ReportDocument) -> Iterator[str]:
     yield from warning_lines(document)
     for noise in document.noise:
         yield from table_lines(noise)
-    for title, facts in (
-        ("How it was measured", document.method),
-        ("Words", document.glossary),
-        ("How to reproduce it", document.reproduce),
+    for title, facts, figures in (
+        ("How it was measured", document.method, document.spent),
+        ("Words", document.glossary, None),
+        ("How to reproduce it", document.reproduce, None),
     ):
         yield f"## {title}"
         yield ""
         yield from (f"- {escape(fact.name)}: {escape(fact.value)}" for fact in facts)
         yield ""
+        if figures:
+            yield from table_lines(figures)
     if document.documents:
         yield from table_lines(document.documents, heading="##")
 

@@ -137,3 +137,15 @@ def test_an_attempt_is_one_step_whatever_it_tries_inside_and_however_it_ends():
             pass
         raise ValueError("it failed")
     assert bench.course.position().done == 1
+
+
+def test_what_each_part_took_is_kept_when_the_next_begins_and_at_the_end():
+    clock = Clock()
+    course = Course(now_ns=clock)
+    course.plan({"kernel": 10.0, "memory": 20.0})
+    for part, seconds in (("kernel", 3.5), ("memory", 4.0), ("kernel", 1.0)):
+        course.begin(part)
+        clock.now_s += seconds
+    course.end()
+    course.end()
+    assert course.took_s == {"kernel": 4.5, "memory": 4.0}
