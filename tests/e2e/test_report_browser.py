@@ -1,6 +1,7 @@
 """The HTML report in a real browser: offline, no console errors, accessible in light and dark, tables that sort."""
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -16,11 +17,13 @@ from typing import Any
 import pytest
 from msgspec import to_builtins
 from PIL import Image, ImageChops
+from tests.reports.dataset.conftest import written_run
 
 from envbench.phases import Experiment, Outcome, Phase, Unit
 from envbench.run.machine import machine
 from envbench.samples import Sample, SampleWriter
 from envreport import write_all
+from envreport.dataset.store import collect_run
 
 pytestmark = pytest.mark.engine("chromium")
 
@@ -104,9 +107,14 @@ def _sample(order: int, backend: str, variant: str, phase: str, value: int | Non
     )
 
 
-def with_script(report: Path, target: Path, *scripts: str) -> Path:
-    """Copy the report with scripts of the test after its own; its policy would not let them in."""
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", report.read_text(encoding="utf-8"))
+def with_script(report: Path, target: Path, *scripts: str, keeps_policy: bool = False) -> Path:
+    """Copy the report with scripts of the test after its own, without its policy, or with them allowed by it."""
+    text = report.read_text(encoding="utf-8")
+    if keeps_policy:
+        hashes = (base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts)
+        text = text.replace("script-src ", "script-src " + "".join(f"'sha256-{each}' " for each in hashes), 1)
+    else:
+        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     added = "".join(f"<script>{script}</script>" for script in scripts)
     target.write_text(text.replace("</body>", f'<pre id="said"></pre>{added}</body>'), encoding="utf-8")
     return target
@@ -144,7 +152,7 @@ def test_reads_with_scripts_off(report: Path, tmp_path: Path) -> None:
     page, _ = run_browser(bare, tmp_path, "--dump-dom")
     assert page.count("<svg") == 5  # one of them for a phone
     assert 'class="card' in page
-    assert '<button type="button" id="save-json" class="download" hidden' in page
+    assert '<button type="button" id="save-json" class="download" data-file="report.json" hidden' in page
 
 
 def test_tables_sort_and_cards_filter(report: Path, tmp_path: Path) -> None:
@@ -191,20 +199,24 @@ def test_a_chart_is_saved_as_svg_and_png(colours: str, report: Path, tmp_path: P
     """Under the page's own policy: what its buttons make is drawn, alone and as seen."""
     script = """
       const made = {};
+      const blobs = {};
+      const makeUrl = URL.createObjectURL;
+      URL.createObjectURL = (blob) => {
+        const url = makeUrl(blob);
+        blobs[url] = blob;
+        return url;
+      };
       HTMLAnchorElement.prototype.click = function () {
-        const name = this.download;
-        fetch(this.href).then((got) => got.blob()).then((blob) => {
-          const reader = new FileReader();
-          reader.onload = () => {
-            made[name] = reader.result;
-            if (Object.keys(made).length === 2) document.getElementById("said").textContent = JSON.stringify(made);
-          };
-          reader.readAsDataURL(blob);
-        });
+        const reader = new FileReader();
+        reader.onload = () => {
+          made[this.download] = reader.result;
+          if (Object.keys(made).length === 2) document.getElementById("said").textContent = JSON.stringify(made);
+        };
+        reader.readAsDataURL(blobs[this.href]);
       };
       for (const button of document.querySelectorAll("#ready .export button")) button.click();
     """
-    page = with_script(report, tmp_path / "export.html", script)
+    page = with_script(report, tmp_path / "export.html", script, keeps_policy=True)
     dumped, console = run_browser(page, tmp_path, "--dump-dom", *filter(None, [colours]))
     assert console == []
     made = {name: base64.b64decode(url.partition(",")[2]) for name, url in said(dumped).items()}
@@ -231,8 +243,35 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(path for path in write_all(folder, ("html",)) if path.suffix == ".html")
 
 
+@pytest.fixture(scope="module")
+def over_time(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a history with a changed kernel of a hostile name, a step, and a variant of few runs."""
+    folder = tmp_path_factory.mktemp("history")
+    kernels = ["6.1.0"] * 15 + ["6.12.0-<b onclick=x>bold</b>-" + "x" * 60] * 30
+    for night, kernel in enumerate(kernels):
+        started_at = f"2026-{1 + night // 28:02}-{1 + night % 28:02}T03:00:00Z"
+        ready_ms = (200 if night < 33 else 250) + night % 7
+        run = written_run(folder / "results", night, ready_ms, kernel=kernel, started_at=started_at)
+        collect_run(run, str(folder / "dataset"))
+    few = written_run(folder / "results", 99, 4000, variant="network=bridge;runtime=crun")
+    collect_run(few, str(folder / "dataset"))
+    page = folder / "history.html"
+    words = ("history", str(folder / "dataset"), "--metric", "docker.ready", "--output", str(page))
+    subprocess.run((sys.executable, "-m", "envbench", *words), check=True)
+    return page
+
+
+def test_a_history_opens_offline_and_its_pictures_can_be_saved(over_time: Path, tmp_path: Path) -> None:
+    page, console = run_browser(over_time, tmp_path, "--dump-dom")
+    assert console == []
+    assert page.count("<svg") == 4  # two for each configuration, one of them for a phone
+    assert page.count('aria-label="Save this chart as PNG') == 2
+    assert 'data-file="history.json">Save the history as JSON' in page
+
+
 @pytest.mark.parametrize("width", [390, 1024, 1440])
-def test_the_whole_report_fits_the_screen(width: int, whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["whole", "over_time"])
+def test_the_whole_page_fits_the_screen(name: str, width: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Nothing sticks out of the page; what is wider than its frame can be moved; no column of words is a few letters.
 
     A frame is set to the width, for Chromium's own window is never narrower than 500 px.
@@ -249,7 +288,7 @@ def test_the_whole_report_fits_the_screen(width: int, whole: Path, tmp_path: Pat
       const found = { inner: innerWidth, over: page.scrollWidth - page.clientWidth, cut, thin };
       parent.postMessage(JSON.stringify(found), "*");
     """
-    inner = with_script(whole, tmp_path / "inner.html", script)
+    inner = with_script(request.getfixturevalue(name), tmp_path / "inner.html", script)
     outer = tmp_path / "outer.html"
     outer.write_text(
         '<pre id="said"></pre><script>onmessage = (told) => { document.getElementById("said").textContent = told.data;'
@@ -271,11 +310,20 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(
-    ("colours", "size"),
-    [("", WIDE), (DARK, WIDE), ("", NARROW), (DARK, NARROW)],
-    ids=["light", "dark", "light-narrow", "dark-narrow"],
+    ("name", "colours", "size"),
+    [
+        ("report", "", WIDE),
+        ("report", DARK, WIDE),
+        ("report", "", NARROW),
+        ("report", DARK, NARROW),
+        ("over_time", "", WIDE),
+        ("over_time", DARK, NARROW),
+    ],
+    ids=["light", "dark", "light-narrow", "dark-narrow", "history", "history-dark-narrow"],
 )
-def test_axe_finds_nothing(colours: str, size: str, report: Path, axe: str, tmp_path: Path) -> None:
+def test_axe_finds_nothing(
+    name: str, colours: str, size: str, request: pytest.FixtureRequest, axe: str, tmp_path: Path
+) -> None:
     script = """
       document.querySelectorAll("details").forEach((each) => { each.open = true; });
       axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }).then((found) => {
@@ -284,7 +332,7 @@ def test_axe_finds_nothing(colours: str, size: str, report: Path, axe: str, tmp_
         document.getElementById("said").textContent = JSON.stringify({ dark, broken, passes: found.passes.length });
       });
     """
-    target = with_script(report, tmp_path / "axe.html", axe, script)
+    target = with_script(request.getfixturevalue(name), tmp_path / "axe.html", axe, script)
     options = [each for each in (colours, f"--window-size={size}") if each]
     found = said(run_browser(target, tmp_path, "--dump-dom", *options)[0])
     assert found["broken"] == []

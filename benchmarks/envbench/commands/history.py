@@ -2,6 +2,8 @@
 
 import json
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,8 +12,16 @@ from envbench.commands.collect import read_labels
 from envbench.commands.names import OneOf
 from envbench.errors import GateFailedError, GateInconclusiveError, UsageError
 
+if TYPE_CHECKING:
+    from envreport.dataset.history import History
 
-@click.command(epilog="Example: envbench history dataset/ --metric docker.ready --fail-on slower")
+FORMS = ("text", "json", "csv", "html", "otava")
+
+
+@click.command(
+    epilog="Examples: envbench history dataset/ --metric docker.ready --fail-on slower · "
+    "envbench history dataset/ --metric docker.ready --output page.html"
+)
 @click.argument("dataset")
 @click.option("--metric", required=True, metavar="FIGURE", help="As --fail-if names it: docker.ready, qemu.ready.p95.")
 @click.option(
@@ -33,14 +43,22 @@ from envbench.errors import GateFailedError, GateInconclusiveError, UsageError
 @click.option(
     "--format",
     "form",
-    type=OneOf(("text", "json", "csv", "otava")),
-    default="text",
-    show_default=True,
-    help="Output; otava: a CSV file for Apache Otava, of the runs since the last cut.",
+    type=OneOf(FORMS),
+    help="Output (default: as the name of --output ends, else text); html: a page that opens offline; "
+    "otava: a CSV file for Apache Otava, of the runs since the last cut.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file, in place of stdout."
 )
 @debug_option
 def history(
-    dataset: str, metric: str, where: tuple[str, ...], since: datetime | None, fail_on: str | None, form: str
+    dataset: str,
+    metric: str,
+    where: tuple[str, ...],
+    since: datetime | None,
+    fail_on: str | None,
+    form: str | None,
+    output: Path | None,
 ) -> None:
     """Show a figure over time, and say whether it changed and since when.
 
@@ -50,8 +68,7 @@ def history(
     wider where runs that follow each other are alike.
     """
     from envreport.dataset.history import history as read  # pandas and scipy only where needed
-    from envreport.dataset.history import history_csv, history_lines, history_record, possible_changes, verdict_text
-    from envreport.dataset.otava import otava_csv
+    from envreport.dataset.history import possible_changes, verdict_text
     from envreport.selectors import parse_selector
 
     pairs = read_labels(where, "--where")
@@ -62,17 +79,41 @@ def history(
         raise UsageError(
             f"--fail-on {fail_on}: {figure.metric} is never that", remedy=f"--fail-on {' or '.join(words)}"
         )
-    if form == "json":
-        click.echo(json.dumps(history_record(found), indent=1, allow_nan=False))
-    elif form == "csv":
-        click.echo(history_csv(found), nl=False)
-    elif form == "otava":
-        click.echo(otava_csv(found), nl=False)
+    text = _text(found, form or _form_of(output))
+    if output is None:
+        click.echo(text, nl=False)
     else:
-        for line in history_lines(found):
-            click.echo(line)
+        with refused():
+            output.write_text(text, encoding="utf-8")
     if fail_on is not None:
         _judge(fail_on, [(str(each.verdict.change), f"{each.name}: {verdict_text(each)}") for each in found.series])
+
+
+def _form_of(output: Path | None) -> str:
+    """Return the form that the name of a file asks for."""
+    ending = output.suffix.removeprefix(".") if output is not None else ""
+    return ending if ending in FORMS else "text"
+
+
+def _text(found: "History", form: str) -> str:
+    """Return a history in one of `FORMS`, whole lines."""
+    from envreport.dataset.history import history_csv, history_lines, history_record
+
+    match form:
+        case "json":
+            return json.dumps(history_record(found), indent=1, allow_nan=False) + "\n"
+        case "csv":
+            return history_csv(found)
+        case "otava":
+            from envreport.dataset.otava import otava_csv
+
+            return otava_csv(found)
+        case "html":
+            from envreport.formats.history import history_page  # matplotlib only for a page
+
+            return history_page(found)
+        case _:
+            return "".join(f"{line}\n" for line in history_lines(found))
 
 
 def _judge(fail_on: str, verdicts: list[tuple[str, str]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MultipleLocator, NullFormatter, NullLocator
 
@@ -338,6 +339,34 @@ def _lines(chart: Chart) -> Figure:
     return figure
 
 
+def _history(chart: Chart) -> Figure:
+    """Every run a dot at its date (days since 1970), the median of each stretch a line, each cut a dashed line."""
+    figure, axes = _figure(0, height=2.9, narrow=chart.narrow)
+    many = sum(len(mark.values) for mark in chart.marks) > RASTER_FROM
+    colours = PICTURE_COLOURS if many else SIDE_COLOURS
+    for index, mark in enumerate(chart.marks):
+        axes.plot(
+            mark.positions,
+            mark.values,
+            linestyle="",
+            marker=LINE_MARKERS[index % len(LINE_MARKERS)],
+            markersize=4,
+            color=colours[mark.side],
+            markeredgewidth=0,
+            rasterized=many,
+        )
+        if mark.estimate is not None:
+            axes.plot([mark.positions[0], mark.positions[-1]], [mark.estimate.value] * 2, color=INK, linewidth=1.8)
+    for position in chart.cuts:
+        axes.axvline(position, color=MUTED, linewidth=1, linestyle="--", zorder=1)
+    axes.margins(y=0.15)
+    dates = AutoDateLocator(minticks=3, maxticks=5 if chart.narrow else 9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(dates)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
+    _value_axis(axes, chart, log=False, which="y")
+    return figure
+
+
 DRAWERS: Mapping[str, Callable[[Chart], Figure]] = {
     "strip": _strip,
     "ecdf": _ecdf,
@@ -347,4 +376,5 @@ DRAWERS: Mapping[str, Callable[[Chart], Figure]] = {
     "forest": _forest,
     "lines": _lines,
     "trend": _lines,
+    "history": _history,
 }

@@ -231,9 +231,9 @@ def history_lines(found: History) -> Iterator[str]:
         yield each.name
         for segment in each.segments:
             for one in segment.changed:
-                yield f"  -- {ENVIRONMENT[one.column]}: {_told(one.before)} -> {_told(one.after)} --"
+                yield f"  -- {changed_text(one)} --"
             middle = estimates.median([point.value for point in segment.points])
-            days = f"{_day(segment.points[0])} to {_day(segment.points[-1])}"
+            days = f"{day(segment.points[0])} to {day(segment.points[-1])}"
             yield f"  {days}  {units.estimate_text(middle, unit)} runs"
         yield f"  {verdict_text(each)}"
 
@@ -248,10 +248,16 @@ def verdict_text(each: Series) -> str:
     interval = units.interval_text(verdict.ratio.interval, "ratio", 1.0)
     ratio = f"{units.quantity(verdict.ratio.value, 'ratio', 1.0)} {interval}"
     why = f" ({verdict.why})" if verdict.why else ""
-    return f"{word}: {verdict.later} runs since {_day(first)} against the {verdict.earlier} before: {ratio}{why}"
+    return f"{word}: {verdict.later} runs since {day(first)} against the {verdict.earlier} before: {ratio}{why}"
 
 
-def _day(point: Point) -> str:
+def changed_text(one: Changed) -> str:
+    """Return what is new in an environment, in words."""
+    return f"{ENVIRONMENT[one.column]}: {_told(one.before)} -> {_told(one.after)}"
+
+
+def day(point: Point) -> str:
+    """Return the day on which a run began (UTC)."""
     return point.started_at.strftime("%Y-%m-%d")
 
 

@@ -15,7 +15,7 @@ from envreport.claims.verdict import Verdict
 from envreport.statistics.figures import Estimate
 from envreport.statistics.summary import SummaryRow
 
-ChartKind = Literal["strip", "ecdf", "phases", "order", "forest", "stack", "lines", "trend"]
+ChartKind = Literal["strip", "ecdf", "phases", "order", "forest", "stack", "lines", "trend", "history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ class Chart:
     """To be drawn for a narrow screen."""
     takeaway: str = ""
     """What to see in it, and which end is better."""
+    cuts: tuple[float, ...] = ()
+    """Positions from which on everything was measured in another environment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def rgb(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour.removeprefix("#")))
 
 
-@pytest.mark.parametrize("kind", ["strip", "order", "ecdf"])
+@pytest.mark.parametrize("kind", ["strip", "order", "ecdf", "history"])
 @pytest.mark.parametrize("side", list(Side))
 def test_very_many_dots_are_one_picture_that_is_seen_on_light_and_on_dark(side: Side, kind: ChartKind) -> None:
     count = RASTER_FROM + 1

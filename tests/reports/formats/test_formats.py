@@ -23,7 +23,7 @@ from envreport.charts.draw import RASTER_FROM
 from envreport.claims import CLAIMS
 from envreport.document.build import build
 from envreport.formats import FORMATS, render
-from envreport.formats.html import linked
+from envreport.formats.page import linked
 from envreport.results import ResultsError, load
 from envreport.schema import run_schema
 

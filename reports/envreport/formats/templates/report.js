@@ -27,25 +27,27 @@
       });
     });
   }
-  const tools = document.getElementById("filter");
+  const filter = document.getElementById("filter");
   const cards = [...document.querySelectorAll(".card[data-verdict]")];
   const show = (wanted) => {
     for (const card of cards) card.hidden = wanted !== "all" && card.dataset.verdict !== wanted;
     for (const theme of document.querySelectorAll(".theme")) theme.hidden = !theme.querySelector(".card:not([hidden])");
     const unmeasured = document.getElementById("unmeasured");
     if (unmeasured) unmeasured.open = ["later", "none", "right", "wrong", "partly"].includes(wanted);
-    for (const button of tools.children) button.setAttribute("aria-pressed", String(button.dataset.show === wanted));
+    for (const button of filter.children) button.setAttribute("aria-pressed", String(button.dataset.show === wanted));
   };
-  for (const [wanted, words] of JSON.parse(tools.dataset.choices)) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.dataset.show = wanted;
-    button.textContent = words;
-    button.addEventListener("click", () => show(wanted));
-    tools.append(button);
+  if (filter) {
+    for (const [wanted, words] of JSON.parse(filter.dataset.choices)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.show = wanted;
+      button.textContent = words;
+      button.addEventListener("click", () => show(wanted));
+      filter.append(button);
+    }
+    filter.hidden = false;
+    show("all");
   }
-  tools.hidden = false;
-  show("all");
   const saveAs = (blob, name) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
@@ -101,6 +103,6 @@
   const save = document.getElementById("save-json");
   save.hidden = false;
   save.addEventListener("click", () => {
-    saveAs(new Blob([document.getElementById("data").textContent], { type: "application/json" }), "report.json");
+    saveAs(new Blob([document.getElementById("data").textContent], { type: "application/json" }), save.dataset.file);
   });
 })();
