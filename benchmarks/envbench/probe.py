@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from envbench.backend import Instance, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from envbench.condition import HttpReady, PortReady, Ready
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.readiness import OutputReader, last_words, read_chunk, wait_ready
-from envbench.settings import HttpReady, PortReady
 
 BESIDE_S = 0.25
 """Another attempt begins so long after one that is neither refused nor answered."""
@@ -50,19 +50,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ports_for(ready: PortReady | None) -> tuple[tuple[int, int], ...]:
+def ports_for(ready: Ready | None) -> tuple[tuple[int, int], ...]:
     """Return the ports that a start needs so that `ready` can be asked for: one of the host's for it, or none."""
-    return () if ready is None else ((free_port(), ready.port),)
+    return ((free_port(), ready.port),) if isinstance(ready, PortReady) else ()
 
 
 def wait_until_ready(
-    instance: Instance, reader: OutputReader, ready: PortReady | None, workload: Workload, deadline_ns: int
+    instance: Instance, reader: OutputReader, ready: Ready | None, workload: Workload, deadline_ns: int
 ) -> Answered:
-    """Wait until an instance is ready: by its answer at the workload's port, or, with None, by its own line.
+    """Wait until an instance is ready: by its answer at the workload's port, else by a line that it says.
 
     Raises StartTimeoutError after the deadline and BackendError where the instance's output ends before.
     """
-    if ready is None:
+    if not isinstance(ready, PortReady):
         return Answered(wait_ready(instance, reader, deadline_ns), None)
     (port, _), *_ = workload.ports
     return wait_answer(instance, reader, ready, port, workload.nonce, deadline_ns)

@@ -1,17 +1,21 @@
 """Finds the ready line in an instance's output: raw bytes in, moments and the payload's key=value words out.
 
+Of a program of the user's own it is the first line that matches the user's regular expression.
+
 The line may come in pieces, after floods of other output, or never; memory stays bounded whatever the payload says.
 """
 
 import errno
 import math
 import os
+import re
 import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from envbench.condition import LogReady, Ready
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.payload.words import FACT_WORD, READY_WORD
 
@@ -53,20 +57,21 @@ class Reader(Protocol):
         ...
 
 
-def marker_for(nonce: str, pattern: str | None = None) -> bytes:
-    """Return the bytes whose first one means ready: our line with its nonce, or the user's own pattern."""
-    return pattern.encode() if pattern else READY_WORD + b" " + nonce.encode()
+def marker_for(nonce: str) -> bytes:
+    """Return the bytes whose first one means ready: our ready line with its nonce."""
+    return READY_WORD + b" " + nonce.encode()
 
 
 @dataclass(slots=True)
 class OutputReader:
     """Takes chunks of output, notes when the marker's first byte was seen, and collects the payload's facts.
 
-    `ready_ns` is the clock's value that came with the chunk in which the marker begins, None until the whole marker is
-    there. `ready_values` are the key=value words of the ready line, `facts` those of the lines after it.
+    `marker` is a text, or a regular expression that is searched for in each line. `ready_ns` is the clock's value that
+    came with the chunk in which the marker begins, None until the whole marker is there. `ready_values` are the
+    key=value words of the ready line, `facts` those of the lines after it.
     """
 
-    marker: bytes
+    marker: bytes | re.Pattern[str]
     ready_ns: int | None = None
     ready_values: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
@@ -74,6 +79,8 @@ class OutputReader:
     _held: bytes = b""
     _held_times: list[tuple[int, int]] = field(default_factory=list)
     """(bytes, clock) of the chunks that `_held` came in, oldest first."""
+    _is_cut: bool = False
+    """Whether `_held` has lost the beginning of its line."""
     _line: bytes = b""
 
     def feed(self, chunk: bytes, at_ns: int) -> None:
@@ -86,8 +93,13 @@ class OutputReader:
 
     @property
     def line_complete(self) -> bool:
-        """Whether the ready line has been read to its end (a pattern of the user's own has no values: always)."""
-        return self.ready_ns is not None and (bool(self.ready_values) or not self.marker.startswith(READY_WORD))
+        """Whether the ready line has been read to its end (a line of the user's own has no values: always)."""
+        return self.ready_ns is not None and (bool(self.ready_values) or isinstance(self.marker, re.Pattern))
+
+    @property
+    def wanted(self) -> str:
+        """What is waited for, in words."""
+        return "ready line" if isinstance(self.marker, bytes) else str(LogReady(self.marker.pattern))
 
     @property
     def facts_complete(self) -> bool:
@@ -101,16 +113,31 @@ class OutputReader:
     def _search(self, chunk: bytes, at_ns: int) -> None:
         held = self._held + chunk
         times = [*self._held_times, (len(chunk), at_ns)]
-        at = held.find(self.marker)
+        at, keep = self._find(held)
         if at >= 0:
             self.ready_ns = _time_at(times, at)
             self._held = b""
             self._held_times = []
             self._read_lines(held[at:])
             return
-        keep = min(len(self.marker) - 1, len(held))
-        self._held = held[len(held) - keep :] if keep else b""
+        self._held = held[len(held) - keep :]
         self._held_times = _last_times(times, keep)
+
+    def _find(self, held: bytes) -> tuple[int, int]:
+        """Return where the marker begins, -1 where it is not there, and how many of the last bytes are to be kept."""
+        if isinstance(self.marker, bytes):
+            return held.find(self.marker), min(len(self.marker) - 1, len(held))
+        *lines, rest = held.split(b"\n")
+        begin = 0
+        for line in lines:
+            at = _match_at(self.marker, line.rstrip(b"\r"), skip=self._is_cut)
+            if at >= 0:
+                return begin + at, 0
+            begin += len(line) + 1
+            self._is_cut = False
+        at = _match_at(self.marker, rest, skip=self._is_cut, is_ended=False)
+        self._is_cut |= len(rest) > LINE_BYTES
+        return begin + at if at >= 0 else -1, min(len(rest), LINE_BYTES)
 
     def _read_lines(self, chunk: bytes) -> None:
         *lines, rest = (self._line + chunk).split(b"\n")
@@ -126,6 +153,24 @@ class OutputReader:
         elif line.startswith(FACT_WORD) and len(self.facts) < FACTS_MAX:
             key, _, value = text[len(FACT_WORD) :].partition("=")
             self.facts[key] = value
+
+
+def reader_for(nonce: str, ready: Ready | None) -> OutputReader:
+    """Return a reader that looks for the line that means ready: the user's own, else the payload's with this nonce."""
+    return OutputReader(re.compile(ready.regex) if isinstance(ready, LogReady) else marker_for(nonce))
+
+
+def _match_at(regex: re.Pattern[str], line: bytes, *, skip: bool, is_ended: bool = True) -> int:
+    """Return at which byte of a line the first match begins, -1 without one. `skip`: its beginning has been lost.
+
+    A line that has not ended is searched with a letter and with a space behind it as well: "started$" is no match in
+    "started" as long as "started not" may come of it.
+    """
+    text = line.decode("utf-8", errors="surrogateescape")
+    found = regex.search(text, int(skip))
+    if found is None or not (is_ended or all(regex.search(text + more, int(skip)) for more in ("a", " "))):
+        return -1
+    return len(text[: found.start()].encode("utf-8", errors="surrogateescape"))
 
 
 def _time_at(times: list[tuple[int, int]], offset: int) -> int:
@@ -178,9 +223,9 @@ def wait_ready(speaker: Speaker, reader: OutputReader, deadline_ns: int) -> int:
 
     Raises as `read_until`, and BackendError where the output ends before.
     """
-    read_until(speaker, reader, lambda: reader.ready_ns is not None, deadline_ns, "ready line")
+    read_until(speaker, reader, lambda: reader.ready_ns is not None, deadline_ns, reader.wanted)
     if reader.ready_ns is None:
-        raise BackendError(f"it ended before ready line; {last_words(speaker, reader)}")
+        raise BackendError(f"it ended before {reader.wanted}; {last_words(speaker, reader)}")
     return reader.ready_ns
 
 

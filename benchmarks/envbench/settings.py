@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from envbench.condition import SERVICE_READY, Ready
 from envbench.phases import ImageUse
 from envbench.samples import variant_text
 
@@ -52,44 +53,6 @@ def new_nonce() -> str:
     return secrets.token_hex(8)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReady:
-    """Ready is the first HTTP answer with this status at this port of the instance, seen on the host."""
-
-    port: int
-    path: str = "/"
-    status: int = 200
-    with_nonce: bool = False
-    """Whether the answer's body must hold the start's nonce: then no other instance can have given it."""
-    interval_s: float = 0.005
-    """The next attempt begins so long after one that was refused."""
-
-    def __str__(self) -> str:
-        return f"answer {self.status} to http:{self.port}{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class TcpReady:
-    """Ready is the first byte that a service says by itself at this port (SSH, SMTP, FTP and MySQL do).
-
-    A connection alone shows nothing: what publishes or forwards the port takes it before anything listens inside.
-    """
-
-    port: int
-    interval_s: float = 0.005
-    """The next attempt begins so long after one that was refused."""
-
-    def __str__(self) -> str:
-        return f"first byte from tcp:{self.port}"
-
-
-PortReady = HttpReady | TcpReady
-"""Ready as it is seen from outside, at a port."""
-
-
-SERVICE_READY = HttpReady(80, with_nonce=True)
-"""When the service profile is ready, on every backend."""
-
 PROFILES = ("minimal", "distro", "service")
 """What is started: a static BusyBox; a whole Debian userland (a machine boots it from a disk, by firmware, boot loader,
 kernel and systemd); nginx in a slim image (a machine boots the whole userland with it)."""
@@ -110,11 +73,9 @@ class Settings:
     profile: str = "minimal"
     image: str | None = None
     """An image the engine already has, in place of the payload tree; nothing is ever pulled."""
-    ready_pattern: str | None = None
-    """Text whose first sight on the output means ready, where the user's own image or disk has no ready line of
-    ours."""
-    port_ready: PortReady | None = None
-    """What means ready at a port of the user's own image or disk, in place of a text on the output."""
+    ready: Ready | None = None
+    """What means ready where the user's own image or disk runs its own program; None: it says the payload's ready
+    line."""
     environment: tuple[str, ...] = ()
     """NAME=VALUE for the user's own image; run.json does not name them, because they may be secrets."""
     command: tuple[str, ...] = ()
@@ -159,7 +120,7 @@ class Settings:
     @property
     def tells_own_ready(self) -> bool:
         """Whether the user said what means ready, so that the image's or disk's own program is run as it is."""
-        return self.ready_pattern is not None or self.port_ready is not None
+        return self.ready is not None
 
     def once(self, find: "Callable[[Settings], Found]") -> "Found":
         """Return what `find` finds out with these settings: asked once a run, however many backends want to know."""
@@ -212,9 +173,9 @@ OWN = "own"
 """The profile column of the user's own image, disk or initrd."""
 
 
-def ready_of(settings: Settings, profile: str) -> PortReady | None:
-    """Return what at a port means that this profile is ready; None where its own output says so."""
-    return {"service": SERVICE_READY, OWN: settings.port_ready}.get(profile)
+def ready_of(settings: Settings, profile: str) -> Ready | None:
+    """Return what means that this profile is ready; None where its own ready line says so."""
+    return {"service": SERVICE_READY, OWN: settings.ready}.get(profile)
 
 
 def profile_of(settings: Settings, variant: Mapping[str, str], images: ImageUse = ImageUse.NONE) -> str:

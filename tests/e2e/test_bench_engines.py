@@ -23,6 +23,7 @@ from envbench.errors import BackendError
 from envbench.experiments.shared.running import Output, finish, shell
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import BackendKind, Outcome, Phase
+from envbench.readiness import reader_for
 from envbench.run.audit import Witness, traces_of
 from envbench.run.reaper import reap_entries
 from envbench.run.sampler import Sampler, Ticket
@@ -114,9 +115,7 @@ def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, 
     run = ground(name)
     run.sampler._settings = replace(run.settings, deadline_s=2.0 if run.backend.kind is not BackendKind.VM else 4.0)
     # It says its ready line with another nonce: what a payload of another start, or an echo, would say.
-    monkeypatch.setattr(
-        "envbench.run.sampler.marker_for", lambda nonce, pattern: b"ENVBENCH-READY " + new_nonce().encode()
-    )
+    monkeypatch.setattr("envbench.run.sampler.reader_for", lambda _nonce, ready: reader_for(new_nonce(), ready))
     start = run.measure()
     assert start.outcome is Outcome.TIMED_OUT
     assert start.wall_ns < 30 * NS_PER_S

@@ -44,8 +44,13 @@ def startup(folder: Path, *words: object) -> tuple[list[Sample], str, int]:
     done = subprocess.run(
         [*map(str, command), "--output", str(folder / "out")], capture_output=True, text=True, check=False, timeout=800
     )
-    found = [row for row in read_samples(folder / "out/samples.csv") if row.profile == "own" and row.unit == "ns"]
-    return found, done.stderr, done.returncode
+    return read_rows(folder), done.stderr, done.returncode
+
+
+def read_rows(folder: Path, profile: str = "own") -> list[Sample]:
+    """Return the timed rows of a profile; none where nothing was begun."""
+    found = folder / "out/samples.csv"
+    return [row for row in read_samples(found) if row.profile == profile and row.unit == "ns"] if found.exists() else []
 
 
 @pytest.mark.parametrize("ready", [("http:80/",), ("tcp:25", "--command", GREETS)], ids=["http", "tcp"])
@@ -62,6 +67,21 @@ def test_ones_own_image_is_ready_when_it_answers(
     assert [row for row in rows if row.phase == "observer_lag"], "how far apart the attempts were"
     assert "takes no questions" in said, "what is asked inside is not waited for"
     assert json.loads((tmp_path / "out/run.json").read_text())["cleanup"]["leaked"] == []
+
+
+def test_a_line_that_matches_a_regular_expression_means_ready(nginx: tuple[str, str], tmp_path: Path) -> None:
+    engine, image = nginx
+    says = ("--command", "sh -c 'echo port 8080; sleep 0.5; echo port 80; exec sleep 60'")
+    own = ("--backend", "process", "--backend", engine, "--image", image, *says)
+    rows, said, code = startup(tmp_path / "line", *own, "--ready", "log:^port [0-9]{2}$")
+    assert code == 0, said
+    times = [row for row in rows if row.phase == "ready"]
+    assert [row.outcome for row in times[:2]] == [Outcome.OK] * 2
+    assert all(row.value is not None and row.value > 0.5e9 for row in times), "the line before is another one"
+    assert read_rows(tmp_path / "line", "minimal"), "what runs the payload goes by its own line"
+    rows, said, code = startup(tmp_path / "broken", *own, "--ready", "log:(port")
+    assert (rows, code) == ([], 2)
+    assert "no regular expression: missing ), unterminated subpattern at its character 1" in said
 
 
 def test_another_status_and_a_command_that_serves_nothing_are_not_ready(nginx: tuple[str, str], tmp_path: Path) -> None:

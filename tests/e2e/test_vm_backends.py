@@ -17,10 +17,11 @@ from envbench.backend import Backend, Instance, Mark, Unusable, Usable, Workload
 from envbench.backends import load
 from envbench.backends.libvirt.backend import LibvirtBackend
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.condition import LogReady
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.payload.floor import floor_disk
 from envbench.payload.kernel import default_cache_dir
-from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
+from envbench.readiness import OutputReader, marker_for, read_until, reader_for, wait_ready
 from envbench.run.sampler import phases_of
 from envbench.samples import read_samples
 from envbench.settings import Settings, new_nonce, new_run_id
@@ -91,7 +92,7 @@ class Bench:
         """A guest that has got ready, with what was read of it so far."""
         nonce = new_nonce()
         with self.started(*argv, nonce=nonce, keep_running=keep_running) as instance:
-            reader = OutputReader(marker_for(nonce, self.settings.ready_pattern))
+            reader = reader_for(nonce, self.settings.ready)
             self.marks[Mark.READY] = wait_ready(instance, reader, soon(deadline_s))
             yield instance, reader
 
@@ -232,8 +233,11 @@ def users_disk(bench: Bench, content: bytes) -> Path:
 @pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_disk_that_does_not_boot_times_out(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     disk = users_disk(bench, bytes(1 << 20))
-    bench.set_up(engine_missing, disk=disk, ready_pattern="login:")
-    with pytest.raises(StartTimeoutError, match=r"no ready line within .*it said nothing"), bench.ready(deadline_s=3):
+    bench.set_up(engine_missing, disk=disk, ready=LogReady("login:"))
+    with (
+        pytest.raises(StartTimeoutError, match=r"no line that matches login: within .*it said nothing"),
+        bench.ready(deadline_s=3),
+    ):
         pass
     assert disk.read_bytes() == bytes(1 << 20)
 
@@ -241,7 +245,7 @@ def test_a_disk_that_does_not_boot_times_out(bench: Bench, engine_missing: Calla
 @pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_users_disk_is_ready_at_its_own_pattern(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     disk = users_disk(bench, floor_disk("of-my-own", stay=True))
-    bench.set_up(engine_missing, disk=disk, ready_pattern="READY of-my-own")
+    bench.set_up(engine_missing, disk=disk, ready=LogReady(r"READY\s+of-my-own$"))
     with bench.ready(deadline_s=30) as (instance, _):
         bench.ends(instance)
 
@@ -250,7 +254,7 @@ def test_a_users_disk_is_ready_at_its_own_pattern(bench: Bench, engine_missing: 
 def test_a_broken_disk_is_refused_in_one_line(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     """QEMU opens the serial line before it looks at the disk, libvirt's overlay is made before."""
     disk = users_disk(bench, b"QFI\xfb" + bytes(100))
-    bench.set_up(engine_missing, disk=disk, ready_pattern="login:")
+    bench.set_up(engine_missing, disk=disk, ready=LogReady("login:"))
     with pytest.raises(BackendError, match=r"mine\.img") as caught, bench.ready():
         pass
     assert "\n" not in str(caught.value)

@@ -14,6 +14,7 @@ import pytest
 from envbench.backend import Unusable, Workload
 from envbench.backends import load
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.condition import SERVICE_READY
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.userland import MACHINES, USERLANDS, userland_folder
 from envbench.phases import Outcome
@@ -22,7 +23,7 @@ from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
 from envbench.run.audit import traces_of
 from envbench.run.session import settings_for
 from envbench.samples import Sample, read_samples
-from envbench.settings import SERVICE_READY, Settings, new_nonce, new_run_id
+from envbench.settings import Settings, new_nonce, new_run_id
 from envbench.traces.journal import Journal
 
 pytestmark = [

@@ -14,6 +14,7 @@ from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import Listed, OneOf, format_names, nearest
+from envbench.condition import READY_WAYS, PortReady, Ready, log_ready, read_ready
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
 from envbench.run.progress import WAYS
@@ -56,29 +57,19 @@ class Ratio(click.ParamType[float]):
         return float(match[1]) / (100 if match[2] else 1)
 
 
-_PORT_READY = re.compile(r"tcp:(\d{1,5})|http:(\d{1,5})(/[!-~]*?)?(?:=(\d{3}))?", re.ASCII)
-READY_WAYS = "log:TEXT, http:PORT/PATH[=STATUS] or tcp:PORT"
-
-
-class Ready(click.ParamType[plans.PortReady | str]):
-    """What means ready: log:TEXT (the text is given back), http:PORT/PATH[=STATUS] or tcp:PORT."""
+class ReadyWhen(click.ParamType[Ready]):
+    """What means ready, as `condition.read_ready` reads it."""
 
     name = "what"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> plans.PortReady | str:
-        """Return the port's condition, or the text on the output."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Ready:
+        """Return the condition."""
         if not isinstance(value, str):
-            return cast("plans.PortReady", value)
-        way, _, text = value.partition(":")
-        if way == "log" and text:
-            return text
-        match = _PORT_READY.fullmatch(value)
-        port = int(match[1] or match[2]) if match else 0
-        if match is None or not 0 < port < 1 << 16:
-            self.fail(f"{value!r} is none of {READY_WAYS}", param, ctx)
-        if match[1]:
-            return plans.TcpReady(port)
-        return plans.HttpReady(port, match[3] or "/", int(match[4] or 200))
+            return cast("Ready", value)
+        try:
+            return read_ready(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _named(pairs: tuple[str, ...]) -> tuple[str, ...]:
@@ -148,11 +139,12 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option("--disk", type=_EXISTING_FILE, help="Disk image (qcow2, raw) that guests boot; needs --ready."),
     click.option(
         "--ready",
-        type=Ready(),
-        help="What means ready, for an image or disk of your own, which then runs its own program: log:TEXT on the "
-        "output, http:PORT/PATH[=STATUS] at a published or forwarded port, tcp:PORT for the first byte there.",
+        type=ReadyWhen(),
+        help="What means ready, for an image or disk of your own, which then runs its own program: log:REGEX for a "
+        "line of the output (Python's re), http:PORT/PATH[=STATUS] at a published or forwarded port, tcp:PORT for the "
+        "first byte there.",
     ),
-    click.option("--ready-pattern", help="The same as --ready log:TEXT."),
+    click.option("--ready-pattern", help="A plain text on the output that means ready, in place of --ready log:REGEX."),
     click.option(
         "--env",
         "environment",
@@ -243,16 +235,15 @@ def common_options(command: _Command) -> _Command:
 
 def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Settings:
     """Return the settings that these options ask for. Raises UsageError where they contradict each other."""
-    pattern, port_ready = _asked_ready(options)
-    is_published = port_ready is not None or chosen_profiles(options)[0] == "service"
+    ready = _asked_ready(options)
+    is_published = isinstance(ready, PortReady) or chosen_profiles(options)[0] == "service"
     return Settings(
         run_id=run_id,
         work_dir=work_dir,
         cache_dir=default_cache_dir(),
         profile=chosen_profiles(options)[0],
         image=options["image"],
-        ready_pattern=pattern,
-        port_ready=port_ready,
+        ready=ready,
         environment=options["environment"],
         command=tuple(shlex.split(options["command"] or "")),
         kernel=options["kernel"],
@@ -277,23 +268,30 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
     )
 
 
-def _asked_ready(options: Mapping[str, Any]) -> tuple[str | None, plans.PortReady | None]:
-    """Return the text on the output and the condition at a port that were asked for. Raises UsageError."""
-    ready, pattern = options["ready"], options["ready_pattern"]
-    if ready is not None and pattern is not None:
-        raise click.UsageError("--ready and --ready-pattern say the same thing: one of them.")
-    if isinstance(ready, str):
-        ready, pattern = None, ready
-    if ready is None and pattern is None:
+def _asked_ready(options: Mapping[str, Any]) -> Ready | None:
+    """Return what means ready where the user says so, None where the payload does. Raises UsageError."""
+    ready: Ready | None = options["ready"]
+    if options["ready_pattern"] is not None:
+        if ready is not None:
+            raise click.UsageError("--ready and --ready-pattern say the same thing: one of them.")
+        ready = _plain_text(options["ready_pattern"])
+    if ready is None:
         if options["disk"] is not None:
             raise click.UsageError(f"--disk needs --ready {READY_WAYS}: it has no ready line of ours.")
         if options["environment"] or options["command"]:
             raise click.UsageError("--env and --command need --ready: without it an image runs the payload.")
     elif options["image"] is None and options["disk"] is None:
         raise click.UsageError("--ready needs --image or --disk: the payload says itself when it is ready.")
-    if ready is not None and "none" in options["networks"]:
+    if isinstance(ready, PortReady) and "none" in options["networks"]:
         raise click.UsageError(f"--network none publishes no port: no {ready} can come.")
-    return pattern, ready
+    return ready
+
+
+def _plain_text(pattern: str) -> Ready:
+    try:
+        return log_ready(re.escape(pattern))
+    except ValueError as error:
+        raise click.UsageError(f"--ready-pattern: {error}") from error
 
 
 def chosen_profiles(options: Mapping[str, Any], *, whole_systems: bool = False) -> tuple[str, ...]:

@@ -47,6 +47,6 @@ def _of_container(
             found.extend(differences(variant, inside, instance.cgroup()))
 
     with contextlib.suppress(BackendError, OSError):
-        ready, pattern = ready_of(settings, configuration.profile), settings.ready_pattern
-        try_start(backend.start, variant, TRIAL_DEADLINE_S, ready, asked=workload, pattern=pattern, look=look)
+        ready = ready_of(settings, configuration.profile)
+        try_start(backend.start, variant, TRIAL_DEADLINE_S, ready, asked=workload, look=look)
     return tuple(found)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from envbench import __version__, run_json
 from envbench.backend import Backend, Unusable, Usable
+from envbench.condition import LogReady, PortReady, as_record
 from envbench.errors import EnvbenchError
 from envbench.payload.kernel import GuestKernel
 from envbench.payload.tree import PayloadTree
@@ -200,8 +201,14 @@ def _name_alone(pair: str) -> str:
 
 def _asked(settings: Settings) -> dict[str, Any]:
     """Return the settings that change what is measured, without paths of this run."""
-    left_out = ("run_id", "work_dir", "cache_dir", "deadline_s", "quick", "offline", "found", "environment")
-    return {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in left_out}
+    left_out = ("run_id", "work_dir", "cache_dir", "deadline_s", "quick", "offline", "found", "environment", "ready")
+    asked = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in left_out}
+    ready = settings.ready
+    older = {
+        "ready_pattern": ready.regex if isinstance(ready, LogReady) else None,
+        "port_ready": ready if isinstance(ready, PortReady) else None,
+    }
+    return {**asked, **older, "ready": as_record(ready)}
 
 
 def _now() -> str:

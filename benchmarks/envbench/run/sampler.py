@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
 from envbench.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
+from envbench.condition import Ready
 from envbench.errors import BackendError, EnvbenchError, StartTimeoutError, foreseen, one_line
 from envbench.phases import NOISE_PREFIX, BackendKind, Experiment, Outcome, Phase, Unit
 from envbench.probe import ports_for, wait_until_ready
-from envbench.readiness import OutputReader, marker_for, read_until
+from envbench.readiness import OutputReader, read_until, reader_for
 from envbench.run.cpu_time import CpuMeter
 from envbench.run.noise import NoiseWatch
 from envbench.samples import Sample, SampleWriter
@@ -131,9 +132,10 @@ class Sampler:
         cpu = CpuMeter(backend) if alone else None
         begun_ns = monotonic_ns()
         harness_ns = process_time_ns()
-        reader = OutputReader(marker_for(nonce := new_nonce(), self._settings.ready_pattern))
+        ready, nonce = ready_of(self._settings, ticket.configuration.profile), new_nonce()
+        reader = reader_for(nonce, ready)
         with _no_garbage_collection():
-            self._take(backend, start, reader, nonce, cpu)
+            self._take(backend, start, reader, ready, nonce, cpu)
         start.phases = phases_of(start.marks) if start.outcome is Outcome.OK or Mark.READY in start.marks else {}
         offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - monotonic_ns()
         lag_ns = None if backend.kind is BackendKind.VM else observer_lag_ns(reader, offset_ns)
@@ -199,7 +201,15 @@ class Sampler:
             ports=ports_for(ready_of(settings, configuration.profile)),
         )
 
-    def _take(self, backend: Backend, start: Start, reader: OutputReader, nonce: str, cpu: CpuMeter | None) -> None:
+    def _take(
+        self,
+        backend: Backend,
+        start: Start,
+        reader: OutputReader,
+        ready: Ready | None,
+        nonce: str,
+        cpu: CpuMeter | None,
+    ) -> None:
         def mark(moment: Mark) -> None:
             start.marks.setdefault(moment, monotonic_ns())
 
@@ -212,7 +222,6 @@ class Sampler:
                 cpu.begin()
             workload = self.workload(nonce, configuration, deadline_s)
             instance = backend.start(workload, configuration.variant, mark)
-            ready = ready_of(self._settings, configuration.profile)
             seen = wait_until_ready(instance, reader, ready, workload, deadline_ns)
             start.marks[Mark.READY], start.probe_gap_ns = seen.ready_ns, seen.gap_ns
             if cpu is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from envbench.backend import Backend, Unusable, unusable
 from envbench.backends import BACKENDS, load
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.condition import PortReady
 from envbench.errors import (
     BackendError,
     EnvbenchError,
@@ -279,7 +280,8 @@ class Session:
 
     def _open(self, name: str, settings: Settings) -> Unusable | None:
         kind = load(name)
-        if ready_of(settings, profile_of(settings, {}, kind.images)) is not None and not kind.publishes_ports:
+        ready = ready_of(settings, profile_of(settings, {}, kind.images))
+        if isinstance(ready, PortReady) and not kind.publishes_ports:
             return Unusable("it cannot publish a port", "docker, podman, qemu or libvirt")
         backend, found = open_backend(name, settings, self.journal)
         if backend is None or isinstance(found, Unusable):
@@ -287,7 +289,7 @@ class Session:
         title = titled(name, settings)
         self.backends[title] = backend
         self._witness.watch(title, backend)
-        ready = []
+        opened = []
         for variant in backend.variants():
             configuration = Configuration(
                 name, variant, profile_of(settings, variant, backend.images), self._conditions()
@@ -300,12 +302,12 @@ class Session:
                 self._say(f"{named(title, variant)}: left out: {advice(words.reason, words.remedy)}")
                 self.record.add_skipped(name, words, variant)
             else:
-                ready.append(configuration)
+                opened.append(configuration)
         self._keep_warnings(title, backend)
         is_first = settings.profile == self.settings.profile
-        if ready and is_first:
-            self.record.add_used(backend, found, [one.variant for one in ready])
-        for configuration in ready:
+        if opened and is_first:
+            self.record.add_used(backend, found, [one.variant for one in opened])
+        for configuration in opened:
             (self.prepared if is_first else self.whole_systems).append(Prepared(backend, configuration))
         return None
 

@@ -116,7 +116,7 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
     elif variant["boot"] == "disk":
         _from_disk(Recipe(settings, variant, arch))
         if not settings.tells_own_ready:
-            raise BackendError("your own disk has no ready line of ours", remedy="--ready log:TEXT")
+            raise BackendError("your own disk has no ready line of ours", remedy="--ready log:REGEX")
 
 
 def trial_of(settings: Settings, variant: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
@@ -126,7 +126,7 @@ def trial_of(settings: Settings, variant: Mapping[str, str]) -> tuple[Settings, 
     the floor guest, or to our payload on a machine that has none.
     """
     is_ours = variant["boot"] != "disk" and settings.profile not in MACHINES and settings.initrd is None
-    plain = replace(settings, profile="minimal", disk=None, initrd=None, append="", ready_pattern=None, port_ready=None)
+    plain = replace(settings, profile="minimal", disk=None, initrd=None, append="", ready=None)
     has_floor = _exists("floor", variant["machine"], variant.get("firmware", ""))
     return plain, dict(variant) if is_ours else {**variant, "boot": "floor" if has_floor else "kernel"}
 
@@ -234,7 +234,7 @@ def _from_disk(recipe: Recipe) -> Recipe:
         userland, line = MACHINES[settings.profile], " ".join(filter(None, words))
         return replace(recipe, disk=Disk(bootable_disk(settings.cache_dir, userland, kernel, line)))
     if disk is None:
-        raise BackendError("no disk to boot from", remedy="--disk FILE with --ready log:TEXT")
+        raise BackendError("no disk to boot from", remedy="--disk FILE with --ready log:REGEX")
     try:
         return replace(recipe, disk=Disk(disk, disk_format(disk)), own_guest=False)
     except OSError as error:

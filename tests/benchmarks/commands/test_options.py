@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import pytest
 
-from envbench.commands.options import Ready, chosen_profiles, make_settings
+from envbench.commands.options import chosen_profiles, make_settings
 from envbench.commands.startup import startup
-from envbench.settings import HttpReady, TcpReady
+from envbench.condition import HttpReady, LogReady
 
 NOTHING = {"profiles": (), "quick": False, "image": None, "disk": None, "kernel": None, "initrd": None, "boots": ()}
 
@@ -29,26 +29,6 @@ def test_a_payload_of_ones_own_stands_alone_and_quick_runs_have_one_pair(options
     assert chosen_profiles(NOTHING | options, whole_systems=whole_systems) == profiles
 
 
-@pytest.mark.parametrize(
-    ("words", "ready"),
-    [
-        ("http:80", HttpReady(80)),
-        ("http:8080/health?full=1=204", HttpReady(8080, "/health?full=1", 204)),
-        ("http:80/a=b", HttpReady(80, "/a=b")),
-        ("tcp:5432", TcpReady(5432)),
-        ("log:listening on", "listening on"),
-    ],
-)
-def test_what_means_ready_is_read(words, ready):
-    assert Ready().convert(words, None, None) == ready
-
-
-@pytest.mark.parametrize("words", ["http:0/", "http:70000/", "tcp:80=200", "tcp:", "log:", "http:80/a b", "health", ""])
-def test_what_cannot_mean_ready_is_refused(words):
-    with pytest.raises(click.BadParameter, match="log:TEXT"):
-        Ready().convert(words, None, None)
-
-
 def asked(*words: str):
     """Return the settings that a command line asks for."""
     options = startup.make_context("startup", list(words)).params
@@ -57,10 +37,11 @@ def asked(*words: str):
 
 def test_an_image_with_a_ready_condition_gets_a_network_and_what_was_asked_for():
     found = asked("--image", "nginx", "--ready", "http:80/", "--env", "A=b=c", "--command", "nginx -g 'daemon off;'")
-    assert (found.networks, found.port_ready, found.ready_pattern) == (("bridge",), HttpReady(80), None)
+    assert (found.networks, found.ready) == (("bridge",), HttpReady(80))
     assert (found.environment, found.command) == (("A=b=c",), ("nginx", "-g", "daemon off;"))
-    by_log = asked("--image", "nginx", "--ready", "log:started")
-    assert (by_log.networks, by_log.port_ready, by_log.ready_pattern) == (("none",), None, "started")
+    by_log = asked("--image", "nginx", "--ready", "log:started in [0-9]+ s")
+    assert (by_log.networks, by_log.ready) == (("none",), LogReady("started in [0-9]+ s"))
+    assert asked("--image", "nginx", "--ready-pattern", "a+").ready == LogReady(r"a\+"), "a plain text"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +53,11 @@ def test_an_image_with_a_ready_condition_gets_a_network_and_what_was_asked_for()
         (("--image", "a", "--command", "b"), "need --ready"),
         (("--image", "a", "--ready", "log:a", "--env", "b"), "NAME=VALUE"),
         (("--disk", __file__), "--disk needs --ready"),
+        (
+            ("--image", "a", "--ready", "log:("),
+            "no regular expression: missing .*at its character 1",
+        ),
+        (("--image", "a", "--ready-pattern", ""), "empty line"),
     ],
 )
 def test_conditions_that_can_never_be_met_are_refused_before_anything_is_started(words, said):

@@ -24,11 +24,12 @@ from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.images import payload_tar
 from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
+from envbench.condition import SERVICE_READY
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, USERLANDS
 from envbench.payload.words import NONCE_ENVIRONMENT, SERVE, argv_for
-from envbench.settings import LABEL, RUN_ENVIRONMENT, SERVICE_READY, Settings, new_nonce
+from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings, new_nonce
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.procfs import instance_process
 

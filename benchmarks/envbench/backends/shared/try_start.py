@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from envbench.backend import Instance, MarkCallback, Workload
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.condition import Ready
 from envbench.probe import ports_for, wait_until_ready
-from envbench.readiness import OutputReader, marker_for
-from envbench.settings import PortReady, new_nonce
+from envbench.readiness import reader_for
+from envbench.settings import new_nonce
 
 TRIAL_DEADLINE_S = 30.0
 """Longest wait for a container that a check starts: a busy or emulated machine takes seconds."""
@@ -21,21 +22,20 @@ def try_start(
     start: Callable[[Workload, Mapping[str, str], MarkCallback], Instance],
     variant: Mapping[str, str],
     deadline_s: float,
-    ready: PortReady | None = None,
+    ready: Ready | None = None,
     *,
     asked: Workload | None = None,
-    pattern: str | None = None,
     look: Callable[[Instance], None] = _look_at_nothing,
 ) -> None:
     """Start one instance, wait until its payload is ready and destroy it. Raises BackendError where it does not.
 
-    `ready` is the answer that means so, None where the payload says its ready line (`pattern`: another text). `asked`
-    is a workload with limits; `look` is called while the instance is ready.
+    `ready` is what means so, None where the payload says its ready line. `asked` is a workload with limits; `look` is
+    called while the instance is ready.
     """
     nonce = new_nonce()
     workload = replace(asked or Workload(nonce), nonce=nonce, deadline_s=deadline_s, ports=ports_for(ready))
     instance = start(workload, variant, lambda _mark: None)
-    reader, deadline_ns = OutputReader(marker_for(nonce, pattern)), monotonic_ns() + int(deadline_s * NS_PER_S)
+    reader, deadline_ns = reader_for(nonce, ready), monotonic_ns() + int(deadline_s * NS_PER_S)
     try:
         wait_until_ready(instance, reader, ready, workload, deadline_ns)
         look(instance)

@@ -1,0 +1,40 @@
+"""What --ready says is read as it is meant, or refused with what is wrong."""
+
+import pytest
+
+from envbench.condition import HttpReady, LogReady, TcpReady, as_record, read_ready
+
+
+@pytest.mark.parametrize(
+    ("words", "ready"),
+    [
+        ("http:80", HttpReady(80)),
+        ("http:8080/health?full=1=204", HttpReady(8080, "/health?full=1", 204)),
+        ("http:80/a=b", HttpReady(80, "/a=b")),
+        ("tcp:5432", TcpReady(5432)),
+        ("log:listening on", LogReady("listening on")),
+        ("log:a:(b|c)", LogReady("a:(b|c)")),
+    ],
+)
+def test_what_means_ready_is_read(words, ready):
+    assert read_ready(words) == ready
+
+
+@pytest.mark.parametrize("words", ["http:0/", "http:70000/", "tcp:80=200", "tcp:", "log:", "http:80/a b", "well", ""])
+def test_what_is_no_condition_is_refused_with_those_there_are(words):
+    with pytest.raises(ValueError, match="log:REGEX"):
+        read_ready(words)
+
+
+@pytest.mark.parametrize(
+    ("regex", "said"),
+    [("a(b", "unterminated subpattern at its character 2"), ("*", "nothing to repeat"), ("x*", "empty line")],
+)
+def test_an_expression_that_cannot_tell_is_refused(regex, said):
+    with pytest.raises(ValueError, match=said):
+        read_ready(f"log:{regex}")
+
+
+def test_the_record_has_the_words_and_the_interval():
+    assert as_record(TcpReady(22)) == {"is": "first byte from tcp:22", "port": 22, "interval_s": 0.005}
+    assert as_record(None) == {}
