@@ -245,7 +245,7 @@ def test_a_disk_that_does_not_boot_times_out(bench: Bench, engine_missing: Calla
 @pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_users_disk_is_ready_at_its_own_pattern(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     disk = users_disk(bench, floor_disk("of-my-own", stay=True))
-    bench.set_up(engine_missing, disk=disk, ready=LogReady(r"READY\s+of-my-own$"))
+    bench.set_up(engine_missing, disk=disk, ready=LogReady(r"READY\s+of-my-own\b.*uptime_s=$"))
     with bench.ready(deadline_s=30) as (instance, _):
         bench.ends(instance)
 
