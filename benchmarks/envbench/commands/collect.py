@@ -1,11 +1,12 @@
 """`envbench collect`: puts results folders into a dataset; a folder that cannot be used is named, the rest goes on."""
 
+import shlex
 from pathlib import Path
 
 import click
 
-from envbench.commands.arguments import debug_option
-from envbench.errors import EnvbenchError, UsageError, advice
+from envbench.commands.arguments import debug_option, refused
+from envbench.errors import EnvbenchError, UsageError, advice, one_line
 
 
 def read_labels(words: tuple[str, ...], option: str = "--label") -> dict[str, str]:
@@ -17,6 +18,38 @@ def read_labels(words: tuple[str, ...], option: str = "--label") -> dict[str, st
             raise UsageError(f"{option} {word}: no KEY=VALUE", remedy=f"{option} instance_type=c6a.xlarge")
         pairs[key] = value
     return pairs
+
+
+def read_target(into: str | None, labels: tuple[str, ...]) -> None:
+    """Raise UsageError where a run could not be put into this dataset, as far as that can be told before it."""
+    if into is None:
+        if labels:
+            raise UsageError("--label goes with --into", remedy="--into DATASET")
+        return
+    from envreport.dataset.files import require_writable
+
+    read_labels(labels)
+    with refused():
+        require_writable(into)
+
+
+def put_into(folder: Path, into: str, labels: tuple[str, ...]) -> str:
+    """Put a run that is over into a dataset; return what became of it, in words.
+
+    Raises EnvbenchError where that cannot be done. The folder is only read.
+    """
+    from envreport.dataset.store import collect_run  # pandas, after all measuring is done
+
+    try:
+        found = collect_run(folder, into, read_labels(labels))
+    except (ValueError, OSError) as error:
+        again = ["envbench", "collect", str(folder), "--into", into]
+        again += [word for label in labels for word in ("--label", label)]
+        raise EnvbenchError(
+            f"{into}: the run could not be put there ({one_line(error)}); all of it is kept in {folder}",
+            remedy=shlex.join(again),
+        ) from error
+    return f"{into}: run {found.run_id}: {found.state}"
 
 
 @click.command(epilog="Example: envbench collect results/* --into dataset/ --label instance_type=c6a.xlarge")

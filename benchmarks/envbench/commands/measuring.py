@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from envbench.commands.collect import put_into, read_target
 from envbench.commands.defaults import options_from_file
 from envbench.commands.gating import judge
 from envbench.commands.options import make_settings
@@ -37,6 +38,7 @@ def run_and_report(options: Mapping[str, Any], plan: Plan, work: Work) -> None:
 
     Raises what `work` raised, after the clean-up and the reports; StartsFailedError where starts failed.
     """
+    read_target(options["into"], options["labels"])
     shown = reporter(verbose=options["verbose"], way=options["progress"])
     with errors_told(shown):
         session, error = _measured(options, plan, work, shown)
@@ -79,23 +81,16 @@ def finish(
     shown: Reporter,
     options: Mapping[str, Any],
 ) -> None:
-    """Judge the gates, write and show the reports of a run that is closed. Raises the error that ended it, if any."""
-    if error is None:
-        error = judge(session.plan, session.output)
-    if session.failed_starts and (error is None or isinstance(error, GateInconclusiveError)):
-        error = StartsFailedError(
-            f"starts failed: {session.failed_starts}", remedy="the detail column of their rows in samples.csv says why"
-        )
-    if session.leaked:
-        left = LeftBehindError(f"left behind, and why: {'; '.join(session.leaked)}", remedy="envbench clean")
-        if error is None or isinstance(error, GateInconclusiveError):
-            error = left
-        else:
-            shown.say(one_line(left))
-    if error is not None:
-        session.record.finish(None, error.exit_code)
+    """Judge the gates, keep, write and show what a run that is closed found. Raises the error that ended it, if any."""
+    error = _ending(session, error, shown)
     if error is not None and not session.record.run.backends.used:
         raise error
+    if options["into"] is not None:
+        # Before the reports, and whatever comes of them: run.json is final now.
+        try:
+            shown.say(put_into(session.output, options["into"], options["labels"]))
+        except EnvbenchError as refused:
+            error = _graver(error, refused, shown)
     try:
         show_reports(
             session.output,
@@ -111,6 +106,34 @@ def finish(
         shown.say(f"the reports could not be written: {one_line(failed)}")
     if error is not None:
         raise error
+
+
+def _ending(
+    session: Session, error: EnvbenchError | InterruptedRunError | None, shown: Reporter
+) -> EnvbenchError | InterruptedRunError | None:
+    """Return the error with which the run ends, unraised; its exit code is the last thing that run.json gets."""
+    if error is None:
+        error = judge(session.plan, session.output)
+    if session.failed_starts and (error is None or isinstance(error, GateInconclusiveError)):
+        error = StartsFailedError(
+            f"{session.failed_starts} starts failed", remedy="the detail column of their rows in samples.csv says why"
+        )
+    if session.leaked:
+        left = LeftBehindError(f"left behind, and why: {'; '.join(session.leaked)}", remedy="envbench clean")
+        error = _graver(error, left, shown)
+    if error is not None:
+        session.record.finish(None, error.exit_code)
+    return error
+
+
+def _graver(
+    error: EnvbenchError | InterruptedRunError | None, later: EnvbenchError, shown: Reporter
+) -> EnvbenchError | InterruptedRunError:
+    """Return the later error if nothing, or only noise, came before it; else say it, and return the one before."""
+    if error is None or isinstance(error, GateInconclusiveError):
+        return later
+    shown.say(one_line(later))
+    return error
 
 
 def show_reports(

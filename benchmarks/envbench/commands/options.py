@@ -116,6 +116,12 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         help="Folder for the results (default: results/RUN_ID).",
     ),
     click.option(
+        "--into",
+        metavar="DATASET",
+        help="Put the run into this dataset as well (a folder, or an address such as s3://BUCKET/PATH).",
+    ),
+    click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Label of the run there (repeatable)."),
+    click.option(
         "--quick",
         is_flag=True,
         help=f"{plans.QUICK_RUNS} runs, the main variant of each backend, starts for at most "

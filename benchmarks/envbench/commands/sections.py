@@ -42,7 +42,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "libvirt_uris",
     ),
     "Gates": ("fail_if", "baseline", "max_regression"),
-    "Results": ("output", "formats", "as_json", "claims_file", "include_host"),
+    "Results": ("output", "into", "labels", "formats", "as_json", "claims_file", "include_host"),
     "Progress and errors": ("progress", "verbose", "debug"),
 }
 """Title → the parameters that stand below it, in this order. Those that a command does not have are left out."""

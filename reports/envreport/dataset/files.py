@@ -5,6 +5,7 @@ dataset/figures/month=2026-11/RUN_ID.parquet    one row a quantity of a backend,
 dataset/samples/month=2026-11/RUN_ID.parquet    the rows of samples.csv
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,21 @@ def opened(dataset: str) -> tuple[Any, str]:
     except (ValueError, OSError) as error:
         raise DatasetError(f"{dataset}: {error}", remedy="a folder, or s3://BUCKET/PATH") from error
     return disk, root.rstrip("/")
+
+
+def require_writable(dataset: str) -> None:
+    """Raise DatasetError where it is plain beforehand that nothing can be put there; make nothing.
+
+    A folder is looked at (access(2)); of any other address only whether pyarrow reads it.
+    """
+    disk, root = opened(dataset)
+    if disk.type_name != "local":
+        return
+    nearest = next(each for each in (Path(root), *Path(root).parents) if each.exists())
+    if not nearest.is_dir():
+        raise DatasetError(f"{dataset}: {nearest} is no folder", remedy="another place for the dataset")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise DatasetError(f"{dataset}: {nearest} cannot be written", remedy="another place for the dataset")
 
 
 def read_table(dataset: str, part: str, columns: Sequence[str] | None = None) -> Any:
