@@ -5,6 +5,7 @@ backends that are asked for.
 What an example installs on its CI's machine (steps with apt-get, pip or sudo) is here already, and is not run.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -89,6 +90,39 @@ def test_the_github_workflow_measures_twice_the_second_time_against_its_baseline
         for step in steps:
             if "path" in step.get("with", {}):
                 job.has(step["with"]["path"])
+
+
+@pytest.mark.engine("docker")
+def test_the_nightly_workflow_keeps_each_run_in_its_branch_and_asks_the_history(tmp_path: Path) -> None:
+    """Two nights, each in a clone of its own: all that the second knows of the first is in the branch."""
+    origin = tmp_path / "origin"
+    _git(tmp_path, "init", "--quiet", "--bare", "--initial-branch", "main", str(origin))
+    _git(tmp_path, "clone", "--quiet", str(origin), "code")
+    (tmp_path / "code/program.txt").write_text("the code\n")
+    _git(tmp_path / "code", "add", "--all")
+    _git(tmp_path / "code", "commit", "--quiet", "--message", "the code")
+    _git(tmp_path / "code", "push", "--quiet", "origin", "HEAD:refs/heads/main")
+    workflow = yaml.safe_load((EXAMPLES / "github-actions/envbench-nightly.yml").read_text())
+    steps = workflow["jobs"]["history"]["steps"]
+    for night in (1, 2):
+        _git(tmp_path, "clone", "--quiet", "--branch", "main", str(origin), f"night-{night}")
+        job = Job(tmp_path / f"night-{night}", "--backend process --backend docker")
+        said = [job.run(step["run"]).stdout for step in steps if "run" in step and not INSTALLS.search(step["run"])]
+        page = (job.folder / "history.html").read_text(encoding="utf-8")
+        (docker,) = json.loads(page.split('id="data">')[1].split("</script>")[0])["series"]
+        assert sum(len(segment["runs"]) for segment in docker["segments"]) == night
+        assert "::warning::cannot tell yet" in said[-1]
+        for name in steps[-1]["with"]["path"].split():
+            job.has(name)
+        kept = _git(origin, "ls-tree", "-r", "--name-only", "envbench-data").split()
+        assert len(kept) == 3 * night, kept
+        assert all(name.startswith("dataset/") and name.endswith(".parquet") for name in kept)
+    assert _git(origin, "rev-list", "--count", "envbench-data").strip() == "2", "the code's history is not in it"
+
+
+def _git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    return subprocess.run(["git", *who, *words], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.engine("process")
