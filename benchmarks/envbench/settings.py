@@ -78,6 +78,11 @@ class Settings:
     line."""
     environment: tuple[str, ...] = ()
     """NAME=VALUE for the user's own image; run.json does not name them, because they may be secrets."""
+    published: tuple[str, ...] = ()
+    """Ports that the user's own image publishes besides the one that is asked whether it is ready, as `docker run
+    --publish` takes them."""
+    volumes: tuple[str, ...] = ()
+    """Volumes of the user's own image, as `docker run --volume` takes them."""
     command: tuple[str, ...] = ()
     """What the user's own image runs in place of its own command; () is its own."""
     kernel: Path | None = None

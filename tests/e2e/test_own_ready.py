@@ -1,9 +1,13 @@
 """Images and a disk of one's own, ready by what they answer: a real nginx, through real ports."""
 
+import contextlib
 import json
 import os
+import shlex
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from envbench.experiments.size.experiment import booted_disk
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.userland import IMAGES, userland_tree
 from envbench.phases import Outcome
+from envbench.probe import free_port
 from envbench.samples import Sample, read_samples
 from envbench.settings import Settings, new_run_id
 
@@ -82,6 +87,56 @@ def test_a_line_that_matches_a_regular_expression_means_ready(nginx: tuple[str, 
     rows, said, code = startup(tmp_path / "broken", *own, "--ready", "log:(port")
     assert (rows, code) == ([], 2)
     assert "no regular expression: missing ), unterminated subpattern at its character 1" in said
+
+
+def test_variables_ports_and_volumes_are_those_of_docker_run(
+    nginx: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, image = nginx
+    port, shared = free_port(), tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("GREETING", "hello from here")
+    script = "set -e\ntouch /made/file\nenv | grep ^GREETING= >>/shared/said\n"
+    script += "trap 'sleep 0.5; exit 0' TERM\nnginx -g 'daemon off;' & wait"
+    words = (
+        *("--backend", engine, "--image", image, "--ready", "http:80/", "--env", "GREETING", "--env", "NOT_SET_HERE"),
+        *("--port", f"127.0.0.1:{port}:80", "--volume", f"{shared}:/shared", "--volume", "/made"),
+        *("--command", shlex.join(("sh", "-c", script))),
+    )
+    volumes = subprocess.run([engine, "volume", "ls", "--quiet"], check=True, capture_output=True).stdout
+    seen: list[bytes] = []
+    with asked_meanwhile(port, seen):
+        rows, said, code = startup(tmp_path, *words, *(() if engine == "docker" else ("--runtime", "crun")))
+    assert code == 0, said
+    assert [row.outcome for row in rows if row.phase == "ready"][:2] == [Outcome.OK] * 2
+    assert set((shared / "said").read_text().splitlines()) == {"GREETING=hello from here"}
+    assert seen, "nobody answered at the port that was published"
+    assert "hello from here" not in (tmp_path / "out/run.json").read_text()
+    assert subprocess.run([engine, "volume", "ls", "--quiet"], check=True, capture_output=True).stdout == volumes
+    rows, said, code = startup(tmp_path / "volume", *words, "--volume", "envbench-test-none:/there")
+    assert (rows, code) == ([], 3)
+    assert f"{engine} has no volume envbench-test-none" in said
+    assert f"try: {engine} volume create envbench-test-none" in said
+
+
+@contextlib.contextmanager
+def asked_meanwhile(port: int, seen: list[bytes]) -> Iterator[None]:
+    """Ask at a port of the loopback again and again, and note the answers."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.01):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as made:
+                made.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                seen.extend(filter(lambda answer: answer.startswith(b"HTTP/1.1 200"), [made.recv(64)]))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        asking.join()
 
 
 def test_another_status_and_a_command_that_serves_nothing_are_not_ready(nginx: tuple[str, str], tmp_path: Path) -> None:

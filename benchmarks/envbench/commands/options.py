@@ -14,6 +14,7 @@ from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import Listed, OneOf, format_names, nearest
+from envbench.commands.run_options import fixed_ports, read_environment, read_ports, read_volumes
 from envbench.condition import READY_WAYS, PortReady, Ready, log_ready, read_ready
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
@@ -70,14 +71,6 @@ class ReadyWhen(click.ParamType[Ready]):
             return read_ready(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-def _named(pairs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return these variables. Raises BadParameter for one without a name or a value."""
-    for pair in pairs:
-        if not re.match("[^=]+=", pair):
-            raise click.BadParameter(f"{pair!r} is no NAME=VALUE")
-    return pairs
 
 
 def read_formats(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -155,9 +148,27 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--env",
         "environment",
         multiple=True,
-        metavar="NAME=VALUE",
-        callback=lambda _ctx, _param, pairs: _named(pairs),
-        help="Variable for an image with --ready (repeatable); results leave its value out.",
+        metavar="NAME[=VALUE]",
+        callback=lambda _ctx, _param, words: read_environment(words),
+        help="Variable for an image with --ready (repeatable), as docker run has it: NAME alone takes your value. "
+        "Results leave values out.",
+    ),
+    click.option(
+        "--port",
+        "published",
+        multiple=True,
+        metavar="[[ADDRESS:]PORT:]PORT[/PROTOCOL]",
+        callback=lambda _ctx, _param, words: read_ports(words),
+        help="Port that an image with --ready publishes besides (repeatable), as docker run's --publish.",
+    ),
+    click.option(
+        "--volume",
+        "volumes",
+        multiple=True,
+        metavar="[SOURCE:]TARGET[:OPTIONS]",
+        callback=lambda _ctx, _param, words: read_volumes(words),
+        help="Folder of this machine, or volume that the engine has, for an image with --ready (repeatable), as "
+        "docker run has it. What a start writes there, the next one finds.",
     ),
     click.option("--command", help="What an image with --ready runs, in place of its own command."),
     click.option("--memory", "memory_bytes", type=Size(), help="Memory of guests and limit of containers, e.g. 256M."),
@@ -242,7 +253,7 @@ def common_options(command: _Command) -> _Command:
 def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Settings:
     """Return the settings that these options ask for. Raises UsageError where they contradict each other."""
     ready = _asked_ready(options)
-    is_published = isinstance(ready, PortReady) or chosen_profiles(options)[0] == "service"
+    is_published = isinstance(ready, PortReady) or options["published"] or chosen_profiles(options)[0] == "service"
     return Settings(
         run_id=run_id,
         work_dir=work_dir,
@@ -251,6 +262,8 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         image=options["image"],
         ready=ready,
         environment=options["environment"],
+        published=options["published"],
+        volumes=options["volumes"],
         command=tuple(shlex.split(options["command"] or "")),
         kernel=options["kernel"],
         initrd=options["initrd"],
@@ -284,13 +297,29 @@ def _asked_ready(options: Mapping[str, Any]) -> Ready | None:
     if ready is None:
         if options["disk"] is not None:
             raise click.UsageError(f"--disk needs --ready {READY_WAYS}: it has no ready line of ours.")
-        if options["environment"] or options["command"]:
-            raise click.UsageError("--env and --command need --ready: without it an image runs the payload.")
     elif options["image"] is None and options["disk"] is None:
         raise click.UsageError("--ready needs --image or --disk: the payload says itself when it is ready.")
+    _require_own_program(options, ready)
     if isinstance(ready, PortReady) and "none" in options["networks"]:
         raise click.UsageError(f"--network none publishes no port: no {ready} can come.")
     return ready
+
+
+_OWN_PROGRAM = {"environment": "--env", "command": "--command", "published": "--port", "volumes": "--volume"}
+
+
+def _require_own_program(options: Mapping[str, Any], ready: Ready | None) -> None:
+    """Raise UsageError where options for an image's own program have none, or cannot all be had at a time."""
+    asked = " and ".join(word for name, word in _OWN_PROGRAM.items() if options[name])
+    if asked and (options["image"] is None or ready is None):
+        raise click.UsageError(f"{asked}: for an image with --ready; without it an image runs the payload.")
+    if options["published"] and "none" in options["networks"]:
+        raise click.UsageError("--network none publishes no port: leave --port or --network out.")
+    taken = fixed_ports(options["published"])
+    if taken and options.get("parallel", 1) > 1:
+        raise click.UsageError(
+            f"--port {taken[0]}: only one start at a time can have it; --parallel 1, or no port of the host."
+        )
 
 
 def _plain_text(pattern: str) -> Ready:

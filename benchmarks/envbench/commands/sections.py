@@ -9,6 +9,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "image",
         "command",
         "environment",
+        "published",
+        "volumes",
         "ready",
         "ready_pattern",
         "memory_bytes",

@@ -196,7 +196,8 @@ def without_values(command: Sequence[str]) -> list[str]:
 
 
 def _name_alone(pair: str) -> str:
-    return f"{pair.partition('=')[0]}=…"
+    name, has_value, _ = pair.partition("=")
+    return f"{name}=…" if has_value else name
 
 
 def _asked(settings: Settings) -> dict[str, Any]:

@@ -364,6 +364,8 @@ def ignored_by_guests(settings: Settings) -> tuple[Caution, ...]:
         "--network bridge (a guest has no network card)": "bridge" in settings.networks,
         "--read-only (what a guest writes is never kept)": settings.read_only,
         "--init (a guest has an init of its own)": settings.init,
+        "--port (a guest's only port is the one that is asked)": settings.published,
+        "--volume (a guest has its disk)": settings.volumes,
     }
     words = [name for name, is_asked in asked.items() if is_asked]
     if not words:

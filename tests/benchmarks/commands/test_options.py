@@ -39,6 +39,8 @@ def test_an_image_with_a_ready_condition_gets_a_network_and_what_was_asked_for()
     found = asked("--image", "nginx", "--ready", "http:80/", "--env", "A=b=c", "--command", "nginx -g 'daemon off;'")
     assert (found.networks, found.ready) == (("bridge",), HttpReady(80))
     assert (found.environment, found.command) == (("A=b=c",), ("nginx", "-g", "daemon off;"))
+    more = asked("--image", "nginx", "--ready", "log:a", "--port", "8080:80", "--volume", "/data", "--parallel", "1")
+    assert (more.networks, more.published, more.volumes) == (("bridge",), ("8080:80",), ("/data",))
     by_log = asked("--image", "nginx", "--ready", "log:started in [0-9]+ s")
     assert (by_log.networks, by_log.ready) == (("none",), LogReady("started in [0-9]+ s"))
     assert asked("--image", "nginx", "--ready-pattern", "a+").ready == LogReady(r"a\+"), "a plain text"
@@ -50,8 +52,11 @@ def test_an_image_with_a_ready_condition_gets_a_network_and_what_was_asked_for()
         (("--ready", "http:80/"), "--image or --disk"),
         (("--image", "a", "--ready", "http:80/", "--network", "none"), "publishes no port"),
         (("--image", "a", "--ready", "log:a", "--ready-pattern", "a"), "one of them"),
-        (("--image", "a", "--command", "b"), "need --ready"),
-        (("--image", "a", "--ready", "log:a", "--env", "b"), "NAME=VALUE"),
+        (("--image", "a", "--command", "b", "--port", "80"), "--command and --port: for an image with --ready"),
+        (("--disk", __file__, "--ready", "log:a", "--volume", "/a"), "--volume: for an image"),
+        (("--image", "a", "--ready", "log:a", "--env", "=b"), "NAME=VALUE"),
+        (("--image", "a", "--ready", "log:a", "--port", "80", "--network", "none"), "publishes no port"),
+        (("--image", "a", "--ready", "log:a", "--port", "8080:80", "--parallel", "2"), "one start at a time"),
         (("--disk", __file__), "--disk needs --ready"),
         (
             ("--image", "a", "--ready", "log:("),

@@ -7,7 +7,7 @@ inside the timed region, and attaching after the start would lose bytes.
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -121,6 +121,7 @@ class EngineBackend:
         tree = tree_of_run(self.settings)  # Into an image of the user's own it is mounted.
         if self.settings.image is not None:
             self._require_image(self.settings.image)
+            self._require_volumes()
         else:
             self._import_payload(payload_tar(tree.path))
 
@@ -199,6 +200,18 @@ class EngineBackend:
                 raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)") from error
         self._image = image
 
+    def _require_volumes(self) -> None:
+        """Raise BackendError unless the engine has each volume that has a name: it would make and keep one."""
+        from docker.errors import NotFound
+
+        for name in named_volumes(self.settings.volumes):
+            with engine_errors(f"looking for volume {name}"):
+                try:
+                    self.api.inspect_volume(name)
+                except NotFound as error:
+                    words = f"{self.name} has no volume {name}, and would keep what it made for one"
+                    raise BackendError(words, remedy=f"{self.name} volume create {name}") from error
+
     def _config(self, api: "APIClient", workload: Workload, variant: Mapping[str, str]) -> Any:
         import docker
 
@@ -217,6 +230,7 @@ class EngineBackend:
             mounts = [docker.types.Mount(PAYLOAD_MOUNT, str(settings.work_dir / "tree"), type="bind", read_only=True)]
             environ["ENVBENCH_BUSYBOX"] = f"{PAYLOAD_MOUNT}/bin/busybox"
             argv = [environ["ENVBENCH_BUSYBOX"], "sh", PAYLOAD_MOUNT + argv[0], *argv[1:]]
+        bindings = port_bindings(workload.ports, settings.published)
         host = api.create_host_config(
             network_mode=variant.get("network", workload.network),
             mem_limit=workload.memory_bytes,
@@ -225,8 +239,9 @@ class EngineBackend:
             tmpfs=dict.fromkeys(self._written(), "") if workload.read_only else None,
             init=workload.init or None,
             mounts=mounts,
+            binds=[volume for volume in settings.volumes if ":" in volume],
             runtime=variant.get("runtime"),
-            port_bindings={inside: ("127.0.0.1", host_port) for host_port, inside in workload.ports},
+            port_bindings=bindings,
             **self.host_options(),
         )
         return api.create_container_config(
@@ -235,7 +250,10 @@ class EngineBackend:
             command=argv[1:] or list(settings.command),
             environment=environ,
             labels={LABEL: settings.run_id},
-            ports=[inside for _, inside in workload.ports],
+            ports=[
+                (number, protocol or "tcp") for number, _, protocol in (str(key).partition("/") for key in bindings)
+            ],
+            volumes=[volume for volume in settings.volumes if ":" not in volume],
             host_config=host,
             stop_signal="SIGTERM",
         )
@@ -273,3 +291,29 @@ class EngineBackend:
             # A name clash must not remove the other's container: only what carries this run's id goes.
             remove_when_it_appears(self.api, identity, self.settings.run_id, patience_s)
             self.journal.forget(number)
+
+
+def port_bindings(
+    asked: Sequence[tuple[int, int]], published: Sequence[str]
+) -> dict[int | str, list[tuple[str, int | str | None]]]:
+    """Return what a container publishes: port inside → addresses and ports of the host (None: the engine's choice).
+
+    `asked` are ports of the loopback that lead inside, `published` the words of `docker run --publish`.
+    """
+    from docker.utils.ports import split_port
+
+    found: dict[int | str, list[tuple[str, int | str | None]]] = {}
+    for host_port, inside in asked:
+        found.setdefault(f"{inside}/tcp", []).append(("127.0.0.1", host_port))
+    for words in published:
+        (inside,), outside = split_port(words)
+        key = inside if "/" in inside else f"{inside}/tcp"
+        ((address, port),) = [one if isinstance(one, tuple) else ("", one) for one in outside or [None]]
+        found.setdefault(key, []).append((address, port))
+    return found
+
+
+def named_volumes(volumes: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of those that the engine keeps, which are neither folders of the host nor made for a start."""
+    sources = (volume.partition(":")[0] for volume in volumes if ":" in volume)
+    return tuple(source for source in sources if not source.startswith("/"))
