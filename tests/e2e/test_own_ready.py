@@ -106,7 +106,7 @@ def test_variables_ports_and_volumes_are_those_of_docker_run(
     volumes = subprocess.run([engine, "volume", "ls", "--quiet"], check=True, capture_output=True).stdout
     seen: list[bytes] = []
     with asked_meanwhile(port, seen):
-        rows, said, code = startup(tmp_path, *words, *(() if engine == "docker" else ("--runtime", "crun")))
+        rows, said, code = startup(tmp_path, *words)
     assert code == 0, said
     assert [row.outcome for row in rows if row.phase == "ready"][:2] == [Outcome.OK] * 2
     assert set((shared / "said").read_text().splitlines()) == {"GREETING=hello from here"}
