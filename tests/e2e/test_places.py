@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.inspector.shells import YASH
 
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 PORT = 2222
@@ -224,7 +225,7 @@ def test_a_wrong_key_says_the_client_s_own_last_line(server: Server) -> None:
 @pytest.mark.engine("shells")
 @pytest.mark.parametrize("user", ["root", "nobody"])
 @pytest.mark.parametrize("minimum", MINIMA)
-@pytest.mark.parametrize("shell", ["dash", "bash --posix", "mksh", "yash", "busybox sh", "busybox-dynamic sh"])
+@pytest.mark.parametrize("shell", ["dash", "bash --posix", "mksh", YASH, "busybox sh", "busybox-dynamic sh"])
 def test_every_shell_with_every_minimum_as_root_and_as_nobody(
     shell: str, minimum: str, user: str, folder: Path
 ) -> None:
