@@ -115,3 +115,13 @@ def test_with_the_pods_rights_it_writes_what_the_node_runs(podman: Podman, image
     assert sum(each.value for each in families["envinspect_census_processes"].samples) > 2
     # The node itself is left out only where its first process may not be looked at.
     assert (tmp_path / "features/envinspect").exists() or "--pid 1: its root: Permission denied" in said, said
+
+
+def test_without_the_nodes_processes_it_says_so_and_writes_nothing(podman: Podman, image: str, tmp_path: Path) -> None:
+    program, *words = CONTAINER["command"]
+    options = _options(tmp_path)
+    place = options.index("--pid")
+    del options[place : place + 2]
+    said = podman("run", "--rm", *options, "--entrypoint", program, image, *words, *CONTAINER["args"], check=False)
+    assert "hostPID is not in effect here" in said
+    assert [each.name for each in tmp_path.rglob("*") if each.is_file()] == []
