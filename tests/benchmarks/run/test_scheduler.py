@@ -316,3 +316,40 @@ def test_who_asks_for_a_number_of_starts_gets_it_however_long_they_take():
     machine = Machine([20.0])
     machine.run(runs=8, warmup=0, budget_s=1000)
     assert machine.measured() == {0: 8}
+
+
+class Watched(Machine):
+    """A machine that asks before each start how long the rest takes, as its bar does."""
+
+    def run(self, **plan):
+        self.said = []
+        return super().run(**plan)
+
+    def measure(self, tickets):
+        self.said.append((self.now_ns, self.scheduler.left_s()))
+        return super().measure(tickets)
+
+
+@pytest.mark.parametrize(
+    ("costs_s", "plan", "doubt_s"),
+    [
+        ([0.002, 0.3, 7], {"runs": 20, "warmup": 2, "budget_s": 240}, 0),
+        ([0.002, 0.3, 0.4, 5], {"runs": 10, "warmup": 2, "budget_s": 240, "precision_ratio": 0.05}, 0),
+        # Whether the budget still pays for one more start of half a minute is not known before the others are over.
+        ([0.002, 0.3, 0.35, 7, 38], {"runs": 6, "warmup": 1, "budget_s": 186, "unwarmed": (3, 4)}, 38),
+        (
+            [0.002, 0.3, 0.4, 5, 6, 38, 45],
+            {"runs": 10, "warmup": 2, "budget_s": 600, "precision_ratio": 0.05, "unwarmed": (5, 6)},
+            45,
+        ),
+    ],
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_from_half_of_the_starts_on_the_time_left_is_about_right(costs_s, plan, doubt_s, seed):
+    machine = Watched(costs_s, spread=0.25)
+    machine.random.seed(seed)
+    machine.run(**plan)
+    for at_ns, said_s in machine.said:
+        if at_ns >= machine.now_ns / 2:
+            left_s = (machine.now_ns - at_ns) / 1e9
+            assert said_s == pytest.approx(left_s, rel=0.3, abs=0.03 * machine.now_ns / 1e9 + 1.25 * doubt_s)
