@@ -6,12 +6,11 @@ The doors that the questions go through are protocols here; `envinspect.systems`
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from envinspect.model import ABSENT, Found, Reading, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol, TypeVar
 
     K = TypeVar("K")

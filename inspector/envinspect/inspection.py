@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from envinspect.answer import answer_as_json, summarise
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Stack, Unknown
-from envinspect.probes import PROBES, Probe
+from envinspect.probes import PROBES
 from envinspect.probes.outer import outer_layers
 from envinspect.resolver.enough import enough_was_read
 from envinspect.resolver.resolve import resolve
@@ -15,7 +13,10 @@ from envinspect.systems.live import live_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from envinspect.probes import Probe
 
 
 class Inspection:

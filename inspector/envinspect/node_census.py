@@ -7,8 +7,6 @@ their cgroup names, and judged by what can still be read of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.answer import summarise
 from envinspect.facets.records import Resources, resources_of
 from envinspect.facets.resources import resources_block
@@ -24,6 +22,7 @@ from envinspect.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from envinspect.facts import Facts

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import copy
+import enum
 import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envinspect.model import ABSENT, NOT_RECORDED, Absent, Denied, Found, Kind, Layer, Record, Strength
+from envinspect.model import (
+    ABSENT,
+    NOT_RECORDED,
+    Absent,
+    Denied,
+    Found,
+    Kind,
+    Layer,
+    Origin,
+    Record,
+    Strength,
+    Trait,
+)
 
 
 class Sample(Record):
@@ -89,3 +102,23 @@ def test_absent_is_neither_empty_nor_false():
     assert ABSENT != NOT_RECORDED
     assert bool(ABSENT)
     assert bool(Found(""))
+
+
+@pytest.mark.parametrize("ours", [Strength, Kind, Origin, Trait])
+def test_members_are_what_the_standard_library_would_make_of_them(ours):
+    theirs = enum.IntEnum(ours.__name__, {member.name: member.value for member in ours})
+    assert list(ours) == list(theirs)
+    assert len(ours) == len(theirs)
+    assert list(ours.__members__) == list(theirs.__members__)
+    for member, twin in zip(ours, theirs):
+        assert (member.name, member.value, repr(member)) == (twin.name, twin.value, repr(twin))
+        assert (str(member), f"{member}", hash(member)) == (str(int(twin)), str(int(twin)), hash(twin))
+        assert ours(twin.value) is ours[twin.name] is getattr(ours, twin.name) is member
+        assert copy.deepcopy(member) is member
+        assert pickle.loads(pickle.dumps(member)) is member  # noqa: S301
+        with pytest.raises(AttributeError):
+            member.name = "other"
+    with pytest.raises(ValueError, match=f"99 is not a valid {ours.__name__}"):
+        ours(99)
+    with pytest.raises(KeyError):
+        ours["other"]

@@ -12,7 +12,7 @@ from envinspect.facets.isolation import capability_names
 from envinspect.facets.records import Abilities, Ability
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Absent, Denied, Found, Reading, Record
-from envinspect.sources.status import parse_status
+from envinspect.sources.status import own_status, parse_status
 
 FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin")
 NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"
@@ -168,7 +168,7 @@ def _runtimes(facts: Facts) -> Ability:
             "runtimes", what, "no", f"none of {', '.join(RUNTIMES)} is there", "install runc, crun or podman"
         )
     because = f"installed: {', '.join(found)}"
-    status = parse_status(facts.str_or("/proc/self/status"))
+    status = facts.derived(own_status)
     if "sys_admin" in (capability_names(status.get("CapEff", "")) or []):
         return Ability("runtimes", what, "yes", f"{because}; CAP_SYS_ADMIN is held")
     return Ability("runtimes", what, "unknown", f"{because}; without CAP_SYS_ADMIN they need user namespaces")
@@ -190,7 +190,7 @@ def _user_namespaces(facts: Facts) -> Ability:
     if not root and facts.str_or("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0") == "1":
         because = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns is 1"
         return Ability("user-namespaces", what, "unknown", because, "an AppArmor profile must allow userns")
-    seccomp = parse_status(facts.str_or("/proc/self/status")).get("Seccomp", "0")
+    seccomp = facts.derived(own_status).get("Seccomp", "0")
     if seccomp == "2":
         because = f"up to {limit.value} are allowed, but a seccomp filter may refuse them"
         return Ability("user-namespaces", what, "unknown", because)
@@ -279,7 +279,7 @@ def _perf(facts: Facts) -> Ability:
     level = facts.text("/proc/sys/kernel/perf_event_paranoid")
     if not isinstance(level, Found):
         return Ability("perf", what, "no", f"/proc/sys/kernel/perf_event_paranoid: {_error(level)}")
-    status = parse_status(facts.str_or("/proc/self/status"))
+    status = facts.derived(own_status)
     held = capability_names(status.get("CapEff", "")) or []
     sources = facts.listing("/sys/bus/event_source/devices")
     if not isinstance(sources, Found):

@@ -8,7 +8,6 @@ an answer of its own, and never "no limit".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
 from envinspect.facts import Facts
@@ -16,12 +15,17 @@ from envinspect.model import Denied, Found, Record
 from envinspect.sources.cgroups import Membership, parse_cgroup
 from envinspect.sources.mounts import Mount, mount_table
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Value = Callable[[str], "float | None"]
+
 LEVELS_LIMIT = 64
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 says "no limit" with the largest multiple of the page size; no machine has an exbibyte."""
 DIGITS_LIMIT = 64
 UP = ".."
-Value = Callable[[str], "float | None"]
 
 
 class State(Enum):

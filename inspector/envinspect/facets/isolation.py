@@ -8,7 +8,7 @@ from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading
 from envinspect.sources.mounts import Mount, kernels_own, mount_table
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
-from envinspect.sources.status import parse_status
+from envinspect.sources.status import own_status
 
 Block = dict[str, Any]
 
@@ -44,7 +44,7 @@ _PLAIN_DEVICES = frozenset({
 
 def isolation_block(facts: Facts) -> Block:
     """Return namespaces, capabilities, seccomp, LSM, masked paths, id maps, devices, what shows of the host."""
-    status = parse_status(facts.str_or("/proc/self/status"))
+    status = facts.derived(own_status)
     mounts = _mounts(facts)
     return {
         "namespaces": {name: _namespace(facts, name) for name in NAMESPACES},

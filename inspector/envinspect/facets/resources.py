@@ -14,7 +14,7 @@ from envinspect.facets.runtimes import runtimes
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Denied, Found
 from envinspect.sources.mounts import kernels_own
-from envinspect.sources.status import parse_status
+from envinspect.sources.status import own_status, parse_status
 
 Block = dict[str, Any]
 _ONLINE = "/sys/devices/system/cpu/online"
@@ -86,7 +86,7 @@ def _allowed(facts: Facts, groups: ControlGroups, online: frozenset[int] | None)
         asked, source = facts.running.cpus_allowed()
         if asked is not None:
             return asked, source
-    mask, because = _mask(parse_status(facts.str_or(_STATUS)))
+    mask, because = _mask(facts.derived(own_status))
     cpuset, source = _cpuset(groups)
     if mask is None:
         mask, because = cpuset, f"{source}; {_why_unknown(facts, _STATUS, 'Cpus_allowed_list')}"

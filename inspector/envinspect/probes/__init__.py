@@ -7,8 +7,6 @@ To add one: write a generator over `Facts` in a module here and name it in PROBE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Unknown
 from envinspect.probes.acpi import probe_acpi
@@ -35,7 +33,11 @@ from envinspect.probes.sandboxes import probe_sandboxes
 from envinspect.probes.wsl import probe_wsl
 from envinspect.probes.xen import probe_xen
 
-Probe = Callable[[Facts], "Iterator[Evidence | Unknown]"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Probe = Callable[[Facts], "Iterator[Evidence | Unknown]"]
 
 PROBES: tuple[Probe, ...] = (
     probe_cpuid,

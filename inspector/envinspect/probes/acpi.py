@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import NOT_RECORDED, Absent, Evidence, Found, Kind, Strength
 from envinspect.probes.dmi import FOLDERS
 from envinspect.signatures.acpi import DEVICE_IDS, FIRECRACKER_REFERENCE, OEM_IDS, OEM_TABLE_IDS, VMCLOCK_DEVICE
 from envinspect.sources.acpi import oem_ids
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TABLES = ("/sys/firmware/acpi/tables/FACP", "/sys/firmware/acpi/tables/APIC")
 DEVICES = "/sys/bus/acpi/devices"

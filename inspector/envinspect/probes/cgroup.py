@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Absent, Evidence, Found, Record, Strength, Unknown
 from envinspect.probes.mounts import is_of_pod
@@ -19,6 +17,10 @@ from envinspect.sources.cgroups import (
     parse_cgroup,
 )
 from envinspect.sources.mounts import mount_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FOLDERS = {row.name: row for row in FOLDERS}
 _KUBERNETES = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"

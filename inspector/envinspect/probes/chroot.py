@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts, Stat
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Strength, Unknown
 from envinspect.probes.cgroup import cgroups
@@ -18,6 +16,7 @@ from envinspect.sources.mounts import MountTable, mount_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _TOLD = "whether this process is in a chroot"

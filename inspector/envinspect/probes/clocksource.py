@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Kind, Origin
 from envinspect.probes.xen import another_owns_cpuid
 from envinspect.signatures.clocksource import CLOCKS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 AVAILABLE = "/sys/devices/system/clocksource/clocksource0/available_clocksource"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.signatures.cloud import CLOUD_IDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLOUD_ID = "/run/cloud-init/cloud-id"
 VAGRANT = "/etc/vagrant_box_build_time"

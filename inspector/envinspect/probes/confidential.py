@@ -5,13 +5,15 @@ Details of the VM's layer, never a layer of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Evidence, Found, Kind, Origin, Strength
 from envinspect.probes.firmware import SYSINFO
-from envinspect.sources.cpuinfo import fields, flags
+from envinspect.sources.cpuinfo import CPUINFO, cpuinfo, flags
 from envinspect.sources.sysinfo import levels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 AMD_ENCRYPTION = 0x8000_001F
 INTEL_TDX = 0x21
@@ -41,9 +43,8 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
             # IBM Z names every level; what is protected is the innermost.
             depth = max(0, len(levels(facts.str_or(SYSINFO))) - 1) if technology == "protvirt" else 0
             yield _evidence(technology, path, wanted or "present", reference).replace(depth=depth)
-    cpuinfo = facts.str_or("/proc/cpuinfo")
-    if "tdx_guest" in cpuinfo and "tdx_guest" in flags(fields(cpuinfo)):
-        yield _evidence("tdx", "/proc/cpuinfo", "flag tdx_guest", TDX_REFERENCE).replace(origin=Origin.CPUINFO)
+    if "tdx_guest" in flags(facts.derived(cpuinfo)):
+        yield _evidence("tdx", CPUINFO, "flag tdx_guest", TDX_REFERENCE).replace(origin=Origin.CPUINFO)
     features = facts.cpuid(1)
     if isinstance(features, Found) and features.value.ecx >> 31 & 1:
         for piece in _cpuid(facts):

@@ -7,8 +7,6 @@ are only copied into it: they count where nothing real is known, and are shown a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.probes.cgroup import cgroups, in_pod
@@ -21,6 +19,10 @@ from envinspect.probes.roots import SAME, UNKNOWN, around_root, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import mount_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _GENERIC = "container"
 _REMAP = "https://docs.docker.com/engine/security/userns-remap/"

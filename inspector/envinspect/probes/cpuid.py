@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength, Trait
 from envinspect.signatures.cpuid import EMULATED_CPUS, EMULATED_CPUS_REFERENCE, HYPERVISOR_BIT_REFERENCE, SIGNATURES
 from envinspect.signatures.cpuinfo import ROWS
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIRST_LEAF = 0x4000_0000
 LAST_LEAF = 0x4000_FF00

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Origin, Strength
+from envinspect.model import Evidence, Kind, Origin, Strength
 from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE
 from envinspect.signatures.cpuinfo import ROWS
-from envinspect.sources.cpuinfo import fields, flags
+from envinspect.sources.cpuinfo import CPUINFO, cpuinfo, flags
 
-CPUINFO = "/proc/cpuinfo"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def probe_cpuinfo(facts: Facts) -> Iterator[Evidence]:
     """Yield what the CPU's names and flags speak for."""
-    reading = facts.text(CPUINFO)
-    if not isinstance(reading, Found):
-        return
-    found = fields(reading.value)
+    found = facts.derived(cpuinfo)
     if "hypervisor" in flags(found):
         # VIA's Samuel sets the bit by accident (linux: arch/x86/kernel/cpu/centaur.c leaves it be).
         strength = Strength.HINT if found.get("vendor_id") == "CentaurHauls" else Strength.STRONG

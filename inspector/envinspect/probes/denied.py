@@ -5,14 +5,16 @@ One row for each place that some probe asks. A row without kinds tells strengths
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Denied, Kind, Record, Unknown
 from envinspect.probes.dmi import FOLDERS, ROOT_ONLY_FIELDS, names_behind
 from envinspect.probes.namespaces import namespaces
 from envinspect.signatures.acpi import OEM_IDS, OEM_TABLE_IDS
 from envinspect.signatures.containers import MANAGERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _VM = (Kind.VM,)
 _PLACES = (Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.ROLE, Kind.ORCHESTRATOR, Kind.ENGINE)

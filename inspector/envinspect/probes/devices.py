@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength
 from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE, VMINITD, VMINITD_REFERENCE
 from envinspect.signatures.pci import DEVICES, GUEST_FILESYSTEMS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
 from envinspect.sources.mounts import mount_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PCI = "/proc/bus/pci/devices"
 PCI_LINES_LIMIT = 4096

@@ -6,15 +6,16 @@ BIOS structure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
 from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
-from envinspect.sources.cpuinfo import fields as cpuinfo_fields
-from envinspect.sources.cpuinfo import flags
+from envinspect.sources.cpuinfo import cpuinfo, flags
 from envinspect.sources.smbios import is_ec2_uuid, matches, vm_bit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDERS = ("/sys/class/dmi/id", "/sys/devices/virtual/dmi/id")
 FIELDS = (
@@ -132,7 +133,7 @@ def _cpu_shows_hypervisor(facts: Facts) -> bool:
     features = facts.cpuid(1)
     if isinstance(features, Found):
         return bool(features.value.ecx >> 31 & 1)
-    return "hypervisor" in flags(cpuinfo_fields(facts.str_or("/proc/cpuinfo")))
+    return "hypervisor" in flags(facts.derived(cpuinfo))
 
 
 def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Iterator[Evidence]:

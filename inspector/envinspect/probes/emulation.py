@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _QEMU = "https://www.qemu.org/docs/master/user/main.html"
 _QEMU_PROC = "https://gitlab.com/qemu-project/qemu/-/blob/master/linux-user/syscall.c"

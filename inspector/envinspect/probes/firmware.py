@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.signatures.devicetree import COMPATIBLE, HYPERVISOR, MODEL
 from envinspect.sources.sysinfo import levels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TREE = "/proc/device-tree"
 SYSINFO = "/proc/sysinfo"

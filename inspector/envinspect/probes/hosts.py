@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat as stat_bits
-from collections.abc import Iterator
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength, Trait
@@ -11,7 +10,11 @@ from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.mounts import on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.sources.mounts import Mount, mount_at, mount_table, parse_mountinfo, root_of
-from envinspect.sources.status import parse_status
+from envinspect.sources.status import own_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DOCKER = "https://docs.docker.com/engine/storage/drivers/overlayfs-driver/"
 _PODMAN = "https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md"
@@ -132,7 +135,7 @@ def probe_hosts(facts: Facts) -> Iterator[Evidence]:
     yield from _daemons(facts)
     if isinstance(facts.stat("/proc/vz"), Found) and isinstance(facts.stat("/proc/bc"), Found):
         yield Evidence(Kind.ROLE, "openvz-host", Strength.PROOF, "/proc/bc", "present beside /proc/vz", _OPENVZ)
-    status = parse_status(facts.str_or("/proc/self/status"))
+    status = facts.derived(own_status)
     for name in ("VxID", "s_context"):
         if status.get(name) == "0":
             source = "/proc/self/status"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Kind, Record, Strength, Unknown
 from envinspect.probes.mounts import is_inherited, is_moved, on_whole_disk
@@ -12,6 +10,10 @@ from envinspect.probes.roots import SAME, around_root, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.probes.wsl import probe_wsl
 from envinspect.sources.mounts import MountTable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MANY_IDS = 1000
 """A container's range of ids; `unshare --map-root-user` and sandboxes map one."""

@@ -5,10 +5,12 @@ WSL2's own kernel runs in Hyper-V, User-mode Linux has its own architecture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Kind, Strength
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSION = "/proc/version"
 WSL_REFERENCE = "https://learn.microsoft.com/en-us/windows/wsl/compare-versions"

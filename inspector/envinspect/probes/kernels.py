@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows
 from envinspect.sources.mounts import mount_table
-from envinspect.sources.status import parse_status
+from envinspect.sources.status import own_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _GVISOR = "https://github.com/google/gvisor/blob/master/pkg/sentry/syscalls/linux/linux64.go"
 _GVISOR_BUILD = "Sun Jan 10 15:06:54 PST 2016"
@@ -35,7 +37,7 @@ def _evidence(facts: Facts) -> Iterator[Evidence]:
             yield evidence_of_mount(mount, table.source, row.id, Strength.PROOF, row.reference)
             break
     yield from _openvz(facts)
-    status = parse_status(facts.str_or("/proc/self/status"))
+    status = facts.derived(own_status)
     for name in ("VxID", "s_context"):
         context = status.get(name, "0")
         if context.isdecimal() and context != "0":
@@ -44,7 +46,7 @@ def _evidence(facts: Facts) -> Iterator[Evidence]:
 
 def _openvz(facts: Facts) -> Iterator[Evidence]:
     """Tell a guest, which lacks /proc/bc, from the host; CloudLinux has /proc/vz too, and /proc/lve beside it."""
-    status = parse_status(facts.str_or("/proc/self/status"))
+    status = facts.derived(own_status)
     guest = status.get("envID", "0")
     if guest.isdecimal() and guest != "0":
         yield _piece("openvz", Strength.PROOF, "/proc/self/status", f"envID: {guest}", _OPENVZ)

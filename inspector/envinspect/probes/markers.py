@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Record, Strength
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
 from envinspect.sources.environ import parse_assignments, variable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CONTAINERENV = "https://docs.podman.io/en/latest/markdown/podman-run.1.html"
 _DOCKERENV = "https://github.com/moby/moby/blob/master/daemon/initlayer/setup_unix.go"

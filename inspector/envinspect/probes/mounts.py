@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Absent, Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
 from envinspect.sources.cgroups import is_container_id, is_pod_uid
 from envinspect.sources.mounts import MOUNTINFO, MOUNTS, Mount, MountTable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _SHAPES: dict[str, Callable[[str], bool]] = {"*": bool, "<id>": is_container_id, "<uid>": is_pod_uid}
 _PATTERNS = ("*", "<id>", "<n>")

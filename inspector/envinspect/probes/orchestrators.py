@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Reading, Strength
 from envinspect.probes.cgroup import cgroups, is_fargate_name
@@ -13,6 +11,10 @@ from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 from envinspect.sources.cgroups import is_container_id, is_kubelets, is_pod
 from envinspect.sources.environ import parse_environ
 from envinspect.sources.mounts import Mount, mount_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _FIRST_ENVIRON = "/proc/1/environ"
 _PODS = "https://kubernetes.io/docs/concepts/architecture/cgroups/"

@@ -5,12 +5,16 @@ Everything here rests on documentation and recorded values; none of it was run o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength, Unknown
 from envinspect.probes.cpuid import probe_cpuid
 from envinspect.probes.dmi import probe_dmi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Probe = Callable[[Facts], "Iterator[Evidence | Unknown]"]
 
 XNU = "https://github.com/apple-oss-distributions/xnu/blob/main/bsd/kern/kern_mib.c"
 ROSETTA = "https://developer.apple.com/documentation/apple-silicon/about-the-rosetta-translation-environment"
@@ -54,7 +58,6 @@ def probe_windows(facts: Facts) -> Iterator[Evidence | Unknown]:
     yield Unknown("WMI", NOT_ASKED, "Win32_ComputerSystem.HypervisorPresent")
 
 
-Probe = Callable[[Facts], "Iterator[Evidence | Unknown]"]
 PROBES_OF: dict[str, tuple[Probe, ...]] = {
     "Darwin": (probe_cpuid, probe_darwin),
     "Windows": (probe_dmi, probe_windows),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from envinspect.facts import Facts
 from envinspect.model import Kind, Layer
 from envinspect.probes.namespaces import namespaces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NOT_VISIBLE = (
     "a container around this one cannot be seen from here: in a control group namespace of its own, "

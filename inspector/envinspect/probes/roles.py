@@ -5,10 +5,12 @@ A loaded module or a device node is no host.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HYPERV_BASE = 0x4000_0000
 HYPERV_FEATURES = 0x4000_0003

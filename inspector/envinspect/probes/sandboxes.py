@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.probes.cgroup import cgroups
 from envinspect.probes.mounts import is_sandbox_root
 from envinspect.sources.mounts import mount_table
-from envinspect.sources.status import parse_status
+from envinspect.sources.status import own_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BWRAP = "https://github.com/containers/bubblewrap/blob/main/bubblewrap.c"
 _MKOSI = "https://github.com/systemd/mkosi/blob/main/mkosi/sandbox.py"
@@ -53,7 +55,7 @@ def _mounts(facts: Facts) -> Iterator[Evidence]:
 
 
 def _processes(facts: Facts) -> Iterator[Evidence]:
-    status = parse_status(facts.str_or("/proc/self/status"))
+    status = facts.derived(own_status)
     tracer = status.get("TracerPid", "0")
     if tracer not in {"", "0"} and tracer.isdecimal():
         comm = facts.str_or(f"/proc/{tracer}/comm")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.sources.mounts import mount_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KERNEL = "https://github.com/microsoft/WSL2-Linux-Kernel"
 _COMPARE = "https://learn.microsoft.com/en-us/windows/wsl/compare-versions"

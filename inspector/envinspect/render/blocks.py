@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +10,10 @@ from envinspect.errors import printable
 from envinspect.facts import Facts
 from envinspect.render import Rendered
 from envinspect.render.terminal import Palette
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Block = dict[str, Any]
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from envinspect.errors import printable
 from envinspect.facts import Observer
 from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Unknown
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STRONGEST = 3
 WARNINGS = 3

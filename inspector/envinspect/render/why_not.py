@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from envinspect.errors import printable
@@ -12,7 +11,6 @@ from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Rec
 from envinspect.probes.acpi import DEVICES, TABLES
 from envinspect.probes.cgroup import cgroups
 from envinspect.probes.clocksource import AVAILABLE
-from envinspect.probes.cpuinfo import CPUINFO
 from envinspect.probes.devices import PCI, PORTS, pci_ids
 from envinspect.probes.dmi import FOLDERS, strings
 from envinspect.probes.firmware import TREE
@@ -23,7 +21,12 @@ from envinspect.render.text import overruled_line, unknown_line
 from envinspect.signatures.catalogue import ENTRIES, lineage
 from envinspect.signatures.names import BARE_METAL, holds
 from envinspect.signatures.rows import SignatureRow, signature_rows
+from envinspect.sources.cpuinfo import CPUINFO
 from envinspect.sources.mounts import mount_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PATTERNS_SHOWN = 8
 _NOTHING = "nothing is there"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from envinspect.facts import Facts
 from envinspect.model import Found
 from envinspect.probes.acpi import TABLES
-from envinspect.probes.cpuinfo import CPUINFO
 from envinspect.probes.devices import pci_ids
 from envinspect.probes.dmi import strings
 from envinspect.probes.emulation import probe_emulation
@@ -19,7 +18,7 @@ from envinspect.signatures.cpuinfo import GENERIC_BOARDS, PHYSICAL_LINES
 from envinspect.signatures.makers import BIOS_MAKERS, MIXED_MAKERS, PLACEHOLDERS, REAL_MAKERS
 from envinspect.signatures.pci import VIRTIO_VENDOR
 from envinspect.sources.acpi import oem_ids
-from envinspect.sources.cpuinfo import fields
+from envinspect.sources.cpuinfo import cpuinfo
 
 MANY_DEVICES = 6
 IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80867192", "80860d57"})
@@ -35,7 +34,7 @@ def enough_was_read(facts: Facts) -> bool:
     """
     return (
         (_cpu_tells(facts) and not any(probe_emulation(facts)))
-        or _cpuinfo_tells(fields(facts.str_or(CPUINFO)))
+        or _cpuinfo_tells(facts.derived(cpuinfo))
         or _firmware_names_a_maker(facts)
         or bool(facts.str_or(f"{TREE}/compatible"))
         or bool(facts.str_or(SYSINFO))

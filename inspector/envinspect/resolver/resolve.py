@@ -7,12 +7,14 @@ Hints alone decide nothing; a general id (`kvm`) is absorbed by the one that ref
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
 from envinspect.resolver.overrules import OVERRULES
 from envinspect.resolver.overrules.rule import View
 from envinspect.signatures.catalogue import ENTRIES, GENERIC_IDS, entry_of, lineage, name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LAYER_KINDS = (Kind.VM, Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.EMULATION, Kind.CHROOT)
 

@@ -1,6 +1,10 @@
 """Reads the CPU's name out of CPUID leaves 0x80000002 to 4 (Intel SDM vol. 2A, CPUID)."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
 

@@ -5,17 +5,19 @@ Value`, whatever the architecture.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from envinspect.facts import Facts
 
+CPUINFO = "/proc/cpuinfo"
 LINE_LIMIT = 400
 
 
-@lru_cache(maxsize=4)
-def fields(text: str) -> dict[str, str]:
-    """Return key and value of each line, keys in lower case; of a key that is repeated the first is kept.
+def cpuinfo(facts: Facts) -> dict[str, str]:
+    """Return the fields of /proc/cpuinfo, {} where it cannot be read; ask it through `facts.derived`."""
+    return fields(facts.str_or(CPUINFO))
 
-    All places of a node have the same text; what is returned is shared and only to be read.
-    """
+
+def fields(text: str) -> dict[str, str]:
+    """Return key and value of each line, keys in lower case; of a key that is repeated the first is kept."""
     found: dict[str, str] = {}
     head, _, _ = text.partition("\n\nprocessor")
     for line in head.splitlines()[:LINE_LIMIT]:

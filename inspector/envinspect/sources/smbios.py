@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from envinspect.signatures.dmi import ENDS, HAS, HAS_NOT, IS, IS_NOT, STARTS, DmiRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _VM_BIT_OFFSET = 0x13
 _VM_BIT = 1 << 4

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from envinspect.facts import Facts
 
 
-@lru_cache(maxsize=16)
+def own_status(facts: Facts) -> dict[str, str]:
+    """Return what /proc/self/status says, {} where it cannot be read; ask it through `facts.derived`."""
+    return parse_status(facts.str_or("/proc/self/status"))
+
+
 def parse_status(text: str) -> dict[str, str]:
-    """Return the values by key, both trimmed; the first of a repeated key counts.
-
-    Several probes ask the same text; what is returned is shared and only to be read.
-    """
+    """Return the values by key, both trimmed; the first of a repeated key counts."""
     values: dict[str, str] = {}
     for line in text.splitlines():
         key, found, value = line.partition(":")

@@ -8,10 +8,13 @@ process of one thread may do: a child does. Where neither is allowed, nothing is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 from envinspect.model import Denied, Found, Reading
 from envinspect.systems.files import LiveRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FILES = ("cgroup", "mountinfo")
 _LENGTH_BYTES = 8

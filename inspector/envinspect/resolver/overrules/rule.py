@@ -6,11 +6,13 @@ the table matters, the order of the evidence does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from envinspect.model import Evidence, Kind, Origin, Record, Strength
 
-Losers = Iterable[Evidence]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Losers = Iterable[Evidence]
 
 
 class Rule(Record):
