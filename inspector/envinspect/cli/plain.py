@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -23,7 +22,6 @@ _PLACES = {"--from": "capture", "--root": "root"}
 
 def main() -> int:
     """Run the command line and return the exit code (contract 2)."""
-    gc.disable()  # a call is over before there is garbage worth collecting
     try:
         code = _run(tuple(sys.argv[1:]))
         if sys.stdout is not None:
