@@ -6,13 +6,15 @@ would prove it, the answer is "unknown" and says so.
 
 from __future__ import annotations
 
-from typing import Any
-
 from envinspect.facets.isolation import capability_names
 from envinspect.facets.records import Abilities, Ability
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Absent, Denied, Found, Reading, Record
 from envinspect.sources.status import own_status, parse_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin")
 NOT_RUNNING_HERE = "a captured or mounted system cannot be asked"

@@ -8,10 +8,8 @@ an answer of its own, and never "no limit".
 
 from __future__ import annotations
 
-from enum import Enum
-
 from envinspect.facts import Facts
-from envinspect.model import Denied, Found, Record
+from envinspect.model import Denied, Found, IntEnum, Record
 from envinspect.sources.cgroups import Membership, parse_cgroup
 from envinspect.sources.mounts import Mount, mount_table
 
@@ -28,15 +26,20 @@ DIGITS_LIMIT = 64
 UP = ".."
 
 
-class State(Enum):
+class State(IntEnum):
     """What is known of one limit."""
 
-    SET = "set"
+    SET = 1
     """A level that can be seen sets it."""
-    NONE_VISIBLE = "none-visible"
+    NONE_VISIBLE = 2
     """The own group and those above it were read as far as they can be seen, and none of them sets it."""
-    NOT_VISIBLE = "not-visible"
+    NOT_VISIBLE = 3
     """The own group, or a level above it that is there, could not be read: a limit may well bind."""
+
+    @property
+    def word(self) -> str:
+        """The state as the JSON answer spells it."""
+        return self.name.lower().replace("_", "-")
 
 
 class Limit(Record):
@@ -79,7 +82,7 @@ class Finding(Record):
         value = None if self.limit is None else self.limit.value
         if value is not None and value == int(value):
             value = int(value)
-        return {"state": self.state.value, "value": value, "levels": self.levels, "because": self.because}
+        return {"state": self.state.word, "value": value, "levels": self.levels, "because": self.because}
 
 
 class ControlGroups:

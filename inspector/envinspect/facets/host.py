@@ -5,15 +5,17 @@ Linux tells all this in files, for captures as for live systems; the running mac
 
 from __future__ import annotations
 
-from typing import Any
-
 from envinspect.facts import Facts
 from envinspect.model import Found
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
 from envinspect.sources.mounts import kernels_own
 from envinspect.sources.status import parse_status
 
-Block = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Block = dict[str, Any]
 
 
 def host_block(facts: Facts) -> Block:

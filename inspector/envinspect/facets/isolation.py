@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading
 from envinspect.sources.mounts import Mount, kernels_own, mount_table
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 from envinspect.sources.status import own_status
 
-Block = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Block = dict[str, Any]
+
 
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 

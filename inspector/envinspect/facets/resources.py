@@ -7,8 +7,6 @@ of each limit whether it is set, set by none of the levels that can be seen, or 
 
 from __future__ import annotations
 
-from typing import Any
-
 from envinspect.facets.control_groups import ControlGroups, Finding, Limit, State, whole
 from envinspect.facets.runtimes import runtimes
 from envinspect.facts import Facts
@@ -16,7 +14,12 @@ from envinspect.model import ABSENT, Denied, Found
 from envinspect.sources.mounts import kernels_own
 from envinspect.sources.status import own_status, parse_status
 
-Block = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Block = dict[str, Any]
+
 _ONLINE = "/sys/devices/system/cpu/online"
 _MEMINFO = "/proc/meminfo"
 _LIMITS = "/proc/self/limits"

@@ -6,10 +6,13 @@ A runtime that reads less than the kernel enforces starts more threads than may 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from envinspect.facets.control_groups import Levels
 from envinspect.model import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Runtime(Record):

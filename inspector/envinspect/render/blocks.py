@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from typing import Any
 
 from envinspect.errors import printable
 from envinspect.facts import Facts
 from envinspect.render import Rendered
+from envinspect.render.json import to_json
 from envinspect.render.terminal import Palette
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")
 
 def block_json(block: Block) -> str:
     """Return a block as JSON, ASCII only."""
-    return json.dumps(block, indent=2) + "\n"
+    return to_json(block) + "\n"
 
 
 def bytes_text(value: int | None) -> str:

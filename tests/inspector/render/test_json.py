@@ -7,10 +7,13 @@ from importlib import resources
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.inspector.captured_systems import answer_for, holds_for_all
 
 from envinspect.inspection import inspect
 from envinspect.render import render
+from envinspect.render.json import to_json
 from envinspect.signatures.catalogue import ENTRIES
 
 SCHEMA = json.loads((resources.files("envinspect") / "schema" / "envinspect-1.json").read_text())
@@ -64,3 +67,14 @@ def test_every_key_is_needed(key: str) -> None:
 def test_every_id_of_the_catalogue_is_spelled_as_the_schema_has_it() -> None:
     check = jsonschema.Draft202012Validator(SCHEMA["$defs"]["id"])
     assert [entry.id for entry in ENTRIES if not check.is_valid(entry.id)] == []
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.text('\\"/ az~\x7f\n')
+DOCUMENTS = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(DOCUMENTS)
+def test_the_text_is_what_the_standard_library_writes(document) -> None:
+    assert to_json(document) == json.dumps(document, indent=2)

@@ -22,7 +22,7 @@ SOURCES = ("CPUID 0x00000001", "CPUID 0x40000000", "/sys/class/dmi/id/sys_vendor
 @st.composite
 def evidence(draw: st.DrawFn) -> Evidence:
     entry = draw(st.sampled_from(ENTRIES))
-    strength = draw(st.sampled_from(Strength))
+    strength = draw(st.sampled_from(list(Strength)))
     source = draw(st.sampled_from(SOURCES))
     depth = draw(st.integers(0, 2)) if entry.kind <= Kind.CHROOT else 0
     details = draw(st.sampled_from([(), (("accelerator", "kvm"),), (("platform", "openstack"),)]))
