@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from envbench.causes import Cause
 from envbench.errors import BackendError
 from envbench.phases import BackendKind, ImageUse
 from envbench.programs import require_program
@@ -56,12 +57,14 @@ class Unusable:
 
     reason: str
     remedy: str
+    cause: Cause | None = None
+    """None where it is none of those in the table."""
 
 
 def unusable(error: Exception, otherwise: str) -> Unusable:
     """Return the answer that this error gives to `check`, with its own remedy, or `otherwise` where it has none."""
     what = " ".join((str(error) or type(error).__name__).split())
-    return Unusable(what, getattr(error, "remedy", "") or otherwise)
+    return Unusable(what, getattr(error, "remedy", "") or otherwise, getattr(error, "cause", None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,22 @@
 
 from typing import ClassVar
 
+from envbench.causes import Cause
+
 
 class EnvbenchError(Exception):
     """Base: what happened and where, in one line; `remedy` is what to try, "" where nothing is known to help.
 
     `str` is the line without the remedy: the two are put together by `one_line`, where they are shown to a person.
+    `cause` is why an engine could not be used, None where that is not known or the error is of another kind.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, *, remedy: str = "") -> None:
+    def __init__(self, what: str, *, remedy: str = "", cause: Cause | None = None) -> None:
         super().__init__(what)
         self.remedy = remedy
+        self.cause = cause
 
 
 class UsageError(EnvbenchError):

@@ -2,7 +2,6 @@
 absence."""
 
 import inspect
-import os
 
 import pytest
 
@@ -80,18 +79,3 @@ def test_a_remote_engine_is_refused_unless_allowed(settings, journal, monkeypatc
     assert "--allow-remote" in refused.remedy
     allowed = load("docker")(replace(settings, allow_remote=True), journal).check()
     assert "--allow-remote" not in allowed.remedy
-
-
-def test_a_socket_without_permission_is_told_from_one_that_is_not_there(settings, journal, monkeypatch, tmp_path):
-    import socket
-
-    path = tmp_path / "docker.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-        monkeypatch.setattr(os, "access", lambda *_: False)
-        answer = load("docker")(settings, journal).check()
-    assert "no permission" in answer.reason
-    assert "group" in answer.remedy
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/gone.sock")
-    assert "not there" in load("docker")(settings, journal).check().reason

@@ -1,19 +1,20 @@
 """Docker: the engine that the `docker` command goes to; one that may be on another machine is refused unasked."""
 
 import contextlib
-import errno
 import os
-import stat
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from envbench.backend import Backend, EngineProgram, Unusable, Usable, unusable
+from envbench.backend import Backend, EngineProgram, Unusable, Usable
 from envbench.backends.shared.docker_place import DockerPlace, find_docker
 from envbench.backends.shared.engine_api import EngineBackend
-from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api, sdk_problem
+from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api
+from envbench.backends.shared.engine_causes import address_problem, sdk_problem, speaks_tls
 from envbench.backends.shared.engine_instance import EngineInstance
+from envbench.backends.shared.sockets import socket_problem
+from envbench.causes import Cause, remedy_for
 from envbench.errors import BackendError
 from envbench.phases import BackendKind, ImageUse
 from envbench.programs import find_program
@@ -22,32 +23,11 @@ from envbench.traces.daemons import daemon_of, endpoint_socket
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import children_of, command_line
 
-START_REMEDY = "start it (systemctl start docker, or dockerd &), or install it: apt install docker.io"
-PERMIT_REMEDY = "run as root, or join the socket's group: sudo usermod -aG docker $USER, log in again"
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 SNAPSHOTTER = "io.containerd.snapshotter.v1"
 """The type of driver that an engine names where its images lie in containerd's store (Docker Engine API, info)."""
 SHIM_PREFIX = "io.containerd."
 """Names an engine lists for its own ways to call a runtime that it lists under its plain name too."""
-
-
-def socket_problem(endpoint: str, start: str = START_REMEDY, permit: str = PERMIT_REMEDY) -> Unusable | None:
-    """Return why a local socket cannot be used, None where it can (or is none).
-
-    `start` is what helps where nothing listens, `permit` where this user may not ask.
-    """
-    path = endpoint.removeprefix("unix://")
-    if path == endpoint:
-        return None
-    try:
-        if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            return Unusable(f"{path} is no socket", start)
-    except OSError as error:
-        reason = "not there" if error.errno == errno.ENOENT else str(error.strerror)
-        return Unusable(f"no engine at {path}: {reason}", permit if error.errno == errno.EACCES else start)
-    if not os.access(path, os.R_OK | os.W_OK):
-        return Unusable(f"no permission on {path}", permit)
-    return None
 
 
 class DockerBackend(EngineBackend, Backend):
@@ -89,23 +69,30 @@ class DockerBackend(EngineBackend, Backend):
         return sdk_problem() or self._reachable() or self._answers()
 
     def _reachable(self) -> Unusable | None:
-        endpoint = self.endpoint()
+        place, endpoint = self.place, self.endpoint()
+        problem = address_problem(place)
+        if problem is not None:
+            return problem
         if not endpoint.startswith("unix://") and not self.settings.allow_remote:
             return Unusable(
-                f"{endpoint} ({self.place.chosen_by}) may be another machine; its network would be timed",
-                f"{self.place.undo}, or --allow-remote",
+                f"{endpoint} ({place.chosen_by}) may be another machine; its network would be timed",
+                f"{place.undo}, or --allow-remote",
             )
-        return socket_problem(endpoint)
+        path = endpoint_socket(endpoint)
+        return None if path is None else socket_problem(path, place.row, undo=place.undo)
 
     def _answers(self) -> Usable | Unusable:
         import docker
 
-        endpoint = self.endpoint()
+        place, endpoint = self.place, self.endpoint()
         try:
             with engine_errors(f"engine at {endpoint}"):
                 version, info = self.api.version(), self.api.info()
         except BackendError as error:
-            return unusable(error, START_REMEDY)
+            missing_tls = place.certificates is None and error.cause is not Cause.NO_ANSWER and speaks_tls(endpoint)
+            cause = Cause.TLS_MISSING if missing_tls else error.cause
+            remedy = remedy_for(cause, place.row, undo=place.undo)
+            return Unusable(str(error), remedy or f"docker --host {endpoint} version must work first", cause)
         other = other_engine(version)
         if other:
             return Unusable(

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from envbench.backend import Backend, EngineProgram, Instance, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
-from envbench.backends.shared.engine_calls import sdk_problem
+from envbench.backends.shared.engine_causes import sdk_problem
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.phases import BackendKind, ImageUse

@@ -117,4 +117,5 @@ def _show(lines: Iterator[str]) -> None:
 def _as_json(answer: Usable | Unusable) -> dict[str, object]:
     if isinstance(answer, Usable):
         return {"usable": True, "facts": dict(answer.facts)}
-    return {"usable": False, "reason": answer.reason, "remedy": answer.remedy}
+    cause = {} if answer.cause is None else {"cause": answer.cause.value}
+    return {"usable": False, "reason": answer.reason, "remedy": answer.remedy, **cause}

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from time import sleep
 
+from envbench.causes import cause_of_errno, remedy_for
 from envbench.errors import EnvbenchError
 from envbench.traces.mounts import filesystem_of, mounts_under
 from envbench.traces.procfs import CGROUP_ROOT, process_start_ticks
@@ -112,5 +113,6 @@ def remove_handler(path: Path) -> bool:
     try:
         path.write_text("-1", "ascii")
     except OSError as error:
-        raise EnvbenchError(f"{path}: {error.strerror}", remedy="sudo") from error
+        cause = cause_of_errno(error.errno)
+        raise EnvbenchError(f"{path}: {error.strerror}", remedy=remedy_for(cause), cause=cause) from error
     return True

@@ -3,12 +3,10 @@
 import lzma
 import struct
 from pathlib import Path
-from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from envbench.backends.libvirt.connection import NoDaemonError, kind_and_remedy
 from envbench.backends.libvirt.domain import METADATA_NAMESPACE, domain_xml
 from envbench.errors import BackendError
 from envbench.payload.bootable import partition_table
@@ -203,38 +201,6 @@ def test_a_disks_format_is_what_it_begins_with(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"QFI\xfb\0\0\0\3")
     (tmp_path / "b").write_bytes(b"\0" * 512)
     assert (disk_format(tmp_path / "a"), disk_format(tmp_path / "b")) == ("qcow2", "raw")
-
-
-LIBVIRT = SimpleNamespace(
-    VIR_ERR_AUTH_FAILED=45,
-    VIR_ERR_AUTH_CANCELLED=79,
-    VIR_ERR_AUTH_UNAVAILABLE=80,
-    VIR_ERR_SYSTEM_ERROR=38,
-    VIR_ERR_NO_CONNECT=5,
-    VIR_ERR_INTERNAL_ERROR=1,
-)
-"""The numbers of libvirt's virErrorNumber, so that this needs no libvirt."""
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "remedy"),
-    [
-        (38, "Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory", "libvirtd -d"),
-        (38, "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied", "usermod -aG libvirt"),
-        (38, "End of file while reading data: Input/output error", "libvirtd -d"),
-        (38, "Cannot write data: Broken pipe", "libvirtd -d"),
-        (1, "internal error: client socket is closed", "libvirtd -d"),
-        (45, "authentication failed: access denied by policy", "usermod -aG libvirt"),
-        (67, "unsupported configuration: Emulator '/usr/bin/qemu' does not support virt type 'kvm'", "--accel tcg"),
-        (38, "Cannot check QEMU binary /usr/bin/qemu-system-x86_64: No such file or directory", "apt install qemu"),
-        (1, "Could not open '/home/me/disk.qcow2': Permission denied", "make the file readable"),
-        (5, "no connection driver available for foo:///", "qemu:///system"),
-    ],
-)
-def test_each_libvirt_error_has_its_remedy(code: int, message: str, remedy: str) -> None:
-    kind, found = kind_and_remedy(LIBVIRT, code, message)  # type: ignore[arg-type]
-    assert remedy in found
-    assert (kind is NoDaemonError) == (remedy == "libvirtd -d")
 
 
 def test_the_inner_machine_of_the_kvm_proof_is_started_like_any_other_under_kvm() -> None:

@@ -15,11 +15,12 @@ from envbench.backend import CPU_PERIOD_US, Backend, Instance, Mark, MarkCallbac
 from envbench.backends.containerd.events import StartEvents
 from envbench.backends.containerd.folders import RUNC_FOLDER, remove_fifos, task_folders
 from envbench.backends.containerd.shims import end_shims, shims
-from envbench.backends.docker import socket_problem
 from envbench.backends.shared.child import Child, environment, output_pipe, run_command
 from envbench.backends.shared.images import oci_archive, payload_tar
 from envbench.backends.shared.piped import PipedInstance
+from envbench.backends.shared.sockets import socket_problem
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
+from envbench.causes import remedy_for
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.payload.tree import tree_of_run
@@ -40,7 +41,6 @@ SOCKETS = (
 """A containerd of its own, then those that Docker and k3s run for themselves."""
 
 CHECK_DEADLINE_S = 10.0
-START_REMEDY = "start containerd (systemctl start containerd), or set CONTAINERD_ADDRESS"
 
 
 def find_socket() -> Path:
@@ -155,13 +155,14 @@ class ContainerdBackend(Backend):
             path = str(self.program_path)
         except BackendError as error:
             return unusable(error, self.install)
-        problem = socket_problem(f"unix://{self._socket}", START_REMEDY, "run as root: its socket is root's alone")
+        problem = socket_problem(self._socket, self._row)
         if problem is not None:
             return problem
         try:
             version = self.ctr("version", deadline_s=CHECK_DEADLINE_S)
         except BackendError as error:
-            return unusable(error, START_REMEDY)
+            remedy = remedy_for(error.cause, self._row) or f"ctr --address {self._socket} version must work first"
+            return unusable(error, remedy)
         try:
             self.prepare({})
             try_start(self.start, {}, TRIAL_DEADLINE_S, look=self._note_folders)
@@ -169,6 +170,11 @@ class ContainerdBackend(Backend):
             return unusable(error, f"ctr --address {self._socket} run must work first; it needs runc and its shim")
         numbers = [line.split()[-1] for line in version.splitlines() if line.strip().startswith("Version:")]
         return Usable({"path": path, "socket": str(self._socket), "ctr": numbers[0], "containerd": numbers[-1]})
+
+    @property
+    def _row(self) -> str:
+        """Its place in the table of remedies: an address of the user's is not mended by starting the usual one."""
+        return "containerd elsewhere" if os.environ.get("CONTAINERD_ADDRESS") else "containerd"
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return the one way there is, with the limits asked for; ctr by itself makes no network."""

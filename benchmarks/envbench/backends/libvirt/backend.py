@@ -223,12 +223,12 @@ class LibvirtBackend(VmBackend):
             raise BackendError(
                 "libvirt's embedded driver allows no other connection beside it", remedy="a run of its own"
             )
-        facts = {}
+        facts, emulator = {}, self.emulator
         for uri in self._uris:
             with connected(uri) as connection:
                 facts[f"{uri} libvirt"] = _dotted(connection.getLibVersion())
                 facts[f"{uri} qemu"] = _dotted(connection.getVersion())
-                _refuse_endless_probing(connection, uri, self.emulator)
+                _refuse_endless_probing(connection, uri, emulator)
         return facts
 
     def _recipe(self, settings: Settings, variant: Mapping[str, str]) -> Recipe:
@@ -301,7 +301,7 @@ class LibvirtBackend(VmBackend):
         try:
             with _watching(listener, mark):
                 mark(Mark.REQUESTED)
-                with translated(libvirt, f"libvirt {place.uri}"):
+                with translated(libvirt, place.uri):
                     domain = place.connection.createXML(xml, flags)
                 mark(Mark.STARTED)
             if not wait_readable(listener.fileno(), monotonic_ns() + int(VMM_DEADLINE_S * NS_PER_S)):

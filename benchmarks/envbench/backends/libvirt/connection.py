@@ -6,17 +6,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from queue import Empty, Queue
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
+from envbench.causes import Cause, cause_of_errno, remedy_for
 from envbench.errors import BackendError
 
-MISSING = "libvirt-python is not installed"
-INSTALL = "pip install 'envinspect[libvirt]' (after apt install libvirt-dev gcc)"
-
-START_DAEMONS = "systemctl start libvirtd (without systemd: virtlogd -d && libvirtd -d)"
+INSTALL = remedy_for(Cause.NOT_INSTALLED, "libvirt")
+ANSWER_DEADLINE_S = 10.0
+"""Longest wait for a daemon to take up a connection: libvirt itself waits for ever."""
 
 
 class NoDaemonError(BackendError):
@@ -33,7 +34,7 @@ def load_libvirt() -> ModuleType:
         with _default_variable("LIBVIRT_LOG_OUTPUTS", "4:file:/dev/null"):
             import libvirt
     except ImportError as error:
-        raise BackendError(MISSING, remedy=INSTALL) from error
+        raise BackendError("libvirt-python is not installed", remedy=INSTALL, cause=Cause.NOT_INSTALLED) from error
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     return libvirt  # type: ignore[no-any-return]
 
@@ -69,8 +70,34 @@ def refuse_remote(uri: str) -> None:
 def open_connection(uri: str) -> Any:
     """Return an open connection. Raises BackendError with the remedy where there is no daemon or no permission."""
     libvirt = load_libvirt()
-    with translated(libvirt, f"libvirt {uri}"):
-        return embedded_driver().open(uri) if is_embedded(uri) else libvirt.open(uri)
+    with translated(libvirt, uri, opening=True):
+        return embedded_driver().open(uri) if is_embedded(uri) else _opened(libvirt, uri)
+
+
+def _opened(libvirt: ModuleType, uri: str) -> Any:
+    """Return a connection. Raises libvirtError, and BackendError where nobody answers.
+
+    The call cannot be given up: where nobody ever answers, its thread ends with this process.
+    """
+    done: Queue[Any] = Queue()
+
+    def call() -> None:
+        try:
+            done.put(libvirt.open(uri))
+        except libvirt.libvirtError as error:
+            done.put(error)
+
+    threading.Thread(target=call, name="libvirt-open", daemon=True).start()
+    try:
+        found = done.get(timeout=ANSWER_DEADLINE_S)
+    except Empty:
+        remedy = remedy_for(Cause.NO_ANSWER, place_of(uri))
+        raise BackendError(
+            f"libvirt {uri}: the daemon does not answer in time", remedy=remedy, cause=Cause.NO_ANSWER
+        ) from None
+    if isinstance(found, libvirt.libvirtError):
+        raise found
+    return found
 
 
 @contextmanager
@@ -79,7 +106,7 @@ def connected(uri: str) -> Iterator[Any]:
     libvirt = load_libvirt()
     connection = open_connection(uri)
     try:
-        with translated(libvirt, f"libvirt {uri}"):
+        with translated(libvirt, uri):
             yield connection
     finally:
         hang_up(connection, uri)
@@ -95,7 +122,7 @@ def hang_up(connection: Any, uri: str) -> None:
 def require_daemon(connection: Any, uri: str) -> None:
     """Raise NoDaemonError where the daemon behind a connection is dead, even if there is another one by now."""
     libvirt = load_libvirt()
-    with translated(libvirt, f"libvirt {uri}"):
+    with translated(libvirt, uri):
         connection.getLibVersion()
 
 
@@ -106,7 +133,7 @@ def ask_monitor(domain: Any, uri: str, command: str, arguments: Mapping[str, Any
     """
     import libvirt_qemu
 
-    with translated(load_libvirt(), f"libvirt {uri}"):
+    with translated(load_libvirt(), uri):
         said = libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": command, "arguments": arguments}), 0)
     answer = json.loads(said)
     if "error" in answer:
@@ -120,48 +147,83 @@ def is_embedded(uri: str) -> bool:
 
 
 @contextmanager
-def translated(libvirt: ModuleType, what: str) -> Iterator[None]:
-    """Turn libvirt's errors inside the block into BackendError with the remedy for their kind."""
+def translated(libvirt: ModuleType, uri: str = "", *, what: str = "", opening: bool = False) -> Iterator[None]:
+    """Turn libvirt's errors inside the block into BackendError with their cause and its remedy.
+
+    The message begins with `what`, else with the URI.
+    """
     try:
         yield
     except libvirt.libvirtError as error:
+        numbers = ErrorNumbers(error.get_error_code(), error.get_error_domain(), error.get_int1())
+        cause = cause_of(libvirt, numbers, uri, opening=opening)
+        own_files = not opening and cause is Cause.PERMISSION and not is_of_connection(libvirt, numbers)
         message = " ".join((error.get_error_message() or str(error)).split())
-        kind, remedy = kind_and_remedy(libvirt, error.get_error_code(), message)
-        raise kind(f"{what}: {message}", remedy=remedy) from error
+        kind = NoDaemonError if cause in {Cause.ABSENT, Cause.REFUSED} else BackendError
+        remedy = remedy_for(cause, "file of a machine" if own_files else place_of(uri)) or _otherwise(libvirt, numbers)
+        raise kind(f"{what or f'libvirt {uri}'}: {message}", remedy=remedy, cause=cause) from error
 
 
-_NO_PERMISSION = "sudo usermod -aG libvirt $USER and log in again, or --libvirt-uri qemu:///session"
-_UNREADABLE = "make the file readable for the user that libvirt runs QEMU as, or --backend qemu"
-_OTHER_URI = "a URI of the QEMU driver: qemu:///system, qemu:///session or qemu:///embed?root=DIR"
-_INSTALL_QEMU = "apt install qemu-system-x86 (Arm: qemu-system-arm)"
+class ErrorNumbers(NamedTuple):
+    """What libvirt says of an error in numbers (libvirt, virterror.h)."""
 
-_KINDS: tuple[tuple[str, str, type[BackendError], str], ...] = (
-    ("VIR_ERR_AUTH_FAILED", "", BackendError, _NO_PERMISSION),
-    ("VIR_ERR_AUTH_CANCELLED", "", BackendError, _NO_PERMISSION),
-    ("VIR_ERR_AUTH_UNAVAILABLE", "", BackendError, _NO_PERMISSION),
-    ("VIR_ERR_SYSTEM_ERROR", "sock': permission denied", BackendError, _NO_PERMISSION),
-    ("", "permission denied", BackendError, _UNREADABLE),
-    ("VIR_ERR_SYSTEM_ERROR", "failed to connect socket", NoDaemonError, START_DAEMONS),
-    ("VIR_ERR_SYSTEM_ERROR", "end of file while reading data", NoDaemonError, START_DAEMONS),
-    ("VIR_ERR_SYSTEM_ERROR", "cannot write data", NoDaemonError, START_DAEMONS),
-    ("VIR_ERR_INTERNAL_ERROR", "client socket is closed", NoDaemonError, START_DAEMONS),
-    ("VIR_ERR_NO_CONNECT", "", BackendError, _OTHER_URI),
-    ("", "kvm", BackendError, "--accel tcg, or a /dev/kvm that works (see envbench doctor)"),
-    ("", "emulator", BackendError, _INSTALL_QEMU),
-    ("", "binary", BackendError, _INSTALL_QEMU),
-)
-"""libvirt's error code ("" for any; virErrorNumber) and words of its message in lower case → kind of error, remedy.
-
-The first row that fits wins.
-"""
+    code: int
+    domain: int
+    """Which part of libvirt it comes from."""
+    number: int
+    """The kernel's errno for VIR_ERR_SYSTEM_ERROR, where there was one; else -1 or anything."""
 
 
-def kind_and_remedy(libvirt: ModuleType, code: int, message: str) -> tuple[type[BackendError], str]:
-    """Return what an error of libvirt's is, and what a person can do about it."""
-    for name, words, kind, remedy in _KINDS:
-        if (not name or getattr(libvirt, name) == code) and words in message.lower():
-            return kind, remedy
-    return BackendError, "the domain's log in libvirt's log folder, or --backend qemu"
+def is_of_connection(libvirt: ModuleType, error: ErrorNumbers) -> bool:
+    """Return whether an error is one of the way to the daemon, and not of what the daemon was asked."""
+    names = ("RPC", "REMOTE", "AUTH", "POLKIT", "DBUS")
+    return error.domain in {getattr(libvirt, f"VIR_FROM_{name}") for name in names}
+
+
+def cause_of(libvirt: ModuleType, error: ErrorNumbers, uri: str, *, opening: bool) -> Cause | None:
+    """Return why libvirt could not be asked, None for what QEMU or a domain is to blame for."""
+    of_connection, by_number = is_of_connection(libvirt, error), None
+    if error.code == libvirt.VIR_ERR_SYSTEM_ERROR:
+        by_number = cause_of_errno(error.number)
+    refusals = {getattr(libvirt, f"VIR_ERR_AUTH_{name}") for name in ("FAILED", "CANCELLED", "UNAVAILABLE")}
+    if error.code in refusals or error.domain in {libvirt.VIR_FROM_POLKIT, libvirt.VIR_FROM_DBUS}:
+        return Cause.PERMISSION  # Without the system's bus the daemon cannot ask polkit, and refuses.
+    if error.code == libvirt.VIR_ERR_NO_CONNECT or (opening and not of_connection and by_number is None):
+        return Cause.CONFIGURATION
+    if of_connection and error.code == libvirt.VIR_ERR_INVALID_ARG:
+        return Cause.CONFIGURATION
+    if not of_connection:
+        return by_number if by_number is Cause.PERMISSION else None
+    return _cause_on_the_way(libvirt, error, uri, by_number, opening=opening)
+
+
+def _cause_on_the_way(
+    libvirt: ModuleType, error: ErrorNumbers, uri: str, by_number: Cause | None, *, opening: bool
+) -> Cause | None:
+    parts = urlsplit(uri)
+    if opening and parts.scheme.endswith("+tls") and by_number in {Cause.ABSENT, Cause.PERMISSION}:
+        return Cause.CERTIFICATES
+    if opening and parts.hostname and error.code == libvirt.VIR_ERR_SYSTEM_ERROR and error.number < 0:
+        return Cause.UNKNOWN_HOST
+    if by_number is None and error.code in {libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR}:
+        return Cause.REFUSED  # A connection that was open has ended.
+    return by_number
+
+
+def place_of(uri: str) -> str:
+    """Return a URI's place in the table of remedies: another's socket or machine is not this machine's own daemon."""
+    parts = urlsplit(uri)
+    if is_embedded(uri):
+        return "libvirt embedded"
+    if parts.path == "/session":
+        return "libvirt session"
+    return "libvirt elsewhere" if parts.hostname or "socket=" in parts.query else "libvirt"
+
+
+def _otherwise(libvirt: ModuleType, error: ErrorNumbers) -> str:
+    if error.code == libvirt.VIR_ERR_CONFIG_UNSUPPORTED:
+        return "what virsh domcapabilities lists (--accel tcg does without KVM), or --backend qemu"
+    return "mend what QEMU or libvirt says there (its QEMU's user must be able to read the files), or --backend qemu"
 
 
 def qemu_ids(connection: Any) -> tuple[tuple[str, ...], int | None, int | None]:

@@ -69,7 +69,7 @@ def end_domain(connection: Any, name: str, run_id: str) -> bool:
             # A domain that is ending by itself cannot be destroyed, and is still listed.
             ending = error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
             if not ending or monotonic_ns() > deadline_ns:
-                with translated(libvirt, f"domain {name}"):
+                with translated(libvirt, what=f"domain {name}"):
                     raise
             sleep(0.02)
 

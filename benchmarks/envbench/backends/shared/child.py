@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from envbench.backend import Mark, MarkCallback
+from envbench.causes import Cause
 from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError, CommandError
 from envbench.programs import users_path
@@ -127,7 +128,7 @@ def run_command(argv: Sequence[str | Path], run_id: str, what: str, deadline_s: 
     except OSError as error:
         raise BackendError(f"{what}: {words[0]} cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise BackendError(f"{what}: {words[0]} did not end within {deadline_s:g} s") from error
+        raise BackendError(f"{what}: {words[0]} did not end within {deadline_s:g} s", cause=Cause.NO_ANSWER) from error
     if done.returncode != 0:
         said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
         raise CommandError(f"{what}: {words[0]}", exit_status=done.returncode, said=said[-400:])

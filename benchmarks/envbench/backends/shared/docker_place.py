@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envbench.causes import Cause
 from envbench.errors import BackendError
 
 SYSTEM_SOCKET = Path("/var/run/docker.sock")
@@ -34,6 +35,11 @@ class DockerPlace:
         files = {} if folder is None else {"cacert": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
         tls = ("--tlsverify", *(f"--tls{word}={folder}/{name}" for word, name in files.items())) if files else ()
         return ("--host", self.endpoint, *tls)
+
+    @property
+    def row(self) -> str:
+        """Its place in the table of remedies: what was chosen is not mended by starting this machine's own engine."""
+        return "docker elsewhere" if self.chosen_by else "docker"
 
     @property
     def undo(self) -> str:
@@ -63,7 +69,8 @@ def _of_context(name: str, store: Path) -> DockerPlace:
     if not isinstance(host, str) or not host:
         raise BackendError(
             f"the Docker context {name} is not there, or names no engine",
-            remedy="docker context ls lists them; DOCKER_CONTEXT=default",
+            remedy="DOCKER_CONTEXT=default, or one that docker context ls lists",
+            cause=Cause.CONFIGURATION,
         )
     certificates = store / "tls" / digest / "docker"
     return DockerPlace(host, f"context {name}", certificates if certificates.is_dir() else None)

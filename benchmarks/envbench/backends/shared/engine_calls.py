@@ -4,12 +4,12 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from envbench.backend import Unusable
+from envbench.backends.shared.engine_causes import cause_of
+from envbench.causes import Cause, remedy_for
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.settings import LABEL
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 SILENT = "the engine does not answer in time"
-SILENT_REMEDY = "look at its log, or restart it"
 REFUSED_PATIENCE_S = 2.0
 """How long an engine may refuse to remove a container that is ending."""
 INTERRUPTED_PATIENCE_S = 5.0
@@ -30,37 +29,21 @@ INTERRUPTED_PATIENCE_S = 5.0
 def engine_errors(what: str) -> Iterator[None]:
     """Turn what the SDK and its HTTP library raise into BackendError: one line that begins with `what`."""
     from docker.errors import APIError, DockerException
-    from requests.exceptions import RequestException, Timeout
+    from requests.exceptions import RequestException
 
     try:
         yield
     except APIError as error:
         raise BackendError(f"{what}: the engine refuses: {_words(error.explanation or error)}") from error
     except (DockerException, RequestException, OSError) as error:
-        # The SDK asks for the version first, and hides what went wrong there in an error of its own.
-        if isinstance(error, Timeout) or isinstance(error.__cause__, Timeout):
-            raise StartTimeoutError(f"{what}: {SILENT}", remedy=SILENT_REMEDY) from error
-        raise BackendError(f"{what}: {_words(error)}") from error
+        cause = cause_of(error)
+        if cause is Cause.NO_ANSWER:
+            raise StartTimeoutError(f"{what}: {SILENT}", remedy=remedy_for(cause), cause=cause) from error
+        raise BackendError(f"{what}: {_words(error)}", cause=cause) from error
 
 
 def _words(error: object) -> str:
     return " ".join(str(error).split())[:400]
-
-
-def sdk_problem() -> Unusable | None:
-    """Return why the Docker SDK cannot be used, None where it can: a file of that name may stand in its place."""
-    found = find_spec("docker")
-    if found is None:
-        return Unusable("the Docker SDK is not installed", "pip install 'envinspect[bench]'")
-    try:
-        import docker.api.client
-        import docker.errors  # noqa: F401 -- of what may stand in its place neither is a part
-    except Exception as error:  # noqa: BLE001 -- what stands there may do anything
-        where = found.origin or ", ".join(found.submodule_search_locations or ())
-        return Unusable(
-            f"{where} is not the Docker SDK: {error}", "start from another folder, or take that one out of PYTHONPATH"
-        )
-    return None
 
 
 def api_client(endpoint: str, timeout_s: float, certificates: Path | None = None) -> "APIClient":
@@ -71,13 +54,20 @@ def api_client(endpoint: str, timeout_s: float, certificates: Path | None = None
     from docker.api.client import APIClient
     from docker.tls import TLSConfig
 
+    class Client(APIClient):
+        """With requests alone, a bundle of the user's for the web (REQUESTS_CA_BUNDLE) would outdo the engine's own."""
+
+        def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+            chosen = self.verify if verify is None else verify
+            return super().merge_environment_settings(url, proxies, stream, chosen, cert)
+
     with engine_errors(f"engine at {endpoint}"), _without_users_configuration():
         tls = certificates is not None and TLSConfig(
             client_cert=(str(certificates / "cert.pem"), str(certificates / "key.pem")),
             ca_cert=str(certificates / "ca.pem"),
             verify=True,
         )
-        client = APIClient(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)), tls=tls)
+        client = Client(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)), tls=tls)
     if endpoint.startswith("unix://"):
         # A socket file has no proxy: looking for one in the environment, at each call, was a fifth of our CPU time.
         client.trust_env = False

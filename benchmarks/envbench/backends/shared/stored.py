@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from envbench.causes import cause_of_errno, remedy_for
 from envbench.errors import BackendError
 
 BLOCK_BYTES = 512
@@ -34,7 +35,9 @@ def allocated_bytes(folders: Iterable[Path]) -> int:
     """
 
     def refuse(error: OSError) -> None:
-        raise BackendError(f"{error.filename}: {error.strerror}", remedy="sudo") from error
+        cause = cause_of_errno(error.errno)
+        what = f"{error.filename}: {error.strerror}"
+        raise BackendError(what, remedy=remedy_for(cause, "layers"), cause=cause) from error
 
     blocks: dict[tuple[int, int], int] = {}
     for top in folders:
