@@ -1,14 +1,16 @@
-"""What means that an instance is ready, as data: a line on its output, or an answer at a port.
+"""What means that an instance is ready, as data: a line on its output, an answer at a port, a command run inside.
 
-`--ready` is read here; who watches for a condition is `readiness` (output) and `probe` (from outside).
+`--ready` is read here; who watches for a condition is `readiness` (output), `probe` (ports) and `exec_probe` (inside).
 """
 
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 _PORT_READY = re.compile(r"tcp:(\d{1,5})|http:(\d{1,5})(/[!-~]*?)?(?:=(\d{3}))?", re.ASCII)
-READY_WAYS = "log:REGEX, http:PORT/PATH[=STATUS] or tcp:PORT"
+READY_WAYS = "log:REGEX, http:PORT/PATH[=STATUS], tcp:PORT, health or exec:COMMAND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,37 @@ class TcpReady:
 PortReady = HttpReady | TcpReady
 """Ready as it is seen from outside, at a port."""
 
-Ready = LogReady | HttpReady | TcpReady
+
+@dataclass(frozen=True, slots=True)
+class ExecReady:
+    """Ready is the first end with exit code 0 of a command that the engine runs inside the container."""
+
+    argv: tuple[str, ...]
+    interval_s: float = 0.05
+    """The next run begins so long after the end of one that failed."""
+
+    def __str__(self) -> str:
+        return f"exit code 0 of {shlex.join(self.argv)}"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReady:
+    """Ready is the first success of the command in the image's HEALTHCHECK.
+
+    It is run at our interval, not at the image's (30 s unless it says otherwise): that would be all that is measured.
+    """
+
+    interval_s: float = 0.05
+    """The next run begins so long after the end of one that failed."""
+
+    def __str__(self) -> str:
+        return "success of the image's HEALTHCHECK"
+
+
+InsideReady = ExecReady | HealthReady
+"""Ready as a command says that is run inside: containers alone have that."""
+
+Ready = LogReady | HttpReady | TcpReady | ExecReady | HealthReady
 
 SERVICE_READY = HttpReady(80, with_nonce=True)
 """When the service profile is ready, on every backend."""
@@ -69,6 +101,10 @@ def read_ready(text: str) -> Ready:
     way, _, rest = text.partition(":")
     if way == "log" and rest:
         return log_ready(rest)
+    if text == "health":
+        return HealthReady()
+    if way == "exec" and rest.strip():
+        return ExecReady(_words(rest))
     match = _PORT_READY.fullmatch(text)
     port = int(match[1] or match[2]) if match else 0
     if match is None or not 0 < port < 1 << 16:
@@ -88,6 +124,28 @@ def log_ready(regex: str) -> LogReady:
     if matches_nothing:
         raise ValueError(f"{regex!r} matches an empty line: anything would be ready")
     return LogReady(regex)
+
+
+def health_argv(test: Sequence[str], shell: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the command of a HEALTHCHECK as an image's configuration has it, () where it has none.
+
+    `test` is ["NONE"], ["CMD", program, …] or ["CMD-SHELL", words] (Docker Engine API, HealthConfig), [] where the
+    image says nothing of it; `shell` is the image's SHELL, for the last of them.
+    """
+    match list(test):
+        case ["CMD", *argv]:
+            return tuple(argv)
+        case ["CMD-SHELL", words]:
+            return (*(shell or ("/bin/sh", "-c")), words)
+        case _:
+            return ()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"exec:{text}: {error}") from error
 
 
 def as_record(ready: Ready | None) -> dict[str, Any]:

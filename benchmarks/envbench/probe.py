@@ -9,12 +9,14 @@ import errno
 import select
 import socket
 from dataclasses import dataclass
+from typing import cast
 
 from envbench.backend import Instance, Workload
 from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from envbench.condition import HttpReady, PortReady, Ready
-from envbench.errors import BackendError, StartTimeoutError
-from envbench.readiness import OutputReader, last_words, read_chunk, wait_ready
+from envbench.condition import HttpReady, InsideReady, PortReady, Ready
+from envbench.errors import StartTimeoutError
+from envbench.exec_probe import Checked, wait_inside
+from envbench.readiness import Answered, OutputReader, hear, last_words, wait_ready
 
 BESIDE_S = 0.25
 """Another attempt begins so long after one that is neither refused nor answered."""
@@ -22,16 +24,6 @@ ATTEMPT_S = 5.0
 """How long an attempt may wait for its answer before it is given up."""
 ANSWER_BYTES = 65536
 """As much of an answer is looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The moment at which it was seen to be ready, and how long before it the attempt before had begun."""
-
-    ready_ns: int
-    gap_ns: int | None
-    """The probe's error: a service that was ready right after an attempt waits for the next one. None where the
-    instance said by itself that it is ready."""
 
 
 @dataclass(slots=True)
@@ -58,10 +50,12 @@ def ports_for(ready: Ready | None) -> tuple[tuple[int, int], ...]:
 def wait_until_ready(
     instance: Instance, reader: OutputReader, ready: Ready | None, workload: Workload, deadline_ns: int
 ) -> Answered:
-    """Wait until an instance is ready: by its answer at the workload's port, else by a line that it says.
+    """Wait until an instance is ready: by its answer at the workload's port, by its check, else by a line that it says.
 
     Raises StartTimeoutError after the deadline and BackendError where the instance's output ends before.
     """
+    if isinstance(ready, InsideReady):
+        return wait_inside(cast("Checked", instance), reader, ready, deadline_ns)
     if not isinstance(ready, PortReady):
         return Answered(wait_ready(instance, reader, deadline_ns), None)
     (port, _), *_ = workload.ports
@@ -145,7 +139,7 @@ class _Probe:
         self._poller.unregister(output)
         for descriptor, _ in events:
             if descriptor == output:
-                _hear(instance, reader, output, at_ns)
+                hear(instance, reader, output, at_ns)
             elif self._advance(self._attempts[descriptor]):
                 return Answered(at_ns, self._attempts[descriptor].gap_ns)
         return None
@@ -190,11 +184,3 @@ class _Probe:
         self._poller.unregister(descriptor)
         del self._attempts[descriptor]
         one.socket.close()
-
-
-def _hear(instance: Instance, reader: OutputReader, output: int, at_ns: int) -> None:
-    chunk = read_chunk(output)
-    if chunk == b"":
-        raise BackendError(f"it ended before it answered; {last_words(instance, reader)}")
-    if chunk is not None:
-        reader.feed(instance.decode(chunk), at_ns)

@@ -29,6 +29,16 @@ LINE_BYTES = 4096
 FACTS_MAX = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The moment at which it was seen to be ready, and how long before it the attempt before had begun."""
+
+    ready_ns: int
+    gap_ns: int | None
+    """The probe's error: a service that was ready right after an attempt waits for the next one. None where the
+    instance said by itself that it is ready."""
+
+
 class Speaker(Protocol):
     """As much of an instance as reading its output needs."""
 
@@ -227,6 +237,15 @@ def wait_ready(speaker: Speaker, reader: OutputReader, deadline_ns: int) -> int:
     if reader.ready_ns is None:
         raise BackendError(f"it ended before {reader.wanted}; {last_words(speaker, reader)}")
     return reader.ready_ns
+
+
+def hear(speaker: Speaker, reader: Reader, descriptor: int, at_ns: int) -> None:
+    """Take what an instance says while it is asked from outside. Raises BackendError at the end of its output."""
+    chunk = read_chunk(descriptor)
+    if chunk == b"":
+        raise BackendError(f"it ended before it answered; {last_words(speaker, reader)}")
+    if chunk is not None:
+        reader.feed(speaker.decode(chunk), at_ns)
 
 
 def read_chunk(descriptor: int) -> bytes | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from envbench.condition import HttpReady, LogReady, TcpReady, as_record, read_ready
+from envbench.condition import ExecReady, HealthReady, HttpReady, LogReady, TcpReady, as_record, health_argv, read_ready
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,17 @@ from envbench.condition import HttpReady, LogReady, TcpReady, as_record, read_re
         ("tcp:5432", TcpReady(5432)),
         ("log:listening on", LogReady("listening on")),
         ("log:a:(b|c)", LogReady("a:(b|c)")),
+        ("health", HealthReady()),
+        ("exec:test -e '/run/a b'", ExecReady(("test", "-e", "/run/a b"))),
     ],
 )
 def test_what_means_ready_is_read(words, ready):
     assert read_ready(words) == ready
 
 
-@pytest.mark.parametrize("words", ["http:0/", "http:70000/", "tcp:80=200", "tcp:", "log:", "http:80/a b", "well", ""])
+@pytest.mark.parametrize(
+    "words", ["http:0/", "http:70000/", "tcp:80=200", "tcp:", "log:", "http:80/a b", "health:", "exec: ", ""]
+)
 def test_what_is_no_condition_is_refused_with_those_there_are(words):
     with pytest.raises(ValueError, match="log:REGEX"):
         read_ready(words)
@@ -33,6 +37,29 @@ def test_what_is_no_condition_is_refused_with_those_there_are(words):
 def test_an_expression_that_cannot_tell_is_refused(regex, said):
     with pytest.raises(ValueError, match=said):
         read_ready(f"log:{regex}")
+
+
+def test_a_command_with_an_open_quotation_is_refused():
+    with pytest.raises(ValueError, match="exec:sh -c 'a: No closing quotation"):
+        read_ready("exec:sh -c 'a")
+
+
+@pytest.mark.parametrize(
+    ("test", "shell", "argv"),
+    [
+        (["CMD", "pg_isready", "-q"], [], ("pg_isready", "-q")),
+        (
+            ["CMD-SHELL", "curl -f http://localhost || exit 1"],
+            [],
+            ("/bin/sh", "-c", "curl -f http://localhost || exit 1"),
+        ),
+        (["CMD-SHELL", "test -e /a"], ["/bin/bash", "-ec"], ("/bin/bash", "-ec", "test -e /a")),
+        (["NONE"], [], ()),
+        ([], [], ()),
+    ],
+)
+def test_the_command_of_a_healthcheck(test, shell, argv):
+    assert health_argv(test, shell) == argv
 
 
 def test_the_record_has_the_words_and_the_interval():

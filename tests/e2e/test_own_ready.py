@@ -89,6 +89,52 @@ def test_a_line_that_matches_a_regular_expression_means_ready(nginx: tuple[str, 
     assert "no regular expression: missing ), unterminated subpattern at its character 1" in said
 
 
+HEALTHY = "test -e /tmp/well && cat /tmp/well"
+COMES_UP = "sleep 0.4; echo yes >/tmp/well; exec sleep 60"
+
+
+@pytest.fixture
+def checked(nginx: tuple[str, str], tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The same engine and an image that has a HEALTHCHECK, which the engine itself would run for the first time after
+    30 s."""
+    engine, image = nginx
+    made, form = image.replace("nginx", "checked"), ("--format", "docker") if engine == "podman" else ()
+    (tmp_path / "Dockerfile").write_text(f"FROM {image}\nHEALTHCHECK CMD {HEALTHY}\nCMD {COMES_UP}\n")
+    subprocess.run([engine, "build", *form, "--tag", made, "."], cwd=tmp_path, check=True, capture_output=True)
+    yield engine, made
+    subprocess.run([engine, "rmi", "--force", made], check=True, capture_output=True)
+
+
+def test_ones_own_image_is_ready_when_its_healthcheck_or_a_command_inside_succeeds(
+    checked: tuple[str, str], tmp_path: Path
+) -> None:
+    engine, image = checked
+    own = ("--backend", engine, "--image", image, "--deadline", "25")
+    for name, ready in {"health": "health", "exec": "exec:cat /tmp/well"}.items():
+        rows, said, code = startup(tmp_path / name, *own, "--ready", ready)
+        assert code == 0, said
+        times = {row.iteration: row.value for row in rows if row.phase == "ready" and row.variant == rows[0].variant}
+        lags = {row.iteration: row.value for row in rows if row.phase == "observer_lag"}
+        assert len(times) == 2
+        assert all(value is not None and 0.4e9 < value < 20e9 for value in times.values()), "before the file is there"
+        assert set(lags) == set(times), "how far off each moment may be"
+        record = json.loads((tmp_path / name / "out/run.json").read_text())
+        assert record["plan"]["ready"]["interval_s"] == 0.05
+        assert record["cleanup"]["leaked"] == []
+
+
+def test_a_check_that_never_succeeds_and_an_image_without_one_are_told(nginx: tuple[str, str], tmp_path: Path) -> None:
+    engine, image = nginx
+    own = ("--backend", engine, "--image", image, "--deadline", "4")
+    rows, said, code = startup(tmp_path / "never", *own, "--ready", "exec:sh -c 'echo not yet; exit 7'")
+    assert code != 0, said
+    assert {row.outcome for row in rows} == {Outcome.TIMED_OUT}
+    assert "last check: exit code 7, not yet" in rows[0].detail
+    rows, said, code = startup(tmp_path / "none", *own, "--ready", "health")
+    assert (rows, code) == ([], 3)
+    assert f"image {image} has no HEALTHCHECK in {engine}; try: --ready exec:COMMAND, or " in said.splitlines()[0]
+
+
 def test_variables_ports_and_volumes_are_those_of_docker_run(
     nginx: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

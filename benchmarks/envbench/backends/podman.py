@@ -5,6 +5,7 @@ both, because Podman runs the OCI runtime's create inside the attach call, where
 """
 
 import contextlib
+import json
 import os
 import resource
 from collections.abc import Collection, Mapping
@@ -17,6 +18,7 @@ from envbench.backends.shared.child import Child, output_pipe, run_command, user
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_causes import sdk_problem
 from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.condition import health_argv
 from envbench.errors import BackendError, EnvbenchError
 from envbench.phases import BackendKind, ImageUse
 from envbench.programs import find_program, require_program
@@ -104,11 +106,14 @@ class RuntimeEngine(EngineBackend):
     """Podman with one OCI runtime: its API takes no runtime for a container, so each has a service of its own."""
 
     name: ClassVar[str] = "podman"
+    health_remedy: ClassVar[str] = (
+        "--ready exec:COMMAND, or podman build --format docker (OCI images keep no HEALTHCHECK)"
+    )
 
     def __init__(self, settings: Settings, journal: Journal, podman: Path, runtime: Path) -> None:
         super().__init__(settings, journal)
         # A bare name would be looked for in a registry.
-        self._runtime = runtime
+        self._runtime, self._podman = runtime, podman
         self.image_prefix = f"localhost/envbench-payload-{runtime.name}"
         self.service = Service(podman, settings.work_dir / f"podman-{runtime.name}.sock", runtime, settings)
 
@@ -122,6 +127,16 @@ class RuntimeEngine(EngineBackend):
 
         limits = own_limits().items()
         return {"ulimits": [docker.types.Ulimit(name=name, soft=most, hard=most) for name, most in limits]}
+
+    def health_of(self, image: str) -> tuple[str, ...]:
+        """Return the command of an image's HEALTHCHECK; Podman's program tells it, its Docker-compatible API does not.
+
+        Podman gives a shell's words to /bin/sh, whatever the image says.
+        """
+        words = ("image", "inspect", "--format", "{{json .HealthCheck}}", image)
+        living = self.settings.once(living_services)
+        said = run_podman(self._podman, *words, run_id=self.settings.run_id, what=f"inspecting {image}", living=living)
+        return health_argv((json.loads(said) or {}).get("Test") or ())
 
     def _require_runtime(self, instance: Instance, variant: Mapping[str, str]) -> None:
         """Raise BackendError where the container's conmon was told another runtime (conmon(8), --runtime)."""

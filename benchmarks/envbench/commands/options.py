@@ -15,7 +15,7 @@ from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import Listed, OneOf, format_names, nearest
 from envbench.commands.run_options import fixed_ports, read_environment, read_ports, read_volumes
-from envbench.condition import READY_WAYS, PortReady, Ready, log_ready, read_ready
+from envbench.condition import READY_WAYS, InsideReady, PortReady, Ready, log_ready, read_ready
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
 from envbench.run.progress import WAYS
@@ -141,7 +141,8 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         type=ReadyWhen(),
         help="What means ready, for an image or disk of your own, which then runs its own program: log:REGEX for a "
         "line of the output (Python's re), http:PORT/PATH[=STATUS] at a published or forwarded port, tcp:PORT for the "
-        "first byte there.",
+        "first byte there. Containers besides: health for the command of the image's HEALTHCHECK, exec:COMMAND for one "
+        "of your own; each is run inside until it ends with 0.",
     ),
     click.option("--ready-pattern", help="A plain text on the output that means ready, in place of --ready log:REGEX."),
     click.option(
@@ -300,6 +301,8 @@ def _asked_ready(options: Mapping[str, Any]) -> Ready | None:
     elif options["image"] is None and options["disk"] is None:
         raise click.UsageError("--ready needs --image or --disk: the payload says itself when it is ready.")
     _require_own_program(options, ready)
+    if isinstance(ready, InsideReady) and options["disk"] is not None:
+        raise click.UsageError("--ready health and exec run a command inside a container: no machine has that way in.")
     if isinstance(ready, PortReady) and "none" in options["networks"]:
         raise click.UsageError(f"--network none publishes no port: no {ready} can come.")
     return ready

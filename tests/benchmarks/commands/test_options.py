@@ -58,6 +58,8 @@ def test_an_image_with_a_ready_condition_gets_a_network_and_what_was_asked_for()
         (("--image", "a", "--ready", "log:a", "--port", "80", "--network", "none"), "publishes no port"),
         (("--image", "a", "--ready", "log:a", "--port", "8080:80", "--parallel", "2"), "one start at a time"),
         (("--disk", __file__), "--disk needs --ready"),
+        (("--disk", __file__, "--ready", "health"), "no machine has that way in"),
+        (("--image", "a", "--disk", __file__, "--ready", "exec:true"), "no machine has that way in"),
         (
             ("--image", "a", "--ready", "log:("),
             "no regular expression: missing .*at its character 1",

@@ -24,7 +24,7 @@ from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.images import payload_tar
 from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
-from envbench.condition import SERVICE_READY
+from envbench.condition import SERVICE_READY, ExecReady, HealthReady, health_argv
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, USERLANDS
@@ -49,6 +49,7 @@ class EngineBackend:
     name: ClassVar[str]
     publishes_ports: ClassVar[bool] = True
     image_prefix = "envbench-payload"
+    health_remedy: ClassVar[str] = "--ready exec:COMMAND, or a HEALTHCHECK line where the image is built"
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self.settings = settings
@@ -56,6 +57,8 @@ class EngineBackend:
         self._api: APIClient | None = None
         self._counter = itertools.count(1)
         self._image: str | None = None
+        self._check: tuple[str, ...] = ()
+        """The command that tells inside whether a container is ready, () where that is seen from outside."""
         self._image_number = 0
         self._warnings: dict[str, None] = {}
 
@@ -83,7 +86,9 @@ class EngineBackend:
             mark(Mark.CREATED)
             self._warnings |= dict.fromkeys(answer.get("Warnings") or ())
             own_process = partial(self._own_process, workload, identity)
-            instance = EngineInstance(api, identity, name, partial(self.journal.forget, number), own_process)
+            instance = EngineInstance(
+                api, identity, name, partial(self.journal.forget, number), own_process, self._check
+            )
             try:
                 instance.attach()
                 mark(Mark.ATTACHED)
@@ -122,6 +127,7 @@ class EngineBackend:
         if self.settings.image is not None:
             self._require_image(self.settings.image)
             self._require_volumes()
+            self._check = self._check_of(self.settings.image)
         else:
             self._import_payload(payload_tar(tree.path))
 
@@ -200,6 +206,21 @@ class EngineBackend:
                 raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)") from error
         self._image = image
 
+    def _check_of(self, image: str) -> tuple[str, ...]:
+        ready = self.settings.ready
+        if not isinstance(ready, HealthReady):
+            return ready.argv if isinstance(ready, ExecReady) else ()
+        argv = self.health_of(image)
+        if not argv:
+            raise BackendError(f"image {image} has no HEALTHCHECK in {self.name}", remedy=self.health_remedy)
+        return argv
+
+    def health_of(self, image: str) -> tuple[str, ...]:
+        """Return the command of an image's HEALTHCHECK, () where it has none. Raises BackendError."""
+        with engine_errors(f"inspecting image {image}"):
+            config = self.api.inspect_image(image).get("Config") or {}  # type: ignore[no-untyped-call]
+        return health_argv((config.get("Healthcheck") or {}).get("Test") or (), config.get("Shell") or ())
+
     def _require_volumes(self) -> None:
         """Raise BackendError unless the engine has each volume that has a name: it would make and keep one."""
         from docker.errors import NotFound
@@ -255,6 +276,8 @@ class EngineBackend:
             ],
             volumes=[volume for volume in settings.volumes if ":" not in volume],
             host_config=host,
+            # We run it ourselves; Podman needs systemd to do so.
+            healthcheck=docker.types.Healthcheck(test=["NONE"]) if isinstance(settings.ready, HealthReady) else None,
             stop_signal="SIGTERM",
         )
 

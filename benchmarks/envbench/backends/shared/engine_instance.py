@@ -54,7 +54,8 @@ class EngineInstance:
     """One container of an engine. Its start call may still be under way when the output already comes.
 
     `forget` takes it off the journal, once it is gone. `own_process` returns the process id that the engine told if
-    it proves to be this container's, None for a stranger's (`procfs.instance_process`).
+    it proves to be this container's, None for a stranger's (`procfs.instance_process`). `check` is the command that
+    tells inside whether it is ready, () where that is seen from outside.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class EngineInstance:
         name: str,
         forget: Callable[[], None],
         own_process: Callable[[int], int | None],
+        check: tuple[str, ...] = (),
     ) -> None:
         self._api = api
         self._id = identity
         self._name = name
         self._forget = forget
         self._own_process = own_process
+        self._check = check
         self._socket: Any = None
         self._starter: threading.Thread | None = None
         self._start_error: BaseException | None = None
@@ -129,6 +132,21 @@ class EngineInstance:
         """Return what the engine says of it (Docker Engine API, ContainerInspect). Raises BackendError."""
         with engine_errors("inspecting"):
             return dict(self._api.inspect_container(self._id))
+
+    def failed_check(self) -> str:
+        """Run its check inside once it is started; return "" where that ended with 0, else how it ended.
+
+        Docker Engine API, ContainerExec, ExecStart, ExecInspect. Raises BackendError where the engine cannot run it.
+        """
+        self._wait_started(monotonic_ns() + int(self._api.timeout or STOP_GRACE_S) * NS_PER_S)
+        with engine_errors("running its check"):
+            identity = self._api.exec_create(self._id, list(self._check))["Id"]
+            said = self._api.exec_start(identity)
+            found = self._api.exec_inspect(identity)
+        if found["ExitCode"] == 0 and not found.get("Running"):
+            return ""
+        words = " ".join(said.decode("utf-8", errors="replace").split())[-200:]
+        return f"exit code {found['ExitCode']}" + (f", {words}" if words else "")
 
     def console_tail(self) -> str:
         """Return why it did not start, or how it ended."""
