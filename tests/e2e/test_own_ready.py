@@ -76,7 +76,8 @@ def test_ones_own_image_is_ready_when_it_answers(
 
 def test_a_line_that_matches_a_regular_expression_means_ready(nginx: tuple[str, str], tmp_path: Path) -> None:
     engine, image = nginx
-    says = ("--command", "sh -c 'echo port 8080; sleep 0.5; echo port 80; exec sleep 60'")
+    script = "trap 'exit 0' TERM; echo port 8080; sleep 0.5; echo port 80; sleep 60 & wait"
+    says = ("--command", shlex.join(("sh", "-c", script)))
     own = ("--backend", "process", "--backend", engine, "--image", image, *says)
     rows, said, code = startup(tmp_path / "line", *own, "--ready", "log:^port [0-9]{2}$")
     assert code == 0, said
@@ -90,7 +91,8 @@ def test_a_line_that_matches_a_regular_expression_means_ready(nginx: tuple[str, 
 
 
 HEALTHY = "test -e /tmp/well && cat /tmp/well"
-COMES_UP = "sleep 0.4; echo yes >/tmp/well; exec sleep 60"
+COMES_UP = "trap 'exit 0' TERM; sleep 0.4; echo yes >/tmp/well; sleep 60 & wait"
+"""It ends when it is asked to: process 1 hears only the signals that it takes."""
 
 
 @pytest.fixture
