@@ -1,7 +1,7 @@
 """`envbench startup`: times every backend from request to ready and until its removal, in one interleaved schedule."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,13 @@ from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.progress import Reporter
 from envbench.run.reaper import clear_away
-from envbench.run.scheduler import Scheduler, dry_run
+from envbench.run.scheduler import Scheduler, Tally, dry_run
 from envbench.run.session import Session, make_work_dir, settings_for, titled
 from envbench.settings import Configuration, Plan, new_run_id, profile_of
 from envbench.traces.journal import Journal
+
+SIZES_S, WHOLE_SYSTEM_SIZE_S = 10.0, 5.0
+"""About what it takes to read the sizes of what was started, and more for each whole system: in recorded runs."""
 
 
 @click.command(cls=Configured)
@@ -93,7 +96,13 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
         shown.say(f"the starts take about {minutes:.0f} minutes here; --profile minimal {less} less")
     bench = session.bench()
     session.course.plan({Experiment.STARTUP: 0, Experiment.KERNEL: 0, Experiment.SIZE: 0})
-    scheduler = time_starts(session, shown, then_s=once_each_s)
+    session.course.pace = 1
+
+    def foresee(scheduler: Scheduler) -> None:
+        looked_at = [one.configuration for one in bench.chosen()]
+        session.course.expected_s.update(looks_s(scheduler.tallies, looked_at, len(session.whole_systems)))
+
+    scheduler = time_starts(session, shown, foresee=foresee)
     bench.order = scheduler.order
     # Not to be looked at: it would hold up the run once more.
     session.drop([one.configuration for one in scheduler.tallies if one.failures_in_a_row])
@@ -122,17 +131,18 @@ def whole_systems_budget_s(session: Session) -> float:
     return sum(plans.WHOLE_SYSTEM_BUDGETS_S.get(name, plans.WHOLE_IMAGE_BUDGET_S) for name in accelerators)
 
 
-def once_each_s(scheduler: Scheduler) -> float:
-    """Return about how many seconds it takes to start each backend once more."""
-    return sum(one.cost_ns or 0 for one in scheduler.tallies) / NS_PER_S
+def looks_s(tallies: Sequence[Tally], looked_at: Collection[Configuration], whole_systems: int) -> dict[str, float]:
+    """Return about how many seconds the looks after the starts take: each kernel is one start more, sizes are read."""
+    once_each_ns = sum(one.cost_ns or 0 for one in tallies if one.configuration in looked_at)
+    return {Experiment.KERNEL: once_each_ns / NS_PER_S, Experiment.SIZE: SIZES_S + WHOLE_SYSTEM_SIZE_S * whole_systems}
 
 
 def time_starts(
-    session: Session, shown: Reporter, *, then_s: Callable[[Scheduler], float] = lambda _scheduler: 0
+    session: Session, shown: Reporter, *, foresee: Callable[[Scheduler], None] = lambda _scheduler: None
 ) -> Scheduler:
     """Take the plan's starts on all backends; return the scheduler, which tells what came of them.
 
-    `then_s` tells how long what follows takes, where that is known from the starts alone.
+    `foresee` is called after each start: what follows takes as long as the starts tell.
     The session drops a configuration that was given up or never got ready: nothing else could start it either.
     """
     plan = session.plan
@@ -141,7 +151,7 @@ def time_starts(
     scheduler = Scheduler(
         plan,
         configurations,
-        lambda tickets: _taken(session, scheduler, shown, tickets, then_s),
+        lambda tickets: _taken(session, scheduler, shown, tickets, foresee),
         before_round=session.before_round,
         unwarmed=_unwarmed(session),
     )
@@ -156,13 +166,13 @@ def time_starts(
 
 
 def _taken(
-    session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any, then_s: Callable[[Scheduler], float]
+    session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any, foresee: Callable[[Scheduler], None]
 ) -> Any:
     starts = session.measure(tickets)
     for start in starts:
         shown.start(start)
-    left_s = scheduler.left_s()
-    session.course.at(scheduler.order, None if left_s is None else left_s + then_s(scheduler), "starts")
+    foresee(scheduler)
+    session.course.at(scheduler.order, scheduler.left_s(), "starts")
     return starts
 
 

@@ -11,6 +11,8 @@ from envbench.clock import NS_PER_S, monotonic_ns
 
 ENOUGH_RATIO = 0.08
 """The pace of the parts so far is told of the others once they were to take this share of the whole."""
+MANY_STEPS = 10
+"""From so many steps of a part on, its own pace counts alone once it is half over."""
 FIRST_STEPS_RATIO = 0.1
 """A part without expected seconds has an estimate of its time left once this share of its steps is over."""
 
@@ -141,11 +143,12 @@ class Course:
         ratio, elapsed_s = self._ratio(), self._elapsed_s()
         if not expected_s or pace is None:
             return elapsed_s / ratio * (1 - ratio) if ratio >= FIRST_STEPS_RATIO else None
+        by_expectation_s = max(expected_s * pace - elapsed_s, 0) if ratio < 1 else 0
         if not ratio:
-            return max(expected_s * pace - elapsed_s, 0)
-        # A part's own pace counts more the further it has come; from its middle on it counts alone.
-        own = min(2 * ratio, 1)
-        return (1 - ratio) * (own * elapsed_s / ratio + (1 - own) * expected_s * pace)
+            return by_expectation_s
+        # A part's own pace counts more the further it has come, if its steps are many: of a few, one may be most of it.
+        own = min(2 * ratio, 1) * min((self._total or 0) / MANY_STEPS, 1)
+        return own * elapsed_s / ratio * (1 - ratio) + (1 - own) * by_expectation_s
 
     def _ratio(self) -> float:
         return min(self._done / self._total, 1) if self._total else 0.0

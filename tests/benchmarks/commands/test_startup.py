@@ -9,12 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.benchmarks.run.test_scheduler import Machine
 
 from envbench.cli import COMMANDS, cli, main
+from envbench.clock import NS_PER_S
+from envbench.commands.startup import looks_s
 from envbench.phases import Outcome
+from envbench.run.course import Course
+from envbench.run.scheduler import Scheduler
 from envbench.run.session import Session, ignored_by_guests
 from envbench.samples import read_samples
-from envbench.settings import Settings
+from envbench.settings import Configuration, Plan, Settings
 
 
 @pytest.fixture
@@ -352,3 +357,36 @@ def test_what_guests_do_not_have_is_said(tmp_path):
     said = "--network bridge (a guest has no network card) and --init (a guest has an init of its own)"
     assert caution.message.endswith(said)
     assert ignored_by_guests(Settings("r", tmp_path, tmp_path, cpus=2, memory_bytes=1 << 28)) == ()
+
+
+def test_from_half_of_a_run_on_its_time_left_counts_what_follows_the_starts():
+    """Starts, one more of each for its kernel, sizes, reports: on a clock that only these move."""
+    said = []
+    machine = Machine([0.002, 0.3, 7], spread=0.2)
+    course = Course(lambda position: said.append((machine.now_ns, position)), lambda: machine.now_ns, after_s=10)
+    course.plan({"startup": 0, "kernel": 0, "size": 0})
+    course.pace = 1
+    course.begin("startup")
+
+    def measure(tickets):
+        starts = machine.measure(tickets)
+        looked_at = [one.configuration for one in scheduler.tallies[1:]]
+        course.expected_s.update(looks_s(scheduler.tallies, looked_at, whole_systems=1))
+        course.at(scheduler.order, scheduler.left_s(), "starts")
+        return starts
+
+    configurations = [Configuration(f"backend{index}") for index in range(3)]
+    plan = Plan(seed=7, runs=6, warmup=1, budget_s=60)
+    scheduler = Scheduler(plan, configurations, measure, now_ns=lambda: machine.now_ns)
+    scheduler.run()
+    for part, lengths_s in (("kernel", [0.4, 8.5]), ("size", [0.2, 4, 12])):
+        course.begin(part)
+        course.expect(len(lengths_s))
+        for length_s in lengths_s:
+            machine.now_ns += int(length_s * NS_PER_S)
+            course.step()
+    whole_ns = machine.now_ns + 10 * NS_PER_S
+    for at_ns, position in said:
+        if at_ns >= whole_ns / 2:
+            left_s = (whole_ns - at_ns) / NS_PER_S
+            assert position.left_s == pytest.approx(left_s, rel=0.3, abs=0.03 * whole_ns / NS_PER_S), position
