@@ -151,8 +151,9 @@ def time_starts(
     scheduler = Scheduler(
         plan,
         configurations,
-        lambda tickets: _taken(session, scheduler, shown, tickets, foresee),
+        lambda tickets: _taken(session, shown, tickets),
         before_round=session.before_round,
+        after_start=lambda: _tell(session, scheduler, foresee),
         unwarmed=_unwarmed(session),
     )
     try:
@@ -165,15 +166,16 @@ def time_starts(
     return scheduler
 
 
-def _taken(
-    session: Session, scheduler: Scheduler, shown: Reporter, tickets: Any, foresee: Callable[[Scheduler], None]
-) -> Any:
+def _taken(session: Session, shown: Reporter, tickets: Any) -> Any:
     starts = session.measure(tickets)
     for start in starts:
         shown.start(start)
+    return starts
+
+
+def _tell(session: Session, scheduler: Scheduler, foresee: Callable[[Scheduler], None]) -> None:
     foresee(scheduler)
     session.course.at(scheduler.order, scheduler.left_s(), "starts")
-    return starts
 
 
 def _unwarmed(session: Session) -> tuple[int, ...]:

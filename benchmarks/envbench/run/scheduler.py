@@ -182,10 +182,10 @@ def dry_run(configurations: Sequence[Configuration], plan: Plan) -> Iterator[tup
 class Scheduler:
     """Runs a plan by calling `measure` with the tickets of each start (more than one: at the same time).
 
-    `measure` returns their outcomes and raises only what ends the run. `before_round` may wait for calm; its time is
-    not charged to the budget. `unwarmed` are the indices of backends that get no warm-up: in a short run a machine that
-    boots for seconds has time for its measured starts only. After `run`, `tallies` and `unfinished` tell what came of
-    it.
+    `measure` returns their outcomes and raises only what ends the run. `before_round` may wait for calm; its time
+    is not charged to the budget; `after_start` is called when a start is counted. `unwarmed` are the indices of
+    backends that get no warm-up: in a short run a machine that boots for seconds has time for its measured starts
+    only. After `run`, `tallies` and `unfinished` tell what came of it.
     """
 
     def __init__(
@@ -196,6 +196,7 @@ class Scheduler:
         *,
         experiment: Experiment = Experiment.STARTUP,
         before_round: Callable[[], None] = lambda: None,
+        after_start: Callable[[], None] = lambda: None,
         now_ns: Callable[[], int] = monotonic_ns,
         order: int = 0,
         unwarmed: Collection[int] = (),
@@ -207,6 +208,7 @@ class Scheduler:
         self._measure = measure
         self._experiment = experiment
         self._before_round = before_round
+        self._after_start = after_start
         self._now_ns = now_ns
         self._left_ns = plan.budget_s * NS_PER_S
         self._round = 0
@@ -373,3 +375,4 @@ class Scheduler:
                 one.failed += failed
                 if start.ready_ns is not None:
                     one.ready_ns.append(start.ready_ns)
+        self._after_start()

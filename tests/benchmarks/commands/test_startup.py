@@ -368,16 +368,14 @@ def test_from_half_of_a_run_on_its_time_left_counts_what_follows_the_starts():
     course.pace = 1
     course.begin("startup")
 
-    def measure(tickets):
-        starts = machine.measure(tickets)
+    def tell():
         looked_at = [one.configuration for one in scheduler.tallies[1:]]
         course.expected_s.update(looks_s(scheduler.tallies, looked_at, whole_systems=1))
         course.at(scheduler.order, scheduler.left_s(), "starts")
-        return starts
 
     configurations = [Configuration(f"backend{index}") for index in range(3)]
     plan = Plan(seed=7, runs=6, warmup=1, budget_s=60)
-    scheduler = Scheduler(plan, configurations, measure, now_ns=lambda: machine.now_ns)
+    scheduler = Scheduler(plan, configurations, machine.measure, now_ns=lambda: machine.now_ns, after_start=tell)
     scheduler.run()
     for part, lengths_s in (("kernel", [0.4, 8.5]), ("size", [0.2, 4, 12])):
         course.begin(part)

@@ -353,3 +353,17 @@ def test_from_half_of_the_starts_on_the_time_left_is_about_right(costs_s, plan, 
         if at_ns >= machine.now_ns / 2:
             left_s = (machine.now_ns - at_ns) / 1e9
             assert said_s == pytest.approx(left_s, rel=0.3, abs=0.03 * machine.now_ns / 1e9 + 1.25 * doubt_s)
+
+
+def test_what_is_told_after_a_start_counts_it():
+    machine = Machine([5.0])
+    said = []
+    scheduler = Scheduler(
+        Plan(seed=7, runs=3, warmup=0, budget_s=100),
+        [Configuration("backend0")],
+        machine.measure,
+        now_ns=lambda: machine.now_ns,
+        after_start=lambda: said.append(scheduler.left_s()),
+    )
+    scheduler.run()
+    assert said == [10, 5, 0]
