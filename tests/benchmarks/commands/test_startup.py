@@ -377,7 +377,7 @@ def test_from_half_of_a_run_on_its_time_left_counts_what_follows_the_starts():
     plan = Plan(seed=7, runs=6, warmup=1, budget_s=60)
     scheduler = Scheduler(plan, configurations, machine.measure, now_ns=lambda: machine.now_ns, after_start=tell)
     scheduler.run()
-    for part, lengths_s in (("kernel", [0.4, 8.5]), ("size", [0.2, 4, 12])):
+    for part, lengths_s in (("kernel", [0.4, 8.5]), ("size", [0.2, 2, 7])):
         course.begin(part)
         course.expect(len(lengths_s))
         for length_s in lengths_s:
