@@ -127,8 +127,9 @@ def test_ones_own_image_is_ready_when_its_healthcheck_or_a_command_inside_succee
 
 def test_a_check_that_never_succeeds_and_an_image_without_one_are_told(nginx: tuple[str, str], tmp_path: Path) -> None:
     engine, image = nginx
-    own = ("--backend", engine, "--image", image, "--deadline", "4", "--runs", "1")
-    rows, said, code = startup(tmp_path / "never", *own, "--ready", "exec:sh -c 'echo not yet; exit 7'")
+    own = ("--backend", engine, "--image", image, "--runs", "1")
+    never = ("--ready", "exec:sh -c 'echo not yet; exit 7'", "--deadline", "8")
+    rows, said, code = startup(tmp_path / "never", *own, *never)
     assert code != 0, said
     assert {row.outcome for row in rows} == {Outcome.TIMED_OUT}
     assert "last check: exit code 7, not yet" in rows[0].detail
