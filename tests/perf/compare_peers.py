@@ -18,6 +18,8 @@ from typing import NamedTuple
 PYTHON = sys.executable
 PACKAGE = Path(__file__).parents[2] / "inspector" / "envinspect"
 CLICK = (PYTHON, "-c", "import click")
+BARE = (PYTHON, "-I", "-c", "pass")
+PLAIN_RATIO = 2.0 if sys.version_info >= (3, 13) else 2.3
 # CPU time, not wall time: other processes on the machine are no part of it.
 IN_PROCESS = """
 import time
@@ -60,6 +62,9 @@ def own(*arguments: str) -> tuple[str, ...]:
 def bars(virt_what: str | None, capture: str) -> list[Bar]:
     """Return what is held against what; `capture` is a captured system."""
     found = [Bar("plain / virt-what", own(), (virt_what,), 1.0)] if virt_what else []
+    found.append(Bar("plain / a bare Python", own(), BARE, PLAIN_RATIO))
+    quick = (["--is", "vm"], ["--brief"], ["--json"])
+    found += [Bar(f"{' '.join(form)} / a bare Python", own(*form), BARE, 2.5) for form in quick]
     forms = (["--json"], ["--brief"], ["--explain"], ["--is", "vm"], ["--format", "virt-what"], ["resources"], ["list"])
     found.append(Bar("--from FOLDER / import click", own("--from", capture), CLICK, 1.3))
     return found + [Bar(f"{' '.join(form)} / import click", own(*form), CLICK, 1.3) for form in forms]

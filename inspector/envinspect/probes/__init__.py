@@ -23,14 +23,12 @@ from envinspect.probes.devices import probe_devices
 from envinspect.probes.dmi import probe_dmi
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.firmware import probe_devicetree, probe_lparcfg, probe_mdesc, probe_sysinfo
-from envinspect.probes.hosts import probe_hosts
+from envinspect.probes.hosts import probe_hosts, probe_machine_hosts
 from envinspect.probes.isolation import probe_isolation
-from envinspect.probes.kernel import probe_kernel
 from envinspect.probes.mounts import probe_mounts
 from envinspect.probes.orchestrators import probe_engines, probe_orchestrators
-from envinspect.probes.roles import probe_roles
 from envinspect.probes.sandboxes import probe_sandboxes
-from envinspect.probes.wsl import probe_wsl
+from envinspect.probes.wsl import probe_wsl, probe_wsl_machine
 from envinspect.probes.xen import probe_xen
 
 TYPE_CHECKING = False
@@ -51,10 +49,10 @@ PROBES: tuple[Probe, ...] = (
     probe_sysinfo,
     probe_lparcfg,
     probe_mdesc,
-    probe_kernel,
+    probe_wsl_machine,
     probe_cloud,
     probe_confidential,
-    probe_roles,
+    probe_machine_hosts,
     probe_wsl,
     probe_containers,
     probe_sandboxes,

@@ -1,4 +1,4 @@
-"""What containers this machine hosts: mounts below the engines' folders, OpenVZ's and VServer's kernels."""
+"""What this machine hosts: containers (their mounts, daemons, kernels), and as Hyper-V's root or by KVM machines."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ _FILES = (
     ("/var/lib/incus/unix.socket", "lxd-host", Strength.STRONG, _LXD),
 )
 """What an engine's daemon keeps while it runs. Sockets get bound into containers, so the best known ones are hints."""
+
+_HYPERV_BASE = 0x4000_0000
+_HYPERV_FEATURES = 0x4000_0003
+_CREATE_PARTITIONS = 1
+_ISOLATION = 1 << 22
+_HYPERV = "https://learn.microsoft.com/en-us/virtualization/hyper-v-on-windows/tlfs/feature-discovery"
+_MODULES = "/proc/modules"
+_KVM_MODULES = ("kvm_intel", "kvm_amd", "kvm_hv")
 
 _DOCKER_PID = "/run/docker.pid"
 """Where dockerd writes its process number (dockerd --pidfile)."""
@@ -140,3 +148,35 @@ def probe_hosts(facts: Facts) -> Iterator[Evidence]:
         if status.get(name) == "0":
             source = "/proc/self/status"
             yield Evidence(Kind.ROLE, "linux-vserver-host", Strength.PROOF, source, f"{name}: 0", _VSERVER)
+
+
+def probe_machine_hosts(facts: Facts) -> Iterator[Evidence]:
+    """Yield the Hyper-V root partition and KVM with guests running; a loaded module or a device node is no host."""
+    base = facts.cpuid(_HYPERV_BASE)
+    if isinstance(base, Found) and base.value.ascii() == "Microsoft Hv":
+        features = facts.cpuid(_HYPERV_FEATURES)
+        if (
+            isinstance(features, Found)
+            and features.value.ebx & _CREATE_PARTITIONS
+            and not features.value.ebx & _ISOLATION
+        ):
+            source = f"CPUID 0x{_HYPERV_FEATURES:08X}"
+            yield Evidence(
+                Kind.ROLE,
+                "hyper-v-root",
+                Strength.PROOF,
+                source,
+                f"EBX {features.value.ebx:#x}: CreatePartitions",
+                _HYPERV,
+                origin=Origin.CPUID,
+            )
+    for line in facts.str_or(_MODULES).splitlines():
+        # Name, size, use count: each running guest holds the module once (linux: virt/kvm/kvm_main.c, fops.owner).
+        name, _, rest = line.partition(" ")
+        if name in _KVM_MODULES:
+            count = rest.split()[1:2]
+            if count and count[0].isdigit() and int(count[0]) > 0:
+                reference = "https://man7.org/linux/man-pages/man5/proc_modules.5.html"
+                yield Evidence(
+                    Kind.ROLE, "kvm-host", Strength.STRONG, _MODULES, f"{name} used by {count[0]}", reference
+                )

@@ -1,4 +1,4 @@
-"""Windows Subsystem for Linux: the kernel's name, file systems that only it has, its init's traces, its variables."""
+"""Windows Subsystem for Linux and its machine: kernel's name, own file systems, its init's traces, its variables."""
 
 from __future__ import annotations
 
@@ -87,3 +87,11 @@ def _mounts(facts: Facts) -> Iterator[Evidence]:
         elif not guest and (mount.target.startswith("/mnt/wslg") or mount.target.startswith("/usr/lib/wsl/")):
             guest = True
             yield _evidence("wsl2", Strength.HINT, table.source, f"a mount on {mount.target}", _WSLG)
+
+
+def probe_wsl_machine(facts: Facts) -> Iterator[Evidence]:
+    """Yield Hyper-V for the kernel that Microsoft builds for WSL2's utility machine and for nothing else."""
+    for source, text in (("uname", facts.uname.release), ("/proc/version", facts.str_or("/proc/version"))):
+        lowered = text.lower()
+        if "microsoft-standard" in lowered or "-wsl2" in lowered:
+            yield Evidence(Kind.VM, "hyper-v", Strength.STRONG, source, text[:80], _COMPARE)
