@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ BASE = "docker.io/library/python:3.13-slim"
 TREE = cache_dir() / "python"
 DEADLINE_S = 60
 
+pytestmark = pytest.mark.engine("podman")
+
 Podman = Callable[..., str]
 
 
@@ -39,7 +42,9 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
     folder = tmp_path_factory.mktemp("podman")
     settings = folder / "containers.conf"
     settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n')
-    words = ["podman", "--root", folder / "store", "--runroot", folder / "run", "--cgroup-manager", "cgroupfs"]
+    # Podman takes no longer path than 50 characters for what it keeps while it runs.
+    running = tempfile.mkdtemp(prefix="kubernetes-", dir="/tmp")
+    words = ["podman", "--root", folder / "store", "--runroot", running, "--cgroup-manager", "cgroupfs"]
     words += ["--runtime", str(shutil.which("runc")), "--log-level", "error"]
 
     def call(*more: str | Path, check: bool = True) -> str:
@@ -56,6 +61,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
 
     yield call
     call("system", "reset", "--force", check=False)
+    shutil.rmtree(running, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

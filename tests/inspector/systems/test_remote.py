@@ -183,6 +183,13 @@ def test_dockers_daemon_is_asked_for_in_the_first_round(number: str, asked: set[
     assert set(answers.files) == asked
 
 
+def test_what_tells_whose_docker_it_is_is_asked_for_in_the_first_round() -> None:
+    from envinspect.systems.collector.first_round import first_round
+
+    asked = {question.path for question in first_round(ask_everything).questions}
+    assert {"/run/docker.pid", "/proc/~d/comm", "/proc/~d/mountinfo"} <= asked
+
+
 def test_no_variable_that_is_asked_for_is_the_collectors_own() -> None:
     import re
 

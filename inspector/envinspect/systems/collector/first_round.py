@@ -23,7 +23,11 @@ _SOME_USER = 0xFFFF_FFFE
 """An imagined user's number; in a path it stands for that of the user there."""
 _SOME_DAEMON = 0xFFFF_FFFD
 """An imagined process's number; in a path it stands for that of Docker's daemon there."""
-_STATUS = {"/proc/self/status": b"Cpus_allowed_list:\t0\n", "/run/docker.pid": b"%d" % _SOME_DAEMON}
+_STATUS = {
+    "/proc/self/status": b"Cpus_allowed_list:\t0\n",
+    "/run/docker.pid": b"%d" % _SOME_DAEMON,
+    f"/proc/{_SOME_DAEMON}/comm": b"dockerd\n",
+}
 _UNIFIED = _STATUS | {
     "/proc/self/cgroup": b"0::/~\n",
     "/proc/self/mountinfo": b"1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
