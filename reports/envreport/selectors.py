@@ -39,6 +39,12 @@ class Selector:
         return backend == self.backend and named and (not self.profile or profile == self.profile)
 
 
+def backend_name(backend: str, variant: str, profile: str) -> str:
+    """Return what a figure's name begins with for these rows: `docker[network=none,runtime=runc]/minimal`."""
+    keys = ",".join(f"{key}={value}" for key, value in variant_keys(variant).items())
+    return backend + (f"[{keys}]" if keys else "") + (f"/{profile}" if profile else "")
+
+
 def parse_selector(text: str) -> Selector:
     """Return what a figure's name means. Raises ValueError with one line that says what is wrong with it."""
     found = re.fullmatch(rf"\s*{PATTERN}\s*", text)

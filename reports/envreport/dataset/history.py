@@ -7,7 +7,7 @@ before a cut is another environment, and is shown but not compared.
 import csv
 import io
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -270,15 +270,27 @@ CSV_COLUMNS = ("backend", "variant", "profile", "segment", "run_id", "started_at
 
 def history_csv(found: History) -> str:
     """Return one row a run, oldest first in each series; `segment` counts from 1, what is not recorded is empty."""
+    unit = str(metric(found.metric).unit)
+    return csv_text(
+        CSV_COLUMNS,
+        (
+            (
+                *(each.backend, each.variant, each.profile, number),
+                *(point.run_id, _moment(point), point.value, unit, *point.environment),
+            )
+            for each in found.series
+            for number, segment in enumerate(each.segments, 1)
+            for point in segment.points
+        ),
+    )
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a CSV file with these columns; None is empty in it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    unit = str(metric(found.metric).unit)
-    for each in found.series:
-        for number, segment in enumerate(each.segments, 1):
-            for point in segment.points:
-                moment = (point.run_id, _moment(point), point.value, unit)
-                writer.writerow([each.backend, each.variant, each.profile, number, *moment, *point.environment])
+    writer.writerow(columns)
+    writer.writerows(rows)
     return text.getvalue()
 
 

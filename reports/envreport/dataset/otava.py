@@ -4,12 +4,9 @@ Otava compares every row with the rows before. So it gets what `history` itself 
 configuration, and each configuration is a branch: without `--branch` Otava refuses to mix them, and names them.
 """
 
-import csv
-import io
-
 from envbench.metrics import metric
-from envbench.samples import variant_keys
-from envreport.dataset.history import ENVIRONMENT, History, Series
+from envreport.dataset.history import ENVIRONMENT, History, csv_text
+from envreport.selectors import backend_name
 
 COLUMNS = ("time", "branch", "value", "unit", "run_id", *ENVIRONMENT)
 """`time` and `branch` are Otava's own names; `value` is the metric's column, all others may be attributes."""
@@ -17,19 +14,13 @@ COLUMNS = ("time", "branch", "value", "unit", "run_id", *ENVIRONMENT)
 
 def otava_csv(found: History) -> str:
     """Return one row a run, oldest first in each branch; `time` is UTC, what is not recorded is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
     unit = str(metric(found.metric).unit)
-    for each in found.series:
-        name = branch(each)
-        for point in each.segments[-1].points:
-            row = (point.started_at.isoformat(), name, point.value, unit, point.run_id, *point.environment)
-            writer.writerow(row)
-    return text.getvalue()
-
-
-def branch(series: Series) -> str:
-    """Return a configuration as a figure's name begins with it: `docker[network=none,runtime=runc]/minimal`."""
-    keys = ",".join(f"{key}={value}" for key, value in variant_keys(series.variant).items())
-    return series.backend + (f"[{keys}]" if keys else "") + (f"/{series.profile}" if series.profile else "")
+    named = ((each, backend_name(each.backend, each.variant, each.profile)) for each in found.series)
+    return csv_text(
+        COLUMNS,
+        (
+            (point.started_at.isoformat(), name, point.value, unit, point.run_id, *point.environment)
+            for each, name in named
+            for point in each.segments[-1].points
+        ),
+    )

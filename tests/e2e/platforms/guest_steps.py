@@ -14,6 +14,7 @@ from platforms.tree_steps import (
     STARTUP,
     USER,
     measured,
+    show,
 )
 
 SERVICE = "systemd-run --quiet --pipe --wait"
@@ -77,7 +78,7 @@ ALWAYS: tuple[Step, ...] = (
     sh("doctor", f"envbench doctor --json {backends(*ENGINES)}", deadline_s=400),
     sh("doctor as a user", f"envbench doctor --json {backends(*ENGINES)}", user=USER, deadline_s=300),
     measured("kernel", KERNEL, "samples", deadline_s=400),
-    sh("kernel claims", "cat /tmp/kernel/claims.csv"),
+    sh("kernel claims", show("kernel", "claims")),
 )
 """What `make test` takes, too."""
 
@@ -85,7 +86,7 @@ NIGHTLY: tuple[Step, ...] = (
     measured("startup", f"{STARTUP} {backends('runc', 'crun', 'docker', 'podman')}", "summary", deadline_s=600),
     sh("tables", "! cat /sys/firmware/acpi/tables/FACP", user=MEMBER),
     measured("kernel denied", KERNEL, "samples", user=MEMBER, deadline_s=400),
-    sh("kernel denied claims", "cat /tmp/kernel-denied/claims.csv"),
+    sh("kernel denied claims", show("kernel denied", "claims")),
     measured("kernel without a guest", NO_GUEST, "claims", deadline_s=600),
     measured(
         "isolation denied",

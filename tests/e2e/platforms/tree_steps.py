@@ -63,9 +63,18 @@ MACHINES = "--backend runc --backend docker --backend podman --backend container
 
 def measured(name: str, options: str, table: str = "", **more: Any) -> Step:
     """Return a measurement of the minimal profile, which then prints this table of its results."""
-    folder = f"/tmp/{name.replace(' ', '-')}"
-    command = f"envbench {options} --profile minimal --output {folder}"
-    return sh(name, f"{command} && cat {folder}/{table}.csv" if table else command, **more)
+    command = f"envbench {options} --profile minimal --output {results_of(name)}"
+    return sh(name, f"{command} && {show(name, table)}" if table else command, **more)
+
+
+def results_of(name: str) -> str:
+    """Return the folder inside the lab into which a measurement puts its results."""
+    return f"/tmp/{name.replace(' ', '-')}"
+
+
+def show(name: str, table: str) -> str:
+    """Return the command that prints a table of a measurement's results."""
+    return f"cat {results_of(name)}/{table}.csv"
 
 
 def docker_steps(name: str) -> tuple[Step, ...]:

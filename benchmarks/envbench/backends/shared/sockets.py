@@ -11,6 +11,13 @@ from envbench.backend import Unusable
 from envbench.causes import Cause, cause_of_errno, remedy_for
 from envbench.traces.daemons import CONNECT_DEADLINE_S
 
+_REASONS: dict[Cause | None, str] = {
+    Cause.ABSENT: "not there",
+    Cause.REFUSED: "nothing listens there",
+    Cause.PERMISSION: "no permission",
+}
+"""What is said of a socket; of any other cause, what the kernel says."""
+
 
 def socket_problem(path: Path, place: str, **words: str) -> Unusable | None:
     """Return why a socket cannot be used, None where somebody takes the connection.
@@ -30,8 +37,7 @@ def socket_problem(path: Path, place: str, **words: str) -> Unusable | None:
             return None
         if cause is Cause.PERMISSION and (group := group_of_socket(path)):
             place, words = "group of the socket", {"group": group}
-        says = {Cause.ABSENT: "not there", Cause.REFUSED: "nothing listens there", Cause.PERMISSION: "no permission"}
-        reason = says.get(cause, error.strerror or str(error)) if cause else error.strerror or str(error)
+        reason = _REASONS.get(cause) or error.strerror or str(error)
         return Unusable(f"no engine at {path}: {reason}", remedy_for(cause, place, **words), cause)
     return None
 
