@@ -16,6 +16,7 @@ import pytest
 from envbench.backend import Backend, Instance, Mark, Unusable, Usable, Workload
 from envbench.backends import load
 from envbench.backends.libvirt.backend import LibvirtBackend
+from envbench.causes import Cause, remedy_for
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.condition import LogReady
 from envbench.errors import BackendError, StartTimeoutError
@@ -368,7 +369,10 @@ def test_a_daemon_that_is_not_there_is_a_skipped_backend_with_its_remedy(tmp_pat
     found = load("libvirt")(settings, journal).check()  # type: ignore[call-arg]
     journal.close()
     assert isinstance(found, Unusable)
-    assert "libvirtd -d" in found.remedy
+    assert found.cause is Cause.ABSENT
+    # Starting the usual daemon would not bring that socket about.
+    assert found.remedy == remedy_for(Cause.ABSENT, "libvirt elsewhere")
+    assert "unset LIBVIRT_DEFAULT_URI" in found.remedy
     assert not LibvirtBackend.reap(Entry(1, Kind.DOMAIN, "envbench-r-1", "libvirt", {"uri": uri}), "r")
 
 
