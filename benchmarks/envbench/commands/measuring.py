@@ -26,7 +26,7 @@ from envbench.errors import (
 from envbench.run.interruption import deferred, interruptible, uninterrupted
 from envbench.run.progress import Reporter, errors_told, reporter
 from envbench.run.reaper import clear_away
-from envbench.run.session import Session, make_work_dir, reap_before
+from envbench.run.session import INTERRUPTED, Session, make_work_dir, reap_before
 from envbench.settings import Plan, new_run_id
 from envbench.traces.journal import Journal
 
@@ -193,7 +193,7 @@ def _work(session: Session, work: Work, shown: Reporter) -> EnvbenchError | Inte
             session.open_backends()
             work(session, shown)
     except InterruptedRunError as stopped:
-        error, outcome = stopped, "interrupted"
+        error, outcome = stopped, INTERRUPTED
     except EnvbenchError as broken:
         error, outcome = broken, "failed"
     except OSError as broken:

@@ -85,7 +85,7 @@ def _reap_journal(journal: Found) -> list[Reaped]:
     # A process id means something in one PID namespace of one boot; elsewhere it is some other process's.
     same_ids = journal.standing is Standing.DEAD and journal.owner.place.boot_id == boot_id()
     entries = [one for one in journal.entries if same_ids or one.kind is not Kind.PROCESS]
-    results = [*_reap_marked_processes(journal.run_id), *reap_entries(entries, journal.run_id)]
+    results = [*reap_marked_processes(journal.run_id), *reap_entries(entries, journal.run_id)]
     if not any(result.error for result in results):
         journal.path.unlink(missing_ok=True)
     return results
@@ -142,7 +142,8 @@ def _reap_order(entry: Entry) -> tuple[int, int]:
     return _ORDER.index(entry.kind), -entry.number
 
 
-def _reap_marked_processes(run_id: str) -> Iterator[Reaped]:
+def reap_marked_processes(run_id: str) -> Iterator[Reaped]:
+    """End every process that carries this run's id in its environment, whether a journal lists it or not."""
     for pid in marked_processes(run_id):
         entry = Entry(0, Kind.PROCESS, str(pid))
         try:

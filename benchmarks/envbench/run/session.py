@@ -36,7 +36,7 @@ from envbench.run.course import Course
 from envbench.run.got import require_as_asked
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.progress import Reporter
-from envbench.run.reaper import reap, reap_entries
+from envbench.run.reaper import reap, reap_entries, reap_marked_processes
 from envbench.run.record import RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
 from envbench.run_json import RUN_FILE, Caution
@@ -53,6 +53,8 @@ from envbench.traces.journal import Journal
 from envbench.traces.run_folder import make_run_folder
 from envbench.vm.emulator import find_emulator
 
+INTERRUPTED = "interrupted"
+"""The outcome of a run that a signal ended."""
 QUIET_WAIT_S = 120.0
 REPORTS_S = 10.0
 """About what it takes to clear up and to write the reports of one experiment."""
@@ -205,7 +207,10 @@ class Session:
             self._rooms.shutdown(wait=True)
         for backend in self.backends.values():
             close_backend(backend)
-        reaped = reap_entries(self.journal.entries(), self.settings.run_id)
+        reaped = [*reap_entries(self.journal.entries(), self.settings.run_id)]
+        if outcome == INTERRUPTED:
+            # A signal may come between the spawn of a process and the moment at which it is known to anybody.
+            reaped += reap_marked_processes(self.settings.run_id)
         for result in reaped:
             if not result.error:
                 self.journal.forget(result.entry.number)
