@@ -100,6 +100,8 @@ sed -nE "s#^[^ ]+ (/sys/fs/cgroup[^ ]*) (tmpfs|cgroup2?) ([^ ]+) .*#\1 \2 \3#p" 
 # Nodes of its own: whom a device belongs to is decided anew in there.
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 find /dev -mindepth 1 -maxdepth 1 ! -name pts ! -name shm ! -name mqueue ! -name ptmx -exec cp -a {} "$root/dev/" ";"
+# On a whole system udev gives it to the group kvm, which a bare one does not have yet.
+[ ! -e "$root/dev/kvm" ] || chmod 666 "$root/dev/kvm"
 mkdir "$root/dev/pts" "$root/dev/shm" "$root/dev/mqueue"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
