@@ -119,6 +119,8 @@ class Settings:
     """True: the backends keep to their most telling variant (one machine type, one runtime)."""
     offline: bool = False
     """True: nothing is downloaded; what is missing then makes a backend unusable, with the remedy."""
+    kvm_age_max_s: float = 0.0
+    """How old an answer about KVM may be that is taken in place of canary guests; 0: they are always asked."""
     found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
     """What `once` has found out; settings that are made from these share it."""
 

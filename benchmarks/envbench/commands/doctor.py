@@ -14,6 +14,7 @@ from envbench.commands.arguments import debug_option
 from envbench.commands.names import OneOf
 from envbench.errors import LeftBehindError, NoUsableBackendError
 from envbench.payload.kernel import default_cache_dir
+from envbench.run.course import about
 from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend
 from envbench.run.reaper import clear_away
@@ -21,17 +22,21 @@ from envbench.run.session import make_work_dir
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal
 
+KEPT_FOR_S = 86400.0
+"""How long an answer about KVM stands where nothing has changed that it hangs on."""
+
 
 @click.command()
 @click.option("--backend", "names", multiple=True, type=OneOf(tuple(BACKENDS)), help="Only this backend (repeatable).")
 @click.option("--verbose", "-v", is_flag=True, help="Print what each backend says of itself, too.")
+@click.option("--fresh", is_flag=True, help="Ask about KVM anew; an unchanged answer of the last day stands otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug_option
-def doctor(names: tuple[str, ...], verbose: bool, as_json: bool) -> None:
+def doctor(names: tuple[str, ...], verbose: bool, fresh: bool, as_json: bool) -> None:
     """Say for every backend whether it can run here; if not, why, and what to do.
 
-    VM backends boot a canary guest to find out whether KVM is of any use, which takes a few seconds. Exit code 3 if no
-    backend is usable.
+    VM backends boot a canary guest to find out whether KVM is of any use, which takes a few seconds; its answer is kept
+    until the next boot, for a day at most, or until QEMU or /dev/kvm changes. Exit code 3 if no backend is usable.
     """
     # What is read by a program is never cut.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -42,7 +47,8 @@ def doctor(names: tuple[str, ...], verbose: bool, as_json: bool) -> None:
     try:
         with deferred():
             journal = Journal(run_id)
-        settings = Settings(run_id, make_work_dir(run_id, journal), default_cache_dir())
+        age_max_s = 0.0 if fresh else KEPT_FOR_S
+        settings = Settings(run_id, make_work_dir(run_id, journal), default_cache_dir(), kvm_age_max_s=age_max_s)
         for name in names or tuple(BACKENDS):
             found[name] = examine(name, settings, journal)
             if not as_json:
@@ -88,13 +94,17 @@ def closing_lines(found: Mapping[str, Usable | Unusable], width: int | None) -> 
     That line is cut to `width`; `--verbose` has the whole reason among the facts.
     """
     usable = [answer for answer in found.values() if isinstance(answer, Usable)]
-    refused = next((one.facts["kvm_because"] for one in usable if one.facts.get("kvm") == "unusable"), "")
+    asked = next((one.facts for one in usable if "kvm" in one.facts), {})
+    refused = asked["kvm_because"] if asked.get("kvm") == "unusable" else ""
     refusals = {name: answer for name, answer in found.items() if isinstance(answer, Unusable)}
     yield ""
     if refusals:
         yield "To try:"
     for name, answer in refusals.items():
         yield from _wrapped(f"{name}: {answer.remedy}", width, 2)
+    if "kvm_age_s" in asked:
+        age = about(float(asked["kvm_age_s"]))
+        yield from _wrapped(f"KVM was asked {age} ago; to ask again: envbench doctor --fresh", width, 0)
     yield _cut(f"{len(usable)} of {len(found)} usable" + (f"; no KVM: {refused}" if refused else ""), width)
 
 

@@ -37,10 +37,12 @@ class Position:
 
 
 def about(seconds: float) -> str:
-    """Return an estimated time in words, rounded to what the estimate can support, and never as 0."""
+    """Return a time in words, rounded to what an estimate can support, and never as 0."""
     if seconds < 10:
         return "a few seconds"
-    return f"about {-(-seconds // 10) * 10:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+    if seconds < 90:
+        return f"about {-(-seconds // 10) * 10:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.0f} h"
 
 
 @dataclass

@@ -9,7 +9,6 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backend import Mark, Workload
@@ -17,8 +16,10 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.readiness import marker_for
 from envbench.settings import Settings, new_nonce
+from envbench.vm.accelerator import Accelerator
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import Emulator, find_emulator
+from envbench.vm.kvm_memory import conditions, remember, remembered
 from envbench.vm.recipe import make_recipe, trial_of
 
 KVM_DEVICE = Path("/dev/kvm")
@@ -37,44 +38,26 @@ ALONE_DEADLINE_S = 10.0
 """For KVM's canary where no TCG is there to compare with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accelerator:
-    """What is known about KVM here. Times are seconds from request to the ready line, None where none was reached."""
-
-    usable: bool
-    reason: str
-    """Why it is usable or not, in one line."""
-    remedy: str = ""
-    canary_s: float | None = None
-    tcg_canary_s: float | None = None
-
-    def facts(self) -> dict[str, str]:
-        """Return this as words for run.json."""
-        found = {"kvm": "usable" if self.usable else "unusable", "kvm_because": self.reason}
-        if self.canary_s is not None:
-            found["kvm_canary_s"] = f"{self.canary_s:.3f}"
-        if self.tcg_canary_s is not None:
-            found["tcg_canary_s"] = f"{self.tcg_canary_s:.3f}"
-        return found
-
-
-def choose_accelerators(asked: tuple[str, ...], kvm: Accelerator) -> tuple[str, ...]:
-    """Return the accelerators to time: those asked for and usable; unasked, KVM where it is proved, else TCG."""
-    if not asked:
-        return ("kvm",) if kvm.usable else ("tcg",)
-    return tuple(name for name in asked if name != "kvm" or kvm.usable)
-
-
 def probe_kvm(settings: Settings, device: Path = KVM_DEVICE) -> Accelerator:
-    """Find out by device, ioctls and canary guests whether KVM can be used; takes a few seconds at most."""
+    """Find out by device, ioctls and canary guests whether KVM can be used; takes a few seconds at most.
+
+    Where the settings allow an answer of some age, one that nothing has changed since is taken in the guests' place.
+    """
     refused = open_problem(device)
     if refused is not None:
         return refused
     try:
         emulator = find_emulator()
-        return _run_canaries(settings, emulator)
-    except BackendError as error:
-        return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy=error.remedy)
+        now = conditions(emulator.path, device)
+        kept = remembered(settings.cache_dir, now, settings.kvm_age_max_s)
+        if kept is not None:
+            return kept
+        answer = _run_canaries(settings, emulator)
+    except (BackendError, OSError) as error:
+        remedy = error.remedy if isinstance(error, BackendError) else ""
+        return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy=remedy)
+    remember(settings.cache_dir, now, answer)
+    return answer
 
 
 def open_problem(device: Path = KVM_DEVICE) -> Accelerator | None:

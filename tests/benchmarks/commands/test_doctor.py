@@ -37,3 +37,9 @@ def test_the_end_counts_says_why_there_is_no_kvm_and_what_to_try():
 def test_facts_are_told_where_they_are_asked_for():
     lines = list(backend_lines("docker", FOUND["docker"], 60, verbose=True))
     assert [line.strip() for line in lines[1:]] == ["endpoint: unix:///run/docker.sock", "version: 28.5.1"]
+
+
+def test_an_answer_about_kvm_that_was_kept_has_its_age():
+    found = {"qemu": Usable({"qemu": "10.0.2", **KVM, "kvm_age_s": "7300"})}
+    assert "KVM was asked about 2 h ago; to ask again: envbench doctor --fresh" in closing_lines(found, None)
+    assert "--fresh" not in "".join(closing_lines(FOUND, None))

@@ -14,12 +14,8 @@ from envbench.backend import Mark
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.settings import RUN_ENVIRONMENT
-from envbench.vm.kvm import (
-    Accelerator,
-    canary_deadline_s,
-    choose_accelerators,
-    open_problem,
-)
+from envbench.vm.accelerator import Accelerator, choose_accelerators
+from envbench.vm.kvm import canary_deadline_s, open_problem
 from envbench.vm.process import VmmProcess, wait_readable
 from envbench.vm.serial import TAIL_BYTES, Console, SerialListener, first_words, log_tail
 

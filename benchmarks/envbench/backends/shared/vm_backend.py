@@ -16,10 +16,11 @@ from envbench.errors import BackendError
 from envbench.phases import BackendKind
 from envbench.settings import Settings
 from envbench.traces.journal import Journal, Kind
+from envbench.vm.accelerator import choose_accelerators
 from envbench.vm.emulator import Emulator, find_emulator
 from envbench.vm.got import differences
 from envbench.vm.guest import Guest
-from envbench.vm.kvm import TCG_DEADLINE_S, choose_accelerators, probe_kvm
+from envbench.vm.kvm import TCG_DEADLINE_S, probe_kvm
 from envbench.vm.recipe import VM_KEYS, Recipe, check_recipe, make_recipe, trial_of, vm_variants
 
 STOP_WORD = b"stop"
