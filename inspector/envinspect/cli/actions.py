@@ -106,9 +106,10 @@ def _is(call: Call) -> Rendered:
 
     wanted = [[known(name.strip()) for name in group.split(",")] for group in call.words]
     stack = inspect(_facts(call)).stack
-    if all(any(holds(stack, name) for name in group) for group in wanted):
+    unmet = [group for group in wanted if not any(holds(stack, name) for name in group)]
+    if not unmet:
         return Rendered("", 0)
-    if any(open_question(stack, name) for group in wanted for name in group):
+    if all(any(open_question(stack, name) for name in group) for group in unmet):
         raise NotDeterminedError("too little could be read to say", remedy="`envinspect --explain`")
     raise NotMetError
 

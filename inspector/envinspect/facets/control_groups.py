@@ -143,20 +143,23 @@ class ControlGroups:
             self.unreadable.append(f"{path} ({reading.error})")
         return reading.value if isinstance(reading, Found) else ""
 
-    def find(self, controller: str, v1: str, v2: str, value: Value, *, v1_whole: Value | None = None) -> Finding:
+    def find(self, controller: str, v1: str, v2: str, value: Value, *, v1_whole: str = "") -> Finding:
         """Return the smallest value of a control file (`v1` or `v2` by the version) on any level.
 
-        `value` reads a file's text and returns None for "no limit". `v1_whole` reads from the own group's memory.stat
-        what binds with regard to the whole hierarchy, levels out of sight included.
+        `value` reads a file's text and returns None for "no limit". `v1_whole` is the line of the own group's
+        memory.stat that says what binds with regard to the whole hierarchy: levels out of sight included, and levels
+        above left out where memory.use_hierarchy is off (docs.kernel.org/admin-guide/cgroup-v1/memory, 5.2 and 6).
         """
         levels = self.levels(controller)
         name = v1 if levels.version == 1 else v2
         read = [self._read(folder, name, value) for folder in levels.folders] if name else []
-        if levels.version == 1 and v1_whole is not None and levels.folders:
+        if levels.version == 1 and v1_whole and levels.folders:
             stat = f"{levels.folders[0]}/memory.stat"
-            reading, text = self._facts.text(stat), self.text(stat)
-            found = v1_whole(text)
-            levels = levels.replace(whole=levels.whole or "hierarchical_" in text)
+            reading, told = self._facts.text(stat), row(self.text(stat), v1_whole)
+            found = value(told)
+            if told:
+                levels = levels.replace(whole=True)
+                read = [one for one in read if one.limit is None or (found is not None and one.limit.value >= found)]
             if found is not None:
                 # Last: of equal limits the level's own file is named.
                 read.append(_Level(0, Limit(found, stat, f"{found:.0f} with regard to all groups above"), ""))
@@ -276,6 +279,15 @@ def _folder(level: tuple[str, ...], mounts: Sequence[Mount]) -> str | None:
 def _is_usual(mount: Mount) -> bool:
     """Say whether this is where a system mounts its own hierarchy, and not a copy of it for an agent."""
     return mount.target == "/sys/fs/cgroup" or mount.target.startswith("/sys/fs/cgroup/")
+
+
+def row(text: str, key: str) -> str:
+    """Return the value of a `key value` line, "" where there is none."""
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if name == key:
+            return value.strip()
+    return ""
 
 
 def ratio(text: str) -> float | None:

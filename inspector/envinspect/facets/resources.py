@@ -7,7 +7,7 @@ of each limit whether it is set, set by none of the levels that can be seen, or 
 
 from __future__ import annotations
 
-from envinspect.facets.control_groups import ControlGroups, Finding, Limit, State, whole
+from envinspect.facets.control_groups import ControlGroups, Finding, Limit, State, row, whole
 from envinspect.facets.runtimes import runtimes
 from envinspect.facts import Facts
 from envinspect.model import ABSENT, Denied, Found
@@ -157,7 +157,7 @@ def _memory(facts: Facts, groups: ControlGroups) -> Block:
     available_because = f"MemAvailable in {_MEMINFO}"
     if available is None:
         available_because = _why_unknown(facts, _MEMINFO, "MemAvailable")
-    hard = groups.find("memory", "memory.limit_in_bytes", "memory.max", whole, v1_whole=_hierarchical("memory"))
+    hard = groups.find("memory", "memory.limit_in_bytes", "memory.max", whole, v1_whole="hierarchical_memory_limit")
     high = groups.find("memory", "", "memory.high", whole)
     space = _rlimit_found(facts, "Max address space", "RLIMIT_AS")
     data = _rlimit_found(facts, "Max data size", "RLIMIT_DATA")
@@ -195,24 +195,6 @@ def _memory(facts: Facts, groups: ControlGroups) -> Block:
     }
 
 
-def _hierarchical(what: str) -> Any:
-    """Return a reader of memory.stat's limit with regard to the hierarchy (docs.kernel.org/cgroup-v1/memory, 5.2)."""
-
-    def read(text: str) -> float | None:
-        return whole(_row(text, f"hierarchical_{what}_limit"))
-
-    return read
-
-
-def _row(text: str, key: str) -> str:
-    """Return the value of a `key value` line, "" where there is none."""
-    for line in text.splitlines():
-        name, _, value = line.partition(" ")
-        if name == key:
-            return value.strip()
-    return ""
-
-
 def _left_under(groups: ControlGroups, limit: Limit) -> int | None:
     """Return what is left below a memory limit, inactive file cache counted as free, as `docker stats` counts it."""
     folder, _, name = limit.source.rpartition("/")
@@ -221,7 +203,7 @@ def _left_under(groups: ControlGroups, limit: Limit) -> int | None:
     if used is None:
         return None
     stat = groups.text(f"{folder}/memory.stat")
-    cache = whole(_row(stat, "total_inactive_file" if v1 else "inactive_file")) or 0.0
+    cache = whole(row(stat, "total_inactive_file" if v1 else "inactive_file")) or 0.0
     return max(0, int(limit.value - max(0.0, used - cache)))
 
 
@@ -230,7 +212,7 @@ def _swap(
 ) -> tuple[int | None, str, Finding]:
     """v2 limits swap by itself; v1 limits memory and swap together."""
     found = groups.find(
-        "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", whole, v1_whole=_hierarchical("memsw")
+        "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", whole, v1_whole="hierarchical_memsw_limit"
     )
     if total is None:
         return None, _why_unknown(facts, _MEMINFO, "SwapTotal"), found

@@ -15,7 +15,7 @@ from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
 from envinspect.probes.mounts import chain_in, evidence_of_mount, filesystem_rows, on_whole_disk, storage_chains
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import SAME, UNKNOWN, around_root, root_place
+from envinspect.probes.roots import SAME, around_root, is_the_host, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import mount_table
@@ -72,7 +72,7 @@ def probe_containers(facts: Facts) -> Iterator[Evidence | Unknown]:
         if name == "podman" and facts.derived(in_pod):
             name = "cri-o"  # the same storage and the same files; Podman's own pods lie below no kubelet
     depth = max(len(levels) - 1, 0)
-    left_over, cgroup_source = _is_the_host(facts), facts.derived(cgroups).source
+    left_over, cgroup_source = facts.derived(is_the_host), facts.derived(cgroups).source
     if left_over and all(trace.evidence.source == cgroup_source for traces in levels for trace in traces):
         name = None
     for number, traces in enumerate(levels):
@@ -101,15 +101,6 @@ def _isolated(facts: Facts, depth: int) -> Iterator[Evidence | Unknown]:
             Kind.CONTAINER, _GENERIC, isolated.strength, "/proc/self/ns", isolated.observed[:200], _NAMESPACES, depth
         )
         yield piece.replace(details=(("doubt", isolated.doubt),)) if isolated.doubt else piece
-
-
-def _is_the_host(facts: Facts) -> bool:
-    """Say whether every namespace and the root are the host's: `nsenter -t 1 -a` leaves only the cgroup as it was."""
-    seen = facts.derived(namespaces)
-    if not seen.on_host or not seen.initial & {"uts", "ipc"} or seen.others & {"net", "cgroup"}:
-        return False
-    state = facts.derived(root_place).state
-    return state == SAME or (state == UNKNOWN and on_whole_disk(facts.derived(mount_table).root))
 
 
 def _believed(trace: Trace, name: str, depth: int) -> Evidence:

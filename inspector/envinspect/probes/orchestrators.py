@@ -7,6 +7,7 @@ from envinspect.model import Evidence, Found, Kind, Reading, Strength
 from envinspect.probes.cgroup import cgroups, is_fargate_name
 from envinspect.probes.mounts import is_of_pod
 from envinspect.probes.namespaces import namespaces
+from envinspect.probes.roots import is_the_host
 from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 from envinspect.sources.cgroups import is_container_id, is_kubelets, is_pod
 from envinspect.sources.environ import parse_environ
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _FIRST_ENVIRON = "/proc/1/environ"
+_OF_CONTAINERS = frozenset({"kubernetes", "aws-ecs"})
+"""Orchestrators of containers alone: who runs on the host itself is none of theirs, whatever its variables say."""
 _PODS = "https://kubernetes.io/docs/concepts/architecture/cgroups/"
 _KUBELET = "https://kubernetes.io/docs/reference/node/kubelet-files/"
 _ACCOUNT = "https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/"
@@ -40,7 +43,9 @@ _RANCHER = "https://docs.rancherdesktop.io/"
 
 def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
     """Look for the orchestrator."""
-    yield from _in_variables("environ ", lambda name: _value(facts.environ(name)))
+    left_over = _came_from_a_container(facts)
+    for piece in _in_variables("environ ", lambda name: _value(facts.environ(name))):
+        yield piece.replace(strength=Strength.HINT) if left_over and piece.id in _OF_CONTAINERS else piece
     if "pid" in facts.derived(namespaces).others:
         # The first process here is the container's own: whoever came in by ssh, or through sudo, has not its variables.
         given = facts.derived(first_variables)
@@ -53,6 +58,13 @@ def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
         if isinstance(facts.stat(folder), Found):
             yield _mark("kubernetes", Strength.STRONG, folder, "present", _ACCOUNT)
             break
+
+
+def _came_from_a_container(facts: Facts) -> bool:
+    """Say whether this process left a container for the host (`nsenter -t 1`): its variables came with it."""
+    if not facts.derived(is_the_host):
+        return False
+    return bool(facts.derived(cgroups).chain) or "cgroup" in facts.derived(namespaces).others
 
 
 def _in_variables(source: str, value_of: Callable[[str], str | None]) -> Iterator[Evidence]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from envinspect.facts import Facts
 from envinspect.model import Found, Record
+from envinspect.probes.mounts import on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.sources.mounts import MOUNTINFO, Mount, MountTable, mount_table, parse_mountinfo, root_of
 
@@ -56,6 +57,21 @@ def _against(root: Mount, first: MountTable) -> Place:
     return Place(
         OWN, f"/ is {root.fstype} {root.root} on {root.device}, PID 1's is {first.root.root} on {first.root.device}"
     )
+
+
+def is_the_host(facts: Facts) -> bool:
+    """Say whether namespaces and root are the host's: `nsenter -t 1 -a` leaves only the control group as it was.
+
+    Where the control group's namespace is not named (`nsenter -t 1 -m -u -i -n -p`), that stays as well: then the mounts
+    have to be those that the host booted with.
+    """
+    seen = facts.derived(namespaces)
+    if not seen.on_host or not seen.initial & {"uts", "ipc"} or "net" in seen.others:
+        return False
+    if "cgroup" in seen.others and "mnt" not in seen.initial:
+        return False
+    state = facts.derived(root_place).state
+    return state == SAME or (state == UNKNOWN and on_whole_disk(facts.derived(mount_table).root))
 
 
 def first_table(facts: Facts) -> MountTable:

@@ -44,8 +44,9 @@ def _mounts(facts: Facts) -> Iterator[Evidence]:
     table = facts.derived(mount_table)
     if table.root is not None and is_sandbox_root(table.root):
         # Both make the root in the same place; bubblewrap alone mounts it without set-user-id programs and devices.
-        own = {"nosuid", "nodev"} <= set(table.root.flags.split(","))
-        sandbox_id, reference = ("bubblewrap", _BWRAP) if own or not table.root.flags else ("mkosi-sandbox", _MKOSI)
+        own = {"nosuid", "nodev"} <= set(table.root.flags.split(",")) or not table.root.flags
+        own = own or facts.str_or("/proc/1/comm") == "bwrap" or facts.exists("/.flatpak-info")
+        sandbox_id, reference = ("bubblewrap", _BWRAP) if own else ("mkosi-sandbox", _MKOSI)
         yield _evidence(sandbox_id, Strength.PROOF, table.source, "/ is tmpfs /newroot", reference)
     for mount in table.mounts:
         if mount.target == "/run/firejail/mnt" and mount.fstype == "tmpfs":

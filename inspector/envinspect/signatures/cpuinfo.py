@@ -31,7 +31,8 @@ QEMU_MODELS = (
     "Intel Core Processor (",
     "Intel Xeon Processor (",
     "Intel Atom Processor (",
-    "Westmere E56xx/L56xx/X56xx (Nehalem-C)",
+    "Intel Xeon Phi Processor (",
+    "Westmere E56xx/L56xx/X56xx (",
     "Intel Core i7 9xx (Nehalem",
     "Intel Core 2 Duo P9xxx (Penryn",
     "Intel Celeron_4x0 (Conroe",
@@ -45,6 +46,7 @@ QEMU_MODELS = (
     "AMD EPYC Processor",
     "AMD EPYC-",
     "Hygon Dhyana Processor",
+    "Zhaoxin YongFeng Processor",
 )
 """How the names begin that QEMU gives the CPU models it knows (target/i386/cpu.c, `model_id`)."""
 

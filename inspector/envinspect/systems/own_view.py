@@ -2,14 +2,16 @@
 
 A thread of its own joins the other's cgroup namespace and reads there (man 2 setns: only the thread that calls moves),
 so that this process stays where it is. An ordinary user must join the user namespace that owns it first, which only a
-process of one thread may do: a child does. Where neither is allowed, nothing is known of the inner view.
+process of one thread may do: a child does. Where neither is allowed, the files are read as they look from here: the
+paths and the mounts' roots then begin at the reader's own group, both of them, and so still belong together
+(man 7 cgroup_namespaces).
 """
 
 from __future__ import annotations
 
 import os
 
-from envinspect.model import Denied, Found, Reading
+from envinspect.model import Found
 from envinspect.systems.files import LiveRoot
 
 TYPE_CHECKING = False
@@ -20,18 +22,18 @@ _FILES = ("cgroup", "mountinfo")
 _LENGTH_BYTES = 8
 
 
-def own_control_groups(pid: int) -> dict[str, Reading[bytes]] | None:
+def own_control_groups(pid: int) -> dict[str, Found[bytes]] | None:
     """Return /proc/PID/cgroup and mountinfo as seen from the process's cgroup namespace.
 
-    None where it is this process's own namespace, so that the files can be read as they are; denied where the namespace
-    may not be joined.
+    None where the files can only be read as they are from here: it is this process's own namespace, or one that may not
+    be joined.
     """
     machine = LiveRoot()
     here, there = machine.link("/proc/self/ns/cgroup"), machine.link(f"/proc/{pid}/ns/cgroup")
     if not isinstance(there, Found) or there == here:
         return None
     texts = _from_thread(pid) or _from_child(pid)
-    return dict.fromkeys(_FILES, Denied("EPERM")) if texts is None else dict(zip(_FILES, map(Found, texts)))
+    return None if texts is None else dict(zip(_FILES, map(Found, texts)))
 
 
 def _from_thread(pid: int) -> list[bytes] | None:

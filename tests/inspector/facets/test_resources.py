@@ -283,6 +283,19 @@ def test_a_limit_above_the_mounted_folder_of_version_1() -> None:
     assert (block["limits"]["memory"]["state"], block["memory_available_bytes"]) == ("set", 999_999_900)
 
 
+def test_a_group_above_does_not_bind_where_version_1_does_not_use_the_hierarchy() -> None:
+    """https://docs.kernel.org/admin-guide/cgroup-v1/memory.html, 6: memory.use_hierarchy."""
+    files = base() | {
+        "/proc/self/cgroup": "5:memory:/batch/job\n",
+        "/proc/self/mountinfo": "30 23 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+        "/sys/fs/cgroup/memory/batch/memory.limit_in_bytes": "1000",
+        "/sys/fs/cgroup/memory/batch/job/memory.limit_in_bytes": "9223372036854771712",
+    }
+    assert resources_block(system(files))["limits"]["memory"]["value"] == 1000
+    told = {"/sys/fs/cgroup/memory/batch/job/memory.stat": "hierarchical_memory_limit 9223372036854771712\n"}
+    assert resources_block(system(files | told))["limits"]["memory"]["state"] == "none-visible"
+
+
 def test_each_level_is_read_where_it_can_be_seen() -> None:
     """A container with the host's hierarchy mounted beside its own: the levels above show there."""
     mounts = (

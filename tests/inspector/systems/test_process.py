@@ -5,7 +5,9 @@ import os
 import pkgutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -65,3 +67,29 @@ def test_the_answer_keeps_to_the_schema(sleeper: subprocess.Popen[bytes]) -> Non
     schema = json.loads(pkgutil.get_data("envinspect", "schema/envinspect-1.json") or b"")
     del schema["required"]  # the blocks host and resources are added when the answer is printed
     jsonschema.validate(inspect(process_facts(sleeper.pid, ask_everything)).to_json(), schema)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a control group namespace for another user")
+def test_a_namespace_that_may_not_be_joined_is_read_as_it_looks_from_here() -> None:
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all"]
+    ask = "from envinspect.systems.process import process_facts as of; found = of({pid}, lambda facts: None); "
+    ask += "print(*(type(found.text('/proc/self/' + name)).__name__ for name in ('cgroup', 'mountinfo')))"
+    program = "import os, sys, envinspect.systems.process, ctypes, threading; os.setgid(65534); os.setuid(65534); "
+    with subprocess.Popen(["unshare", "-C", *nobody, "sleep", "60"]) as process:
+        try:
+            wait_for_a_namespace_of_its_own(process.pid)
+            done = subprocess.run(
+                [sys.executable, "-c", program + ask.format(pid=process.pid)],
+                capture_output=True, text=True, check=True,
+            )  # fmt: skip
+        finally:
+            process.kill()
+    assert done.stdout.split() == ["Found", "Found"]
+
+
+def wait_for_a_namespace_of_its_own(pid: int) -> None:
+    for _ in range(200):
+        if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
+            return
+        time.sleep(0.02)
+    pytest.skip("no control group namespace can be made here")
