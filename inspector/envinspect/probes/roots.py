@@ -62,7 +62,7 @@ def _against(root: Mount, first: MountTable) -> Place:
 def is_the_host(facts: Facts) -> bool:
     """Say whether namespaces and root are the host's: `nsenter -t 1 -a` leaves only the control group as it was.
 
-    Where the control group's namespace is not named (`nsenter -t 1 -m -u -i -n -p`), that stays as well: then the mounts
+    Where its namespace is not named (`nsenter -t 1 -m -u -i -n -p`), that stays as well: then the mounts
     have to be those that the host booted with.
     """
     seen = facts.derived(namespaces)

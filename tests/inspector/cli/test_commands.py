@@ -56,7 +56,8 @@ def nothing(tmp_path: Path) -> str:
     ("names", "code"),
     [
         (["kvm"], 0), (["vm"], 0), (["docker"], 4), (["docker,kvm"], 0), (["docker,vmware"], 4), (["bare-metal"], 4),
-        (["kvm", "vm"], 0), (["kvm", "docker"], 4), (["cloud"], 3), (["cloud", "docker"], 4), (["no-such-thing"], 2), (["kvm,no-such-thing"], 2),
+        (["kvm", "vm"], 0), (["kvm", "docker"], 4), (["cloud"], 3), (["cloud", "docker"], 4),
+        (["no-such-thing"], 2), (["kvm,no-such-thing"], 2),
         ([""], 2), (["KVM"], 2),
     ],
 )  # fmt: skip
