@@ -22,6 +22,7 @@ from envreport.dataset.figures import RunFigure, figures_of_runs, require
 from envreport.dataset.files import DatasetError
 from envreport.selectors import Selector
 from envreport.statistics import estimates
+from envreport.statistics.drift import explaining_drift
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
 from envreport.statistics.sequence import most_striking_split, ratio_after
 
@@ -71,7 +72,8 @@ class Segment:
 class Verdict:
     """What the newest segment says: `ratio` is its runs after the most striking split over those before.
 
-    `why` is why there is no verdict.
+    `why` is why there is no verdict. `drift_ratio` is how far the level would have to go by itself from run to run
+    (standard deviation) for a change that is no verdict because of that, else None.
     """
 
     change: Change
@@ -79,6 +81,7 @@ class Verdict:
     earlier: int
     later: int
     why: str = ""
+    drift_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,26 +197,30 @@ def cut(points: Sequence[Point]) -> Iterator[Segment]:
 def judge(values: Sequence[float], name: str) -> Verdict:
     """Say whether the runs of one environment changed at the most striking split, for the metric of this name.
 
-    They did if the whole interval of the ratio lies beyond the metric's margin, they are the same if it lies wholly
-    within; else, or with fewer than `MIN_RUNS` on a side, it cannot be told.
+    They did if the whole interval of the ratio lies beyond the metric's margin and no drift of the host explains that;
+    they are the same if it lies wholly within; else, or with fewer than `MIN_RUNS` on a side, it cannot be told.
     """
     if len(values) < 2 * MIN_RUNS:
         why = f"{len(values)} runs in this environment; {2 * MIN_RUNS} are needed"
         return Verdict(Change.INCONCLUSIVE, None, len(values), 0, why)
     if min(values) <= 0:
         return Verdict(Change.INCONCLUSIVE, None, len(values), 0, "a ratio needs figures above 0")
-    earlier = most_striking_split([math.log(value) for value in values], MIN_RUNS)
+    logarithms = [math.log(value) for value in values]
+    earlier = most_striking_split(logarithms, MIN_RUNS)
     later = len(values) - earlier
     ratio = ratio_after(values, earlier)
     row = metric(name)
-    kinds = {
-        Equivalence.SAME: Change.SAME,
-        Equivalence.DIFFERENT: direction(row, more=ratio is not None and ratio.value > 1),
-        Equivalence.UNDECIDED: Change.INCONCLUSIVE,
-    }
-    change = kinds[equivalence(ratio, row.margin_ratio)]
-    spans = f"the interval reaches across ±{units.percent(row.margin_ratio)}"
-    return Verdict(change, ratio, earlier, later, spans if change is Change.INCONCLUSIVE else "")
+    found = equivalence(ratio, row.margin_ratio)
+    if found is Equivalence.UNDECIDED:
+        spans = f"the interval reaches across ±{units.percent(row.margin_ratio)}"
+        return Verdict(Change.INCONCLUSIVE, ratio, earlier, later, spans)
+    if found is Equivalence.SAME:
+        return Verdict(Change.SAME, ratio, earlier, later)
+    drift = explaining_drift(logarithms, earlier)
+    if drift is not None:
+        why = f"the host itself may drift: {units.percent(drift)} from run to run would explain it"
+        return Verdict(Change.INCONCLUSIVE, ratio, earlier, later, why, drift)
+    return Verdict(direction(row, more=ratio is not None and ratio.value > 1), ratio, earlier, later)
 
 
 def possible_changes(name: str) -> tuple[Change, Change]:
@@ -323,6 +330,7 @@ def _series_record(each: Series) -> dict[str, Any]:
         "ratio": verdict.ratio.value if verdict.ratio else None,
         "ratio_low": interval.low if interval else None,
         "ratio_high": interval.high if interval else None,
+        "drift_ratio": verdict.drift_ratio,
         "segments": [_segment_record(segment) for segment in each.segments],
     }
 
