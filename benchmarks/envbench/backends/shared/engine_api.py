@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 ANSWER_DEADLINE_S = 10.0
-"""Longest wait for an engine's answer before anything is started."""
+"""Longest wait for an engine's answer before any work is asked of it."""
+WORK_DEADLINE_S = 120.0
+"""Longest wait for the answer to work (importing, stopping, removing), however short a start is to be."""
 
 PAYLOAD_MOUNT = "/envbench-payload"
 """Where the payload tree is seen inside an image of the user's own."""
@@ -66,28 +68,27 @@ class EngineBackend:
     def api(self) -> "APIClient":
         """Return the client, connected when it is first asked for. Raises BackendError where it cannot connect."""
         if self._api is None:
-            timeout_s = min(ANSWER_DEADLINE_S, self.settings.deadline_s)
-            self._api = api_client(self.endpoint(), timeout_s, self.certificates())
+            self._api = api_client(self.endpoint(), ANSWER_DEADLINE_S, self.certificates())
         return self._api
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:
         """Create, attach, start."""
         name = f"{self.settings.stem}-{self.name}-{next(self._counter)}"
-        api = self.api
-        api.timeout = max(1, int(workload.deadline_s or self.settings.deadline_s))
+        api, deadline_s = self.api, workload.deadline_s or self.settings.deadline_s
+        api.timeout = WORK_DEADLINE_S
         config = self._config(api, workload, variant)
         number = self.journal.intend(Kind.CONTAINER, name, self.name, **self.journal_facts())
         identity = name
         try:
             mark(Mark.REQUESTED)
-            with engine_errors("creating"):
+            with engine_errors("creating", deadline_s):
                 answer = api.create_container_from_config(config, name)  # type: ignore[no-untyped-call]
             identity = answer["Id"]
             mark(Mark.CREATED)
             self._warnings |= dict.fromkeys(answer.get("Warnings") or ())
             own_process = partial(self._own_process, workload, identity)
             instance = EngineInstance(
-                api, identity, name, partial(self.journal.forget, number), own_process, self._check
+                api, identity, name, partial(self.journal.forget, number), own_process, deadline_s, self._check
             )
             try:
                 instance.attach()
@@ -122,7 +123,7 @@ class EngineBackend:
         """Have the image of starts ready, once: the user's own, else the run's tree. Raises BackendError."""
         if self._image is not None:
             return
-        self.api.timeout = max(1, int(self.settings.deadline_s))
+        self.api.timeout = WORK_DEADLINE_S
         tree = tree_of_run(self.settings)  # Into an image of the user's own it is mounted.
         if self.settings.image is not None:
             self._require_image(self.settings.image)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,20 @@ INTERRUPTED_PATIENCE_S = 5.0
 """How long a create whose caller was killed may still go on in the engine."""
 
 
+_deadline_s: ContextVar[float | None] = ContextVar("deadline_s", default=None)
+"""Longest wait for an answer in the block that this thread is in, None: as long as its client waits."""
+
+
 @contextlib.contextmanager
-def engine_errors(what: str) -> Iterator[None]:
-    """Turn what the SDK and its HTTP library raise into BackendError: one line that begins with `what`."""
+def engine_errors(what: str, deadline_s: float | None = None) -> Iterator[None]:
+    """Turn what the SDK and its HTTP library raise into BackendError: one line that begins with `what`.
+
+    A call in the block waits so long for its answer, None: as long as its client does.
+    """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
 
+    before = _deadline_s.set(deadline_s)
     try:
         yield
     except APIError as error:
@@ -40,6 +49,8 @@ def engine_errors(what: str) -> Iterator[None]:
         if cause is Cause.NO_ANSWER:
             raise StartTimeoutError(f"{what}: {SILENT}", remedy=remedy_for(cause), cause=cause) from error
         raise BackendError(f"{what}: {_words(error)}", cause=cause) from error
+    finally:
+        _deadline_s.reset(before)
 
 
 def _words(error: object) -> str:
@@ -55,9 +66,15 @@ def api_client(endpoint: str, timeout_s: float, certificates: Path | None = None
     from docker.tls import TLSConfig
 
     class Client(APIClient):
-        """With requests alone, a bundle of the user's for the web (REQUESTS_CA_BUNDLE) would outdo the engine's own."""
+        """The SDK's client, but for two things of its HTTP library's."""
+
+        def send(self, request: Any, **kwargs: Any) -> Any:
+            """Wait as long as the block says that this call is made in; the client's own wait is all threads'."""
+            within_s = _deadline_s.get()
+            return super().send(request, **(kwargs if within_s is None else {**kwargs, "timeout": within_s}))
 
         def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+            # A bundle of the user's for the web (REQUESTS_CA_BUNDLE) would outdo the engine's own.
             chosen = self.verify if verify is None else verify
             return super().merge_environment_settings(url, proxies, stream, chosen, cert)
 
@@ -67,7 +84,7 @@ def api_client(endpoint: str, timeout_s: float, certificates: Path | None = None
             ca_cert=str(certificates / "ca.pem"),
             verify=True,
         )
-        client = Client(base_url=endpoint, version="auto", timeout=max(1, int(timeout_s)), tls=tls)
+        client = Client(base_url=endpoint, version="auto", timeout=timeout_s, tls=tls)
     if endpoint.startswith("unix://"):
         # A socket file has no proxy: looking for one in the environment, at each call, was a fifth of our CPU time.
         client.trust_env = False

@@ -54,8 +54,9 @@ class EngineInstance:
     """One container of an engine. Its start call may still be under way when the output already comes.
 
     `forget` takes it off the journal, once it is gone. `own_process` returns the process id that the engine told if
-    it proves to be this container's, None for a stranger's (`procfs.instance_process`). `check` is the command that
-    tells inside whether it is ready, () where that is seen from outside.
+    it proves to be this container's, None for a stranger's (`procfs.instance_process`). `deadline_s` is how long each
+    call of its start may take; `check` is the command that tells inside whether it is ready, () where that is seen from
+    outside.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class EngineInstance:
         name: str,
         forget: Callable[[], None],
         own_process: Callable[[int], int | None],
+        deadline_s: float,
         check: tuple[str, ...] = (),
     ) -> None:
         self._api = api
@@ -72,6 +74,7 @@ class EngineInstance:
         self._name = name
         self._forget = forget
         self._own_process = own_process
+        self._deadline_s = deadline_s
         self._check = check
         self._socket: Any = None
         self._starter: threading.Thread | None = None
@@ -86,7 +89,7 @@ class EngineInstance:
 
     def attach(self) -> None:
         """Attach to the output; what the payload says from now on waits in the socket."""
-        with engine_errors("attaching"):
+        with engine_errors("attaching", self._deadline_s):
             self._socket = self._api.attach_socket(self._id, params={"stdout": 1, "stderr": 1, "stream": 1, "logs": 0})
         os.set_blocking(self._socket.fileno(), False)
 
@@ -95,7 +98,7 @@ class EngineInstance:
 
         def call() -> None:
             try:
-                with engine_errors("starting"):
+                with engine_errors("starting", self._deadline_s):
                     self._api.start(self._id)
                 mark(Mark.STARTED)
             except BaseException as error:  # noqa: BLE001 -- carried over to the thread that waits
@@ -138,7 +141,7 @@ class EngineInstance:
 
         Docker Engine API, ContainerExec, ExecStart, ExecInspect. Raises BackendError where the engine cannot run it.
         """
-        self._wait_started(monotonic_ns() + int(self._api.timeout or STOP_GRACE_S) * NS_PER_S)
+        self._wait_started(monotonic_ns() + int(self._deadline_s * NS_PER_S))
         with engine_errors("running its check"):
             identity = self._api.exec_create(self._id, list(self._check))["Id"]
             said = self._api.exec_start(identity)
