@@ -61,10 +61,14 @@ class Unusable:
     """None where it is none of those in the table."""
 
 
-def unusable(error: Exception, otherwise: str) -> Unusable:
-    """Return the answer that this error gives to `check`, with its own remedy, or `otherwise` where it has none."""
-    what = " ".join((str(error) or type(error).__name__).split())
-    return Unusable(what, getattr(error, "remedy", "") or otherwise, getattr(error, "cause", None))
+def unusable(error: Exception, otherwise: str, cause: Cause | None = None) -> Unusable:
+    """Return the answer that this error gives to `check`, with its own remedy and cause.
+
+    Where it has no remedy, `otherwise` is what helps and `cause` why, None: as the error says.
+    """
+    what, remedy = " ".join((str(error) or type(error).__name__).split()), getattr(error, "remedy", "")
+    own_cause = getattr(error, "cause", None)
+    return Unusable(what, remedy or otherwise, own_cause if remedy else cause or own_cause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ class Cause(StrEnum):
     """Why something cannot be used; the word stands in `doctor --json`."""
 
     NOT_INSTALLED = "not installed"
-    """A Python module is missing, or another one stands in its place."""
+    """A Python module or a program is missing, or another one stands in its place."""
     CONFIGURATION = "configuration"
     """The address, context or URI that the user set leads nowhere."""
     UNKNOWN_HOST = "unknown host"
@@ -28,6 +28,8 @@ class Cause(StrEnum):
     CERTIFICATES = "certificates"
     """Its certificate or ours is missing, unreadable or not accepted."""
     NO_ANSWER = "no answer"
+    BROKEN = "broken"
+    """It is there, and fails where its own program would fail as well."""
 
 
 _UNDO_URI = "unset LIBVIRT_DEFAULT_URI, or a --libvirt-uri such as qemu:///system"
@@ -48,6 +50,7 @@ REMEDIES: Mapping[Cause, Mapping[str, str]] = {
         "": "pip install 'envinspect[bench]'",
         "docker over ssh": "pip install paramiko",
         "docker in another's place": "start from another folder, or take that one out of PYTHONPATH",
+        "podman runtime": "apt install crun",
         "libvirt": "pip install 'envinspect[libvirt]' (after apt install libvirt-dev gcc)",
     },
     Cause.CONFIGURATION: {
@@ -81,11 +84,18 @@ REMEDIES: Mapping[Cause, Mapping[str, str]] = {
         "libvirt": f"{_UNDO_URI}, or the certificates that virsh needs too (libvirt.org/kbase/tlscerts.html)",
     },
     Cause.NO_ANSWER: {"": "look at its log, or restart it", "docker elsewhere": "{undo}, or restart that engine"},
+    Cause.BROKEN: {
+        "docker": "docker --host {endpoint} version must work first",
+        "docker runtime": "docker run --runtime {runtime} must work first; the engine lists: {listed}",
+        "podman": "podman run --rm IMAGE true, as this user, must work first",
+        "containerd": "ctr --address {socket} version must work first",
+        "containerd runtime": "ctr --address {socket} run must work first; it needs runc and its shim",
+    },
 }
 """Cause → place → what to try. "" is any place that has no row of its own; words in braces are the caller's."""
 
 
-def remedy_for(cause: Cause | None, place: str = "", **words: str) -> str:
+def remedy_for(cause: Cause | None, place: str = "", **words: object) -> str:
     """Return what helps with a cause at a place, "" where nothing is known to.
 
     A place such as "docker elsewhere" has the row of "docker" where it has none of its own.

@@ -5,9 +5,18 @@ from string import Formatter
 
 import pytest
 
+from envbench.backend import Unusable
+from envbench.backends.podman import none_works
 from envbench.causes import REMEDIES, Cause, cause_of_errno, remedy_for
 
-WORDS = {"undo": "unset DOCKER_HOST", "group": "docker"}
+WORDS = {
+    "undo": "unset DOCKER_HOST",
+    "group": "docker",
+    "endpoint": "unix:///run/docker.sock",
+    "runtime": "runc",
+    "listed": "runc, crun",
+    "socket": "/run/containerd/containerd.sock",
+}
 
 
 @pytest.mark.parametrize("cause", Cause)
@@ -39,3 +48,12 @@ def test_an_error_number_that_says_nothing_of_an_address_is_no_cause() -> None:
     assert cause_of_errno(errno.ECONNREFUSED) is Cause.REFUSED
     assert cause_of_errno(errno.EIO) is None
     assert cause_of_errno(None) is None
+
+
+def test_podman_has_the_remedy_of_what_its_runtimes_have_in_common_else_its_own() -> None:
+    broken = Unusable("crun: no cgroups", "")
+    assert none_works({"crun": broken}) == Unusable(
+        "crun: no cgroups", remedy_for(Cause.BROKEN, "podman"), Cause.BROKEN
+    )
+    silent = Unusable("it does not answer", remedy_for(Cause.NO_ANSWER), Cause.NO_ANSWER)
+    assert none_works({"crun": broken, "runc": silent}).cause is Cause.NO_ANSWER

@@ -91,8 +91,9 @@ class DockerBackend(EngineBackend, Backend):
         except BackendError as error:
             missing_tls = place.certificates is None and error.cause is not Cause.NO_ANSWER and speaks_tls(endpoint)
             cause = Cause.TLS_MISSING if missing_tls else error.cause
-            remedy = remedy_for(cause, place.row, undo=place.undo)
-            return Unusable(str(error), remedy or f"docker --host {endpoint} version must work first", cause)
+            words = {"undo": place.undo, "endpoint": endpoint}
+            cause = cause if remedy_for(cause, place.row, **words) else Cause.BROKEN
+            return Unusable(str(error), remedy_for(cause, place.row, **words), cause)
         other = other_engine(version)
         if other:
             return Unusable(
@@ -106,9 +107,11 @@ class DockerBackend(EngineBackend, Backend):
         listed = runtimes_of(info)
         self._runtimes, refused = self._tried(listed)
         if not self._runtimes or set(refused) & set(self.settings.runtimes):
+            words = {"runtime": next(iter(refused)), "listed": ", ".join(listed)}
             return Unusable(
                 "; ".join(f"{runtime}: {reason}" for runtime, reason in refused.items()),
-                f"docker run --runtime {next(iter(refused))} must work first; the engine lists: {', '.join(listed)}",
+                remedy_for(Cause.BROKEN, "docker runtime", **words),
+                Cause.BROKEN,
             )
         return Usable(
             {

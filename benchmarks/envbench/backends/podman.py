@@ -17,6 +17,7 @@ from envbench.backend import Backend, EngineProgram, Instance, Unusable, Usable,
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_causes import sdk_problem
+from envbench.causes import Cause, remedy_for
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.condition import health_argv
 from envbench.errors import BackendError, EnvbenchError
@@ -182,9 +183,9 @@ def none_works(refused: Mapping[str, Unusable]) -> Unusable:
     """Return why no runtime works, from what each came to; a reason that all share is said once."""
     reasons = {why.reason for why in refused.values()}
     each = "; ".join(f"{runtime}: {why.reason}" for runtime, why in refused.items())
-    remedies = (why.remedy for why in refused.values() if why.remedy)
-    otherwise = "podman run --rm IMAGE true, as this user, must work first"
-    return Unusable(reasons.pop() if len(reasons) == 1 else each, next(remedies, otherwise))
+    known = (why for why in refused.values() if why.remedy)
+    helps = next(known, Unusable("", remedy_for(Cause.BROKEN, "podman"), Cause.BROKEN))
+    return Unusable(reasons.pop() if len(reasons) == 1 else each, helps.remedy, helps.cause)
 
 
 class PodmanBackend(Backend):
@@ -221,7 +222,8 @@ class PodmanBackend(Backend):
         except BackendError as error:
             return unusable(error, self.install)
         if not self._runtimes:
-            return Unusable("podman has no OCI runtime here", "apt install crun")
+            remedy = remedy_for(Cause.NOT_INSTALLED, "podman runtime")
+            return Unusable("podman has no OCI runtime here", remedy, Cause.NOT_INSTALLED)
         refused: dict[str, Unusable] = {}
         for runtime in self._runtimes:
             try:

@@ -27,7 +27,7 @@ Ask = Callable[..., Unusable]
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
     """Ask the backend with this environment why it cannot be used."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(engine_api, "ANSWER_DEADLINE_S", 1.0)
+    monkeypatch.setattr(engine_api, "ANSWER_DEADLINE_S", 1)
     for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
@@ -181,7 +181,7 @@ def test_certificates_of_somebody_else_or_none_are_what_is_wrong(ask: Ask, tmp_p
             assert "DOCKER_CERT_PATH" in answer.remedy
         known = ask(DOCKER_HOST=f"tcp://127.0.0.1:{port}", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=its,
                     REQUESTS_CA_BUNDLE=ours / "ca.pem")  # fmt: skip
-    assert known.cause is None, known.reason  # The remedy helps: what is left is that this server is no engine.
+    assert known.cause is Cause.BROKEN, known.reason  # The remedy helps: what is left is that this server is no engine.
 
 
 def test_a_context_that_does_not_exist_is_one_of_the_configuration(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

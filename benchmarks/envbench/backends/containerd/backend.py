@@ -20,7 +20,7 @@ from envbench.backends.shared.images import oci_archive, payload_tar
 from envbench.backends.shared.piped import PipedInstance
 from envbench.backends.shared.sockets import socket_problem
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
-from envbench.causes import remedy_for
+from envbench.causes import Cause, remedy_for
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.payload.tree import tree_of_run
@@ -161,15 +161,18 @@ class ContainerdBackend(Backend):
         try:
             version = self.ctr("version", deadline_s=CHECK_DEADLINE_S)
         except BackendError as error:
-            remedy = remedy_for(error.cause, self._row) or f"ctr --address {self._socket} version must work first"
-            return unusable(error, remedy)
+            return self._unusable(error, self._row)
         try:
             self.prepare({})
             try_start(self.start, {}, TRIAL_DEADLINE_S, look=self._note_folders)
         except BackendError as error:
-            return unusable(error, f"ctr --address {self._socket} run must work first; it needs runc and its shim")
+            return self._unusable(error, "containerd runtime")
         numbers = [line.split()[-1] for line in version.splitlines() if line.strip().startswith("Version:")]
         return Usable({"path": path, "socket": str(self._socket), "ctr": numbers[0], "containerd": numbers[-1]})
+
+    def _unusable(self, error: BackendError, row: str) -> Unusable:
+        cause = error.cause if remedy_for(error.cause, row) else Cause.BROKEN
+        return unusable(error, remedy_for(cause, row, socket=self._socket), cause)
 
     @property
     def _row(self) -> str:

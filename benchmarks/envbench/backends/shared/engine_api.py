@@ -36,9 +36,9 @@ from envbench.traces.procfs import instance_process
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
-ANSWER_DEADLINE_S = 10.0
+ANSWER_DEADLINE_S = 10
 """Longest wait for an engine's answer before any work is asked of it."""
-WORK_DEADLINE_S = 120.0
+WORK_DEADLINE_S = 120
 """Longest wait for the answer to work (importing, stopping, removing), however short a start is to be."""
 
 PAYLOAD_MOUNT = "/envbench-payload"

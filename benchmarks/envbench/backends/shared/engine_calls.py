@@ -57,7 +57,7 @@ def _words(error: object) -> str:
     return " ".join(str(error).split())[:400]
 
 
-def api_client(endpoint: str, timeout_s: float, certificates: Path | None = None) -> "APIClient":
+def api_client(endpoint: str, timeout_s: int, certificates: Path | None = None) -> "APIClient":
     """Return a client whose API version is negotiated with the engine. Raises BackendError where it cannot connect.
 
     `certificates` is a folder with ca.pem, cert.pem and key.pem, for an engine that asks for them (TLS both ways).
