@@ -107,7 +107,8 @@ METRICS: Mapping[str, Metric] = {
         _STARTUP,
         _NS,
         "lag of the observer",
-        "ready line written until its first byte was seen: the method's error bar",
+        "ready line written until its first byte was seen, or the attempt before the one that found it ready until "
+        "then: the method's error bar",
         "lower",
         sampled=True,
     ),

@@ -116,3 +116,8 @@ noise.psi_cpu, noise.psi_io, noise.psi_memory, noise.steal (ratios), noise.throt
 
 HOST = "host"
 """Backend column of a row that is about the machine or the engine as a whole, not about one backend."""
+
+
+def counted(number: float, noun: str) -> str:
+    """Return a number with its noun, regular in the plural: "1 start", "2 starts", "0.5 CPUs"."""
+    return f"{number:.15g} {noun}{'' if number == 1 else 's'}"

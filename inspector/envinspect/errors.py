@@ -62,3 +62,8 @@ def printable(text: str, limit: int = 200) -> str:
             for character in text
         )
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, regular in the plural: "1 host", "2 processes"."""
+    return f"{number} {noun}" + ("" if number == 1 else "es" if noun.endswith("s") else "s")

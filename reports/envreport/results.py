@@ -91,6 +91,14 @@ class Series:
         return tuple(dict.fromkeys(row.detail for row in self.rows if row.detail))
 
 
+class Condition(NamedTuple):
+    """What meant ready, in words, where it was not the payload's own line."""
+
+    words: str
+    is_polled: bool
+    """Whether it was asked for time and again: it can have been so since the attempt before."""
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """One run. `run` is its run.json (empty if that is missing); `notes` say what had to be done without."""
@@ -151,6 +159,15 @@ class Results:
             for key, each in self.series.items()
         )
 
+    def ready_condition(self, profile: str) -> Condition | None:
+        """Return what meant that a profile was ready, None for the payload's own line."""
+        if profile == "service":
+            return Condition("first HTTP answer 200 with the nonce", is_polled=True)
+        asked = self.run.plan.get("ready")
+        if profile != "own" or not isinstance(asked, Mapping) or "is" not in asked:
+            return None
+        return Condition(str(asked["is"]), is_polled="regex" not in asked)
+
     def failed(self, experiment: Experiment, backend: BackendKey) -> int:
         """Return how many starts of this backend failed or timed out, without warm-ups."""
         return len(self.failures.get((experiment, backend), ()))
@@ -161,7 +178,8 @@ class Results:
         if not rows:
             return ""
         reason = next((row.detail for row in rows if row.detail), "no reason recorded")
-        return f"{len(rows)} of {self.starts.get((experiment, backend), len(rows))} starts failed ({reason})"
+        total = self.starts.get((experiment, backend), len(rows))
+        return f"{len(rows)} of {total} starts failed ({reason})"
 
 
 def load(folder: Path) -> Results:

@@ -394,7 +394,7 @@ def test_what_a_machine_got_is_what_was_asked_for_or_is_told(
     asked = Workload(new_nonce(), memory_bytes=200_000_000, cpus=2)
     assert bench.backend.differences(asked, variant) == ()
     assert bench.backend.differences(replace(asked, cpus=1.5), variant) == (
-        "1.5 CPUs were asked for, and the machine has 2",
+        "1.5 CPUs asked for, and the machine has 2",
     )
 
 
@@ -402,8 +402,8 @@ def test_what_a_machine_got_is_what_was_asked_for_or_is_told(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("-m", "96M"), "268435456 bytes of memory were asked for, and the machine has 100663296"),
-        (("-smp", "2"), "1 CPUs were asked for, and the machine has 2"),
+        (("-m", "96M"), "268435456 bytes of memory asked for, and the machine has 100663296"),
+        (("-smp", "2"), "1 CPU asked for, and the machine has 2"),
         (("-machine", "pc"), "a q35 was asked for, and the machine is a pc-i440fx-"),
     ],
 )

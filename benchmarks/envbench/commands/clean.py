@@ -4,6 +4,7 @@ import click
 
 from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError, UsageError
+from envbench.phases import counted
 from envbench.run.reaper import Reaped, Reaping, reap
 from envbench.traces.journal import found_journals
 from envbench.traces.owner import Standing
@@ -51,7 +52,7 @@ def _judge(found: Reaping, run_id: str | None) -> None:
         )
     if found.left:
         raise EnvbenchError(
-            f"{len(found.left)} runs are left alone: nobody can prove here that they are over",
+            f"left alone: {counted(len(found.left), 'run')} that nobody can prove here to be over",
             remedy=" · ".join(left.remedy for left in found.left),
         )
     if run_id is not None and found.alive:

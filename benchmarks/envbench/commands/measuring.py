@@ -23,6 +23,7 @@ from envbench.errors import (
     advice,
     one_line,
 )
+from envbench.phases import counted
 from envbench.run.interruption import deferred, interruptible, uninterrupted
 from envbench.run.progress import Reporter, errors_told, reporter
 from envbench.run.reaper import clear_away
@@ -116,7 +117,8 @@ def _ending(
         error = judge(session.plan, session.output)
     if session.failed_starts and (error is None or isinstance(error, GateInconclusiveError)):
         error = StartsFailedError(
-            f"{session.failed_starts} starts failed", remedy="the detail column of their rows in samples.csv says why"
+            f"{counted(session.failed_starts, 'start')} failed",
+            remedy="the detail column of their rows in samples.csv says why",
         )
     if session.leaked:
         left = LeftBehindError(f"left behind, and why: {'; '.join(session.leaked)}", remedy="envbench clean")

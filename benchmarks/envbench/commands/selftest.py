@@ -17,6 +17,7 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import OneOf
 from envbench.errors import EnvbenchError
+from envbench.phases import counted
 from envbench.run.audit import traces_of
 from envbench.run.reaper import reap
 from envbench.run_json import RUN_FILE
@@ -66,7 +67,9 @@ def selftest(crash: bool, names: tuple[str, ...], after_s: float) -> None:  # no
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if after:
-        raise EnvbenchError(f"{len(after)} things of run {run_id} are left", remedy="envbench clean, then look at each")
+        raise EnvbenchError(
+            f"{counted(len(after), 'thing')} of run {run_id} left", remedy="envbench clean, then look at each"
+        )
     if not before:
         raise EnvbenchError("the killed run had left nothing, so nothing was proved", remedy="another --after")
 

@@ -21,7 +21,7 @@ from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
 from envbench.metrics import metrics_of
-from envbench.phases import Experiment
+from envbench.phases import Experiment, counted
 from envbench.run.bench import Prepared
 from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend
@@ -93,7 +93,7 @@ def measure_startup(session: Session, shown: Reporter, *, usual_budget: bool) ->
     if session.whole_systems:
         minutes = session.plan.budget_s / 60
         less = "takes" if session.plan.quick else "or --quick takes"
-        shown.say(f"the starts take about {minutes:.0f} minutes here; --profile minimal {less} less")
+        shown.say(f"the starts take about {counted(round(minutes), 'minute')} here; --profile minimal {less} less")
     bench = session.bench()
     session.course.plan({Experiment.STARTUP: 0, Experiment.KERNEL: 0, Experiment.SIZE: 0})
     session.course.pace = 1
@@ -163,7 +163,7 @@ def time_starts(
         session.record.note_unfinished(scheduler.unfinished())
         session.drop([one.configuration for one in scheduler.tallies if one.given_up or not one.was_ready])
     for one in scheduler.unfinished():
-        shown.say(f"{one.configuration}: {one.runs} runs, {one.needed} more needed: {one.reason}")
+        shown.say(f"{one.configuration}: {counted(one.runs, 'run')}, {one.needed} more needed: {one.reason}")
     return scheduler
 
 

@@ -12,7 +12,7 @@ from envbench.errors import BackendError
 from envbench.experiments.memory import footprint
 from envbench.experiments.shared.accounting import cpu_ns, growth, wakeups
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import Experiment
+from envbench.phases import Experiment, counted
 from envbench.run.bench import Bench, Prepared
 
 WINDOWS = 12
@@ -51,7 +51,7 @@ def run(bench: Bench) -> None:
             for prepared, run_ in idling:
                 with bench.attempt(Experiment.IDLE, f"{prepared.name}, window {window}"):
                     before[prepared.name] = _record(bench, prepared, run_, window, before[prepared.name])
-    bench.say(f"idle: {len(idling)} backends watched for {windows} windows of {window_s:g} s")
+    bench.say(f"idle: {counted(len(idling), 'backend')} watched for {counted(windows, 'window')} of {window_s:g} s")
 
 
 def _count(run_: Running) -> _Counters:
@@ -64,7 +64,7 @@ def _record(bench: Bench, prepared: Prepared, run_: Running, window: int, before
     if not now.cpu:
         raise BackendError("it has ended")
     window_ns = now.at_ns - before.at_ns
-    detail = f"window of {window_ns / NS_PER_S:.2f} s, {len(now.cpu)} threads"
+    detail = f"window of {window_ns / NS_PER_S:.2f} s, {counted(len(now.cpu), 'thread')}"
     configuration = prepared.configuration
     bench.record(
         "cpu_ns_per_min",

@@ -23,7 +23,7 @@ from envbench.experiments.shared.accounting import (
 from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.experiments.shared.limits import require_memory_limit
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import BackendKind, Experiment
+from envbench.phases import BackendKind, Experiment, counted
 from envbench.run.bench import Bench, Prepared
 
 SETTLE_S = 0.3
@@ -168,7 +168,7 @@ def _available(bench: Bench, prepared: Prepared) -> None:
         "available_difference",
         round(difference),
         prepared.configuration,
-        detail=f"over {count} instances; noisy by nature",
+        detail=f"over {counted(count, 'instance')}; noisy by nature",
     )
 
 
@@ -191,7 +191,7 @@ def _minimum(bench: Bench, prepared: Prepared) -> None:
         raise EnvbenchError(f"not ready even with {LARGEST_BYTES >> 20} MiB")
     why = "the engine allows no less" if engine_cli(prepared) else "less was not tried"
     at_floor = f"; {why}" if found == floor else ""
-    bench.record("minimum_ready", found, prepared.configuration, detail=f"{tried} starts tried{at_floor}")
+    bench.record("minimum_ready", found, prepared.configuration, detail=f"{counted(tried, 'start')} tried{at_floor}")
     bench.say(f"memory: {prepared.name}: gets ready with {found / 2**20:.1f} MiB{at_floor}")
 
 
@@ -232,5 +232,8 @@ def _engines(bench: Bench) -> None:
         elif pids:
             pss = process_memory(pids).pss
             bench.record(
-                "engine_pss", pss, prepared.configuration, detail=f"{len(pids)} daemons, shared by all instances"
+                "engine_pss",
+                pss,
+                prepared.configuration,
+                detail=f"{counted(len(pids), 'daemon')}, shared by all instances",
             )

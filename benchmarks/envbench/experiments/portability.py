@@ -20,7 +20,7 @@ from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.kernel import find_kernel
 from envbench.payload.tree import tree_of_run
-from envbench.phases import Experiment
+from envbench.phases import Experiment, counted
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import LABEL, new_nonce
 from envbench.traces.journal import Kind
@@ -92,7 +92,7 @@ def _carry(bench: Bench, prepared: Prepared) -> None:
             bench.record(
                 "import_runs", True, prepared.configuration, detail="a start of the image that was imported last"
             )
-    bench.say(f"portability: {prepared.name}: exported and imported {round_number + 1} times")
+    bench.say(f"portability: {prepared.name}: exported and imported {counted(round_number + 1, 'time')}")
 
 
 def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work: Callable[[], None]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from envbench.backends import load
 from envbench.errors import EnvbenchError, StartTimeoutError, one_line
+from envbench.phases import counted
 from envbench.traces.journal import Entry, Found, Journal, Kind, found_journals
 from envbench.traces.owner import Standing, boot_id
 from envbench.traces.procfs import marked_processes
@@ -35,9 +36,9 @@ class Left:
     count: int
 
     def __str__(self) -> str:
-        things = "1 thing" if self.count == 1 else f"{self.count} things"
         where = f" ({self.host})" if self.host else ""
-        return f"run {self.run_id} of another container or machine{where} lists {things} that may still be there"
+        what = f"lists {counted(self.count, 'thing')} that may still be there"
+        return f"run {self.run_id} of another container or machine{where} {what}"
 
     @property
     def remedy(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from envbench.phases import counted
 from envbench.traces.procfs import CGROUP_ROOT, command_line
 
 Number = TypeVar("Number", int, float)
@@ -98,11 +99,11 @@ def _differences(asked: Mapping[str, str], pid: int | None, cgroup: Path | None)
     if "memory" in asked:
         wanted_bytes, found_bytes = int(asked["memory"]), _nearest(cgroup, memory_limit_bytes)
         if found_bytes is None or not wanted_bytes - ROUNDING_BYTES < found_bytes <= wanted_bytes:
-            yield f"{wanted_bytes} bytes of memory were asked for, and its cgroup's limit is {_shown(found_bytes)}"
+            yield f"{wanted_bytes} bytes of memory asked for, and its cgroup's limit is {_shown(found_bytes)}"
     if "cpus" in asked:
         wanted, found = float(asked["cpus"]), _nearest(cgroup, cpu_limit)
         if found is None or abs(found - wanted) > CPU_SLACK:
-            yield f"{wanted:g} CPUs were asked for, and its cgroup's limit is {_shown(found)}"
+            yield f"{counted(wanted, 'CPU')} asked for, and its cgroup's limit is {_shown(found)}"
     if pid is None:
         return
     if "init" in asked and Path(command_line(pid).partition(" ")[0]).name not in INITS:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from envbench.phases import counted
 from envbench.vm.guest import Guest
 
 ROUNDING_BYTES = 1 << 20
@@ -25,10 +26,10 @@ def differences(guest: Guest, asked_cpus: float | None, ask: Ask) -> tuple[str, 
 def _differences(guest: Guest, asked_cpus: float | None, ask: Ask) -> Iterator[str]:
     memory_bytes = int(ask("query-memory-size-summary")["base-memory"])
     if not 0 <= memory_bytes - guest.memory_bytes // 1024 * 1024 < ROUNDING_BYTES:
-        yield f"{guest.memory_bytes} bytes of memory were asked for, and the machine has {memory_bytes}"
+        yield f"{guest.memory_bytes} bytes of memory asked for, and the machine has {memory_bytes}"
     wanted_cpus, cpus = asked_cpus or guest.cpus, len(ask("query-cpus-fast"))
     if cpus != wanted_cpus:
-        yield f"{wanted_cpus:g} CPUs were asked for, and the machine has {cpus}"
+        yield f"{counted(wanted_cpus, 'CPU')} asked for, and the machine has {cpus}"
     # Of the accelerators that are asked for here, one is KVM: what is not, is TCG.
     accelerator = "kvm" if ask("query-kvm")["enabled"] else "tcg"
     if accelerator != guest.accelerator:

@@ -8,6 +8,7 @@ an answer of its own, and never "no limit".
 
 from __future__ import annotations
 
+from envinspect.errors import counted
 from envinspect.facts import Facts
 from envinspect.model import Denied, Found, IntEnum, Record
 from envinspect.sources.cgroups import Membership, parse_cgroup
@@ -218,7 +219,7 @@ def _finding(levels: Levels, read: Sequence[_Level]) -> Finding:
     best = min((one.limit for one in read if one.limit is not None), key=lambda limit: limit.value, default=None)
     seen = sum(one.seen for one in read)
     denied = [one.denied for one in read if one.denied]
-    count = f"{seen} level{'s' if seen != 1 else ''}"
+    count = counted(seen, "level")
     if levels.hidden:
         why = f"limits of its control group cannot be seen from here: {levels.hidden}"
         if best is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from envinspect.errors import counted
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength
 from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE, VMINITD, VMINITD_REFERENCE
@@ -65,7 +66,7 @@ def probe_devices(facts: Facts) -> Iterator[Evidence]:
             "vm",
             Strength.HINT,
             PCI,
-            f"{len(virtio)} kinds of virtio devices",
+            f"{counted(len(virtio), 'kind')} of virtio devices",
             VIRTIO_REFERENCE,
             origin=Origin.PCI,
         )

@@ -5,6 +5,7 @@ Everything here rests on documentation and recorded values; none of it was run o
 
 from __future__ import annotations
 
+from envinspect.errors import counted
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength, Unknown
 from envinspect.probes.cpuid import probe_cpuid
@@ -52,7 +53,7 @@ def probe_windows(facts: Facts) -> Iterator[Evidence | Unknown]:
         yield Evidence(Kind.VM, "hyper-v", Strength.PROOF, GUEST_PARAMETERS, "set by the host", KVP)
     distributions = facts.listing(DISTRIBUTIONS)
     if isinstance(distributions, Found) and distributions.value:
-        count = f"{len(distributions.value)} distributions"
+        count = counted(len(distributions.value), "distribution")
         yield Evidence(Kind.ROLE, "wsl-host", Strength.STRONG, DISTRIBUTIONS, count, WSL)
     yield Unknown("CPUID", NOT_ASKED, "whether a hypervisor is present, under which Windows itself may run (VBS)")
     yield Unknown("WMI", NOT_ASKED, "Win32_ComputerSystem.HypervisorPresent")

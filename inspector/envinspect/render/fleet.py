@@ -6,7 +6,7 @@ import csv
 import json
 from collections import Counter
 
-from envinspect.errors import printable
+from envinspect.errors import counted, printable
 from envinspect.fleet.view import Fleet, named, stack_of, why_open
 from envinspect.render import Rendered
 from envinspect.version import __version__
@@ -29,7 +29,7 @@ def text(fleet: Fleet) -> Rendered:
 def _lines(fleet: Fleet) -> Iterator[str]:
     told = len(fleet.hosts) - len(fleet.undetermined) - len(fleet.silent)
     open_ones, silent = len(fleet.undetermined), len(fleet.silent)
-    yield f"{len(fleet.hosts)} hosts: {told} determined, {open_ones} not, {silent} did not answer"
+    yield f"{counted(len(fleet.hosts), 'host')}: {told} determined, {open_ones} not, {silent} did not answer"
     yield f"HOSTS  {fleet.by.upper()}"
     yield from (f"{count.hosts:>5}  {printable(count.value)}" for count in fleet.counts)
     yield from _section("not determined", [f"{host.name}: {why_open(host)}" for host in fleet.undetermined])
@@ -41,7 +41,7 @@ def _lines(fleet: Fleet) -> Iterator[str]:
     yield from _section("unlike the others", unlike)
     if fleet.differences is not None:
         changed = [f"{each.host}: {each.before or 'new'} → {each.now or 'gone'}" for each in fleet.differences]
-        yield from _section(f"other than before: {len(changed)} hosts", changed or ["none"])
+        yield from _section(f"other than before: {counted(len(changed), 'host')}", changed or ["none"])
 
 
 def _section(title: str, lines: list[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from html import escape
 
-from envinspect.errors import printable
+from envinspect.errors import counted, printable
 from envinspect.fleet.view import Fleet, stack_of, why_open
 
 TYPE_CHECKING = False
@@ -47,16 +47,20 @@ def page(fleet: Fleet) -> str:
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-            f"<title>What {len(fleet.hosts)} hosts run on</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n",
+            f"<title>{_title(fleet)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n",
             *_body(fleet),
             "</main>\n</body>\n</html>\n",
         )
     )
 
 
+def _title(fleet: Fleet) -> str:
+    return f"Environments of {counted(len(fleet.hosts), 'host')}"
+
+
 def _body(fleet: Fleet) -> Iterator[str]:
     told = len(fleet.hosts) - len(fleet.undetermined) - len(fleet.silent)
-    yield f"<h1>What {len(fleet.hosts)} hosts run on</h1>\n"
+    yield f"<h1>{_title(fleet)}</h1>\n"
     yield f"<p>{told} determined, {len(fleet.undetermined)} not, {len(fleet.silent)} did not answer.</p>\n"
     yield f"<h2>By {_text(fleet.by)}</h2>\n"
     counts = ((str(each.hosts), _meter(each.hosts, len(fleet.hosts)), _text(each.value)) for each in fleet.counts)
@@ -81,7 +85,8 @@ def _body(fleet: Fleet) -> Iterator[str]:
         if host.answered:
             stacks.setdefault(stack_of(host), []).append(host)
     for stack in sorted(stacks, key=lambda each: (-len(stacks[each]), each)):
-        yield f"<details><summary>{_text(stack)} <span class=small>{len(stacks[stack])} hosts</span></summary>\n"
+        count = counted(len(stacks[stack]), "host")
+        yield f"<details><summary>{_text(stack)} <span class=small>{count}</span></summary>\n"
         rows = ((_text(host.name), _text(host.cloud or ""), _text(host.kernel or "")) for host in stacks[stack])
         yield from _table(("Host", "Cloud", "Kernel"), rows)
         yield "</details>\n"

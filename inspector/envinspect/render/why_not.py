@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envinspect.errors import printable
+from envinspect.errors import counted, printable
 from envinspect.facts import Facts
 from envinspect.inspection import Inspection
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Record
@@ -165,7 +165,7 @@ def _mounts(facts: Facts) -> str:
     if not table.mounts:
         return _state(facts.files.get(table.source), f"there is no {table.source}")
     root = f"; / is {printable(table.root.fstype)} from {printable(table.root.source, 60)}" if table.root else ""
-    return f"none among {len(table.mounts)} mounts{root}"
+    return f"none among {counted(len(table.mounts), 'mount')}{root}"
 
 
 def _smbios(facts: Facts, asked: list[str]) -> str:
@@ -197,7 +197,11 @@ def _acpi(facts: Facts) -> str:
 
 def _pci(facts: Facts) -> str:
     count = len(pci_ids(facts))
-    return f"none among {count} kinds of devices" if count else _state(facts.files.get(PCI), "there is no PCI bus")
+    return (
+        f"none among {counted(count, 'kind')} of devices"
+        if count
+        else _state(facts.files.get(PCI), "there is no PCI bus")
+    )
 
 
 def _listed(folder: str, absent: str) -> Callable[[Facts], str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from envbench.metrics import words
-from envbench.phases import Experiment, Unit
+from envbench.phases import Experiment, Unit, counted
 from envreport.backends import Side
 from envreport.claims.combine import Answered, Beside, FirstOf, OfOne, OneWay, OnlyWhere, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
@@ -88,7 +88,7 @@ class Examples:
         found = [finding for outcome in outcomes for finding in outcome.findings]
         outcome = conclude(found, Quantifier.AGREE, self.bias, self.needs())
         count = sum(each.answer is Answer.HOLDS for each in found)
-        limit = Limit(LimitKind.EXAMPLES, f"by {count} example{'' if count == 1 else 's'}")
+        limit = Limit(LimitKind.EXAMPLES, f"by {counted(count, 'example')}")
         return replace(outcome, limits=(limit,) if count else ())
 
 

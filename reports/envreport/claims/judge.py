@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from envbench.metrics import words
-from envbench.phases import Experiment, Unit
+from envbench.phases import Experiment, Unit, counted
 from envbench.run_json import Skip
 from envreport import units
 from envreport.backends import USUAL_PROFILE, Side, is_whole_system, label, side_of
@@ -248,7 +248,9 @@ def _cost(finding: Finding) -> str:
         if finding.unit is Unit.NS
         else ""
     )
-    return f" About {needed} values in place of {finding.estimate.n} would settle it if the figure stays{time}."
+    return (
+        f" About {counted(needed, 'value')} in place of {finding.estimate.n} would settle it if the figure stays{time}."
+    )
 
 
 def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[Condition]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envbench.metrics import words
-from envbench.phases import Experiment
+from envbench.phases import Experiment, counted
 from envreport import units
 from envreport.backends import Side, side_words
 from envreport.claims.combine import Beside, EachAspect, all_of, observe
@@ -153,7 +153,7 @@ class Seen:
         if not held.issuperset(self.metrics):
             return Outcome(None, tuple(found), self.needs())
         count = sum(int(max(results.series[key].values)) for finding in found for key in finding.keys)
-        limit = Limit(LimitKind.EXAMPLES, f"by {count} examples, found and not tried")
+        limit = Limit(LimitKind.EXAMPLES, f"by {counted(count, 'example')}, found and not tried")
         return Outcome(Weighed(Answer.HOLDS), tuple(found), limits=(limit,))
 
 

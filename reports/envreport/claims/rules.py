@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import median as middle
 
 from envbench.metrics import words
-from envbench.phases import Experiment, Phase, Unit
+from envbench.phases import Experiment, Phase, Unit, counted
 from envreport import units
 from envreport.backends import FLOOR_PROFILE, Side, accelerator, side_words
 from envreport.claims.model import Finding, Need, Outcome, shown
@@ -61,7 +61,7 @@ def short(finding: Finding, smallest: int) -> Finding:
     """Leave a finding open if it rests on fewer values than a verdict needs."""
     if finding.n >= smallest or finding.answer is Answer.OPEN:
         return finding
-    return replace(finding, answer=Answer.OPEN, note=f"a verdict needs at least {smallest} values")
+    return replace(finding, answer=Answer.OPEN, note=f"a verdict needs at least {counted(smallest, 'value')}")
 
 
 def unfailed(finding: Finding, results: Results) -> Finding:

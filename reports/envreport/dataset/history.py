@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from envbench.metrics import metric
+from envbench.phases import counted
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, direction
@@ -201,7 +202,7 @@ def judge(values: Sequence[float], name: str) -> Verdict:
     they are the same if it lies wholly within; else, or with fewer than `MIN_RUNS` on a side, it cannot be told.
     """
     if len(values) < 2 * MIN_RUNS:
-        why = f"{len(values)} runs in this environment; {2 * MIN_RUNS} are needed"
+        why = f"{counted(len(values), 'run')} in this environment; {2 * MIN_RUNS} are needed"
         return Verdict(Change.INCONCLUSIVE, None, len(values), 0, why)
     if min(values) <= 0:
         return Verdict(Change.INCONCLUSIVE, None, len(values), 0, "a ratio needs figures above 0")
@@ -255,7 +256,9 @@ def verdict_text(each: Series) -> str:
     interval = units.interval_text(verdict.ratio.interval, "ratio", 1.0)
     ratio = f"{units.quantity(verdict.ratio.value, 'ratio', 1.0)} {interval}"
     why = f" ({verdict.why})" if verdict.why else ""
-    return f"{word}: {verdict.later} runs since {day(first)} against the {verdict.earlier} before: {ratio}{why}"
+    return (
+        f"{word}: {counted(verdict.later, 'run')} since {day(first)} against the {verdict.earlier} before: {ratio}{why}"
+    )
 
 
 def changed_text(one: Changed) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from envbench.phases import counted
 from envbench.run_json import SCHEMA as RUN_SCHEMA
 from envreport.dataset.files import FIGURES, RUNS, SAMPLES, opened, read_table
 from envreport.dataset.frames import (
@@ -94,7 +95,7 @@ def _state(
         return State.SAME if {**kept, **labels} == kept else State.LABELLED
     if before["row_count"] > record["row_count"]:
         raise ResultsError(
-            f"{folder}: {record['row_count']} rows, and the dataset has {before['row_count']} of run "
+            f"{folder}: {counted(record['row_count'], 'row')}, and the dataset has {before['row_count']} of run "
             f"{record['run_id']}; it keeps those"
         )
     return State.REPLACED

@@ -155,6 +155,15 @@ def _noise_cell(value: float | None, stamp: Stamp | None) -> Cell:
     return Cell(units.percent(value) if stamp and stamp.unit is Unit.RATIO else f"{value:.3g}", value)
 
 
+def _ends(results: Results) -> str:
+    """Return what meant ready, of all that was started."""
+    profiles = dict.fromkeys(series.key.profile for series in results.find(Experiment.STARTUP, Phase.READY))
+    conditions = {profile: results.ready_condition(profile) for profile in profiles}
+    line = ["the first byte of the payload's ready line, with a nonce"] if None in conditions.values() else []
+    others = [f"{profile}: {condition.words}" for profile, condition in conditions.items() if condition]
+    return "; ".join((*line, *others)) or "the moment it was ready"
+
+
 def _method(results: Results) -> tuple[Fact, ...]:
     lags = results.find(Experiment.STARTUP, Phase.OBSERVER_LAG)
     all_lags = [value for each in lags for value in each.values]
@@ -164,7 +173,8 @@ def _method(results: Results) -> tuple[Fact, ...]:
         lag = (
             f"{units.estimate_text(middle, Unit.NS, statistic=units.MEDIAN)}; "
             f"at most {units.quantity(max(all_lags), Unit.NS)}. "
-            "Measured where payload and observer share a clock; for VMs a lower limit."
+            "Measured where payload and observer share a clock (for VMs a lower limit); where readiness is asked for, "
+            "the time since the attempt before."
         )
     return (
         Fact(
@@ -172,7 +182,7 @@ def _method(results: Results) -> tuple[Fact, ...]:
             "the request to the engine, before anything is created (an engine may do its work in "
             "create, attach or start)",
         ),
-        Fact("To", "the first byte of the payload's ready line, with a nonce, read on this machine"),
+        Fact("To", f"{_ends(results)}, seen on this machine"),
         Fact(
             "Clock",
             "one monotonic clock, on this machine, for every backend; nothing inside a guest is trusted for time",

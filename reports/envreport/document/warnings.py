@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from envbench.metrics import NOISE_CODES, noise_code
-from envbench.phases import Experiment, Phase, Unit
+from envbench.phases import Experiment, Phase, Unit, counted
 from envbench.samples import Sample
 from envreport import backends
 from envreport.document.model import Caution
@@ -96,7 +96,7 @@ def run_warnings(results: Results) -> Iterator[Caution]:
         because = f" ({reason})" if reason else ""
         yield Caution(
             "unfinished",
-            f"{', '.join(names)}: stopped after {runs} {'start' if runs == 1 else 'starts'}, {needed} more "
+            f"{', '.join(names)}: stopped after {counted(runs, 'start')}, {needed} more "
             f"{'was' if needed == 1 else 'were'} wanted{because}",
             remedy,
         )
@@ -123,17 +123,24 @@ def failure_warnings(results: Results) -> Iterator[Caution]:
 
 
 def lag_warnings(results: Results) -> Iterator[Caution]:
-    """Yield a warning where the observer saw the ready line late compared with what was measured."""
+    """Yield a warning where the observer saw an instance ready late compared with what was measured."""
     for series in results.find(Experiment.STARTUP, Phase.OBSERVER_LAG):
         ready = results.series.get(series.key._replace(phase=Phase.READY))
         if ready is None or not ready.values:
             continue
         lag, middle = median(series.values), median(ready.values)
         if middle > 0 and lag > 0.05 * middle:
+            condition = results.ready_condition(series.key.profile)
+            late, share = quantity(lag, series.unit), percent(lag / middle)
+            if condition is None or not condition.is_polled:
+                seen = f"the ready line was seen {late} late, {share} of the start"
+            else:
+                seen = (
+                    f"ready ({condition.words}) was seen up to {late} late, as it was asked for: {share} of the start"
+                )
             yield Caution(
                 "observer-lag",
-                f"{series.key.label}: the ready line was seen {quantity(lag, series.unit)} late, "
-                f"{percent(lag / middle)} of the start",
+                f"{series.key.label}: {seen}",
                 "Such short starts are near the method's error bar; compare them only with far longer ones.",
                 series.key.label,
             )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from envbench.metrics import metric, words
+from envbench.phases import counted
 from envreport import units
 from envreport.backends import side_of
 from envreport.compare import Change
@@ -71,7 +72,7 @@ def _answer(found: History) -> str:
         return f"{found.series[0].name}: {verdict_text(found.series[0])}"
     counts = Counter(change_word(each.verdict.change) for each in found.series)
     told = ", ".join(f"{number} {word}" for word, number in counts.items())
-    return f"{len(found.series)} configurations: {told}"
+    return f"{counted(len(found.series), 'configuration')}: {told}"
 
 
 def _chart(number: int, each: Series, found: History) -> Chart:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from envbench.phases import counted
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate, Interval, Method
 
@@ -32,7 +33,7 @@ def most_striking_split(values: Sequence[float], least: int) -> int:
     """
     count = len(values)
     if count < 2 * least:
-        raise ValueError(f"{count} values cannot be split into two sides of {least}")
+        raise ValueError(f"two sides of {least} cannot be made of {counted(count, 'value')}")
     before, after = _deviations(values), _deviations(values[::-1])
     return min(range(least, count - least + 1), key=lambda split: before[split] + after[count - split])
 

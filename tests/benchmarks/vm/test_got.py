@@ -45,5 +45,5 @@ def test_what_differs_is_named(command: str, answer: Any, words: str, monkeypatc
 
 
 def test_part_of_a_cpu_is_something_else_than_a_whole_one() -> None:
-    assert differences(ASKED, 0.5, ask) == ("0.5 CPUs were asked for, and the machine has 1",)
+    assert differences(ASKED, 0.5, ask) == ("0.5 CPUs asked for, and the machine has 1",)
     assert differences(ASKED, 1.0, ask) == ()

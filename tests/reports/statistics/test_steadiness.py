@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envbench.condition import HealthReady, LogReady, TcpReady, as_record
 from envbench.metrics import noise_code
 from envbench.phases import Experiment, Outcome, Phase
-from envreport.document.warnings import all_warnings
+from envreport.document.warnings import all_warnings, lag_warnings
 from envreport.statistics.noise import noise_of
 from envreport.statistics.steadiness import diagnose
 
@@ -107,3 +108,21 @@ def test_what_run_json_tells_is_passed_on(rows: Any) -> None:
 def test_a_late_observer_is_warned_of(rows: Any) -> None:
     rows.add(S, "process", Phase.READY, [2 * MS] * 8).add(S, "process", Phase.OBSERVER_LAG, [1 * MS] * 8)
     assert "observer-lag" in codes(rows)
+
+
+@pytest.mark.parametrize(
+    ("profile", "ready", "words"),
+    [
+        ("minimal", {}, "the ready line was seen 1 ms late"),
+        ("service", {}, "ready (first HTTP answer 200 with the nonce) was seen up to 1 ms late"),
+        ("own", as_record(TcpReady(22)), "ready (first byte from tcp:22) was seen up to 1 ms late"),
+        ("own", as_record(HealthReady()), "ready (success of the image's HEALTHCHECK) was seen up to 1 ms late"),
+        ("own", as_record(LogReady("up")), "the ready line was seen 1 ms late"),
+        ("own", "of an unknown form", "the ready line was seen 1 ms late"),
+    ],
+)
+def test_a_late_observer_is_told_by_what_was_waited_for(rows: Any, profile: str, ready: object, words: str) -> None:
+    for phase, value in ((Phase.READY, 2 * MS), (Phase.OBSERVER_LAG, 1 * MS)):
+        rows.add(S, "docker", phase, [value] * 8, profile=profile)
+    (found,) = lag_warnings(rows.results({"plan": {"ready": ready}}))
+    assert words in found.message

@@ -20,7 +20,7 @@ from envbench.experiments.isolation.scripts import (
 )  # fmt: skip
 from envbench.experiments.shared.limits import require_memory_limit
 from envbench.experiments.shared.running import ask, first, running, shell
-from envbench.phases import BackendKind, Experiment
+from envbench.phases import BackendKind, Experiment, counted
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Configuration, new_nonce
 
@@ -217,5 +217,6 @@ def _mutual(bench: Bench, prepared: Prepared) -> None:
     bench.record("mutual.indirect", len(indirect), prepared.configuration, detail=", ".join(indirect))
     direct = sum(len(seen.get(name, [])) for name in SIGHTS if not (same_root and name in ("files", "mounts")))
     bench.say(
-        f"isolation: {prepared.name}: sees {direct} things of its neighbour, and its activity in {len(indirect)} ways"
+        f"isolation: {prepared.name}: sees {counted(direct, 'thing')} of its neighbour, "
+        f"and its activity in {counted(len(indirect), 'way')}"
     )

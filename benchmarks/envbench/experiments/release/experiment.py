@@ -14,7 +14,7 @@ from time import sleep
 from envbench.experiments.release.host_state import KINDS, HostState, left_behind, take
 from envbench.experiments.shared.accounting import available_bytes
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import Experiment
+from envbench.phases import Experiment, counted
 from envbench.run.audit import traces_of
 from envbench.run.bench import Bench, Prepared
 
@@ -134,16 +134,17 @@ def _record(
     foreign = sum(len(new) for new in left_behind(before, after).values()) - len(everything)
     for kind in KINDS:
         bench.record(f"leaked.{kind}", len(leaks[kind]), configuration, detail=", ".join(sorted(leaks[kind])))
-    beside = f"; {foreign} other new things on the host are not this backend's" if foreign else ""
+    nothing = f"nothing after {counted(cycles, 'cycle')}"
+    beside = f"; {counted(foreign, 'other new thing')} on the host not this backend's" if foreign else ""
     bench.record(
         "leaked.total",
         len(everything),
         configuration,
-        detail="; ".join(everything) or f"nothing after {cycles} cycles{beside}",
+        detail="; ".join(everything) or nothing + beside,
     )
     bench.record(
         "leaked_disk", round((before.free_disk_bytes - after.free_disk_bytes) / cycles), configuration, detail=str(DISK)
     )
     bench.record("leaked_memory", round((before.available_bytes - after.available_bytes) / cycles), configuration)
     bench.record("cycles", cycles, configuration)
-    bench.say(f"release: {prepared.name}: {'; '.join(everything) or f'nothing left after {cycles} cycles'}")
+    bench.say(f"release: {prepared.name}: {'; '.join(everything) or nothing}")

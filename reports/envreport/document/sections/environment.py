@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec import UnsetType, to_builtins
 
-from envbench.phases import Unit
+from envbench.phases import Unit, counted
 from envbench.run_json import Answer, ClockRate, Disk, Seen
 from envreport import units
 from envreport.claims.conditions import INSIDE
@@ -46,7 +46,10 @@ def machine_facts(results: Results) -> Iterator[Fact]:
     cpus = resources.get("cpus_allowed") or resources.get("cpus_online")
     recorded = {name: value for name, value in noise.items() if value != UNKNOWN}
     pieces = (
-        ("Processor", ", ".join(str(each) for each in (f"{cpus} CPUs" if cpus else None, results.host.cpu) if each)),
+        (
+            "Processor",
+            ", ".join(str(each) for each in (counted(cpus, "CPU") if cpus else None, results.host.cpu) if each),
+        ),
         ("CPU frequency", _seen(machine.clock_rate, _clock_rate)),
         ("Frequency governor", _seen(machine.governor) or recorded.get("governor")),
         ("Clock source", recorded.get("clocksource")),

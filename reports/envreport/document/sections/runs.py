@@ -118,7 +118,8 @@ def since(baseline: Results, run: Results) -> Section:
     changed = sum(each.change not in (Change.SAME, Change.INCONCLUSIVE, Change.MISSING) for each in found)
     open_ = sum(each.change is Change.INCONCLUSIVE for each in found)
     lead = (
-        f"Held against {name(baseline)}: {changed} of {len(found)} figures changed, {open_} cannot be told from noise. "
+        f"Held against {name(baseline)}: {changed} of {len(found)} figures changed, "
+        f"{open_} cannot be told from noise. "
         "Medians; a change is said only where the 95 % interval of the ratio excludes 1."
     )
     others = differences(baseline, run)
