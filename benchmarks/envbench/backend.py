@@ -238,11 +238,15 @@ class Backend(ABC):
         """Return the engine's own program for this variant, None where there is none or it is not installed."""
         return None
 
-    def image(self) -> str:
-        """Return the image that starts use. Raises BackendError where there is none."""
+    def facts_of(self, variant: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG002 -- for overrides
+        """Return what run.json says of the user's own thing that a prepared variant starts: its digest, its path."""
+        return {}
+
+    def image(self, variant: Mapping[str, str]) -> str:  # noqa: ARG002 -- for overrides
+        """Return the image that this variant starts. Raises BackendError where there is none."""
         raise BackendError(f"{self.name} starts from no image")
 
-    def stored_bytes(self) -> int:
+    def stored_bytes(self, variant: Mapping[str, str]) -> int:  # noqa: ARG002 -- for overrides
         """Return what that image takes on the engine's disk. Raises BackendError where that cannot be seen."""
         raise BackendError(f"{self.name} starts from no image")
 

@@ -110,6 +110,9 @@ class Unit(StrEnum):
     """Operations (or bytes) in a second; higher is faster."""
 
 
+OWN_KEYS = ("image", "disk", "kernel")
+"""Keys of the variant column that say which of the user's own things was started."""
+
 NOISE_PREFIX = "noise."
 """Phases that start so are stamps of the machine's state just before a start: noise.load1 (ratio to CPUs),
 noise.psi_cpu, noise.psi_io, noise.psi_memory, noise.steal (ratios), noise.throttled (count), noise.swap (count)."""

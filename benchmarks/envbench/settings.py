@@ -1,7 +1,8 @@
 """What a run was asked to do: how often and in which order (`Plan`), and with what (`Settings`)."""
 
+import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -59,6 +60,31 @@ kernel and systemd); nginx in a slim image (a machine boots the whole userland w
 WHOLE_SYSTEMS = ("distro", "service")
 
 
+_NOT_IN_A_NAME = re.compile(r"[^\w.+@/-]")
+"""Signs that mean something in a variant column, or in the name of a figure."""
+
+
+def file_names(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return short names for files that are told apart: of each path as many last parts as none of the others has."""
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
+        depth += 1
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = _NOT_IN_A_NAME.sub("_", "/".join(path.parts[-depth:]).replace("//", "/"))
+        found[name if name not in found else f"{name}-{len(found) + 1}"] = path
+    return found
+
+
+def file_variants(key: str, paths: Sequence[Path]) -> list[dict[str, str]]:
+    """Return the part of a variant that says which of these files is meant; a single one needs no name."""
+    return [{key: name} for name in file_names(paths)] if len(paths) > 1 else [{}]
+
+
+def _named(paths: Sequence[Path], name: str | None) -> Path | None:
+    return next(iter(paths), None) if name is None or not paths else file_names(paths)[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All that the backends need to know. Made once a run; None and () mean "not asked: the backend's own default".
@@ -71,8 +97,8 @@ class Settings:
     work_dir: Path
     cache_dir: Path
     profile: str = "minimal"
-    image: str | None = None
-    """An image the engine already has, in place of the payload tree; nothing is ever pulled."""
+    images: tuple[str, ...] = ()
+    """Images the engine already has, in place of the payload tree, one variant each; nothing is ever pulled."""
     ready: Ready | None = None
     """What means ready where the user's own image or disk runs its own program; None: it says the payload's ready
     line."""
@@ -85,11 +111,13 @@ class Settings:
     """Volumes of the user's own image, as `docker run --volume` takes them."""
     command: tuple[str, ...] = ()
     """What the user's own image runs in place of its own command; () is its own."""
-    kernel: Path | None = None
+    kernels: tuple[Path, ...] = ()
+    """Kernels that guests boot; several are one variant each."""
     initrd: Path | None = None
     append: str = ""
     """Words added to the guest kernel's command line."""
-    disk: Path | None = None
+    disks: tuple[Path, ...] = ()
+    """Disks of the user's own that guests boot; several are one variant each."""
     memory_bytes: int | None = None
     """Containers: the limit (None: no limit). VMs: the guest's memory (None: the backend's default)."""
     cpus: float | None = None
@@ -128,6 +156,18 @@ class Settings:
     def tells_own_ready(self) -> bool:
         """Whether the user said what means ready, so that the image's or disk's own program is run as it is."""
         return self.ready is not None
+
+    def image_of(self, variant: Mapping[str, str]) -> str | None:
+        """Return the user's image that this variant starts, None where it starts the payload's."""
+        return variant.get("image") if self.images else None
+
+    def disk_of(self, variant: Mapping[str, str]) -> Path | None:
+        """Return the user's disk that this variant boots, None where it boots none."""
+        return _named(self.disks, variant.get("disk"))
+
+    def kernel_of(self, variant: Mapping[str, str]) -> Path | None:
+        """Return the user's kernel that this variant boots (the first, where it names none), None without any."""
+        return _named(self.kernels, variant.get("kernel"))
 
     def once(self, find: "Callable[[Settings], Found]") -> "Found":
         """Return what `find` finds out with these settings: asked once a run, however many backends want to know."""
@@ -194,9 +234,9 @@ def profile_of(settings: Settings, variant: Mapping[str, str], images: ImageUse 
     boot = variant.get("boot")
     if boot == "floor":
         return "floor"
-    own = {"disk": settings.disk, "kernel": settings.initrd}.get(boot or "")
+    own = {"disk": settings.disks, "kernel": settings.initrd}.get(boot or "")
     if boot is None and images is ImageUse.ANY:
-        return OWN if settings.image else settings.profile
+        return OWN if settings.images else settings.profile
     return OWN if own else settings.profile
 
 
@@ -230,17 +270,25 @@ ENGINE_KEYS = LIMIT_KEYS | {"runtime", "image"}
 
 
 def container_variants(settings: Settings, runtimes: tuple[str, ...] = ()) -> tuple[Mapping[str, str], ...]:
-    """Return a container backend's variants: each network with each of these runtimes, with the limits asked for."""
+    """Return a container backend's variants: each image with each of these runtimes and each network.
+
+    All have the limits that were asked for.
+    """
     limits = {
         "memory": "" if settings.memory_bytes is None else str(settings.memory_bytes),
         "cpus": "" if settings.cpus is None else f"{settings.cpus:g}",
         "readonly": "yes" if settings.read_only else "",
         "init": "yes" if settings.init else "",
-        "image": settings.image or "",
     }
     fixed = {key: value for key, value in limits.items() if value}
     ways = [{"runtime": runtime} for runtime in runtimes] or [{}]
-    return tuple({**fixed, **way, "network": network} for network in settings.networks for way in ways)
+    images = [{"image": image} for image in settings.images] or [{}]
+    return tuple(
+        {**fixed, **image, **way, "network": network}
+        for network in settings.networks
+        for way in ways
+        for image in images
+    )
 
 
 def networkless_variants(settings: Settings) -> tuple[Mapping[str, str], ...]:

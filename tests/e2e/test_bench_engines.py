@@ -193,7 +193,7 @@ def test_foreign_containers_and_images_are_untouched(ground, tmp_path):
     run = ground("docker")
     api = run.backend.api
     foreign = api.create_container(
-        run.backend.image(),
+        run.backend.image({}),
         command=["/bin/busybox", "sleep", "600"],
         name=f"foreign-{os.getpid()}",
         host_config=api.create_host_config(network_mode="none"),
@@ -340,7 +340,7 @@ def test_selftest_proves_it_on_this_machine(capfd):
 @pytest.mark.engine("docker")
 def test_an_image_of_the_users_own_gets_ready_through_the_mounted_payload(ground):
     first = ground("docker")
-    run = ground("docker", image=first.backend.image())
+    run = ground("docker", images=(first.backend.image({}),))
     start = run.measure()
     assert start.outcome is Outcome.OK, start.detail
 
@@ -348,4 +348,4 @@ def test_an_image_of_the_users_own_gets_ready_through_the_mounted_payload(ground
 @pytest.mark.engine("docker")
 def test_an_image_that_is_not_there_is_refused_and_never_pulled(ground):
     with pytest.raises(BackendError, match="a run never pulls one"):
-        ground("docker", image="no.such.invalid/image:1")
+        ground("docker", images=("no.such.invalid/image:1",))

@@ -104,7 +104,7 @@ def test_a_container_shares_the_hosts_kernel_and_windows_is_refused(taken: Taken
 def test_what_an_image_shows_is_what_an_engine_with_overlay_says(taken: Taken):
     """With overlay2 Docker's Size is the length of the files; what they take on the disk is more, in whole blocks."""
     load("size")(taken.bench)
-    image = taken.bench.configurations[1].backend.image()
+    image = taken.bench.configurations[1].backend.image({})
     said = int(docker("image", "inspect", "--format", "{{.Size}}", image))
     assert taken.value("virtual") == pytest.approx(said, abs=4096)  # It counts the words of symbolic links too.
     items = sum(taken.value(f"item.{name}") for name in CLASSES)
@@ -133,7 +133,7 @@ def test_a_run_is_audited_as_a_whole(taken: Taken):
     """A container that carries the run's label and outlives the experiments is named."""
     with release.whole_run_audited(taken.bench):
         pass
-    image, run_id = taken.bench.configurations[1].backend.image(), taken.bench.settings.run_id
+    image, run_id = taken.bench.configurations[1].backend.image({}), taken.bench.settings.run_id
     with release.whole_run_audited(taken.bench):
         name = f"envbench-{run_id}-forgotten"
         docker("create", "--name", name, "--label", f"{LABEL}={run_id}", image, "/bin/true")

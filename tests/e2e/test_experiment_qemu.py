@@ -105,7 +105,7 @@ def test_a_users_own_disk_is_itemised_like_the_tree_that_it_was_made_of(bench: B
     variant = {**machine.configuration.variant, "boot": "disk"}
     disk = size.booted_disk(of_distro, variant)
     prepared = replace(machine, configuration=replace(machine.configuration, variant=variant))
-    found = size.machine_artefact(replace(bench, settings=replace(bench.settings, disk=disk)), prepared)
+    found = size.machine_artefact(replace(bench, settings=replace(bench.settings, disks=(disk,))), prepared)
     tree = size.tree_artefact(userland_tree(bench.settings.cache_dir, "distro"))
     for name in ("init", "package_manager", "libraries", "app", "other"):
         assert found.items[name] == tree.items[name] > 0, name

@@ -234,7 +234,7 @@ def users_disk(bench: Bench, content: bytes) -> Path:
 @pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_disk_that_does_not_boot_times_out(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     disk = users_disk(bench, bytes(1 << 20))
-    bench.set_up(engine_missing, disk=disk, ready=LogReady("login:"))
+    bench.set_up(engine_missing, disks=(disk,), ready=LogReady("login:"))
     with (
         pytest.raises(StartTimeoutError, match=r"no line that matches login: within .*it said nothing"),
         bench.ready(deadline_s=3),
@@ -246,7 +246,7 @@ def test_a_disk_that_does_not_boot_times_out(bench: Bench, engine_missing: Calla
 @pytest.mark.parametrize("bench", BACKENDS_HERE, indirect=True)
 def test_a_users_disk_is_ready_at_its_own_pattern(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     disk = users_disk(bench, floor_disk("of-my-own", stay=True))
-    bench.set_up(engine_missing, disk=disk, ready=LogReady(r"READY\s+of-my-own\b.*uptime_s=$"))
+    bench.set_up(engine_missing, disks=(disk,), ready=LogReady(r"READY\s+of-my-own\b.*uptime_s=$"))
     with bench.ready(deadline_s=30) as (instance, _):
         bench.ends(instance)
 
@@ -255,7 +255,7 @@ def test_a_users_disk_is_ready_at_its_own_pattern(bench: Bench, engine_missing: 
 def test_a_broken_disk_is_refused_in_one_line(bench: Bench, engine_missing: Callable[[str], None]) -> None:
     """QEMU opens the serial line before it looks at the disk, libvirt's overlay is made before."""
     disk = users_disk(bench, b"QFI\xfb" + bytes(100))
-    bench.set_up(engine_missing, disk=disk, ready=LogReady("login:"))
+    bench.set_up(engine_missing, disks=(disk,), ready=LogReady("login:"))
     with pytest.raises(BackendError, match=r"mine\.img") as caught, bench.ready():
         pass
     assert "\n" not in str(caught.value)

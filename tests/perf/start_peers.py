@@ -124,7 +124,7 @@ def process(ground: Ground) -> tuple[float, ...]:
 
 def docker(ground: Ground) -> tuple[float, ...]:
     """Return create to ready, and hyperfine's time for `docker run` of the same image."""
-    image = ground.backend.image()  # type: ignore[attr-defined]
+    image = ground.backend.image({})  # type: ignore[attr-defined]
     line = f"docker run --rm --network none --entrypoint {argv_for(Workload('abc'))[0]} {image} abc"
 
     def ours() -> list[float]:

@@ -140,7 +140,7 @@ class DockerBackend(EngineBackend, Backend):
         HostConfig.Runtime). An image of the user's own is not started before it is measured.
         """
         asked = self.settings.runtimes or (listed[:1] if self.settings.quick else listed)
-        if self.settings.image is not None:
+        if self.settings.images:
             return asked, {}
         refused: dict[str, str] = {}
         for runtime in asked:
@@ -162,19 +162,19 @@ class DockerBackend(EngineBackend, Backend):
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Have the image ready."""
-        self.prepare_image()
+        self.prepare_image(variant)
 
-    def stored_bytes(self) -> int:
+    def stored_bytes(self, variant: Mapping[str, str]) -> int:
         """Return what the image takes on the engine's disk. Raises BackendError where that cannot be seen.
 
         With containerd's image store the engine's list of images has it: the packed layers, which the store keeps, and
         the unpacked ones. `inspect` has the packed size alone there.
         """
         if not self._has_containerd_store:
-            return super().stored_bytes()
+            return super().stored_bytes(variant)
         with engine_errors("listing the image"):
-            packed = int(self.api.inspect_image(self.image())["Size"])  # type: ignore[no-untyped-call]
-            listed = [int(one["Size"]) for one in self.api.images(name=self.image())]
+            packed = int(self.api.inspect_image(self.image(variant))["Size"])  # type: ignore[no-untyped-call]
+            listed = [int(one["Size"]) for one in self.api.images(name=self.image(variant))]
         if not listed or listed[0] <= packed:
             raise BackendError("the engine lists the packed size alone", remedy="Docker 26 or newer")
         return listed[0]

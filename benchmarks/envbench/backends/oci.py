@@ -117,7 +117,7 @@ class OciBackend(Backend):
 
     def check(self) -> Usable | Unusable:
         """Find out by doing: create, start and delete a container whose payload gets ready."""
-        if self.settings.image is not None:
+        if self.settings.images:
             return Unusable("a bare OCI runtime has no images", "leave --image out, or leave this backend out")
         try:
             version = run_command((self.program_path, "--version"), self.settings.run_id, "asking for its version")

@@ -228,7 +228,7 @@ class PodmanBackend(Backend):
         for runtime in self._runtimes:
             try:
                 engine = self._engine(runtime)
-                engine.try_payload({})
+                engine.try_one()
                 facts |= {"api": engine.api.api_version}
                 self._works = (*self._works, runtime)
             except (BackendError, OSError) as error:
@@ -245,24 +245,28 @@ class PodmanBackend(Backend):
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Have a service with this runtime and the image ready."""
-        self._engine(variant["runtime"])
+        self._engine(variant["runtime"]).prepare_image(variant)
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: Any) -> Any:
         """Create, attach (which runs the runtime's create), start."""
         without_runtime = {key: value for key, value in variant.items() if key != "runtime"}
         return self._engine(variant["runtime"]).start(workload, without_runtime, mark)
 
-    def image(self) -> str:
+    def image(self, variant: Mapping[str, str]) -> str:
         """Return the image of starts, by the first runtime's name for it. Raises BackendError before `prepare`."""
-        return self._first_engine().image()
+        return self._first_engine().image(variant)
+
+    def facts_of(self, variant: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the digest of the user's own image."""
+        return self._engine(variant["runtime"]).facts_of(variant)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the services' create answers warned of, each once."""
         return tuple(dict.fromkeys(words for engine in self._engines.values() for words in engine.warnings()))
 
-    def stored_bytes(self) -> int:
+    def stored_bytes(self, variant: Mapping[str, str]) -> int:
         """Return what the image takes on the disk. Raises BackendError where that cannot be seen."""
-        return self._first_engine().stored_bytes()
+        return self._first_engine().stored_bytes(variant)
 
     def engine_processes(self) -> tuple[int, ...]:
         """Return our services; each container's conmon is told by its instance."""
@@ -310,7 +314,6 @@ class PodmanBackend(Backend):
         if runtime not in self._engines:
             engine = RuntimeEngine(self._settings, self._journal, self.program_path, self._runtimes[runtime])
             self._engines[runtime] = engine
-            engine.prepare_image()
         return self._engines[runtime]
 
     def _first_engine(self) -> RuntimeEngine:

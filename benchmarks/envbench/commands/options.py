@@ -14,7 +14,7 @@ from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import Listed, OneOf, format_names, nearest
-from envbench.commands.run_options import fixed_ports, read_environment, read_ports, read_volumes
+from envbench.commands.run_options import fixed_ports, once_each, read_environment, read_ports, read_volumes, whole_name
 from envbench.condition import READY_WAYS, InsideReady, PortReady, Ready, log_ready, read_ready
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
@@ -131,11 +131,29 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "startup and all: each; quick: minimal and distro.",
     ),
     click.option("--offline", is_flag=True, help="Download nothing; what is missing is left out with the reason."),
-    click.option("--image", help="An image the engines already have, in place of the payload's own (never pulled)."),
-    click.option("--kernel", type=_EXISTING_FILE, help="Kernel that guests boot."),
+    click.option(
+        "--image",
+        multiple=True,
+        callback=lambda _ctx, _param, names: once_each(names, whole_name),
+        help="An image the engines already have, in place of the payload's own (never pulled). Several (repeatable) "
+        "take turns in one schedule and are held against each other.",
+    ),
+    click.option(
+        "--kernel",
+        type=_EXISTING_FILE,
+        multiple=True,
+        callback=lambda _ctx, _param, paths: once_each(paths),
+        help="Kernel that guests boot (repeatable, as --image).",
+    ),
     click.option("--initrd", type=_EXISTING_FILE, help="Initramfs that guests boot, in place of the payload's."),
     click.option("--append", default="", help="Words added to the guest kernel's command line."),
-    click.option("--disk", type=_EXISTING_FILE, help="Disk image (qcow2, raw) that guests boot; needs --ready."),
+    click.option(
+        "--disk",
+        type=_EXISTING_FILE,
+        multiple=True,
+        callback=lambda _ctx, _param, paths: once_each(paths),
+        help="Disk image (qcow2, raw) that guests boot (repeatable, as --image); needs --ready.",
+    ),
     click.option(
         "--ready",
         type=ReadyWhen(),
@@ -260,16 +278,16 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         work_dir=work_dir,
         cache_dir=default_cache_dir(),
         profile=chosen_profiles(options)[0],
-        image=options["image"],
+        images=options["image"],
         ready=ready,
         environment=options["environment"],
         published=options["published"],
         volumes=options["volumes"],
         command=tuple(shlex.split(options["command"] or "")),
-        kernel=options["kernel"],
+        kernels=options["kernel"],
         initrd=options["initrd"],
         append=options["append"],
-        disk=options["disk"],
+        disks=options["disk"],
         memory_bytes=options["memory_bytes"],
         cpus=options["cpus"],
         networks=options["networks"] or (("bridge",) if is_published else ("none",)),
@@ -296,12 +314,12 @@ def _asked_ready(options: Mapping[str, Any]) -> Ready | None:
             raise click.UsageError("--ready and --ready-pattern say the same thing: one of them.")
         ready = _plain_text(options["ready_pattern"])
     if ready is None:
-        if options["disk"] is not None:
+        if options["disk"]:
             raise click.UsageError(f"--disk needs --ready {READY_WAYS}: it has no ready line of ours.")
-    elif options["image"] is None and options["disk"] is None:
+    elif not options["image"] and not options["disk"]:
         raise click.UsageError("--ready needs --image or --disk: the payload says itself when it is ready.")
     _require_own_program(options, ready)
-    if isinstance(ready, InsideReady) and options["disk"] is not None:
+    if isinstance(ready, InsideReady) and options["disk"]:
         raise click.UsageError("--ready health and exec run a command inside a container: no machine has that way in.")
     if isinstance(ready, PortReady) and "none" in options["networks"]:
         raise click.UsageError(f"--network none publishes no port: no {ready} can come.")
@@ -314,7 +332,7 @@ _OWN_PROGRAM = {"environment": "--env", "command": "--command", "published": "--
 def _require_own_program(options: Mapping[str, Any], ready: Ready | None) -> None:
     """Raise UsageError where options for an image's own program have none, or cannot all be had at a time."""
     asked = " and ".join(word for name, word in _OWN_PROGRAM.items() if options[name])
-    if asked and (options["image"] is None or ready is None):
+    if asked and (not options["image"] or ready is None):
         raise click.UsageError(f"{asked}: for an image with --ready; without it an image runs the payload.")
     if options["published"] and "none" in options["networks"]:
         raise click.UsageError("--network none publishes no port: leave --port or --network out.")

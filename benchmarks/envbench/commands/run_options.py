@@ -1,17 +1,37 @@
-"""The options that mean what they mean for `docker run`: --env, --port (its --publish) and --volume."""
+"""Options for what is the user's own: --image, --disk, --kernel, and those that `docker run` has too.
+
+The second are --env, --port (its --publish) and --volume.
+"""
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
+
+_Own = TypeVar("_Own", str, Path)
 
 _PORT = re.compile(
     r"(([0-9.]+|\[[0-9A-Fa-f:]+\]):(?=\d*:)|(?=\d))((?P<host>\d*):)?(?P<inside>\d+)(/(tcp|udp|sctp))?", re.ASCII
 )
 _VOLUME = re.compile(r"(?P<made>/[^:]*)|(?P<source>[^:]+):(?P<target>/[^:]*)(:(?P<options>[A-Za-z,]+))?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def whole_name(image: str) -> str:
+    """Return an image's name with the tag that engines take where none is named."""
+    has_tag = ":" in image.rpartition("/")[2] or "@" in image
+    return image if has_tag else f"{image}:latest"
+
+
+def once_each(own: Sequence[_Own], name: Callable[[_Own], object] = lambda one: one) -> tuple[_Own, ...]:
+    """Return the user's things as they are. Raises BadParameter for one that is named twice, by what `name` gives."""
+    for place, one in enumerate(own):
+        if name(one) in map(name, own[:place]):
+            raise click.BadParameter(f"{one} is given twice: it can only be the same as itself.")
+    return tuple(own)
 
 
 def read_environment(words: tuple[str, ...], ours: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -73,8 +73,8 @@ def _carry(bench: Bench, prepared: Prepared) -> None:
     cli = engine_cli(prepared)
     if cli is not None:
         ways = _image_ways(bench, prepared, cli)
-    elif prepared.is_vm and bench.settings.disk is None:
-        ways = _machine_ways(bench)
+    elif prepared.is_vm and not bench.settings.disks:
+        ways = _machine_ways(bench, prepared)
     else:
         return
     carried = bench.settings.work_dir / "carried"
@@ -105,7 +105,7 @@ def _timed(bench: Bench, prepared: Prepared, name: str, round_number: int, work:
 
 def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
     """`save` and gzip, and `load` of that, of the image that the backend starts from, which is removed in between."""
-    run_id, image = bench.settings.run_id, prepared.backend.image()
+    run_id, image = bench.settings.run_id, prepared.backend.image(prepared.configuration.variant)
 
     def take_out(target: Path) -> None:
         plain = target.with_suffix(".tar")
@@ -114,7 +114,7 @@ def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
         plain.unlink()
 
     def clear() -> None:
-        if bench.settings.image is None:  # A user's own image is never removed, so its import time is a lower bound.
+        if not bench.settings.images:  # A user's own image is never removed, so its import time is a lower bound.
             cli.run(run_id, "image", "rm", "--force", image)
 
     def bring_in(source: Path) -> None:
@@ -128,9 +128,9 @@ def _image_ways(bench: Bench, prepared: Prepared, cli: EngineCli) -> Ways:
     return Ways(take_out, clear, bring_in)
 
 
-def _machine_ways(bench: Bench) -> Ways:
+def _machine_ways(bench: Bench, prepared: Prepared) -> Ways:
     """One archive of kernel and initramfs, and both out of it again: all that this machine is made of."""
-    kernel = find_kernel(bench.settings.cache_dir, bench.settings.kernel).path
+    kernel = find_kernel(bench.settings.cache_dir, bench.settings.kernel_of(prepared.configuration.variant)).path
     initramfs, arrived = bench.settings.work_dir / "carried-initramfs", bench.settings.work_dir / "arrived"
 
     def take_out(target: Path) -> None:
@@ -208,7 +208,7 @@ def _restart_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) 
 def _run_words(bench: Bench, cli: EngineCli, prepared: Prepared, *options: str) -> tuple[str, ...]:
     label = f"{LABEL}={bench.settings.run_id}"
     fixed = (*cli.engine.run, "--network", "none", "--label", label, *options)
-    return (*fixed, "--entrypoint", "/bin/sh", prepared.backend.image())
+    return (*fixed, "--entrypoint", "/bin/sh", prepared.backend.image(prepared.configuration.variant))
 
 
 def _found(said: str) -> str | None:

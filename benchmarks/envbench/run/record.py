@@ -206,6 +206,9 @@ def _asked(settings: Settings) -> dict[str, Any]:
     asked = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in left_out}
     ready = settings.ready
     older = {
+        "image": settings.images[0] if len(settings.images) == 1 else None,
+        "disk": settings.disks[0] if len(settings.disks) == 1 else None,
+        "kernel": settings.kernels[0] if len(settings.kernels) == 1 else None,
         "ready_pattern": ready.regex if isinstance(ready, LogReady) else None,
         "port_ready": ready if isinstance(ready, PortReady) else None,
     }

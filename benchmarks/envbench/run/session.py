@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from envbench.backend import Backend, Unusable, unusable
+from envbench.backend import Backend, Unusable, Usable, unusable
 from envbench.backends import BACKENDS, load
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.condition import PortReady
@@ -236,7 +236,7 @@ class Session:
         """Fetch a guest kernel where machines are wanted and there is none; if that fails, their check says why."""
         settings = self.settings
         wanted = any(load(name).kind is BackendKind.VM for name in self.plan.backends or BACKENDS)
-        if not wanted or settings.offline or settings.kernel or settings.disk:
+        if not wanted or settings.offline or settings.kernels or settings.disks:
             return
         with contextlib.suppress(BackendError):
             find_emulator()
@@ -294,7 +294,7 @@ class Session:
         title = titled(name, settings)
         self.backends[title] = backend
         self._witness.watch(title, backend)
-        opened = []
+        opened, facts = [], dict(found.facts)
         for variant in backend.variants():
             configuration = Configuration(
                 name, variant, profile_of(settings, variant, backend.images), self._conditions()
@@ -302,6 +302,7 @@ class Session:
             try:
                 backend.prepare(variant)
                 require_as_asked(backend, configuration, self.sampler.workload("", configuration), settings)
+                facts |= backend.facts_of(variant)
             except Exception as error:  # noqa: BLE001 -- it is this variant's, and the others can do without it
                 words = unusable(foreseen(error), f"envbench doctor --backend {name}")
                 self._say(f"{named(title, variant)}: left out: {advice(words.reason, words.remedy)}")
@@ -311,7 +312,7 @@ class Session:
         self._keep_warnings(title, backend)
         is_first = settings.profile == self.settings.profile
         if opened and is_first:
-            self.record.add_used(backend, found, [one.variant for one in opened])
+            self.record.add_used(backend, Usable(facts), [one.variant for one in opened])
         for configuration in opened:
             (self.prepared if is_first else self.whole_systems).append(Prepared(backend, configuration))
         return None
@@ -356,9 +357,11 @@ def titled(name: str, settings: Settings) -> str:
 
 
 def guest_kernel(settings: Settings) -> GuestKernel | None:
-    """Return what guests boot; None where there is no guest kernel."""
+    """Return what guests boot; None where there is no guest kernel, or several of the user's that take turns."""
+    if len(settings.kernels) > 1:
+        return None
     try:
-        return find_kernel(settings.cache_dir, settings.kernel)
+        return find_kernel(settings.cache_dir, settings.kernel_of({}))
     except BackendError:
         return None
 

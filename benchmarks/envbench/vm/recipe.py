@@ -17,11 +17,11 @@ from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import MACHINES, disk_initrd, require_userland, root_disk
 from envbench.payload.words import argv_for
-from envbench.settings import Settings
+from envbench.settings import Settings, file_variants
 from envbench.vm.emulator import Architecture, Firmware, find_uefi
 from envbench.vm.guest import Disk, Guest, default_memory_bytes, disk_format
 
-VM_KEYS = frozenset({"accel", "boot", "machine", "firmware"})
+VM_KEYS = frozenset({"accel", "boot", "machine", "firmware", "disk", "kernel"})
 """Every key that `vm_variants` may write."""
 
 
@@ -87,7 +87,7 @@ class Recipe:
 
 
 def make_recipe(settings: Settings, variant: Mapping[str, str], arch: Architecture) -> Recipe:
-    """Return the recipe of a variant (keys accel, boot, machine and, where asked, firmware).
+    """Return the recipe of a variant (keys accel, boot, machine and, where asked, firmware, disk, kernel).
 
     Raises BackendError where something it needs is missing, with the remedy.
     """
@@ -105,13 +105,13 @@ def check_recipe(settings: Settings, variant: Mapping[str, str], arch: Architect
     """Raise BackendError, with the remedy, where this variant cannot be made here; makes nothing."""
     _uefi(variant, arch)
     if variant["boot"] == "kernel":
-        find_kernel(settings.cache_dir, settings.kernel)
+        find_kernel(settings.cache_dir, settings.kernel_of(variant))
         find_busybox()
         if settings.profile in MACHINES and settings.initrd is None:
             require_userland(settings.cache_dir, MACHINES[settings.profile], offline=settings.offline)
-    elif variant["boot"] == "disk" and settings.disk is None and settings.profile in MACHINES:
+    elif variant["boot"] == "disk" and not settings.disks and settings.profile in MACHINES:
         find_loaders()
-        find_kernel(settings.cache_dir, settings.kernel)
+        find_kernel(settings.cache_dir, settings.kernel_of(variant))
         require_userland(settings.cache_dir, MACHINES[settings.profile], offline=settings.offline)
     elif variant["boot"] == "disk":
         _from_disk(Recipe(settings, variant, arch))
@@ -123,10 +123,12 @@ def trial_of(settings: Settings, variant: Mapping[str, str]) -> tuple[Settings, 
     """Return settings and variant of a small guest that shows whether this variant's machine starts at all.
 
     It is the variant itself where that boots our own payload; a whole system, and what is the user's own, gives way to
-    the floor guest, or to our payload on a machine that has none.
+    the floor guest, or to our payload on a machine that has none. One of several kernels gives way too: if it does not
+    boot, the others do.
     """
     is_ours = variant["boot"] != "disk" and settings.profile not in MACHINES and settings.initrd is None
-    plain = replace(settings, profile="minimal", disk=None, initrd=None, append="", ready=None)
+    is_ours = is_ours and "kernel" not in variant
+    plain = replace(settings, profile="minimal", disks=(), initrd=None, append="", ready=None)
     has_floor = _exists("floor", variant["machine"], variant.get("firmware", ""))
     return plain, dict(variant) if is_ours else {**variant, "boot": "floor" if has_floor else "kernel"}
 
@@ -136,15 +138,25 @@ def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architect
 
     What a machine type does not have is left out.
     """
-    boots = settings.boots or (("disk",) if settings.disk or _boots_as_installed(settings) else ("kernel",))
+    boots = settings.boots or (("disk",) if settings.disks or _boots_as_installed(settings) else ("kernel",))
     return tuple(
-        {"accel": accelerator, "boot": boot, "machine": machine, **firmware}
+        {"accel": accelerator, "boot": boot, "machine": machine, **firmware, **own}
         for accelerator in accelerators
         for machine in settings.machines or arch.machines[:1]
         for boot in boots
         for firmware in ([{"firmware": name} for name in settings.firmwares] or [{}])
         if _exists(boot, machine, firmware.get("firmware", ""))
+        for own in _own_files(settings, boot)
     )
+
+
+def _own_files(settings: Settings, boot: str) -> list[dict[str, str]]:
+    """Return which of the user's disks or kernels this way of booting starts, one after the other."""
+    if boot == "floor":
+        return [{}]
+    if boot == "disk" and settings.disks:
+        return file_variants("disk", settings.disks)
+    return file_variants("kernel", settings.kernels)
 
 
 def _boots_as_installed(settings: Settings) -> bool:
@@ -201,7 +213,7 @@ def clock_words(variant: Mapping[str, str], cpuinfo: Path = Path("/proc/cpuinfo"
 
 def _from_kernel(recipe: Recipe) -> Recipe:
     settings, arch = recipe.settings, recipe.architecture
-    kernel = find_kernel(settings.cache_dir, settings.kernel)
+    kernel = find_kernel(settings.cache_dir, settings.kernel_of(recipe.variant))
     own_guest = settings.initrd is None
     own_init = own_guest and settings.profile == "minimal" and recipe.uefi is None
     words = (kernel_words(arch, own_init=own_init), clock_words(recipe.variant), settings.append)
@@ -227,9 +239,9 @@ def _whole_system(recipe: Recipe, kernel: GuestKernel) -> Recipe:
 
 
 def _from_disk(recipe: Recipe) -> Recipe:
-    settings, disk = recipe.settings, recipe.settings.disk
+    settings, disk = recipe.settings, recipe.settings.disk_of(recipe.variant)
     if disk is None and settings.profile in MACHINES:
-        kernel = find_kernel(settings.cache_dir, settings.kernel)
+        kernel = find_kernel(settings.cache_dir, settings.kernel_of(recipe.variant))
         words = (kernel_words(recipe.architecture, own_init=False), clock_words(recipe.variant), settings.append)
         userland, line = MACHINES[settings.profile], " ".join(filter(None, words))
         return replace(recipe, disk=Disk(bootable_disk(settings.cache_dir, userland, kernel, line)))

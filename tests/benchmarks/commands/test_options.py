@@ -9,7 +9,7 @@ from envbench.commands.options import chosen_profiles, make_settings
 from envbench.commands.startup import startup
 from envbench.condition import HttpReady, LogReady
 
-NOTHING = {"profiles": (), "quick": False, "image": None, "disk": None, "kernel": None, "initrd": None, "boots": ()}
+NOTHING = {"profiles": (), "quick": False, "image": (), "disk": (), "kernel": (), "initrd": None, "boots": ()}
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ NOTHING = {"profiles": (), "quick": False, "image": None, "disk": None, "kernel"
         ({"quick": True}, True, ("minimal", "distro")),
         ({"profiles": ("service", "minimal")}, True, ("minimal", "service")),
         ({"profiles": ("distro",)}, False, ("distro",)),
-        ({"image": "debian"}, True, ("minimal",)),
+        ({"image": ("debian",)}, True, ("minimal",)),
         ({"boots": ("floor",)}, True, ("minimal",)),
         ({"profiles": ("distro",), "boots": ("kernel",)}, True, ("distro",)),
     ],
@@ -65,6 +65,9 @@ def test_an_image_with_a_ready_condition_gets_a_network_and_what_was_asked_for()
             "no regular expression: missing .*at its character 1",
         ),
         (("--image", "a", "--ready-pattern", ""), "empty line"),
+        (("--image", "a:1", "--image", "a:1"), "a:1 is given twice"),
+        (("--image", "r:5000/a", "--image", "r:5000/a:latest"), "r:5000/a:latest is given twice"),
+        (("--kernel", __file__, "--kernel", f"{Path(__file__).parent}/./{Path(__file__).name}"), "is given twice"),
     ],
 )
 def test_conditions_that_can_never_be_met_are_refused_before_anything_is_started(words, said):

@@ -129,7 +129,12 @@ def test_variants_always_name_the_accelerator(tmp_path: Path) -> None:
     assert variants(tmp_path, ("kvm", "tcg"), machines=("pc", "microvm")) == [
         *("kvm/kernel/pc", "kvm/kernel/microvm", "tcg/kernel/pc", "tcg/kernel/microvm"),
     ]
-    assert variants(tmp_path, ("tcg",), disk=Path("/d")) == ["tcg/disk/q35"]
+    assert variants(tmp_path, ("tcg",), disks=(Path("/d"),)) == ["tcg/disk/q35"]
+    two = {"disks": (Path("/a/root.img"), Path("/b/root.img")), "kernels": (Path("/vmlinuz-1"), Path("/vmlinuz-2"))}
+    assert variants(tmp_path, ("tcg",), **two) == ["tcg/disk/q35/a/root.img", "tcg/disk/q35/b/root.img"]
+    assert variants(tmp_path, ("tcg",), **two, boots=("floor", "kernel")) == [
+        *("tcg/floor/q35", "tcg/kernel/q35/vmlinuz-1", "tcg/kernel/q35/vmlinuz-2"),
+    ]
     assert variants(tmp_path, ()) == []
 
 

@@ -147,7 +147,7 @@ class ContainerdBackend(Backend):
 
     def check(self) -> Usable | Unusable:
         """Find out by doing: a containerd answers, and a container of its runtime gets ready."""
-        if self.settings.image is not None:
+        if self.settings.images:
             return Unusable(
                 "images of other engines are not in containerd's namespace of this run", "leave --image out"
             )
@@ -199,7 +199,7 @@ class ContainerdBackend(Backend):
         self._events = StartEvents(self._command(), self._namespace, self.settings.run_id)
         self._image, self._packed_bytes = image, len(packed)
 
-    def stored_bytes(self) -> int:
+    def stored_bytes(self, variant: Mapping[str, str]) -> int:
         """Return what the image takes on the disk: the archive's layers, which containerd keeps, and the unpacked ones.
 
         Raises BackendError where containerd does not say.

@@ -1,6 +1,7 @@
 """Virtual machines as transient libvirt domains: direct QEMU's guests with a management layer around them."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -259,10 +260,13 @@ class LibvirtBackend(VmBackend):
             raise
 
     def _readable_recipe(self, place: _Place, recipe: Recipe) -> Recipe:
-        """Return the recipe with copies of what all starts share; a disk of the user's own stays where it is."""
+        """Return the recipe with copies of what all starts share; a disk of the user's own stays where it is.
+
+        Copies are told apart by where they come from: another variant may boot another kernel.
+        """
 
         def copied(path: Path, name: str) -> Path:
-            own_copy = place.folder / name
+            own_copy = place.folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}-{name}"
             copy_sparse(path, own_copy)
             self._hand_over(place, own_copy)
             return own_copy

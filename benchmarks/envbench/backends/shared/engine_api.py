@@ -59,8 +59,10 @@ class EngineBackend:
         self._api: APIClient | None = None
         self._counter = itertools.count(1)
         self._image: str | None = None
-        self._check: tuple[str, ...] = ()
-        """The command that tells inside whether a container is ready, () where that is seen from outside."""
+        """The payload's."""
+        self._own_images: dict[str, tuple[str, ...]] = {}
+        """The user's images that the engine has, each with the command that tells inside whether a container of it is
+        ready, () where that is seen from outside."""
         self._image_number = 0
         self._warnings: dict[str, None] = {}
 
@@ -87,9 +89,9 @@ class EngineBackend:
             mark(Mark.CREATED)
             self._warnings |= dict.fromkeys(answer.get("Warnings") or ())
             own_process = partial(self._own_process, workload, identity)
-            instance = EngineInstance(
-                api, identity, name, partial(self.journal.forget, number), own_process, deadline_s, self._check
-            )
+            check = self._own_images.get(variant.get("image", ""), ())
+            forget = partial(self.journal.forget, number)
+            instance = EngineInstance(api, identity, name, forget, own_process, deadline_s, check)
             try:
                 instance.attach()
                 mark(Mark.ATTACHED)
@@ -119,35 +121,60 @@ class EngineBackend:
         folder = self.certificates()
         return {"endpoint": self.endpoint()} | ({} if folder is None else {"certificates": str(folder)})
 
-    def prepare_image(self) -> None:
-        """Have the image of starts ready, once: the user's own, else the run's tree. Raises BackendError."""
-        if self._image is not None:
+    def prepare_image(self, variant: Mapping[str, str]) -> None:
+        """Have the image of a variant ready, once: the user's own, else the run's tree. Raises BackendError."""
+        own = self.settings.image_of(variant)
+        if own in self._own_images or (own is None and self._image is not None):
             return
         self.api.timeout = WORK_DEADLINE_S
         tree = tree_of_run(self.settings)  # Into an image of the user's own it is mounted.
-        if self.settings.image is not None:
-            self._require_image(self.settings.image)
-            self._require_volumes()
-            self._check = self._check_of(self.settings.image)
-        else:
+        if own is None:
             self._import_payload(payload_tar(tree.path))
+        else:
+            self._require_image(own)
+            self._require_volumes()
+            self._own_images[own] = self._check_of(own)
 
     def host_options(self) -> Mapping[str, Any]:
         """Return what this engine needs besides in a container's host configuration."""
         return {}
 
-    def image(self) -> str:
-        """Return the image that starts use. Raises BackendError before `prepare`."""
-        if self._image is None:
+    def image(self, variant: Mapping[str, str]) -> str:
+        """Return the image that this variant starts. Raises BackendError before `prepare`."""
+        own = self.settings.image_of(variant)
+        found = self._image if own is None else own if own in self._own_images else None
+        if found is None:
             raise BackendError(f"{self.name}: no image has been prepared")
-        return self._image
+        return found
+
+    def facts_of(self, variant: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the digest of the user's own image. Raises BackendError."""
+        own = self.settings.image_of(variant)
+        if own is None:
+            return {}
+        with engine_errors(f"inspecting image {own}"):
+            return {f"image {own}": str(self.api.inspect_image(own)["Id"])}  # type: ignore[no-untyped-call]
+
+    def try_one(self) -> None:
+        """Try the payload, or the first of the user's images that starts. Raises BackendError where none does."""
+        failed: list[BackendError] = []
+        for way in [{"image": image} for image in self.settings.images] or [{}]:
+            try:
+                self.try_payload(way)
+            except BackendError as error:
+                failed.append(error)
+            else:
+                return
+        remedies = dict.fromkeys(error.remedy for error in failed if error.remedy)
+        reasons = dict.fromkeys(map(str, failed))
+        raise BackendError("; ".join(reasons), remedy="; ".join(remedies), cause=failed[0].cause) from failed[0]
 
     def try_payload(self, variant: Mapping[str, str]) -> None:
         """Start one container of the run's payload and see it ready. Raises BackendError where it does not get so.
 
         A program of the user's own is not waited for: a runtime that cannot run here refuses before it begins.
         """
-        self.prepare_image()
+        self.prepare_image(variant)
         way = {**variant, "network": "bridge" if self._is_service else "none"}
         if self._runs_own_program:
             self.start(Workload(new_nonce()), way, lambda _mark: None).destroy()
@@ -162,10 +189,10 @@ class EngineBackend:
         """Return what the engine's create answers warned of, each once (Docker Engine API, ContainerCreate)."""
         return tuple(self._warnings)
 
-    def stored_bytes(self) -> int:
+    def stored_bytes(self, variant: Mapping[str, str]) -> int:
         """Return what the image takes on the engine's disk. Raises BackendError where that cannot be seen."""
         with engine_errors("inspecting the image"):
-            found = self.api.inspect_image(self.image())  # type: ignore[no-untyped-call]
+            found = self.api.inspect_image(self.image(variant))  # type: ignore[no-untyped-call]
         return allocated_bytes(layer_folders(found.get("GraphDriver") or {}))
 
     def close(self) -> None:
@@ -205,7 +232,6 @@ class EngineBackend:
             except NotFound as error:
                 words = f"{self.name} has no image {image}, and a run never pulls one"
                 raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)") from error
-        self._image = image
 
     def _check_of(self, image: str) -> tuple[str, ...]:
         ready = self.settings.ready
@@ -247,7 +273,7 @@ class EngineBackend:
         if self._runs_own_program:
             argv = []
             environ |= dict(pair.split("=", 1) for pair in settings.environment)
-        elif settings.image is not None:
+        elif settings.images:
             # As a structure: in the words SOURCE:TARGET:ro no path with a colon can stand.
             mounts = [docker.types.Mount(PAYLOAD_MOUNT, str(settings.work_dir / "tree"), type="bind", read_only=True)]
             environ["ENVBENCH_BUSYBOX"] = f"{PAYLOAD_MOUNT}/bin/busybox"
@@ -267,7 +293,7 @@ class EngineBackend:
             **self.host_options(),
         )
         return api.create_container_config(
-            image=self.image(),
+            image=self.image(variant),
             entrypoint=argv[:1] or None,
             command=argv[1:] or list(settings.command),
             environment=environ,
@@ -297,17 +323,17 @@ class EngineBackend:
     def _written(self) -> tuple[str, ...]:
         """Return the folders that the run's own image writes to; of a user's image nobody knows them."""
         settings = self.settings
-        return USERLANDS[IMAGES[settings.profile]].writes if not settings.image and settings.profile in IMAGES else ()
+        return USERLANDS[IMAGES[settings.profile]].writes if not settings.images and settings.profile in IMAGES else ()
 
     @property
     def _runs_own_program(self) -> bool:
         """Whether the image's own program is run, as its maker meant it, and not the payload."""
-        return self.settings.image is not None and self.settings.tells_own_ready
+        return bool(self.settings.images) and self.settings.tells_own_ready
 
     @property
     def _is_service(self) -> bool:
         """Whether nginx is run, from the run's own image."""
-        return self.settings.image is None and self.settings.profile == "service"
+        return not self.settings.images and self.settings.profile == "service"
 
     def _forget_if_absent(self, identity: str, number: int, patience_s: float = 0.0) -> None:
         """Remove a container that a failed start may have made, waiting so long for it to appear, and forget it."""

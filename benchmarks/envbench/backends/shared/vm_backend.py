@@ -86,6 +86,17 @@ class VmBackend(Backend):
         """Build what all starts of this variant share: the initramfs's tree, the kernel's place, the disk."""
         self._recipes[frozenset(variant.items())] = self._recipe(self._settings, variant)
 
+    def facts_of(self, variant: Mapping[str, str]) -> Mapping[str, str]:
+        """Return where each of several disks or kernels of the user's lies, and the kernel's digest."""
+        recipe, facts = self._recipes[frozenset(variant.items())], {}
+        if "disk" in variant:
+            facts[f"disk {variant['disk']} path"] = str(self._settings.disk_of(variant))
+        if "kernel" in variant:
+            facts[f"kernel {variant['kernel']} path"] = str(self._settings.kernel_of(variant))
+            if recipe.kernel is not None:
+                facts[f"kernel {variant['kernel']}"] = f"sha256:{recipe.kernel.sha256}"
+        return facts
+
     def differences(self, asked: Workload, variant: Mapping[str, str]) -> tuple[str, ...]:
         """Start one machine and return what QEMU says it got that was not asked for; its guest is not waited for."""
         instance = self.start(replace(asked, monitored=True), variant, lambda _mark: None)

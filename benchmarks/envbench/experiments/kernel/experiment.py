@@ -322,7 +322,7 @@ def settings_of_tree(settings: Settings, tree: Path) -> Settings:
     link = work_dir / "tree"
     if not link.is_symlink():
         link.symlink_to(tree, target_is_directory=True)
-    return replace(settings, work_dir=work_dir, profile="minimal", image=None, memory_bytes=None)
+    return replace(settings, work_dir=work_dir, profile="minimal", images=(), memory_bytes=None)
 
 
 def _compare_userlands(bench: Bench, two: Sequence[Prepared]) -> None:

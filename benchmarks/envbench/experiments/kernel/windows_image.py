@@ -71,8 +71,8 @@ def refusal_of_windows_image(cli: EngineCli, bench: Bench, prepared: Prepared) -
     """
     run_id = bench.settings.run_id
     words = (*cli.engine.run, "--rm", "--network", "none", "--pull", "never")
-    if bench.settings.image is None:
-        linux = ("--entrypoint", "/bin/true", prepared.backend.image())
+    if not bench.settings.images:
+        linux = ("--entrypoint", "/bin/true", prepared.backend.image(prepared.configuration.variant))
         works, said = cli.attempt(run_id, *words, *linux)
         if not works:
             raise BackendError(f"a Linux image does not start by {cli.program} run either: {said}")

@@ -43,7 +43,7 @@ def lab_settings(settings: Settings) -> Settings:
     work_dir = settings.work_dir / "lab"
     tree = work_dir / "tree"
     if not tree.exists():
-        folder = find_kernel(settings.cache_dir, settings.kernel).modules
+        folder = find_kernel(settings.cache_dir, settings.kernel_of({})).modules
         chain = module_chain(folder, MODULES) if folder else []
         work_dir.mkdir(mode=0o700, exist_ok=True)
         minimal = tree_of_run(replace(settings, profile="minimal")).path
@@ -52,7 +52,7 @@ def lab_settings(settings: Settings) -> Settings:
         (tree / "modules/order").write_text("\n".join(name for name, _ in chain), "ascii")
         for name, data in chain:
             (tree / "modules" / name).write_bytes(data)
-    return replace(settings, work_dir=work_dir, profile="minimal", image=None, disk=None)
+    return replace(settings, work_dir=work_dir, profile="minimal", images=(), disks=())
 
 
 def is_lab_able(prepared: Prepared) -> bool:

@@ -87,7 +87,7 @@ def tools_settings(settings: Settings) -> Settings:
     work_dir = settings.work_dir / f"tools-{number}"
     work_dir.mkdir(mode=0o700)
     shutil.copytree(tree, work_dir / "tree", symlinks=True, copy_function=os.link)
-    return replace(settings, work_dir=work_dir, profile="minimal", image=None, memory_bytes=None)
+    return replace(settings, work_dir=work_dir, profile="minimal", images=(), memory_bytes=None)
 
 
 def add_tools(tree: Path, cache_dir: Path) -> None:

@@ -105,7 +105,7 @@ def with_filesystem(items: Mapping[str, int], disk_bytes: int | None) -> dict[st
 
 def image_artefact(bench: Bench, prepared: Prepared, cli: EngineCli) -> Artefact:
     """Return the sizes of an engine's image; the transferred size is that of `save`'s archive, compressed by gzip."""
-    run_id, image = bench.settings.run_id, prepared.backend.image()
+    run_id, image = bench.settings.run_id, prepared.backend.image(prepared.configuration.variant)
     saved = bench.settings.work_dir / "saved-image.tar"
     items: Mapping[str, int] = {}
     virtual = None
@@ -124,7 +124,7 @@ def _stored(bench: Bench, prepared: Prepared) -> int | None:
     """Return what the backend's image takes on the disk, None where it cannot be seen; the reason is noted then."""
     stored = None
     with bench.attempt(Experiment.SIZE, f"{prepared.name}: its image on the disk", "sudo"):
-        stored = prepared.backend.stored_bytes()
+        stored = prepared.backend.stored_bytes(prepared.configuration.variant)
     return stored  # noqa: RET504 -- the block ends early where it cannot be seen
 
 
@@ -136,8 +136,8 @@ def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
     if variant.get("boot") == "disk":
         return _listed(bench, prepared, disk_sizes(booted_disk(settings, variant), settings.run_id))
     if settings.profile in MACHINES:
-        return whole_machine(settings)
-    kernel = find_kernel(settings.cache_dir, settings.kernel)
+        return whole_machine(settings, variant)
+    kernel = find_kernel(settings.cache_dir, settings.kernel_of(variant))
     tree = tree_of_run(settings).path
     archive = cpio(entries(tree)) if settings.initrd is None else settings.initrd.read_bytes()
     items = dict.fromkeys(CLASSES, 0) if settings.initrd else items_of(tree_files(tree))
@@ -146,9 +146,9 @@ def machine_artefact(bench: Bench, prepared: Prepared) -> Artefact:
     return _with_kernel(kernel, archive, Artefact(0, 0, 0, items, "kernel and initramfs"))
 
 
-def whole_machine(settings: Settings) -> Artefact:
+def whole_machine(settings: Settings, variant: Mapping[str, str]) -> Artefact:
     """Return the sizes of a whole system's machine: kernel, initramfs and the disk with the userland."""
-    kernel = find_kernel(settings.cache_dir, settings.kernel)
+    kernel = find_kernel(settings.cache_dir, settings.kernel_of(variant))
     if kernel.modules is None:
         raise BackendError(f"{kernel.path} comes without modules for a disk")
     userland = MACHINES[settings.profile]
@@ -206,7 +206,7 @@ def _listed(bench: Bench, prepared: Prepared, sizes: Artefact) -> Artefact:
 def whole_system(bench: Bench, profile: str) -> None:
     """Measure this profile's image and machine too, where their userlands are in the cache; nothing is booted."""
     settings, what, remedy = bench.settings, f"{profile}: image and machine", REMEDY.format(profile=profile)
-    if settings.profile == profile or settings.image or settings.disk:
+    if settings.profile == profile or settings.images or settings.disks:
         return
     if any(one.configuration.profile == profile for one in bench.configurations):
         return
@@ -218,7 +218,7 @@ def whole_system(bench: Bench, profile: str) -> None:
     tree = userland_tree(settings.cache_dir, IMAGES[profile])
     ways: tuple[tuple[Prepared | None, Callable[[], Artefact]], ...] = (
         (next(iter(bench.main_containers()), None), lambda: tree_artefact(tree, "the tree that its image is made of")),
-        (next(iter(bench.vms()), None), lambda: whole_machine(of_system)),
+        (next(iter(bench.vms()), None), lambda: whole_machine(of_system, {})),
     )
     for prepared, look in ways:
         if prepared is not None:
