@@ -20,6 +20,9 @@ from envreport.results import BackendKey, Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.figures import Equivalence, Estimate, Interval, equivalence
 
+ERROR_RATE = 0.05
+"""Of all verdicts together that are given at a time (Holm 1979)."""
+
 
 class Change(StrEnum):
     """How the newer run stands to the older."""
@@ -110,6 +113,20 @@ def change_of(ratio: Estimate | None, row: Metric) -> Change:
     if ratio.interval.low > 1:
         return direction(row, more=True)
     return direction(row, more=False) if ratio.interval.high < 1 else Change.INCONCLUSIVE
+
+
+def change_by_test(ratio: Estimate | None, p: float, row: Metric) -> Change:
+    """Return the verdict: the same where the interval lies within the margin, a direction where Holm's p allows it."""
+    if ratio is None or ratio.interval is None:
+        return Change.INCONCLUSIVE
+    if equivalence(ratio, row.margin_ratio) is Equivalence.SAME:
+        return Change.SAME
+    return direction(row, more=ratio.value > 1) if p < ERROR_RATE else Change.INCONCLUSIVE
+
+
+def change_word(change: Change) -> str:
+    """Return how a verdict on things that were tested together is called."""
+    return "cannot tell" if change is Change.INCONCLUSIVE else str(change)
 
 
 def direction(row: Metric, *, more: bool) -> Change:

@@ -13,16 +13,14 @@ from typing import Any, TypeVar
 from envbench.metrics import Metric, metric
 from envreport import units
 from envreport.backends import label
-from envreport.compare import Change, direction
+from envreport.compare import Change, change_by_test, change_word
 from envreport.dataset.figures import RunFigure, figures_of_runs, require
 from envreport.selectors import Selector
 from envreport.statistics import estimates
-from envreport.statistics.figures import Equivalence, Estimate, equivalence
+from envreport.statistics.figures import Estimate
 
 MIN_RUNS = estimates.MIN_INTERVAL_SAMPLES
 """Fewer runs in a group give no interval of their median, and no verdict."""
-ERROR_RATE = 0.05
-"""Of all pairs of one call together (Holm 1979)."""
 _Key = TypeVar("_Key", str, tuple[str, str, str, str])
 
 
@@ -86,7 +84,7 @@ def across(dataset: str, by: str, figure: Selector) -> Across:
     named = [each for each in rows if each.told(by) is not None]
     found = [(key, _groups(part, by)) for key, part in _parted(named, _key)]
     row = metric(figure.metric)
-    probabilities = iter(holm([_probability(*pair) for _, groups in found for pair in _decidable(groups)]))
+    probabilities = iter(estimates.holm([_probability(*pair) for _, groups in found for pair in _decidable(groups)]))
     configurations = tuple(
         Configuration(*key, groups, tuple(_pairs(groups, row, probabilities))) for key, groups in found
     )
@@ -126,16 +124,6 @@ def _probability(first: Group, second: Group) -> float:
     return estimates.rank_sum_probability(first.values, second.values)
 
 
-def holm(probabilities: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted for their number, in the order given (Holm 1979)."""
-    order = sorted(range(len(probabilities)), key=probabilities.__getitem__)
-    adjusted, highest = [0.0] * len(order), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - rank) * probabilities[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
 def _pairs(groups: Sequence[Group], row: Metric, probabilities: Iterator[float]) -> Iterator[Pair]:
     for first, second in combinations(groups, 2):
         ratio = estimates.typical_ratio(second.values, first.values)
@@ -145,21 +133,7 @@ def _pairs(groups: Sequence[Group], row: Metric, probabilities: Iterator[float])
             yield Pair(first.name, second.name, ratio, None, Change.INCONCLUSIVE, why)
         else:
             p = next(probabilities)
-            yield Pair(first.name, second.name, ratio, p, _change(ratio, p, row))
-
-
-def _change(ratio: Estimate | None, p: float, row: Metric) -> Change:
-    """Return the verdict: the same where the interval lies within the margin, a direction where Holm's p allows it."""
-    if ratio is None or ratio.interval is None:
-        return Change.INCONCLUSIVE
-    if equivalence(ratio, row.margin_ratio) is Equivalence.SAME:
-        return Change.SAME
-    return direction(row, more=ratio.value > 1) if p < ERROR_RATE else Change.INCONCLUSIVE
-
-
-def change_word(change: Change) -> str:
-    """Return how a verdict on runs is called."""
-    return "cannot tell" if change is Change.INCONCLUSIVE else str(change)
+            yield Pair(first.name, second.name, ratio, p, change_by_test(ratio, p, row))
 
 
 def across_lines(found: Across) -> Iterator[str]:

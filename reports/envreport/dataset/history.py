@@ -17,8 +17,8 @@ from envbench.metrics import metric
 from envbench.phases import counted
 from envreport import units
 from envreport.backends import label
-from envreport.compare import Change, direction
-from envreport.dataset.across import MIN_RUNS, change_word
+from envreport.compare import Change, change_word, direction
+from envreport.dataset.across import MIN_RUNS
 from envreport.dataset.figures import RunFigure, figures_of_runs, require
 from envreport.dataset.files import DatasetError
 from envreport.selectors import Selector

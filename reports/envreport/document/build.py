@@ -29,6 +29,7 @@ from envreport.document.sections.environment import (
 )
 from envreport.document.warnings import all_warnings
 from envreport.document.words import GLOSSARY, documents_table
+from envreport.own_pairs import own_pairs
 from envreport.results import Results
 from envreport.statistics import estimates
 from envreport.statistics.steadiness import MIN_SAMPLES, diagnose
@@ -40,7 +41,7 @@ EMBED_LIMIT_BYTES = 12_000_000
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
     """Return the report of one run. Host name, user name and paths are left out unless `include_host`."""
-    run, pair = results.run, headline_pair(results)
+    run, pair, own = results.run, headline_pair(results), own_pairs(results)
     judgements = judge_all(results, extra_claims)
     return ReportDocument(
         title="What a container and a VM cost here",
@@ -49,7 +50,8 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
         tool_version=run.tool_version or "",
         answer=answer_of(results, pair),
         answer_notes=answer_notes(results, pair),
-        meaning=tuple(meaning(results, pair)),
+        meaning=(*(f"{each.sentence}." for each in own), *meaning(results, pair)),
+        own_pairs=own,
         machine=tuple(machine_facts(results)),
         asked=asked(results),
         glossary=GLOSSARY,

@@ -12,6 +12,7 @@ from envreport.backends import Side
 from envreport.claims.conditions import Condition
 from envreport.claims.model import Judgement, Theme
 from envreport.claims.verdict import Verdict
+from envreport.own_pairs import OwnPair
 from envreport.statistics.figures import Estimate
 from envreport.statistics.summary import SummaryRow
 
@@ -163,6 +164,8 @@ class ReportDocument:
     """The machine that measured, in short."""
     asked: Experiment | None = None
     """The experiment that the run was asked for; None for several."""
+    own_pairs: tuple[OwnPair, ...] = ()
+    """The user's own images, disks or kernels against each other."""
     failures: tuple[tuple[str, str, int, int], ...] = field(default=())
     """(backend, reason, failed starts, all starts)."""
 

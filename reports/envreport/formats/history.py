@@ -7,8 +7,7 @@ from envbench.metrics import metric, words
 from envbench.phases import counted
 from envreport import units
 from envreport.backends import side_of
-from envreport.compare import Change
-from envreport.dataset.across import change_word
+from envreport.compare import Change, change_word
 from envreport.dataset.history import (
     ENVIRONMENT,
     History,

@@ -36,6 +36,7 @@ def as_record(document: ReportDocument) -> dict[str, Any]:
         ],
         "warnings": list(tables.warning_records(document)),
         "summary": list(tables.summary_records(document)),
+        "own_pairs": [pair.record() for pair in document.own_pairs],
         "sections": [_section(section) for section in document.sections],
         "environment": {
             "summary": document.environment_sentence,

@@ -217,6 +217,16 @@ def rank_sum_probability(first: Sequence[float], second: Sequence[float]) -> flo
     return min(1.0, 2 * float(special.ndtr(-(farther - m * n / 2 - 0.5) / spread)))
 
 
+def holm(probabilities: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for their number, in the order given (Holm 1979)."""
+    order = sorted(range(len(probabilities)), key=probabilities.__getitem__)
+    adjusted, highest = [0.0] * len(order), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * probabilities[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
 def _thinned(values: Sequence[float]) -> Sequence[float]:
     """Return at most `MOST_POINTS` of these values, evenly from the sorted ones."""
     return values if len(values) <= MOST_POINTS else sorted(values)[:: math.ceil(len(values) / MOST_POINTS)]

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from envbench.cli import main
 from envreport.compare import Change
-from envreport.dataset.across import across, holm
+from envreport.dataset.across import across
 from envreport.dataset.store import collect_run
 from envreport.selectors import parse_selector
 
@@ -81,18 +79,6 @@ def test_the_command_prints_text_and_json(write_run: Write, tmp_path: Path, caps
     assert record["configurations"][0]["pairs"][0]["change"] == "slower"
     assert main([*words[:-3], "nothing", *words[-2:]]) == 2
     assert "no run has a label 'nothing'" in capsys.readouterr().err
-
-
-@given(st.lists(st.floats(0, 1), max_size=20))
-def test_holm_never_lowers_a_p_and_keeps_their_order(probabilities: list[float]) -> None:
-    adjusted = holm(probabilities)
-    assert all(before <= after <= 1 for before, after in zip(probabilities, adjusted, strict=True))
-    order = sorted(range(len(probabilities)), key=probabilities.__getitem__)
-    assert [adjusted[index] for index in order] == sorted(adjusted)
-
-
-def test_holm_as_in_the_books() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 @pytest.mark.parametrize("words", [["across", "--by", "instance_type"], ["history"]])

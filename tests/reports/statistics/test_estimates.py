@@ -244,3 +244,15 @@ def test_the_ranks_of_a_quantile_are_the_binomials(n: int, p: float) -> None:
     if found is not None:
         assert found[:2] == (low, high)
         assert found[2] == pytest.approx(binomial.cdf(high - 1) - binomial.cdf(low - 1))
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holm_never_lowers_a_p_and_keeps_their_order(probabilities: list[float]) -> None:
+    adjusted = estimates.holm(probabilities)
+    assert all(before <= after <= 1 for before, after in zip(probabilities, adjusted, strict=True))
+    order = sorted(range(len(probabilities)), key=probabilities.__getitem__)
+    assert [adjusted[index] for index in order] == sorted(adjusted)
+
+
+def test_holm_as_in_the_books() -> None:
+    assert estimates.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])

@@ -1,14 +1,17 @@
 """Start-up: every start, its distribution, its phases, its order, and every pair of backends against each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from statistics import median
 
+from envbench.metrics import MARGIN_RATIO
 from envbench.phases import Experiment, Phase, Unit
 from envreport import units
+from envreport.compare import ERROR_RATE, change_word
 from envreport.document.model import Cell, Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import empty_section, estimate_cells, mark, spoken, value_cells
-from envreport.results import Results, Series
+from envreport.own_pairs import OwnPair, own_pairs
+from envreport.results import BackendKey, Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate
 from envreport.statistics.pieces import UNTIL_READY, pieces_by_start, pieces_of_middle
@@ -32,9 +35,11 @@ def startup(results: Results) -> Section:
         *((phases,) if phases else ()),
         order_chart(ready, marks),
     )
-    effects = tuple(effect_rows(ready))
+    own = own_pairs(results)
+    effects = tuple(effect_rows(ready, {(pair.first, pair.second) for pair in own}))
     head = ("backend", "against", "times as long (ratio of medians)", "95 % interval", "difference")
     tables = (Table("effects", "Every pair of backends: ratio of medians", head, effects, (2, 3)),) if effects else ()
+    tables = ((own_table(own),) if own else ()) + tables
     return Section("startup", title, lead, charts, tables, Experiment.STARTUP)
 
 
@@ -171,11 +176,42 @@ def phase_chart(results: Results, ready: Sequence[Series]) -> Chart | None:
     )
 
 
-def effect_rows(ready: Sequence[Series]) -> Iterator[tuple[Cell, ...]]:
-    """Yield the ratio of each pair of backends with the same payload, the slower over the faster."""
+def own_table(pairs: Sequence[OwnPair]) -> Table:
+    """Return the verdicts on the user's own images, disks or kernels."""
+    rows = tuple(
+        (
+            text(pair.backend),
+            text(pair.names[1]),
+            text(pair.names[0]),
+            text(change_word(pair.change)),
+            number(pair.ratio.value if pair.ratio else None, Unit.RATIO, 1.0),
+            text(units.interval_text(pair.ratio.interval if pair.ratio else None, Unit.RATIO, 1.0)),
+            Cell(units.MISSING if pair.p is None else f"{pair.p:.2g}", pair.p),
+            text(" and ".join(map(str, reversed(pair.counts)))),
+            text(pair.why),
+        )
+        for pair in pairs
+    )
+    head = ("backend", "what", "against", "verdict", "times as long", "95 % interval", "p (Holm)", "n", "why")
+    caption = (
+        "Your own, side by side: every pair that took turns. Ratios are Hodges and Lehmann's; same: the whole interval "
+        f"within ±{units.percent(MARGIN_RATIO)}; faster and slower, all pairs together, err in "
+        f"{units.percent(ERROR_RATE)} of runs at most"
+    )
+    return Table("own-pairs", caption, head, rows, (4, 5, 6))
+
+
+def effect_rows(
+    ready: Sequence[Series], judged: Collection[tuple[BackendKey, BackendKey]] = ()
+) -> Iterator[tuple[Cell, ...]]:
+    """Yield the ratio of each pair of backends with the same payload, the slower over the faster.
+
+    Pairs that have a verdict of their own are left out.
+    """
     for index, first in enumerate(ready):
         for second in ready[index + 1 :]:
-            if first.key.profile != second.key.profile:
+            pair = first.key.backend_key, second.key.backend_key
+            if first.key.profile != second.key.profile or pair in judged or pair[::-1] in judged:
                 continue
             slow, fast = (second, first) if median(second.values) >= median(first.values) else (first, second)
             ratio = estimates.ratio(slow.rounds, fast.rounds)
