@@ -7,18 +7,22 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from envbench.experiments.size.experiment import booted_disk
-from envbench.payload.kernel import default_cache_dir
+from envbench.payload.floor import floor_disk
+from envbench.payload.kernel import default_cache_dir, find_kernel
+from envbench.payload.tree import build_tree
 from envbench.payload.userland import IMAGES, userland_tree
 from envbench.phases import Outcome
 from envbench.probe import free_port
-from envbench.samples import Sample, read_samples
+from envbench.samples import Sample, read_samples, variant_keys
 from envbench.settings import Settings, new_run_id
 
 pytestmark = [
@@ -224,3 +228,105 @@ def test_ones_own_disk_is_ready_when_it_answers_through_the_forwarded_port(tmp_p
     rows, said, code = startup(tmp_path, *words, "--disk", disk, "--ready", "http:80/", "--runs", "1")
     assert code == 0, said
     assert [row.outcome for row in rows if row.phase == "ready"] == [Outcome.OK]
+
+
+LATER_S = {"quick": 0.0, "slow": 0.3, "copy": 0.3}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")])
+def images(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """An engine and three small images of its own, which say that they are up so many seconds later."""
+    engine, tree = request.param, build_tree(tmp_path / "tree").path
+    names = {name: f"envbench-test-{name}-{os.getpid()}:1" for name in LATER_S}
+    for name, later_s in LATER_S.items():
+        script = f"trap 'exit 0' TERM; /bin/busybox sleep {later_s}; echo up; /bin/busybox sleep 60 & wait"
+        with subprocess.Popen(["tar", "--create", "--directory", tree, "."], stdout=subprocess.PIPE) as packed:
+            command = [engine, "import", "--change", f"CMD {json.dumps(['/bin/sh', '-c', script])}", "-", names[name]]
+            subprocess.run(command, stdin=packed.stdout, check=True, capture_output=True)
+    yield engine, names
+    subprocess.run([engine, "rmi", "--force", *names.values()], check=True, capture_output=True)
+
+
+def judged(folder: Path, rows: list[Sample], names: dict[str, str]) -> dict[tuple[str, str], str]:
+    """Return the verdict on each pair of a run, after a look at its schedule: all in each round, in changing order."""
+    turns: dict[int, list[str]] = {}
+    for row in sorted((row for row in rows if row.phase == "ready"), key=lambda row: row.order):
+        turns.setdefault(row.iteration, []).append(row.variant)
+    assert {len(set(each)) for each in turns.values()} == {len(names)}
+    assert len({tuple(each) for each in turns.values()}) > 1
+    pairs = json.loads((folder / "out/report.json").read_text())["own_pairs"]
+    short = {name: key for key, name in names.items()}
+    return {(short[pair["first"]], short[pair["second"]]): pair["verdict"] for pair in pairs}
+
+
+def test_images_of_ones_own_are_judged_side_by_side(images: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    engine, names = images
+    own = [word for name in (*names.values(), "envbench-test-none:1") for word in ("--image", name)]
+    words = ("--backend", engine, "--runtime", "runc", "--ready", "log:^up$", "--runs", "8", "--format", "json")
+    rows, said, code = startup(tmp_path, *words, *own, "--fail-if", f"{engine}[image={names['quick']}].ready > 60s")
+    assert code == 0, said
+    assert f"try: {engine} pull envbench-test-none:1" in said, "the others go on"
+    found = judged(tmp_path, rows, names)
+    assert (found["quick", "slow"], found["quick", "copy"]) == ("slower", "slower")
+    assert found["slow", "copy"] in ("same", "cannot tell")
+    ready = {
+        key: [row.value for row in rows if row.phase == "ready" and name in row.variant] for key, name in names.items()
+    }
+    quick, slow = (median(value for value in ready[key] if value is not None) for key in ("quick", "slow"))
+    assert 0.2e9 < slow - quick < 0.9e9
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert {f"image {name}" for name in names.values()} <= set(record["engines"][engine])
+    rows, said, code = startup(tmp_path / "twice", *words, "--image", names["quick"], "--image", names["quick"])
+    assert (rows, code) == ([], 2)
+    assert f"{names['quick']} is given twice" in said
+
+
+WAITS_HALF_A_SECOND = bytes.fromhex("FB B90700 BA20A1 B486 CD15")
+"""sti; mov cx, 7; mov dx, 0xA120; mov ah, 0x86; int 0x15: the BIOS waits 500 000 µs (Ralf Brown's list, INT 15/86)."""
+
+
+def later_floor_disk() -> bytes:
+    """Return the floor guest's disk with the wait before its ready line; its text lies further behind by so much."""
+    disk, wait = floor_disk("of-my-own", stay=True), WAITS_HALF_A_SECOND
+    code = bytearray(disk[: 510 - len(wait)])
+    code[6] += len(wait)  # mov si, TEXT
+    return wait + bytes(code) + disk[510:]
+
+
+@pytest.mark.parametrize(
+    "backend", [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("qemu", "libvirt")]
+)
+def test_disks_of_ones_own_are_judged_side_by_side(backend: str) -> None:
+    contents = {"quick": floor_disk("of-my-own", stay=True), "slow": later_floor_disk(), "copy": later_floor_disk()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # For libvirt's QEMU.
+        for key, content in contents.items():
+            (folder / key).mkdir()
+            (folder / key / "root.img").write_bytes(content)
+        own = [word for key in contents for word in ("--disk", folder / key / "root.img")]
+        words = ("--backend", backend, "--accel", "tcg", "--ready", "log:READY of-my-own", "--runs", "8")
+        rows, said, code = startup(folder, *words, "--format", "json", *own)
+        assert code == 0, said
+        found = judged(folder, rows, {key: f"{key}/root.img" for key in contents})
+        record = json.loads((folder / "out/run.json").read_text())
+        assert record["engines"][backend]["disk copy/root.img path"] == str(folder / "copy/root.img")
+    assert (found["quick", "slow"], found["quick", "copy"]) == ("slower", "slower")
+    assert found["slow", "copy"] in ("same", "cannot tell")
+
+
+@pytest.mark.parametrize(
+    "backend", [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("qemu", "libvirt")]
+)
+def test_each_kernel_of_ones_own_is_the_one_that_is_booted(backend: str, tmp_path: Path) -> None:
+    """The second boots nothing: it fails alone, and the first goes on."""
+    kernel, broken = find_kernel(default_cache_dir()), tmp_path / "broken"
+    broken.write_bytes(b"no kernel".ljust(1 << 16, b"\0"))
+    own = ("--kernel", kernel.path, "--kernel", broken)
+    words = ("--backend", backend, "--accel", "tcg", "--boot", "kernel", "--deadline", "60", "--runs", "1")
+    _, said, code = startup(tmp_path, *words, "--format", "json", *own)
+    assert code == 4, said
+    rows = [row for row in read_rows(tmp_path, "minimal") if row.phase == "ready"]
+    outcomes = {variant_keys(row.variant)["kernel"]: row.outcome for row in rows}
+    assert outcomes[kernel.path.name] is Outcome.OK
+    assert outcomes["broken"] is not Outcome.OK

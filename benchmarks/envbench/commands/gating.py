@@ -1,7 +1,7 @@
 """--fail-if, --baseline and --format: read before anything is measured; gates are judged when it is over."""
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from envbench.settings import CONDITION_KEYS, OWN, Plan
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
 
 
-def read_gates(plan: Plan, written: Collection[str]) -> None:
+def read_gates(plan: Plan, written: Collection[str], own: Mapping[str, Collection[str]]) -> None:
     """Raise UsageError for an expression or a baseline that cannot be used, or that names what this run cannot write.
 
-    `written` are the metrics that this command writes.
+    `written` are the metrics that this command writes; `own` the names of the user's images, disks and kernels, by key.
     """
     if not (plan.fail_if or plan.baseline):
         return
@@ -31,8 +31,9 @@ def read_gates(plan: Plan, written: Collection[str]) -> None:
             known = plan.backends or (*BACKENDS, HOST)
             _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
             _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, OWN, "floor"))
-            for key, _ in figure.variant:
+            for key, name in figure.variant:
                 _known(text, "key", key, _keys_of(figure.backend))
+                _known(text, key, name, own.get(key, (name,)))
             if figure.metric != "failed":
                 _measured(text, figure.metric, written)
         if plan.baseline:
@@ -50,7 +51,9 @@ def _known(text: str, what: str, name: str, known: Collection[str]) -> None:
     """Raise ValueError for a name that no row of this run can have, with the nearest that one can."""
     if name not in known:
         near = get_close_matches(name, known, 2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"this run has {', '.join(known)}"
+        hint = (
+            f"did you mean {' or '.join(near)}?" if near else f"this run has {', '.join(known) or 'none with a name'}"
+        )
         raise ValueError(f"{text!r}: this run has no {what} {name!r}; {hint}")
 
 

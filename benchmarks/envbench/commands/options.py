@@ -306,6 +306,12 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
     )
 
 
+def own_names(options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return what variants call the user's images, disks and kernels, by their key; a single file has no name."""
+    files = {key: options[key] if len(options[key]) > 1 else () for key in ("disk", "kernel")}
+    return {"image": options["image"], **{key: tuple(plans.file_names(paths)) for key, paths in files.items()}}
+
+
 def _asked_ready(options: Mapping[str, Any]) -> Ready | None:
     """Return what means ready where the user says so, None where the payload does. Raises UsageError."""
     ready: Ready | None = options["ready"]

@@ -16,7 +16,7 @@ from envbench.clock import NS_PER_S
 from envbench.commands.defaults import Configured
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
-from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings
+from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings, own_names
 from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
@@ -79,7 +79,7 @@ def startup(dry: bool, **options: Any) -> None:
         raise click.UsageError("--max-regression needs --baseline.")
     plan = make_plan(options, whole_systems=True)
     written = (*metrics_of(Experiment.STARTUP), *kernel.OBSERVED, *metrics_of(Experiment.SIZE))
-    read_gates(plan, written)
+    read_gates(plan, written, own_names(options))
     if dry:
         print_schedule(plan, options)
     else:

@@ -1,13 +1,17 @@
 """Which payloads a command starts: asked for, or by its own default."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
-from envbench.commands.options import chosen_profiles, make_settings
+from envbench.cli import cli
+from envbench.commands.gating import read_gates
+from envbench.commands.options import chosen_profiles, make_plan, make_settings, own_names
 from envbench.commands.startup import startup
 from envbench.condition import HttpReady, LogReady
+from envbench.errors import UsageError
 
 NOTHING = {"profiles": (), "quick": False, "image": (), "disk": (), "kernel": (), "initrd": None, "boots": ()}
 
@@ -27,6 +31,31 @@ NOTHING = {"profiles": (), "quick": False, "image": (), "disk": (), "kernel": ()
 )
 def test_a_payload_of_ones_own_stands_alone_and_quick_runs_have_one_pair(options, whole_systems, profiles):
     assert chosen_profiles(NOTHING | options, whole_systems=whole_systems) == profiles
+
+
+def test_each_of_ones_own_has_a_name_that_gates_know():
+    one, two = Path(__file__), Path(__file__).with_name("test_startup.py")
+    words = ("--image", "app:1", "--image", "app:2", "--kernel", str(one), "--kernel", str(two), "--disk", str(one))
+    options = startup.make_context("startup", list(words)).params
+    own = own_names(options)
+    assert own == {"image": ("app:1", "app:2"), "disk": (), "kernel": (one.name, two.name)}
+    plan = make_plan(options)
+    read_gates(replace(plan, fail_if=("docker[image=app:2].ready > 2s",)), ["ready"], own)
+    with pytest.raises(UsageError, match=r"no image 'app:3'; did you mean app:"):
+        read_gates(replace(plan, fail_if=("docker[image=app:3].ready > 2s",)), ["ready"], own)
+    with pytest.raises(UsageError, match=r"no disk 'x.img'; this run has none with a name"):
+        read_gates(replace(plan, fail_if=("qemu[disk=x.img].ready > 2s",)), ["ready"], own)
+
+
+def test_a_list_in_the_file_is_several(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "envbench.toml").write_text('image = ["app:1", "app:2"]\nready = "log:up"\n')
+    with cli.make_context("envbench", ["startup"]) as above:
+        found = startup.make_context("startup", [], parent=above).params
+    assert found["image"] == ("app:1", "app:2")
+    (tmp_path / "envbench.toml").write_text('image = "app:1"\n')
+    with cli.make_context("envbench", ["startup"]) as above:
+        assert startup.make_context("startup", [], parent=above).params["image"] == ("app:1",)
 
 
 def asked(*words: str):
