@@ -38,9 +38,10 @@ def startup(results: Results) -> Section:
     own = own_pairs(results)
     effects = tuple(effect_rows(ready, {(pair.first, pair.second) for pair in own}))
     head = ("backend", "against", "times as long (ratio of medians)", "95 % interval", "difference")
-    tables = (Table("effects", "Every pair of backends: ratio of medians", head, effects, (2, 3)),) if effects else ()
-    tables = ((own_table(own),) if own else ()) + tables
-    return Section("startup", title, lead, charts, tables, Experiment.STARTUP)
+    tables = [Table("effects", "Every pair of backends: ratio of medians", head, effects, (2, 3))] if effects else []
+    if own:
+        tables.insert(0, own_table(own))
+    return Section("startup", title, lead, charts, tuple(tables), Experiment.STARTUP)
 
 
 def strip_chart(results: Results, ready: Sequence[Series], marks: Sequence[Mark]) -> Chart:
