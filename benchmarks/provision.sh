@@ -67,7 +67,9 @@ install() {
   refresh_lists
   say "$what: installing $* (apt-get)"
   log=$(mktemp)
-  if $as_root apt-get install -y --no-install-recommends "$@" >"$log" 2>&1 && eval "$holds" >/dev/null 2>&1; then
+  # What was installed need not lie in apt's cache as well.
+  if $as_root apt-get install -y --no-install-recommends -o APT::Keep-Downloaded-Packages=false "$@" >"$log" 2>&1 &&
+    eval "$holds" >/dev/null 2>&1; then
     say "$what: installed"
     rm -f "$log"
     return 0

@@ -13,7 +13,7 @@ if command -v apt-get >/dev/null 2>&1; then
   $as_root apt-get update -qq >/dev/null 2>&1
   # The default Python first; older distributions carry a newer one beside it.
   for python in python3 python3.12 python3.11; do
-    $as_root apt-get install -y --no-install-recommends $python $python-venv >/dev/null 2>&1
+    $as_root apt-get install -y --no-install-recommends -o APT::Keep-Downloaded-Packages=false $python $python-venv >/dev/null 2>&1
     if fits $python; then
       echo "python: installed $python"
       exit 0

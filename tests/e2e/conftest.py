@@ -1,4 +1,4 @@
-"""What the tests on real engines share: one session of the matrix."""
+"""What the tests on real engines share: the matrix, whose trees and daemons go when its tests are done."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from environments.lab import Lab, cache_dir
 from environments.matrix import Matrix
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
     """The matrix, with the slow ones of the selected environments already on their way."""
     selected = [

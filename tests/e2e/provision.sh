@@ -23,6 +23,9 @@ fi
 
 # --- engines: program, package -------------------------------------------------------------------------------------
 
+# What was installed need not lie in apt's cache as well: the disk of a machine that CI runs on may be small.
+apt_install() { apt-get install -y --no-install-recommends -o APT::Keep-Downloaded-Packages=false "$@"; }
+
 lists_fresh=no
 engine() {
   has "$1" && return 0
@@ -36,7 +39,7 @@ engine() {
   fi
   say "$1: installing $2 (apt-get)"
   log=$(mktemp)
-  if apt-get install -y --no-install-recommends "$2" >"$log" 2>&1 && has "$1"; then
+  if apt_install "$2" >"$log" 2>&1 && has "$1"; then
     say "$1: installed"
   else
     missing "$1" "apt-get install $2 failed: $(grep -m1 '^E:' "$log" || tail -n 1 "$log")"
@@ -131,13 +134,13 @@ END
 # Installed without its service: the test starts one of its own, on loopback.
 [ "${1:-}" = platforms ] || [ -x /usr/sbin/sshd ] || [ -e /usr/sbin/policy-rc.d ] || {
   printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-  apt-get install -y --no-install-recommends openssh-server >/dev/null 2>&1 || missing sshd "apt-get install openssh-server failed"
+  apt_install openssh-server >/dev/null 2>&1 || missing sshd "apt-get install openssh-server failed"
   rm -f /usr/sbin/policy-rc.d
 }
 # Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
-[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt-get install -y --no-install-recommends fonts-dejavu-core >/dev/null 2>&1 ||
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt_install fonts-dejavu-core >/dev/null 2>&1 ||
   missing fonts "apt-get install fonts-dejavu-core failed"
-[ -e /usr/share/OVMF/OVMF_CODE.fd ] || [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt-get install -y --no-install-recommends ovmf >/dev/null 2>&1 ||
+[ -e /usr/share/OVMF/OVMF_CODE.fd ] || [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || apt_install ovmf >/dev/null 2>&1 ||
   missing OVMF "apt-get install ovmf failed"
 
 # A busybox that is linked dynamically: its package excludes that of the static one, so it is unpacked only.

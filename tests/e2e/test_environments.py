@@ -38,7 +38,7 @@ def _params() -> list[object]:
     ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def host_layers(matrix: Matrix) -> list[str]:
     """The host's truth: what ENVINSPECT_E2E_HOST says ("" for bare metal), else its firmware, else we."""
     said = os.environ.get("ENVINSPECT_E2E_HOST")
