@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from envbench.errors import UsageError
+from envbench.errors import UsageError, one_line
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -32,4 +32,5 @@ def refused() -> Iterator[None]:
     except ValueError as error:
         raise UsageError(str(error), remedy=getattr(error, "remedy", "")) from error
     except OSError as error:
-        raise UsageError(f"{error.filename or 'a file'}: {error.strerror}") from error
+        what = f"{error.filename}: {error.strerror}" if error.filename else one_line(error)
+        raise UsageError(what) from error

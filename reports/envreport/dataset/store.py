@@ -19,7 +19,7 @@ import pandas as pd
 
 from envbench.phases import counted
 from envbench.run_json import SCHEMA as RUN_SCHEMA
-from envreport.dataset.files import FIGURES, RUNS, SAMPLES, opened, read_table
+from envreport.dataset.files import FIGURES, RUNS, SAMPLES, is_local, opened, read_table
 from envreport.dataset.frames import (
     FIGURE_COLUMNS,
     RUN_INTEGERS,
@@ -117,10 +117,6 @@ def load_dataset(dataset: str, *, samples: bool = True) -> Frames:
     return Frames(ordered, *tables)
 
 
-def _is_local(disk: Any) -> bool:
-    return bool(disk.type_name == "local")
-
-
 def _month(started_at: object) -> str:
     found = re.match(r"\d{4}-\d{2}", str(started_at or ""))
     return found[0] if found else UNKNOWN_MONTH
@@ -205,7 +201,7 @@ def _packed(frame: pd.DataFrame, kinds: Sequence[tuple[Any, Any]]) -> bytes:
 def _write(disk: Any, path: str, content: bytes) -> None:
     """Write a file whole or not at all. Raises OSError. An object store does that by itself."""
     folder = path.rpartition("/")[0]
-    if not _is_local(disk):
+    if not is_local(disk):
         with disk.open_output_stream(path) as stream:
             stream.write(content)
         return

@@ -5,7 +5,11 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -139,22 +143,81 @@ def test_no_dataset_is_an_error_with_a_remedy(tmp_path: Path, capsys: pytest.Cap
     assert "envbench collect" in capsys.readouterr().err
 
 
-def test_an_object_store_holds_a_dataset_too(write_run: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket of an object store on this machine, as the address of a dataset."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
         boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="bench")
-        into = f"s3://bench/nightly?scheme=http&endpoint_override={host}:{port}&region=us-east-1"
-        folder = write_run(1, 100.0)
-        assert collect_run(folder, into, {"site": "a"}).state is State.NEW
-        assert collect_run(folder, into).state is State.SAME
-        assert collect_run(write_run(2, 100.0), into).state is State.NEW
-        assert len(envreport.load_dataset(into).samples) == 6
+        yield f"s3://bench/nightly?scheme=http&endpoint_override={host}:{port}&region=us-east-1"
     finally:
         server.stop()
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest) -> str:
+    """The address of a dataset that pyarrow reads, and of one that only fsspec reads."""
+    return str(request.getfixturevalue("bucket")) if request.param == "s3" else f"memory://{uuid.uuid4()}/nightly"
+
+
+def test_an_object_store_holds_a_dataset_too(write_run: Write, bucket: str) -> None:
+    folder = write_run(1, 100.0)
+    assert collect_run(folder, bucket, {"site": "a"}).state is State.NEW
+    assert collect_run(folder, bucket).state is State.SAME
+    assert collect_run(write_run(2, 100.0), bucket).state is State.NEW
+    assert len(envreport.load_dataset(bucket).samples) == 6
+
+
+@pytest.mark.parametrize("address", ["s3", "memory"], indirect=True)
+def test_across_and_history_read_an_address_as_a_folder(
+    address: str, write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = []
+    runs = [write_run(day, 100.0 + day // 6 * 30, started_at=f"2026-01-{day + 1:02}T00:00:00Z") for day in range(12)]
+    for dataset in (address, str(tmp_path / "dataset")):
+        for half, site in ((runs[:6], "a"), (runs[6:], "b")):
+            assert main(["collect", *map(str, half), "--into", dataset, "--label", f"site={site}"]) == 0
+        capsys.readouterr()
+        assert main(["across", dataset, "--by", "site", "--metric", "docker.ready"]) == 0
+        assert main(["history", dataset, "--metric", "docker.ready", "--fail-on", "slower"]) == 5
+        answers.append(capsys.readouterr())
+    assert "b is slower against a" in answers[0].out
+    assert answers[0] == answers[1]
+
+
+class Denies(BaseHTTPRequestHandler):
+    """A store that lets nobody in."""
+
+    def do_GET(self) -> None:
+        self.send_error(HTTPStatus.FORBIDDEN)
+
+    do_HEAD = do_GET  # noqa: N815 -- as the base class calls it
+
+
+def test_a_store_that_denies_is_not_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Denies) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        denied = f"s3://bench/nightly?scheme=http&endpoint_override=127.0.0.1:{server.server_port}&region=us-east-1"
+        assert main(["across", denied, "--by", "site", "--metric", "docker.ready"]) == 2
+        server.shutdown()
+    told = capsys.readouterr().err.splitlines()
+    ours = [line for line in told if line.startswith(f"envbench: {denied}: ")]
+    assert len(ours) == 1
+    assert "ACCESS_DENIED" in ours[0]
+    assert "no dataset here" not in ours[0]
+
+
+def test_an_address_that_nothing_reads_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history", "nowhere://bench/nightly", "--metric", "docker.ready"]) == 2
+    assert "try: a folder, or s3://BUCKET/PATH" in capsys.readouterr().err
 
 
 def test_a_copied_folder_is_the_same_run(write_run: Write, tmp_path: Path) -> None:
