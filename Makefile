@@ -126,9 +126,9 @@ e2e-bare: ## all of .ci/run on a bare Debian 12 and a bare Debian 13; BARE=bookw
 	@for suite in $(BARE); do tests/e2e/bare.sh $$suite || exit 1; done
 
 .PHONY: perf
-perf: venv ## speed against the peers (virt-what, hyperfine), as ratios in the same run; the harness, reports of 100 000 rows, a dataset of 13 million, a census, --via, the pytest plugin
+perf: venv ## speed against the peers (virt-what, hyperfine), as ratios in the same run; the harness, reports of 100 000 rows, a dataset of 13 million and the false alarms of its history, a census, --via, the pytest plugin
 	@tests/e2e/provision.sh peers
-	@failed=; for part in compare_peers start_peers harness report_rows dataset worst_inputs census stopping; do \
+	@failed=; for part in compare_peers start_peers harness report_rows dataset history_alarms worst_inputs census stopping; do \
 	  $(BIN)/python tests/perf/$$part.py || { case $$? in 2) echo "$$part: a bar was not measured, see above" >&2 ;; *) echo "$$part: a bar was missed" >&2 ;; esac; failed=1; }; \
 	done; test -z "$$failed"
 
