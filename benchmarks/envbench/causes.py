@@ -28,6 +28,8 @@ class Cause(StrEnum):
     CERTIFICATES = "certificates"
     """Its certificate or ours is missing, unreadable or not accepted."""
     NO_ANSWER = "no answer"
+    UNSEEN = "unseen"
+    """It does not see a folder of ours that it is to read from: its /tmp, or its whole root, is another."""
     BROKEN = "broken"
     """It is there, and fails where its own program would fail as well."""
 
@@ -84,6 +86,12 @@ REMEDIES: Mapping[Cause, Mapping[str, str]] = {
         "libvirt": f"{_UNDO_URI}, or the certificates that virsh needs too (libvirt.org/kbase/tlscerts.html)",
     },
     Cause.NO_ANSWER: {"": "look at its log, or restart it", "docker elsewhere": "{undo}, or restart that engine"},
+    Cause.UNSEEN: {
+        "": "TMPDIR=DIR, a short path that the engine sees too (a snap: one in HOME), or PrivateTmp=no in its service",
+        "libvirt": "TMPDIR=/var/lib/libvirt, or another folder that its daemon sees, or PrivateTmp=no in the daemon's"
+        " service (systemctl edit)",
+        "libvirt elsewhere": "a --libvirt-uri of a daemon that sees the folders of this machine",
+    },
     Cause.BROKEN: {
         "docker": "docker --host {endpoint} version must work first",
         "docker runtime": "docker run --runtime {runtime} must work first; the engine lists: {listed}",

@@ -1,7 +1,6 @@
 """libvirtd killed under a run, and with the run: on a libvirtd of the test's own, the machine's is never touched."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from own_libvirtd import OwnLibvirtd
 
 from envbench.phases import Outcome, Phase
 from envbench.run.audit import traces_of
@@ -19,65 +19,15 @@ from envbench.traces.procfs import marked_processes
 
 pytestmark = [pytest.mark.engine("libvirt"), pytest.mark.timeout(300)]
 
-STATE, LIBRARY, LOGS = "/run/libvirt", "/var/lib/libvirt", "/var/log/libvirt"
 BACKENDS = ("--backend", "process", "--backend", "libvirt", "--accel", "tcg", "--profile", "minimal")
 RUN = ("startup", *BACKENDS, "--runs", "6", "--warmup", "0")
 
 
-class OwnDaemon:
-    """libvirtd and virtlogd in a mount namespace where their folders are new, and empty."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        mounts = "".join(f"mount -t tmpfs -o mode=755 none {place} && " for place in (STATE, LIBRARY, LOGS))
-        words = ["unshare", "--mount", "sh", "-c", f"{mounts} echo made && exec sleep 600"]
-        self._holder = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        assert self._holder.stdout is not None
-        self.usable = self._holder.stdout.readline() == "made\n"
-        self.env = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
-
-    def command(self, *words: object) -> list[str]:
-        """Return the words of a command that runs where this daemon is the system's."""
-        return ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", "--", *map(str, words)]
-
-    def run(self, *words: object) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*words), capture_output=True, text=True, check=False, timeout=200, env=self.env
-        )
-
-    def start(self, *names: str) -> None:
-        for name in names:
-            done = self.run(name, "--daemon", "--pid-file", self.folder / f"{name}.pid")
-            assert done.returncode == 0, done.stderr
-
-    def kill(self, name: str = "libvirtd") -> None:
-        pid_file = self.folder / f"{name}.pid"
-        pid = int(pid_file.read_text())
-        os.kill(pid, signal.SIGKILL)
-        pid_file.unlink()
-        while Path(f"/proc/{pid}").exists():
-            time.sleep(0.02)
-
-    def domains(self) -> list[str]:
-        return self.run("virsh", "--quiet", "--connect", "qemu:///system", "list", "--all", "--name").stdout.split()
-
-    def files_of(self, run_id: str) -> list[str]:
-        """Return the daemon's own files about a run; folders' names are cut, so by the most that is never cut off."""
-        return self.run("find", STATE, LIBRARY, LOGS, "-name", f"*{run_id[:10]}*").stdout.split()
-
-    def close(self) -> None:
-        for name in ("libvirtd", "virtlogd"):
-            if (self.folder / f"{name}.pid").exists():
-                self.kill(name)
-        self._holder.kill()
-        self._holder.communicate()
-
-
 @pytest.fixture
-def daemon(engine_missing: Callable[[str], None]) -> Iterator[OwnDaemon]:
+def daemon(engine_missing: Callable[[str], None]) -> Iterator[OwnLibvirtd]:
     folder = Path(f"/tmp/envbench-daemon-{new_nonce()}")
     folder.mkdir(mode=0o700)
-    made = OwnDaemon(folder)
+    made = OwnLibvirtd(folder)
     try:
         if not made.usable:
             engine_missing("a mount namespace for a libvirtd of its own needs root")
@@ -89,7 +39,7 @@ def daemon(engine_missing: Callable[[str], None]) -> Iterator[OwnDaemon]:
 
 
 @pytest.fixture
-def begin(daemon: OwnDaemon) -> "Iterator[Callable[[Path], subprocess.Popen[str]]]":
+def begin(daemon: OwnLibvirtd) -> "Iterator[Callable[[Path], subprocess.Popen[str]]]":
     begun: list[subprocess.Popen[str]] = []
 
     def start(out: Path) -> "subprocess.Popen[str]":
@@ -140,7 +90,7 @@ def command_line(pid: int) -> bytes:
         return b""
 
 
-def assert_nothing_is_left(daemon: OwnDaemon, run_id: str) -> None:
+def assert_nothing_is_left(daemon: OwnLibvirtd, run_id: str) -> None:
     assert traces_of(run_id) == ()
     assert daemon.files_of(run_id) == []
 

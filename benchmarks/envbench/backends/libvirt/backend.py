@@ -20,8 +20,10 @@ from envbench.backends.libvirt.connection import (
     default_uri,
     hang_up,
     is_embedded,
+    is_out_of_sight,
     load_libvirt,
     open_connection,
+    place_of,
     qemu_ids,
     refuse_remote,
     require_daemon,
@@ -30,6 +32,7 @@ from envbench.backends.libvirt.connection import (
 from envbench.backends.libvirt.daemons import daemons_of
 from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.libvirt.removal import domain_log, end_domain, remove_domain
+from envbench.backends.shared.sight import nonce_file, unseen
 from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
@@ -245,7 +248,16 @@ class LibvirtBackend(VmBackend):
             folder = make_run_folder(self._journal, f"envbench-{self._settings.run_id}-libvirt-{new_nonce()}")
             self._places[uri] = place = _Place(uri, connection, models, user, group, folder.path, folder)
             self._hand_over(place, folder.real)
+            self._require_sight(place)
         return self._places[uri]
+
+    def _require_sight(self, place: _Place) -> None:
+        """Raise BackendError where the daemon does not see the folder that its QEMUs are to read from."""
+        with nonce_file(place.folder) as path:
+            for each in (path.parent, path):
+                self._hand_over(place, each)
+            if is_out_of_sight(place.connection, path):
+                raise unseen(path, place_of(place.uri))
 
     @contextlib.contextmanager
     def _journalled(self, name: str, uri: str) -> Iterator[int]:

@@ -1,11 +1,13 @@
 """A connection to libvirt: opened late, silent, its errors turned into words with a remedy."""
 
+import errno
 import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from queue import Empty, Queue
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -124,6 +126,19 @@ def require_daemon(connection: Any, uri: str) -> None:
     libvirt = load_libvirt()
     with translated(libvirt, uri):
         connection.getLibVersion()
+
+
+def is_out_of_sight(connection: Any, path: Path) -> bool:
+    """Return whether a daemon says that a file of this machine is not there. It opens it as if it were a saved domain.
+
+    What else it says of the file (it is none, may not be read) is no proof. libvirt, virDomainSaveImageGetXMLDesc.
+    """
+    libvirt = load_libvirt()
+    try:
+        connection.saveImageGetXMLDesc(os.fspath(path))
+    except libvirt.libvirtError as error:
+        return bool(error.get_error_code() == libvirt.VIR_ERR_SYSTEM_ERROR and error.get_int1() == errno.ENOENT)
+    return False
 
 
 def ask_monitor(domain: Any, uri: str, command: str, arguments: Mapping[str, Any]) -> Any:

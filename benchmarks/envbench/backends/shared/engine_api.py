@@ -7,7 +7,7 @@ inside the timed region, and attaching after the start would lose bytes.
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,9 +19,11 @@ from envbench.backends.shared.engine_calls import (
     engine_errors,
     remove_image,
     remove_when_it_appears,
+    shows_file,
 )
 from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.images import payload_tar
+from envbench.backends.shared.sight import nonce_file, unseen
 from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.condition import SERVICE_READY, ExecReady, HealthReady, health_argv
@@ -35,6 +37,7 @@ from envbench.traces.procfs import instance_process
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
+    from docker.types import Mount
 
 ANSWER_DEADLINE_S = 10
 """Longest wait for an engine's answer before any work is asked of it."""
@@ -132,6 +135,8 @@ class EngineBackend:
             self._import_payload(payload_tar(tree.path))
         else:
             self._require_image(own)
+            if not self._runs_own_program:
+                self._require_sight(own)
             self._require_volumes()
             self._own_images[own] = self._check_of(own)
 
@@ -232,6 +237,44 @@ class EngineBackend:
             except NotFound as error:
                 words = f"{self.name} has no image {image}, and a run never pulls one"
                 raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)") from error
+
+    def _require_sight(self, image: str) -> None:
+        """Raise BackendError where the engine does not see a folder of the run's: it is asked for a file in there.
+
+        The container that shows it is made and never started.
+        """
+        import docker
+
+        said = ""
+        with nonce_file(self.settings.work_dir) as path:
+            mount = docker.types.Mount(PAYLOAD_MOUNT, str(path.parent), type="bind", read_only=True)
+            try:
+                with self._unstarted(image, [mount]) as identity:
+                    if shows_file(self.api, identity, f"{PAYLOAD_MOUNT}/{path.name}", path.read_bytes()):
+                        return
+            except BackendError as error:
+                with self._unstarted(image, []):  # Refused as well, it is not the mount that the engine does not take.
+                    said = str(error)
+            raise unseen(path, self.name, said)
+
+    @contextlib.contextmanager
+    def _unstarted(self, image: str, mounts: "list[Mount]") -> Iterator[str]:
+        """Give the id of a container with these mounts, which is gone afterwards. Raises BackendError."""
+        name = f"{self.settings.stem}-{self.name}-{next(self._counter)}"
+        number = self.journal.intend(Kind.CONTAINER, name, self.name, **self.journal_facts())
+        patience_s = INTERRUPTED_PATIENCE_S
+        try:
+            with engine_errors("creating"):
+                host = self.api.create_host_config(mounts=mounts, **self.host_options())
+                labels = {LABEL: self.settings.run_id}
+                made = self.api.create_container(image, ["sight"], name=name, labels=labels, host_config=host)
+            patience_s = 0.0
+            yield made["Id"]
+        except BackendError:
+            patience_s = 0.0
+            raise
+        finally:
+            self._forget_if_absent(name, number, patience_s)
 
     def _check_of(self, image: str) -> tuple[str, ...]:
         ready = self.settings.ready

@@ -1,7 +1,9 @@
 """Single calls of the Docker Engine API: the client, removal of what carries a run's id, errors in one line."""
 
 import contextlib
+import io
 import os
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -109,6 +111,27 @@ def _without_users_configuration() -> Iterator[None]:
                 del os.environ["DOCKER_CONFIG"]
             else:
                 os.environ["DOCKER_CONFIG"] = before
+
+
+def shows_file(api: "APIClient", identity: str, path: str, content: bytes) -> bool:
+    """Return whether a container, started or not, holds a file with this content at this path inside.
+
+    True also where the engine does not tell: only what is seen to be another is another. Docker Engine API,
+    ContainerArchive. Raises BackendError where the engine cannot be asked.
+    """
+    from docker.errors import APIError, NotFound
+
+    with engine_errors("looking into a container"):
+        try:
+            chunks, _ = api.get_archive(identity, path)
+            packed = io.BytesIO(b"".join(chunks))
+        except NotFound:
+            return False
+        except APIError:
+            return True
+    with tarfile.open(fileobj=packed) as archive:
+        found = archive.extractfile(archive.getmembers()[0])
+        return found is not None and found.read() == content
 
 
 def _removed(what: str, call: Callable[[], object]) -> bool:
