@@ -54,7 +54,7 @@ def isolation(facts: Facts) -> Isolation:
     spelled = f"{seen.spell()} namespace"
     if masked and (names or is_moved(table.root)):
         return Isolation(Strength.STRONG, f"{spelled}, parts of /proc masked as OCI runtimes do", doubt)
-    if is_moved(table.root) and not _shares_everything_else(facts, table):
+    if is_moved(table.root) and not _shares_everything_else(facts, table) and not _is_wsls_own(facts):
         return Isolation(Strength.STRONG, f"{spelled}, a root of its own", doubt)
     if _is_service(table) or doubt == "sandbox-namespaces":
         return NONE
@@ -97,8 +97,16 @@ def _fits_a_container(facts: Facts) -> bool:
     seen = facts.derived(namespaces)
     if "uts" not in seen.others or not seen.others & {"ipc", "net", "cgroup"}:
         return False
-    in_wsl = any(piece.strength > Strength.HINT for piece in probe_wsl(facts))
-    return not in_wsl or {"net", "cgroup"} <= seen.others
+    return not _in_wsl(facts) or {"net", "cgroup"} <= seen.others
+
+
+def _in_wsl(facts: Facts) -> bool:
+    return any(piece.strength > Strength.HINT for piece in probe_wsl(facts))
+
+
+def _is_wsls_own(facts: Facts) -> bool:
+    """Say whether these are the namespaces of WSL's own distributions; its system distribution's root is an overlay."""
+    return not facts.derived(namespaces).others & {"net", "cgroup"} and _in_wsl(facts)
 
 
 def _shares_everything_else(facts: Facts, table: MountTable) -> bool:
