@@ -54,7 +54,9 @@ def isolation(facts: Facts) -> Isolation:
     spelled = f"{seen.spell()} namespace"
     if masked and (names or is_moved(table.root)):
         return Isolation(Strength.STRONG, f"{spelled}, parts of /proc masked as OCI runtimes do", doubt)
-    if is_moved(table.root) and not _shares_everything_else(facts, table) and not _is_wsls_own(facts):
+    if _is_wsls_own(facts):
+        return NONE
+    if is_moved(table.root) and not _shares_everything_else(facts, table):
         return Isolation(Strength.STRONG, f"{spelled}, a root of its own", doubt)
     if _is_service(table) or doubt == "sandbox-namespaces":
         return NONE

@@ -70,8 +70,10 @@ def is_the_host(facts: Facts) -> bool:
         return False
     if "cgroup" in seen.others and "mnt" not in seen.initial:
         return False
-    state = facts.derived(root_place).state
-    return state == SAME or (state == UNKNOWN and on_whole_disk(facts.derived(mount_table).root))
+    state, root = facts.derived(root_place).state, facts.derived(mount_table).root
+    if state == UNKNOWN:  # a container's mounts are its own, whatever else it shares
+        return "mnt" in seen.initial if root is None else on_whole_disk(root)
+    return state == SAME
 
 
 def first_table(facts: Facts) -> MountTable:

@@ -13,6 +13,7 @@ _AZURE = "https://learn.microsoft.com/en-us/azure/app-service/reference-app-sett
 _HEROKU = "https://devcenter.heroku.com/articles/dynos#local-environment-variables"
 _FLY = "https://fly.io/docs/machines/runtime-environment/"
 _ACTIONS = "https://docs.github.com/en/actions/reference/workflows-and-actions/variables"
+_GITEA = "https://github.com/go-gitea/gitea/issues/24038"
 _GITLAB = "https://docs.gitlab.com/ci/variables/predefined_variables/"
 _AZURE_CONTAINER_APPS = "https://learn.microsoft.com/en-us/azure/container-apps/environment-variables"
 _AZURE_FUNCTIONS = "https://learn.microsoft.com/en-us/azure/azure-functions/functions-app-settings"
@@ -42,13 +43,17 @@ _CODESPACES = (
 
 
 class Variables(Record):
-    """Variables that must all be set; `value` begins the value of the first one ("" for any)."""
+    """Variables that must all be set; `value` begins the value of the first one ("" for any).
+
+    `unless` names one that another product sets beside the same variables ("" for none).
+    """
 
     names: tuple[str, ...]
     value: str
     id: str
     strength: Strength
     reference: str
+    unless: str = ""
 
 
 def _any_of(mark_id: str, reference: str, *names: str) -> tuple[Variables, ...]:
@@ -77,7 +82,8 @@ VARIABLES: tuple[Variables, ...] = (
     Variables(("DYNO", "PORT"), "", "heroku", Strength.STRONG, _HEROKU),
     Variables(("DYNO",), "", "heroku", Strength.HINT, _HEROKU),
     *_with_first("fly", _FLY, "FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"),
-    Variables(("GITHUB_ACTIONS",), "true", "github-actions", Strength.STRONG, _ACTIONS),
+    Variables(("GITHUB_ACTIONS",), "true", "github-actions", Strength.STRONG, _ACTIONS, unless="GITEA_ACTIONS"),
+    Variables(("GITEA_ACTIONS",), "true", "gitea-actions", Strength.STRONG, _GITEA),
     Variables(("GITLAB_CI",), "true", "gitlab-ci", Strength.STRONG, _GITLAB),
     Variables(("CODESPACES",), "true", "codespaces", Strength.STRONG, _CODESPACES),
     *_any_of("codespaces", _CODESPACES, "CODESPACE_NAME"),
