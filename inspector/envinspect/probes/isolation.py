@@ -49,13 +49,11 @@ def isolation(facts: Facts) -> Isolation:
     doubt = _doubt(facts, names)
     if "pid" not in seen.others:
         return _without_processes(facts, table, names, doubt)
-    if not (names or masked):
+    if not masked and (not names or _is_wsls_own(facts)):
         return NONE
     spelled = f"{seen.spell()} namespace"
     if masked and (names or is_moved(table.root)):
         return Isolation(Strength.STRONG, f"{spelled}, parts of /proc masked as OCI runtimes do", doubt)
-    if _is_wsls_own(facts):
-        return NONE
     if is_moved(table.root) and not _shares_everything_else(facts, table):
         return Isolation(Strength.STRONG, f"{spelled}, a root of its own", doubt)
     if _is_service(table) or doubt == "sandbox-namespaces":
