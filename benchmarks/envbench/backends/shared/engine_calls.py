@@ -21,6 +21,8 @@ from envbench.traces.journal import Entry, Kind
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
+SOCKET_URL = "http+docker://"
+"""How the SDK's addresses begin where the engine listens on a socket file."""
 SILENT = "the engine does not answer in time"
 REFUSED_PATIENCE_S = 2.0
 """How long an engine may refuse to remove a container that is ending."""
@@ -66,6 +68,13 @@ def api_client(endpoint: str, timeout_s: int, certificates: Path | None = None) 
     """
     from docker.api.client import APIClient
     from docker.tls import TLSConfig
+    from docker.transport import UnixHTTPAdapter
+
+    class OneSocket(UnixHTTPAdapter):
+        """The SDK's own keeps its connections by URL, and so makes a new one for nearly each call about a container."""
+
+        def get_connection(self, url: Any, proxies: Any = None) -> Any:
+            return super().get_connection(SOCKET_URL, proxies)
 
     class Client(APIClient):
         """The SDK's client, but for two things of its HTTP library's."""
@@ -88,6 +97,7 @@ def api_client(endpoint: str, timeout_s: int, certificates: Path | None = None) 
         )
         client = Client(base_url=endpoint, version="auto", timeout=timeout_s, tls=tls)
     if endpoint.startswith("unix://"):
+        client.mount(SOCKET_URL, OneSocket(endpoint.replace("unix://", "http+unix://", 1), max(1, int(timeout_s))))
         # A socket file has no proxy: looking for one in the environment, at each call, was a fifth of our CPU time.
         client.trust_env = False
     return client
