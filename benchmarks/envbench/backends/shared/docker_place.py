@@ -84,10 +84,13 @@ def _usual_socket(environ: Mapping[str, str]) -> Path:
 
 
 def _read(path: Path) -> Any:
-    """Return what a file of Docker's says, None where it is missing or malformed: `docker` ignores it then too."""
+    """Return what a file of Docker's says, None where it is missing or malformed: `docker` ignores it then too.
+
+    What is no regular file (a pipe, a device) is not opened: it may never end.
+    """
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return json.loads(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,16 @@ def test_a_rootless_engine_is_found_where_the_systems_may_not_be_used(
     assert find_docker(environ).endpoint == f"unix://{tmp_path}/none.sock"
     (tmp_path / "docker.sock").touch()
     assert find_docker(environ).endpoint == f"unix://{tmp_path}/docker.sock"
+
+
+def test_a_configuration_of_any_shape_names_no_context(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    for text in ("", "[1]", '{"currentContext": 7}', "[" * 100_000, "\0", '{"currentContext"'):
+        path.write_text(text)
+        assert find_docker({"DOCKER_CONFIG": str(tmp_path)}).chosen_by == "", text[:20]
+    path.unlink()
+    os.mkfifo(path)
+    assert find_docker({"DOCKER_CONFIG": str(tmp_path)}).chosen_by == "", "a pipe that nobody writes to"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert find_docker({"DOCKER_CONFIG": str(tmp_path)}).chosen_by == "", "a file without an end"
