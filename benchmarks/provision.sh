@@ -110,6 +110,25 @@ packages() {
     install "boot loaders" "has syslinux && has mcopy && ls /usr/lib/syslinux/mbr/mbr.bin /usr/lib/systemd/boot/efi/systemd-bootx64.efi" syslinux syslinux-common systemd-boot-efi mtools
   install "speed tools" "has sysbench && has stress-ng && has openssl" sysbench stress-ng openssl
   install "foreign binaries" "ls /usr/bin/qemu-*-static" qemu-user-static
+  image_registry
+}
+
+# The package alone: envbench starts a registry of its own where it needs one, and the package's service is neither started
+# nor left for the next boot. A policy that is there already (invoke-rc.d(8)) decides by itself whether it is started.
+image_registry() {
+  policy=/usr/sbin/policy-rc.d made=no
+  if ! has docker-registry && can_install; then
+    if [ ! -e $policy ]; then
+      printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy && made=yes
+    fi
+    install "image registry" "has docker-registry" docker-registry && {
+      $as_root update-rc.d docker-registry disable
+      $as_root deb-systemd-helper disable docker-registry.service
+    } >/dev/null 2>&1
+    [ $made = no ] || $as_root rm -f $policy
+  else
+    install "image registry" "has docker-registry" docker-registry
+  fi
 }
 
 firmware_package() { [ "$(uname -m)" = aarch64 ] && echo qemu-efi-aarch64 || echo ovmf; }

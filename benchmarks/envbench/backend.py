@@ -6,6 +6,7 @@ measured start (importing an image, building an initramfs, defining a bundle) ha
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -176,6 +177,8 @@ class Backend(ABC):
     of that is a default of the runtime, and no statement about it."""
     publishes_ports: ClassVar[bool] = False
     """Whether a port of an instance can be reached on the host; whole systems are measured on those that can."""
+    pulls_images: ClassVar[bool] = False
+    """Whether its engine fetches images from registries, by `pulled`."""
     program: ClassVar[str] = ""
     """The program that it needs on the PATH, "" where it needs none (or, as QEMU's, one that differs by machine)."""
     install: ClassVar[str] = ""
@@ -245,6 +248,13 @@ class Backend(ABC):
     def image(self, variant: Mapping[str, str]) -> str:  # noqa: ARG002 -- for overrides
         """Return the image that this variant starts. Raises BackendError where there is none."""
         raise BackendError(f"{self.name} starts from no image")
+
+    def pulled(self, image: str, variant: Mapping[str, str]) -> AbstractContextManager[None]:  # noqa: ARG002 -- for overrides
+        """Fetch an image from a registry without TLS, on entry; starts in the block use it, and its end removes it.
+
+        The name of the image carries the run's id. Raises BackendError where it cannot be had or removed.
+        """
+        raise BackendError(f"{self.name} fetches no images")
 
     def stored_bytes(self, variant: Mapping[str, str]) -> int:  # noqa: ARG002 -- for overrides
         """Return what that image takes on the engine's disk. Raises BackendError where that cannot be seen."""

@@ -62,6 +62,7 @@ _SPEED, _ISOLATION, _DENSITY, _RELEASE = (
     Experiment.RELEASE,
 )
 _RESIZE, _IDLE, _PORTABILITY, _WSL = Experiment.RESIZE, Experiment.IDLE, Experiment.PORTABILITY, Experiment.WSL
+_DEPLOY = Experiment.DEPLOY
 _NS, _BYTES, _COUNT, _RATIO, _BOOL, _PER_S = Unit.NS, Unit.BYTES, Unit.COUNT, Unit.RATIO, Unit.BOOL, Unit.PER_S
 
 METRICS: Mapping[str, Metric] = {
@@ -772,6 +773,33 @@ METRICS: Mapping[str, Metric] = {
         _BOOL,
         "a VM's disk keeps what was written",
         "what a guest wrote to its disk is there for a machine made anew with that disk, the first one removed",
+    ),
+    # deploy: a row a round and way; variant base=there or absent (images), disk=qcow2 or compressed, bandwidth=100Mbit.
+    "deploy_bytes": Metric(
+        _DEPLOY,
+        _BYTES,
+        "bytes to fetch",
+        "what the server sent until all was there, headers and all, counted at the server",
+        "lower",
+        shown=(Shown.COMPARED,),
+    ),
+    "deploy_transfer": Metric(
+        _DEPLOY,
+        _NS,
+        "time to fetch",
+        "request for the first byte until the engine has the image (unpacked), or the machine's files are written",
+        "lower",
+        sampled=True,
+    ),
+    "deploy_ready": Metric(
+        _DEPLOY,
+        _NS,
+        "time from nothing to ready",
+        "request for the first byte until what was fetched is ready",
+        "lower",
+        sampled=True,
+        shown=(Shown.COMPARED,),
+        floor=MS_NS,
     ),
     # wsl: only inside WSL, backend wsl; variant version=1 or 2.
     "own_kernel": Metric(

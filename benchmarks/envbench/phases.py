@@ -20,6 +20,7 @@ class Experiment(StrEnum):
     RESIZE = "resize"
     IDLE = "idle"
     PORTABILITY = "portability"
+    DEPLOY = "deploy"
     WSL = "wsl"
 
 

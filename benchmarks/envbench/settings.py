@@ -261,7 +261,10 @@ class Configuration:
         return f"{self.backend} ({self.variant_text})" if self.variant_text else self.backend
 
 
-CONDITION_KEYS = frozenset({"cache", "parallel", "pin"})
+DEPLOY_KEYS = frozenset({"base", "disk", "bandwidth"})
+"""Keys that `deploy` writes: whether the image's base is there already, in which form the disk comes, what holds the
+transfer back."""
+CONDITION_KEYS = frozenset({"cache", "parallel", "pin"}) | DEPLOY_KEYS
 """Keys of the variant column that the harness writes, whatever the backend."""
 LIMIT_KEYS = frozenset({"memory", "cpus", "readonly", "init", "network"})
 """Keys that `container_variants` writes for every container backend."""

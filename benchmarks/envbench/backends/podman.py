@@ -29,6 +29,8 @@ from envbench.traces.procfs import command_line, marked_processes, pids_named
 from envbench.traces.removal import end_process
 
 SERVICE_DEADLINE_S = 20.0
+LIBPOD_VERSION = "4.0.0"
+"""The oldest version of Podman's own API that is asked for."""
 RUNTIMES = ("crun", "runc")
 """OCI runtimes that Podman packages use; each one found on the PATH is a variant."""
 
@@ -139,6 +141,17 @@ class RuntimeEngine(EngineBackend):
         said = run_podman(self._podman, *words, run_id=self.settings.run_id, what=f"inspecting {image}", living=living)
         return health_argv((json.loads(said) or {}).get("Test") or ())
 
+    def _pull(self, image: str) -> None:
+        """Pull an image to its end, by Podman's own API: in the other, TLS cannot be left out (libpod, images/pull)."""
+        place = f"{self.api.base_url}/v{LIBPOD_VERSION}/libpod/images/pull"
+        words = {"reference": image, "tlsVerify": "false", "policy": "always"}
+        answer = self.api.post(place, params=words, stream=True, timeout=self.api.timeout)
+        for line in answer.iter_lines():
+            said = json.loads(line) if line else {}
+            problem = said.get("error") or said.get("message")
+            if problem:
+                raise BackendError(f"podman cannot pull {image}: {problem}")
+
     def _require_runtime(self, instance: Instance, variant: Mapping[str, str]) -> None:
         """Raise BackendError where the container's conmon was told another runtime (conmon(8), --runtime)."""
         words = [command_line(pid).split() for pid in instance.processes()]
@@ -196,6 +209,7 @@ class PodmanBackend(Backend):
     kind: ClassVar[BackendKind] = BackendKind.CONTAINER
     images: ClassVar[ImageUse] = ImageUse.ANY
     publishes_ports: ClassVar[bool] = True
+    pulls_images: ClassVar[bool] = True
     program: ClassVar[str] = "podman"
     install: ClassVar[str] = "apt install podman"
     libraries: ClassVar[tuple[str, ...]] = ("docker",)
@@ -259,6 +273,10 @@ class PodmanBackend(Backend):
     def facts_of(self, variant: Mapping[str, str]) -> Mapping[str, str]:
         """Return the digest of the user's own image."""
         return self._engine(variant["runtime"]).facts_of(variant)
+
+    def pulled(self, image: str, variant: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
+        """Pull an image on entry; starts in the block use it, and its end removes it. Raises BackendError."""
+        return self._engine(variant["runtime"]).pulled(image, variant)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the services' create answers warned of, each once."""

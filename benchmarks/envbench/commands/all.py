@@ -53,8 +53,8 @@ STARTUP = "startup"
 def all_experiments(claim_ids: str | None, max_instances: int, **options: Any) -> None:
     """Measure everything that the claims need, and judge every claim.
 
-    Start-up first, then kernel, size, memory, idle, isolation, release, resize, density, portability, speed and WSL. An
-    experiment that fails is noted with its reason and the rest goes on.
+    Start-up first, then kernel, size, memory, idle, isolation, release, resize, density, portability, deploy, speed and
+    WSL. An experiment that fails is noted with its reason and the rest goes on.
     """
     names = experiments_for(claim_ids, options["claims_file"])
     plan = make_plan(options, whole_systems=True)

@@ -10,6 +10,7 @@ from envbench.commands.measuring import run_and_report
 from envbench.commands.options import common_options, format_option, make_plan
 from envbench.errors import EnvbenchError, NoUsableBackendError
 from envbench.experiments import EXPERIMENTS, load
+from envbench.experiments.deploy.link import read_bandwidth
 from envbench.phases import Experiment
 from envbench.run.bench import Bench, reason_and_remedy
 from envbench.run.progress import Reporter
@@ -53,6 +54,29 @@ def note_skips(session: Session, bench: Bench) -> None:
     session.record.save()
 
 
+class Bandwidth(click.ParamType[str]):
+    """A bandwidth: 100Mbit."""
+
+    name = "bandwidth"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text of a bandwidth that can be read."""
+        try:
+            read_bandwidth(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+bandwidth_option = click.option(
+    "--bandwidth",
+    "bandwidths",
+    multiple=True,
+    type=Bandwidth(),
+    help="Fetch at this bandwidth as well, beside without a limit, e.g. 100Mbit (repeatable).",
+)
+
+
 def _command(name: str) -> click.Command:
     def take(**options: Any) -> None:
         if name == Experiment.WSL and wsl_version() is None:
@@ -62,13 +86,18 @@ def _command(name: str) -> click.Command:
         def work(session: Session, _shown: Reporter) -> None:
             bench = session.bench()
             bench.max_instances = options.get("max_instances", bench.max_instances)
+            bench.bandwidths = options.get("bandwidths", ())
             run_experiments(session, (name,), bench)
 
-        run_and_report(options, make_plan(options), work)
+        # A quick run has no time for emulated machines with a whole system.
+        whole_systems = name == Experiment.DEPLOY and not options["quick"]
+        run_and_report(options, make_plan(options, whole_systems=whole_systems), work)
 
     command = format_option(common_options(take))
     if name == "density":
         command = max_option(command)
+    if name == Experiment.DEPLOY:
+        command = bandwidth_option(command)
     listed = EXPERIMENTS[name]
     return click.command(name, help=listed.text or listed.line, cls=Configured)(command)
 

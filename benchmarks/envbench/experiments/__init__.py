@@ -66,6 +66,12 @@ EXPERIMENTS: dict[str, Registered] = {
         "Export and import the artefacts, and what becomes of data.",
         "Export and import the artefacts, and see what becomes of data written inside.",
     ),
+    "deploy": Registered(
+        "envbench.experiments.deploy.experiment:run",
+        "From nothing to ready: fetch an image or a disk, then start.",
+        "Fetch an image from a registry, or a machine's files from a server, on a host that has nothing of them, and "
+        "start: bytes and time until it is ready.",
+    ),
     "speed": Registered(
         "envbench.experiments.speed:run",
         "Compare CPU, memory, system calls and disk with the host.",
@@ -84,6 +90,7 @@ EXPECTED_S = {
     "resize": 21.0,
     "density": 30.0,
     "portability": 24.0,
+    "deploy": 60.0,
     "speed": 383.0,
 }
 """Seconds that each took in a recorded quick run with a process, runc, Docker and an emulated QEMU: their proportions

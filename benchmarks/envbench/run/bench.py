@@ -58,6 +58,10 @@ class Bench:
     journal: Journal
     sampler: Sampler
     configurations: Sequence[Prepared]
+    whole_systems: Sequence[Prepared] = ()
+    """Backends of the profiles beside the first one."""
+    bandwidths: tuple[str, ...] = ()
+    """What a transfer is held to as well, beside no limit: 100Mbit."""
     quick: bool = False
     max_instances: int = 8
     seed: int = 0

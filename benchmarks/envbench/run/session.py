@@ -172,6 +172,7 @@ class Session:
             self.journal,
             self.sampler,
             self.prepared,
+            self.whole_systems,
             quick=self.plan.quick,
             seed=self.plan.seed,
             say=self._say,
@@ -393,7 +394,8 @@ def drop_caches() -> None:
         os.sync()
         DROP_CACHES.write_text("3\n", "ascii")
     except OSError as error:
-        raise EnvbenchError(f"--cold: {DROP_CACHES} cannot be written: {error.strerror}", remedy="sudo") from error
+        words = f"the page cache is not dropped: {DROP_CACHES} cannot be written: {error.strerror}"
+        raise EnvbenchError(words, remedy="sudo") from error
 
 
 def reap_before(say: Say) -> None:

@@ -162,5 +162,6 @@ def _theme(experiment: str) -> Theme:
         "speed": Theme.SPEED,
         "isolation": Theme.ISOLATION,
         "portability": Theme.MANAGEMENT,
+        "deploy": Theme.MANAGEMENT,
         "wsl": Theme.ARCHITECTURE,
     }.get(experiment, Theme.COST)

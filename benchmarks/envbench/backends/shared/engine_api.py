@@ -44,6 +44,9 @@ ANSWER_DEADLINE_S = 10
 WORK_DEADLINE_S = 120
 """Longest wait for the answer to work (importing, stopping, removing), however short a start is to be."""
 
+PULL_SILENCE_S = 600.0
+"""Longest silence of an engine that pulls: Podman says nothing while a layer is on its way."""
+
 PAYLOAD_MOUNT = "/envbench-payload"
 """Where the payload tree is seen inside an image of the user's own."""
 
@@ -53,6 +56,7 @@ class EngineBackend:
 
     name: ClassVar[str]
     publishes_ports: ClassVar[bool] = True
+    pulls_images: ClassVar[bool] = True
     image_prefix = "envbench-payload"
     health_remedy: ClassVar[str] = "--ready exec:COMMAND, or a HEALTHCHECK line where the image is built"
 
@@ -173,6 +177,29 @@ class EngineBackend:
         remedies = dict.fromkeys(error.remedy for error in failed if error.remedy)
         reasons = dict.fromkeys(map(str, failed))
         raise BackendError("; ".join(reasons), remedy="; ".join(remedies), cause=failed[0].cause) from failed[0]
+
+    @contextlib.contextmanager
+    def pulled(self, image: str, variant: Mapping[str, str]) -> Iterator[None]:
+        """Pull an image on entry; starts in the block use it, and its end removes it. Raises BackendError."""
+        number = self.journal.intend(Kind.IMAGE, image, self.name, **self.journal_facts())
+        before, self._image = self._image, image
+        try:
+            self.api.timeout = int(PULL_SILENCE_S)
+            with engine_errors(f"pulling {image}"):
+                self._pull(image)
+            yield
+        finally:
+            self._image = before
+            self.api.timeout = max(1, int(self.settings.deadline_s))
+            remove_image(self.api, image)
+            self.journal.forget(number)
+
+    def _pull(self, image: str) -> None:
+        """Pull an image to its end. Docker takes a registry on the loopback without TLS (dockerd(8))."""
+        repository, _, tag = image.rpartition(":")
+        for said in self.api.pull(repository, tag, stream=True, decode=True):
+            if "error" in said:
+                raise BackendError(f"{self.name} cannot pull {image}: {said['error']}")
 
     def try_payload(self, variant: Mapping[str, str]) -> None:
         """Start one container of the run's payload and see it ready. Raises BackendError where it does not get so.

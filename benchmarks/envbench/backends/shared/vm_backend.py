@@ -109,6 +109,20 @@ class VmBackend(Backend):
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> "Machine":
         """Start one machine and return once its serial line is open."""
 
+    def recipe(self, variant: Mapping[str, str]) -> Recipe:
+        """Return what all starts of a variant have in common. Raises KeyError before `prepare`."""
+        return self._recipes[frozenset(variant.items())]
+
+    @contextmanager
+    def made_of(self, recipe: Recipe) -> Iterator[None]:
+        """Have the starts of this recipe's variant made of it in the block."""
+        key = frozenset(recipe.variant.items())
+        before, self._recipes[key] = self._recipes[key], recipe
+        try:
+            yield
+        finally:
+            self._recipes[key] = before
+
     def close(self) -> None:
         """Forget the artefacts; they lie in the run's own folder."""
         self._recipes.clear()

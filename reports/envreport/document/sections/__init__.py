@@ -7,6 +7,7 @@ from envbench.metrics import Shown, metrics_of
 from envbench.phases import Experiment, Phase
 from envreport.document.model import Section
 from envreport.document.sections.costs import costs
+from envreport.document.sections.deploy import deploy
 from envreport.document.sections.footprint import density, memory, size
 from envreport.document.sections.series import (
     detail_table,
@@ -64,6 +65,7 @@ SECTIONS: Mapping[str, Callable[[Results], Section]] = {
         "Portability and storage",
         "Carrying artefacts away, and what outlives an instance.",
     ),
+    "deploy": deploy,
     "wsl": observed(Experiment.WSL, "WSL", "Inside WSL only."),
 }
 """In the order of the report."""

@@ -1,0 +1,1 @@
+"""`envbench deploy`: from nothing to ready, the transfer included."""

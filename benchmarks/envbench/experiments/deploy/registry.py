@@ -1,0 +1,164 @@
+"""A registry of the run's own, on the loopback, with its own data; and what puts images into it (OCI distribution)."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from time import sleep
+from typing import IO
+
+from envbench.backends.shared.child import Child, environment
+from envbench.backends.shared.images import architecture
+from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.errors import BackendError
+from envbench.experiments.deploy.layers import Layer
+from envbench.experiments.deploy.served import LOOPBACK
+from envbench.probe import free_port
+from envbench.programs import find_program
+from envbench.settings import LABEL
+from envbench.traces.journal import Journal, Kind
+from envbench.traces.procfs import process_start_ticks
+
+PROGRAMS = ("docker-registry", "registry")
+"""Debian's name for it, and the project's own."""
+REMEDY = "apt install docker-registry; its own service is not needed (systemctl disable --now docker-registry)"
+UP_DEADLINE_S = 20.0
+ANSWER_DEADLINE_S = 60.0
+CONFIGURATION = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {data}}}}}
+http: {{addr: "{address}"}}
+"""
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def require_registry() -> Path:
+    """Return the registry's program. Raises BackendError, with the remedy, where there is none."""
+    for name in PROGRAMS:
+        found = find_program(name)
+        if found is not None:
+            return found
+    raise BackendError(f"no {PROGRAMS[0]} on the PATH", remedy=REMEDY)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry that runs. `port` is its port on the loopback, `data` the folder with all that it keeps."""
+
+    port: int
+    data: Path
+    run_id: str
+
+    def push(self, name: str, layers: Sequence[Layer]) -> None:
+        """Put an image with these layers there, as NAME:latest. Raises BackendError."""
+        config = json.dumps(
+            {
+                "architecture": architecture(),
+                "os": "linux",
+                "config": {"Labels": {LABEL: self.run_id}, "StopSignal": "SIGTERM"},
+                "rootfs": {"type": "layers", "diff_ids": [one.diff_id for one in layers]},
+            },
+            sort_keys=True,
+        ).encode()
+        described = [{"mediaType": _LAYER, "digest": one.digest, "size": one.size_bytes} for one in layers]
+        for one in layers:
+            with one.path.open("rb") as file:
+                self._upload(name, one.digest, file, one.size_bytes)
+        digest = _digest(config)
+        self._upload(name, digest, config, len(config))
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST,
+            "config": {"mediaType": _CONFIG, "digest": digest, "size": len(config)},
+            "layers": described,
+        }
+        self._ask("PUT", f"/v2/{name}/manifests/latest", json.dumps(manifest).encode(), **{"Content-Type": _MANIFEST})
+
+    def _upload(self, name: str, digest: str, content: bytes | IO[bytes], length: int) -> None:
+        place = self._ask("POST", f"/v2/{name}/blobs/uploads/", b"")
+        joined = "&" if "?" in place else "?"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
+        self._ask("PUT", f"{place}{joined}digest={digest}", content, **headers)
+
+    def _ask(self, verb: str, place: str, content: bytes | IO[bytes], **headers: str) -> str:
+        """Return the Location that the registry answers with, "" without one. Raises BackendError where it refuses."""
+        asked = HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_DEADLINE_S)
+        try:
+            asked.request(verb, place.removeprefix(f"http://{LOOPBACK}:{self.port}"), content, headers)
+            answer: HTTPResponse = asked.getresponse()
+            said = answer.read()
+            if not 200 <= answer.status < 300:
+                raise BackendError(
+                    f"the registry answers {answer.status} to {verb}: {said[:200].decode(errors='replace')}"
+                )
+            return answer.getheader("Location") or ""
+        except (OSError, HTTPException) as error:
+            raise BackendError(f"the registry does not answer: {error}") from error
+        finally:
+            asked.close()
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def own_registry(journal: Journal, run_id: str, folder: Path) -> Iterator[Registry]:
+    """Run a registry for the length of the block, its data below `folder`; nothing of it is left then.
+
+    Raises BackendError where there is none, or it does not come up.
+    """
+    program, port = require_registry(), free_port()
+    data = folder / f"registry-{run_id}"
+    with journal.holding(Kind.FOLDER, str(data)):
+        data.mkdir(mode=0o700)
+        configuration = data / "config.yml"
+        configuration.write_text(CONFIGURATION.format(data=data / "data", address=f"{LOOPBACK}:{port}"), "utf-8")
+        try:
+            with _running(program, configuration, journal, run_id, port):
+                yield Registry(port, data, run_id)
+        finally:
+            shutil.rmtree(data, ignore_errors=True)
+
+
+@contextmanager
+def _running(program: Path, configuration: Path, journal: Journal, run_id: str, port: int) -> Iterator[None]:
+    log = configuration.with_name("log")
+    with log.open("wb") as output:
+        child = Child(
+            (program, "serve", configuration), environment(run_id, OTEL_TRACES_EXPORTER="none"), output.fileno()
+        )
+    number = journal.intend(Kind.PROCESS, str(child.pid), start_ticks=str(process_start_ticks(child.pid) or 0))
+    try:
+        _await(child, port, log)
+        yield
+    finally:
+        child.kill()
+        journal.forget(number)
+
+
+def _await(child: Child, port: int, log: Path) -> None:
+    deadline_ns = monotonic_ns() + int(UP_DEADLINE_S * NS_PER_S)
+    while not _answers(port):
+        if child.wait(monotonic_ns()) or monotonic_ns() > deadline_ns:
+            said = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise BackendError(f"the registry did not come up: {said[0][:200]}", remedy=REMEDY)
+        sleep(0.02)
+
+
+def _answers(port: int) -> bool:
+    asked = HTTPConnection(LOOPBACK, port, timeout=2)
+    try:
+        asked.request("GET", "/v2/")
+        return asked.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        asked.close()
