@@ -8,6 +8,7 @@ from envbench.phases import Experiment, counted
 from envreport import units
 from envreport.backends import Side, side_words
 from envreport.claims.combine import Beside, EachAspect, all_of, observe
+from envreport.claims.deployment import FromNothing
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W, conclude, find
@@ -171,13 +172,18 @@ CLAIMS = (
                     ("where it runs", Places()),
                 )
             ),
-            (Ratio(P, "export", V, C, bias=TcgBias.NONE), Ratio(P, "import", V, C, bias=TcgBias.NONE)),
+            (
+                Ratio(P, "export", V, C, bias=TcgBias.NONE),
+                Ratio(P, "import", V, C, bias=TcgBias.NONE),
+                FromNothing(Experiment.DEPLOY, "deploy_transfer", V, C, bias=TcgBias.NONE),
+            ),
         ),
         reference="What can be measured of portability: size of the file to carry, time to write it and to have "
         "it ready again elsewhere, and what runs here that was made for something else.",
         scope="Export and import on this machine; and whether a container image and a guest made for another "
         "distribution (for a guest: with a kernel of its own), another operating system or another CPU architecture "
-        "run here, by an emulator where it takes one. Other hypervisors and engines are not covered.",
+        "run here, by an emulator where it takes one. The time to fetch it over a link (`envbench deploy`) stands "
+        "beside. Other hypervisors and engines are not covered.",
         reading="A container image needs a fitting kernel and architecture on the other side; a VM "
         "image a fitting hypervisor and architecture.",
     ),

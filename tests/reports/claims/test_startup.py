@@ -100,3 +100,45 @@ def test_failed_starts_are_not_fast(rows: Any) -> None:
 def test_floor_guest_is_no_vm(rows: Any) -> None:
     rows.add(E.STARTUP, "qemu", Phase.READY, around(0.1 * S), variant=KVM, profile="floor")
     assert judge(BY_ID["start-vm-minutes"], rows.results()).verdict is Verdict.NOT_MEASURED
+
+
+def from_nothing(rows: Any, vm: float, container: float, *, vm_keys: str = "", keys: str = "base=absent") -> None:
+    variants = ";".join(filter(None, (KVM, vm_keys)))
+    rows.add(E.DEPLOY, "qemu", "deploy_ready", around(vm), variant=variants, profile="service")
+    rows.add(E.DEPLOY, "docker", "deploy_ready", around(container), variant=keys, profile="service")
+
+
+def cycles(rows: Any) -> None:
+    rows.add(E.STARTUP, "qemu", Phase.CYCLE, around(30 * S), variant=KVM, profile="service")
+    rows.add(E.STARTUP, "docker", Phase.CYCLE, around(1 * S), profile="service")
+
+
+@pytest.mark.parametrize(
+    ("vm", "container", "verdict"),
+    [
+        (60 * S, 6 * S, Verdict.SUPPORTED),
+        (6 * S, 60 * S, Verdict.CONTRADICTED),
+    ],
+)
+def test_rapid_deployment_has_a_transfer_in_it_where_one_was_measured(
+    rows: Any, vm: float, container: float, verdict: Verdict
+) -> None:
+    cycles(rows)
+    from_nothing(rows, vm, container)
+    assert judge(BY_ID["cycle-rapid"], rows.results()).verdict is verdict
+
+
+def test_without_a_transfer_the_cycle_alone_decides(rows: Any) -> None:
+    cycles(rows)
+    assert judge(BY_ID["cycle-rapid"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("vm_keys", "keys"), [("", "base=there"), ("", "bandwidth=1Mbit;base=absent"), ("bandwidth=1Gbit", "base=absent")]
+)
+def test_a_base_that_was_there_or_another_bandwidth_decides_nothing(rows: Any, vm_keys: str, keys: str) -> None:
+    cycles(rows)
+    from_nothing(rows, 6 * S, 60 * S, vm_keys=vm_keys, keys=keys)
+    found = judge(BY_ID["cycle-rapid"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert any("from nothing" in each.about for each in found.findings) is (keys == "base=there")
