@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from environments import ENVIRONMENTS
-from environments.case import Answer, CannotStartError, Environment, parse
+from environments.case import CPU_FLAGS, Answer, CannotStartError, Environment, parse
 from environments.matrix import Matrix, lacking
 
 import envinspect
@@ -32,6 +32,9 @@ def _params() -> list[object]:
             marks=[
                 pytest.mark.engine(row.needs[0] if row.needs else "host"),
                 pytest.mark.timeout(row.deadline_s + 600),
+                pytest.mark.applies(
+                    row.never_with not in CPU_FLAGS, f"it does not start on a CPU with {row.never_with}"
+                ),
             ],
         )
         for row in rows
@@ -64,6 +67,9 @@ def judge(row: Environment, layers: Sequence[str], host: Sequence[str]) -> str:
     if not row.firmware or row.hides_host:
         for names in outer:
             names.update(GENERAL[name] for name in list(names) if name in GENERAL)
+    if row.traps_cpuid and "cpuid_fault" in CPU_FLAGS:
+        for names in outer:
+            names.add("vm")
     inner = [{name} for name in row.layers]
     for whole in [outer + inner, inner] if row.hides_host else [outer + inner]:
         if len(layers) == len(whole) and all(layer in names for layer, names in zip(layers, whole, strict=True)):

@@ -3,10 +3,17 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from environments.lab import Lab
+
+
+CPU_FLAGS = frozenset(
+    next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "").split()
+)
+"""What this machine's CPU can do, in the kernel's words; empty on architectures that have other words."""
 
 
 class CannotStartError(Exception):
@@ -23,6 +30,8 @@ class Environment:
     Rows of one `shared_boot` are answered by one guest. `slow` ones start ahead, in the background.
     `same_for_users`: who may read less than root gives the same layers, but for the name of the host's VMM.
     `hides_host` are environments in which nothing can tell the host's VM apart from the environment itself.
+    `traps_cpuid` are those that answer CPUID themselves where the CPU lets them: then of the host's VM no more comes
+    through than that there is one. `never_with` is a CPU's flag with which the environment itself cannot start.
     """
 
     name: str
@@ -33,6 +42,8 @@ class Environment:
     own_kernel: bool = False
     firmware: bool = True
     hides_host: bool = False
+    traps_cpuid: bool = False
+    never_with: str = ""
     same_for_users: bool = False
     details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     never: frozenset[str] = frozenset()
