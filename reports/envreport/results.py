@@ -203,7 +203,7 @@ def _read_run(path: Path) -> tuple[Run[HostAnswer], tuple[str, ...]]:
     otherwise = f"move it away to report from {SAMPLES_FILE} alone"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: not JSON ({error}); {otherwise}") from error
     try:
         run = record_of(content)

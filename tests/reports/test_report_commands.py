@@ -34,6 +34,12 @@ def test_report_writes_and_names_its_files(folder: Path, capsys: pytest.CaptureF
     assert all(Path(each).is_file() for each in written)
 
 
+def test_a_record_of_brackets_without_end_is_no_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "run.json").write_text("[" * 100_000, encoding="utf-8")
+    assert main(["report", str(folder)]) == 2
+    assert "run.json: not JSON" in capsys.readouterr().err
+
+
 def test_several_runs_stand_side_by_side(folder: Path, usual_rows: Any, meta: dict[str, Any], tmp_path: Path) -> None:
     other = usual_rows(seed=9).write(tmp_path / "other", {**meta, "run_id": "bbbbbbbbbbbb"})
     assert (
