@@ -262,9 +262,9 @@ class Configuration:
 
 
 DEPLOY_KEYS = frozenset({"base", "disk", "bandwidth"})
-"""Keys that `deploy` writes: whether the image's base is there already, in which form the disk comes, what holds the
+"""Keys that `deploy` writes besides: whether the image's base is there already, how the disk comes, what holds the
 transfer back."""
-CONDITION_KEYS = frozenset({"cache", "parallel", "pin"}) | DEPLOY_KEYS
+CONDITION_KEYS = frozenset({"cache", "parallel", "pin"})
 """Keys of the variant column that the harness writes, whatever the backend."""
 LIMIT_KEYS = frozenset({"memory", "cpus", "readonly", "init", "network"})
 """Keys that `container_variants` writes for every container backend."""

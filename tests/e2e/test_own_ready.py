@@ -283,7 +283,7 @@ def test_images_of_ones_own_are_judged_side_by_side(images: tuple[str, dict[str,
     assert f"{names['quick']} is given twice" in said
 
 
-WAITS_HALF_A_SECOND = bytes.fromhex("FB B90700 BA20A1 B486 CD15")
+WAITS_HALF_A_SECOND = bytes.fromhex("fbb90700ba20a1b486cd15")
 """sti; mov cx, 7; mov dx, 0xA120; mov ah, 0x86; int 0x15: the BIOS waits 500 000 µs (Ralf Brown's list, INT 15/86)."""
 
 

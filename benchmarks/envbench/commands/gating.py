@@ -10,8 +10,8 @@ import click
 from envbench.backends import BACKENDS, load
 from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, StartsFailedError, UsageError
 from envbench.metrics import metric
-from envbench.phases import HOST
-from envbench.settings import CONDITION_KEYS, OWN, Plan
+from envbench.phases import HOST, Experiment
+from envbench.settings import CONDITION_KEYS, DEPLOY_KEYS, OWN, Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
 
@@ -32,7 +32,7 @@ def read_gates(plan: Plan, written: Collection[str], own: Mapping[str, Collectio
             _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
             _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, OWN, "floor"))
             for key, name in figure.variant:
-                _known(text, "key", key, _keys_of(figure.backend))
+                _known(text, "key", key, _keys_of(figure.backend, figure.metric))
                 _known(text, key, name, own.get(key, (name,)))
             if figure.metric != "failed":
                 _measured(text, figure.metric, written)
@@ -42,9 +42,12 @@ def read_gates(plan: Plan, written: Collection[str], own: Mapping[str, Collectio
         raise UsageError(str(error), remedy=getattr(error, "remedy", "")) from error
 
 
-def _keys_of(backend: str) -> tuple[str, ...]:
-    """Return the keys that may stand in the variant column of this backend's rows."""
-    return tuple(sorted(load(backend).variant_keys | CONDITION_KEYS)) if backend in BACKENDS else ()
+def _keys_of(backend: str, name: str) -> tuple[str, ...]:
+    """Return the keys that may stand in the variant column of this backend's rows of a metric."""
+    if backend not in BACKENDS:
+        return ()
+    deployed = name != "failed" and metric(name).experiment is Experiment.DEPLOY
+    return tuple(sorted(load(backend).variant_keys | CONDITION_KEYS | (DEPLOY_KEYS if deployed else set())))
 
 
 def _known(text: str, what: str, name: str, known: Collection[str]) -> None:

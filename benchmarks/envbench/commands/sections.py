@@ -30,7 +30,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "seed",
         "dry",
     ),
-    "How it is measured": ("cold", "parallel", "pin", "quiet_machine"),
+    "How it is measured": ("cold", "parallel", "pin", "quiet_machine", "bandwidths"),
     "Containers": ("networks", "runtimes", "read_only", "init"),
     "Virtual machines": (
         "accelerators",
