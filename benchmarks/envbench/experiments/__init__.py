@@ -90,7 +90,7 @@ EXPECTED_S = {
     "resize": 21.0,
     "density": 30.0,
     "portability": 24.0,
-    "deploy": 60.0,
+    "deploy": 31.0,
     "speed": 383.0,
 }
 """Seconds that each took in a recorded quick run with a process, runc, Docker and an emulated QEMU: their proportions
