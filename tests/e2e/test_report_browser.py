@@ -215,9 +215,14 @@ def test_a_chart_is_saved_as_svg_and_png(colours: str, report: Path, tmp_path: P
         reader.readAsDataURL(blobs[this.href]);
       };
       for (const button of document.querySelectorAll("#ready .export button")) button.click();
+      const wait = () => { if (!document.getElementById("said").textContent) setTimeout(wait, 1); };
+      wait();
     """
     page = with_script(report, tmp_path / "export.html", script, keeps_policy=True)
-    dumped, console = run_browser(page, tmp_path, "--dump-dom", *filter(None, [colours]))
+    # A picture is decoded beside the page, for which the browser's own time does not wait: each step of it costs some.
+    dumped, console = run_browser(
+        page, tmp_path, "--dump-dom", "--virtual-time-budget=3000000", *filter(None, [colours])
+    )
     assert console == []
     made = {name: base64.b64decode(url.partition(",")[2]) for name, url in said(dumped).items()}
     assert set(made) == {"ready.svg", "ready.png"}
