@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ANSWER_DEADLINE_S = 10
 """Longest wait for an engine's answer before any work is asked of it."""
 WORK_DEADLINE_S = 120
-"""Longest wait for the answer to work (importing, stopping, removing), however short a start is to be."""
+"""Longest wait for the answer to work of which nobody knows how long it takes: importing an image, removing one."""
 
 PULL_SILENCE_S = 600.0
 """Longest silence of an engine that pulls: Podman says nothing while a layer is on its way."""
@@ -84,7 +84,7 @@ class EngineBackend:
         """Create, attach, start."""
         name = f"{self.settings.stem}-{self.name}-{next(self._counter)}"
         api, deadline_s = self.api, workload.deadline_s or self.settings.deadline_s
-        api.timeout = WORK_DEADLINE_S
+        api.timeout = max(ANSWER_DEADLINE_S, deadline_s)  # for what comes after the start: stopping, removing
         config = self._config(api, workload, variant)
         number = self.journal.intend(Kind.CONTAINER, name, self.name, **self.journal_facts())
         identity = name
