@@ -126,11 +126,14 @@ e2e-bare: ## all of .ci/run on a bare Debian 12 and a bare Debian 13; BARE=bookw
 	@for suite in $(BARE); do tests/e2e/bare.sh $$suite || exit 1; done
 
 .PHONY: perf
-perf: venv ## speed against the peers (virt-what, hyperfine), as ratios in the same run; the harness, reports of 100 000 rows, a dataset of 13 million and the false alarms of its history, a census, --via, the pytest plugin
+perf: venv ## speed against the peers (virt-what, hyperfine), as ratios in the same run, and what grows with rows, runs and containers; all of it rewrites docs/performance.md; ARGS=PART for one
 	@tests/e2e/provision.sh peers
-	@failed=; for part in compare_peers start_peers harness report_rows dataset history_alarms worst_inputs census stopping; do \
-	  $(BIN)/python tests/perf/$$part.py || { case $$? in 2) echo "$$part: a bar was not measured, see above" >&2 ;; *) echo "$$part: a bar was missed" >&2 ;; esac; failed=1; }; \
-	done; test -z "$$failed"
+	@$(BIN)/python tests/perf/perf_run.py $(ARGS)
+
+.PHONY: perf-check
+perf-check: venv ## measure again and name what is slower than docs/performance.md says, beyond the intervals
+	@tests/e2e/provision.sh peers
+	@$(BIN)/python tests/perf/perf_run.py --check $(ARGS)
 
 .PHONY: fuzz
 fuzz: venv ## property tests at length, then coverage-guided fuzzing of the parsers and of captures

@@ -1,8 +1,7 @@
 """A census of a node with 200 real containers, in seconds: `python tests/perf/census.py` (also part of `make perf`).
 
-The containers are runc's, of one static busybox, each with namespaces and a control group of its own. Prints the bar's
-line, with the CPU seconds beside it; exits with 1 where the bar is missed or a container is not in the census, with 2
-where runc or busybox is not there.
+The containers are runc's, of one static busybox, each with namespaces and a control group of its own. Each of them must
+be in the census.
 """
 
 import json
@@ -10,13 +9,14 @@ import os
 import resource
 import secrets
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from perf_figures import Figures
 
 from envbench.clock import NS_PER_S, monotonic_ns
 
@@ -70,10 +70,11 @@ def taken() -> tuple[float, dict[str, object]]:
 
 def main() -> int:
     """Start the containers, take the census some times, and say the median."""
+    figures = Figures()
     busybox = shutil.which("busybox")
     if busybox is None or shutil.which("runc") is None or os.geteuid() != 0:
-        sys.stderr.write("census: takes root, runc and a static busybox\n")
-        return 2
+        figures.lack("census: takes root, runc and a static busybox")
+        return figures.ended()
     with tempfile.TemporaryDirectory(prefix="envinspect-census-") as name, ExitStack() as running:
         folder = Path(name)
         spec = bundle(folder, busybox)
@@ -85,14 +86,10 @@ def main() -> int:
     sets = rounds[-1][1]["sets"]
     assert isinstance(sets, list)
     missing = ids - {row["id"] for row in sets}
-    median_s = statistics.median(seconds for seconds, _ in rounds)
-    fits = median_s <= LIMIT_S and not missing
-    sys.stdout.write(
-        f"census of {len(ids) - len(missing)} of {CONTAINERS} containers: {median_s:.2f} s, median of {ROUNDS} "
-        f"({', '.join(f'{seconds:.2f}' for seconds, _ in rounds)}; of CPU {cpu_s:.2f} each; bar {LIMIT_S:g} s): "
-        f"{'ok' if fits else 'MISSED'}\n"
-    )
-    return 0 if fits else 1
+    name = f"census of {CONTAINERS} containers"
+    figures.take(name, "s", [seconds for seconds, _ in rounds], most=LIMIT_S, beside=f"{cpu_s:.2f} s of CPU each")
+    figures.take(f"{name}: those it misses", "containers", [len(missing)], most=0)
+    return figures.ended()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Times envinspect against its bars, whole processes, all commands in turn within each round (`make perf`).
 
-A ratio is the median of the ratios within a round: what disturbs the machine disturbs both sides of it. Exits with 1
-if a bar is missed, with 2 if virt-what, which one bar is about, is not there.
+A ratio is the median of the ratios within a round: what disturbs the machine disturbs both sides of it.
 """
 
 import argparse
@@ -14,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from perf_figures import Figures
 
 PYTHON = sys.executable
 PACKAGE = Path(__file__).parents[2] / "inspector" / "envinspect"
@@ -30,7 +31,7 @@ for _ in range(30):
     started = time.process_time_ns()
     inspect()
     spent.append(time.process_time_ns() - started)
-print(sorted(spent)[len(spent) // 2])
+print(*spent)
 """
 PEAK = """
 import sys
@@ -40,8 +41,8 @@ main()
 with open("/proc/self/status") as status:
     sys.stderr.write(next(line for line in status if line.startswith("VmHWM")).split()[1])
 """
-INSPECT_LIMIT_NS = 3_000_000
-PEAK_LIMIT_KIB = 40 << 10
+INSPECT_LIMIT_MS = 3.0
+PEAK_LIMIT_MIB = 40.0
 
 
 class Bar(NamedTuple):
@@ -61,7 +62,7 @@ def own(*arguments: str) -> tuple[str, ...]:
 
 def bars(virt_what: str | None, capture: str) -> list[Bar]:
     """Return what is held against what; `capture` is a captured system."""
-    found = [Bar("plain / virt-what", own(), (virt_what,), 1.0)] if virt_what else []
+    found = [Bar("plain / virt-what", own(), (virt_what,), 0.8)] if virt_what else []
     found.append(Bar("plain / a bare Python", own(), BARE, PLAIN_RATIO))
     quick = (["--is", "vm"], ["--brief"], ["--json"])
     found += [Bar(f"{' '.join(form)} / a bare Python", own(*form), BARE, 2.5) for form in quick]
@@ -82,12 +83,6 @@ def peak_kib(*arguments: str) -> int:
     """Return the peak resident memory of a command line."""
     done = subprocess.run([PYTHON, "-c", PEAK, *arguments], capture_output=True, text=True, check=True)
     return int(done.stderr)
-
-
-def say(fits: bool, text: str) -> int:
-    """Print the verdict on one bar; return 1 where it was missed."""
-    sys.stdout.write(f"{'ok' if fits else 'MISSED':<7} {text}\n")
-    return 0 if fits else 1
 
 
 def measure(held: list[Bar], rounds: int) -> dict[tuple[str, ...], list[int]]:
@@ -115,23 +110,21 @@ def main() -> int:
         subprocess.run(own("capture", capture), check=True, stderr=subprocess.DEVNULL)
         held = bars(virt_what, capture)
         spent = measure(held, rounds)
-    missed = 0
+    figures = Figures()
     for bar in held:
         ours, theirs = spent[bar.command], spent[bar.against]
-        ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
-        medians = f"{statistics.median(ours) / 1e6:6.1f} ms / {statistics.median(theirs) / 1e6:6.1f} ms"
-        missed += say(ratio <= bar.ratio, f"{bar.name:<32} {medians} = {ratio:.2f} (at most {bar.ratio:g})")
+        ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+        medians = f"{statistics.median(ours) / 1e6:.1f} ms / {statistics.median(theirs) / 1e6:.1f} ms"
+        figures.take(bar.name, "ratio", ratios, most=bar.ratio, beside=medians)
     answer = subprocess.run([PYTHON, "-c", IN_PROCESS], capture_output=True, text=True, check=True)
-    inside_ns = int(answer.stdout)
-    missed += say(inside_ns <= INSPECT_LIMIT_NS, f"inspect() in process: {inside_ns / 1e6:.2f} ms of CPU (at most 3)")
+    inside_ms = [int(ns) / 1e6 for ns in answer.stdout.split()]
+    figures.take("inspect() in process", "ms of CPU", inside_ms, most=INSPECT_LIMIT_MS)
     for form in ((), ("--json",), ("resources",)):
-        peak = peak_kib(*form)
-        fits = peak <= PEAK_LIMIT_KIB
-        missed += say(fits, f"peak memory of envinspect {' '.join(form)}: {peak / 1024:.1f} MiB (at most 40)")
+        name = " ".join(("peak memory of envinspect", *form))
+        figures.take(name, "MiB", [peak_kib(*form) / 1024], most=PEAK_LIMIT_MIB)
     if virt_what is None:
-        sys.stderr.write("virt-what is not installed: the bar for plain calls was not measured\n")
-        return 2
-    return 1 if missed else 0
+        figures.lack("virt-what is not installed: the bar for plain calls was not measured")
+    return figures.ended()
 
 
 if __name__ == "__main__":

@@ -9,11 +9,10 @@ although a kernel gives a new figure every few seconds only: that costs more tha
 what `envbench collect` writes them with, from frames in place of 2 000 folders.
 
 Each command runs in a process of its own, imports included: CPU seconds (the machine may be busy), the shortest of
-three, and memory. Exits with 1 where a bar is missed; the seconds of `history` have none.
+three, and memory. The seconds of `history` have no bar.
 """
 
 import json
-import math
 import os
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from perf_figures import Figures
 
 import envreport
 from envbench.phases import NOISE_PREFIX, Experiment, Phase
@@ -33,14 +33,14 @@ from envreport.results import load
 
 REAL = Path(__file__).parents[1] / "gold" / "all"
 RUNS, ROWS = 2_000, 13_000_000
-SIZE_MAX_BYTES, CPU_MAX_S, MEMORY_MAX_BYTES = 80_000_000, 2.0, 1_000_000_000
+SIZE_MAX_MB, CPU_MAX_S, MEMORY_MAX_MB = 80.0, 2.0, 1000.0
 KINDS = ("c6a.xlarge", "c7g.xlarge", "m6i.xlarge", "t3.large")
 FIRST_NIGHT = datetime(2020, 1, 1, 3, tzinfo=UTC)
-COMMANDS = {
+COMMANDS: dict[str, tuple[tuple[str, ...], float | None]] = {
     "across": (("--by", "instance_type"), CPU_MAX_S),
-    "history": (("--where", f"instance_type={KINDS[0]}"), math.inf),
+    "history": (("--where", f"instance_type={KINDS[0]}"), None),
 }
-"""Command → its options, and the most CPU seconds that it may take."""
+"""Command → its options, and the most CPU seconds that it may take, None where there is no bar."""
 METRIC = ("--metric", "docker.ready")
 KEYS = ["backend", "variant", "profile"]
 
@@ -144,25 +144,23 @@ def measured(command: list[str]) -> tuple[float, float, int]:
 
 def main(runs: int = RUNS) -> int:
     """Write the dataset, measure, print, and return the exit code."""
+    figures = Figures()
     with tempfile.TemporaryDirectory() as name:
         rows = write_dataset(Path(name), runs, ROWS * runs // RUNS)
         sizes = {
             part.name: sum(path.stat().st_size for path in part.rglob("*.parquet")) for part in Path(name).iterdir()
         }
-        size, limit = sum(sizes.values()), SIZE_MAX_BYTES * runs // RUNS
         parts = ", ".join(f"{part} {each / 1e6:.1f}" for part, each in sorted(sizes.items()))
-        sys.stdout.write(f"{runs} runs, {rows} rows: {size / 1e6:.1f} MB ({parts}), at most {limit / 1e6:.0f}\n")
-        fits = size <= limit
+        title = f"dataset of {runs} runs"
+        most_mb = SIZE_MAX_MB * runs / RUNS
+        figures.take(title, "MB", [sum(sizes.values()) / 1e6], most=most_mb, beside=f"{rows} rows: {parts}")
         for command, (options, most_s) in COMMANDS.items():
             words = [sys.executable, "-m", "envbench", command, name, *options, *METRIC]
             cpu_s, wall_s, peak_bytes = map(min, zip(*(measured(words) for _ in range(3)), strict=True))
-            bar = f", at most {most_s:g}" if most_s < math.inf else ""
-            sys.stdout.write(
-                f"{command}: {cpu_s:.2f} s of CPU time{bar} ({wall_s:.2f} s in all); "
-                f"{peak_bytes / 1e6:.0f} MB of memory, at most {MEMORY_MAX_BYTES / 1e6:.0f}\n"
-            )
-            fits &= cpu_s <= most_s and peak_bytes <= MEMORY_MAX_BYTES
-    return 0 if fits else 1
+            said = f"{command} over a {title}"
+            figures.take(said, "s of CPU", [cpu_s], most=most_s, beside=f"{wall_s:.2f} s in all")
+            figures.take(f"{said}: peak memory", "MB", [peak_bytes / 1e6], most=MEMORY_MAX_MB)
+    return figures.ended()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """All reports of long runs, in CPU time and memory: `python tests/perf/report_rows.py` (also part of `make perf`).
 
 The rows are those of a long run: nine backends, phases and noise stamps for each start. Each size is reported in a
-process of its own, imports included. Exits 1 where the reports take longer or more memory than the limit, or the HTML
-report grows beyond its size limit.
+process of its own, imports included.
 """
 
 import json
@@ -14,12 +13,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from perf_figures import Figures
+
 from envbench.phases import Experiment, Outcome, Phase, Unit
 from envbench.samples import Sample, SampleWriter
 
-LIMITS = {1_000: (None, None), 10_000: (None, None), 100_000: (4.0, 200e6), 1_000_000: (30.0, 1e9)}
-"""Rows → most seconds of CPU time and bytes of memory, None where no limit is set."""
-HTML_LIMIT_BYTES = 1_500_000
+LIMITS = {1_000: (None, None), 10_000: (None, None), 100_000: (4.0, 200.0), 1_000_000: (30.0, 1000.0)}
+"""Rows → most seconds of CPU time and megabytes of memory, None where no limit is set."""
+HTML_LIMIT_MB = 1.5
 BACKENDS = {
     ("process", ""): 2,
     ("namespaces", ""): 4,
@@ -83,18 +84,13 @@ def measured(rows: int) -> tuple[float, int, int]:
 
 def main() -> int:
     """Measure each size; return the exit code."""
-    fits = True
-    sys.stdout.write(f"{'rows':>9} {'CPU s':>7} {'limit':>6} {'peak MB':>8} {'limit':>6} {'page MB':>8}\n")
-    for rows, (limit_s, limit_bytes) in LIMITS.items():
+    figures = Figures()
+    for rows, (limit_s, limit_mb) in LIMITS.items():
         cpu_s, peak_bytes, html_bytes = measured(rows)
-        fits &= cpu_s <= (limit_s or cpu_s) and peak_bytes <= (limit_bytes or peak_bytes)
-        fits &= html_bytes <= HTML_LIMIT_BYTES
-        limits = f"{limit_s:g}" if limit_s else "", f"{limit_bytes / 1e6:.0f}" if limit_bytes else ""
-        sys.stdout.write(
-            f"{rows:>9} {cpu_s:>7.2f} {limits[0]:>6} {peak_bytes / 1e6:>8.0f} {limits[1]:>6} {html_bytes / 1e6:>8.2f}\n"
-        )
-        sys.stdout.flush()
-    return 0 if fits else 1
+        figures.take(f"report of {rows} rows", "s of CPU", [cpu_s], most=limit_s)
+        figures.take(f"report of {rows} rows: peak memory", "MB", [peak_bytes / 1e6], most=limit_mb)
+        figures.take(f"report of {rows} rows: page", "MB", [html_bytes / 1e6], most=HTML_LIMIT_MB)
+    return figures.ended()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The harness's figures against others' for the same starts, taken in turns (`make perf`).
 
 The process backend against `hyperfine -N`, Docker against hyperfine's `docker run`, direct QEMU against the very same
-command line with a stopwatch around it, libvirt against `virsh create`. Prints one line a bar; exits with 1 where one
-is not met, with 2 where a peer or a backend is not there.
+command line with a stopwatch around it, libvirt against `virsh create`.
 """
 
 import contextlib
@@ -16,6 +15,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from perf_figures import Figures
 
 from envbench.backend import Backend, Mark, Unusable, Workload
 from envbench.backends import load
@@ -97,8 +99,18 @@ def hyperfine_ns(line: str, runs: int) -> list[float]:
         return [seconds * NS_PER_S for seconds in json.loads(told.read_text())["results"][0]["times"]]
 
 
-def in_turns(rounds: int, ours: Callable[[], list[float]], theirs: Callable[[], list[float]]) -> tuple[float, ...]:
-    """Return both medians of all times in ns, and the median of the ratios within a round, ours to theirs."""
+class Turns(NamedTuple):
+    """Both sides, taken in turns."""
+
+    ours_ns: float
+    theirs_ns: float
+    """The median of all times of a side."""
+    ratios: list[float]
+    """Ours to theirs, one a round."""
+
+
+def in_turns(rounds: int, ours: Callable[[], list[float]], theirs: Callable[[], list[float]]) -> Turns:
+    """Time both sides in every round, each the first in every other one."""
     all_ours, all_theirs, ratios = [], [], []
     for number in range(rounds):
         if number % 2:
@@ -108,10 +120,10 @@ def in_turns(rounds: int, ours: Callable[[], list[float]], theirs: Callable[[], 
         all_ours += own
         all_theirs += other
         ratios.append(statistics.median(own) / statistics.median(other))
-    return statistics.median(all_ours), statistics.median(all_theirs), statistics.median(ratios)
+    return Turns(statistics.median(all_ours), statistics.median(all_theirs), ratios)
 
 
-def process(ground: Ground) -> tuple[float, ...]:
+def process(ground: Ground) -> Turns:
     """Return the process backend and hyperfine on the same command, both from spawn to end."""
     tree = ground.settings.work_dir / "tree"
     line = f"{tree}/bin/busybox sh {tree}{argv_for(Workload('abc'))[0]} abc"
@@ -122,7 +134,7 @@ def process(ground: Ground) -> tuple[float, ...]:
     return in_turns(PROCESS_ROUNDS, ours, lambda: hyperfine_ns(line, BATCH))
 
 
-def docker(ground: Ground) -> tuple[float, ...]:
+def docker(ground: Ground) -> Turns:
     """Return create to ready, and hyperfine's time for `docker run` of the same image."""
     image = ground.backend.image({})  # type: ignore[attr-defined]
     line = f"docker run --rm --network none --entrypoint {argv_for(Workload('abc'))[0]} {image} abc"
@@ -133,7 +145,7 @@ def docker(ground: Ground) -> tuple[float, ...]:
     return in_turns(DOCKER_ROUNDS, ours, lambda: hyperfine_ns(line, 3))
 
 
-def qemu(ground: Ground) -> tuple[float, ...]:
+def qemu(ground: Ground) -> Turns:
     """Return the backend's ready, and a plain stopwatch's around the same command line with a socket of its own."""
     assert isinstance(ground.backend, QemuBackend)
     recipe = ground.backend._recipes[frozenset(ground.variant.items())]
@@ -154,7 +166,7 @@ def qemu(ground: Ground) -> tuple[float, ...]:
     return in_turns(QEMU_ROUNDS, lambda: [ground.timed(keep_running=True)], theirs)
 
 
-def libvirt(ground: Ground) -> tuple[float, ...]:
+def libvirt(ground: Ground) -> Turns:
     """Return the backend's ready, and a stopwatch's around `virsh create` of the same kind of domain.
 
     The stopwatch waits for virsh too: the backend's own connection is open before its clock starts.
@@ -203,30 +215,27 @@ def ready_ns(listener: socket.socket, nonce: str) -> int:
 
 BARS = (
     ("process", "process / hyperfine -N", process, 0.90, 1.10),
-    ("docker", "docker / hyperfine docker run", docker, 0.0, 1.0),
+    ("docker", "docker / hyperfine docker run", docker, None, 1.0),
     ("qemu", "qemu / same command line", qemu, 0.97, 1.03),
-    ("libvirt", "libvirt / virsh create", libvirt, 0.0, 1.03),
+    ("libvirt", "libvirt / virsh create", libvirt, None, 1.03),
 )
 
 
 def main() -> int:
     """Measure, print, and return the exit code."""
-    if shutil.which("hyperfine") is None:
-        sys.stderr.write("hyperfine is not installed: its bars were not measured\n")
-        return 2
-    missed = missing = 0
+    figures = Figures()
     for name, title, measure, least, most in BARS:
+        if "hyperfine" in title and shutil.which("hyperfine") is None:
+            figures.lack(f"hyperfine is not installed: {title} was not measured")
+            continue
         with opened(name) as ground:
             if ground is None:
-                missing += 1
+                figures.lack(f"{name} cannot be used here: {title} was not measured")
                 continue
-            ours, theirs, ratio = measure(ground)
-        fits = least <= ratio <= most
-        missed += not fits
-        medians = f"{ours / NS_PER_MS:.2f} ms / {theirs / NS_PER_MS:.2f} ms"
-        bound = f"{least:g} to {most:g}" if least else f"at most {most:g}"
-        sys.stdout.write(f"{'ok' if fits else 'MISSED':<7} {title:<30} {medians} = {ratio:.3f} ({bound})\n")
-    return 1 if missed else 2 if missing else 0
+            found = measure(ground)
+        medians = f"{found.ours_ns / NS_PER_MS:.2f} ms / {found.theirs_ns / NS_PER_MS:.2f} ms"
+        figures.take(title, "ratio", found.ratios, least=least, most=most, beside=medians)
+    return figures.ended()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 Starts are drawn again and again from what long runs recorded (`stopping.py FOLDER...`, results of `envbench startup
 --runs 400`; without a folder one is recorded first, in two minutes at most) and from known distributions. Each time the
 scheduler's own rule says when a backend has enough. Prints one line a backend: starts and seconds for an interval
-within 5 %, against always 20 starts, and how often the reported 95 % interval holds the true median. Exits with 1 where
-it holds it in fewer than 94 of 100.
+within 5 %, against always 20 starts, and how often the reported 95 % interval holds the true median.
 """
 
 import random
@@ -17,13 +16,15 @@ from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
 
+from perf_figures import Figures
+
 from envbench.phases import Phase
 from envbench.run.scheduler import MOST_RUNS, Tally, half_width_ratio, interval_ranks, runs_needed
 from envbench.samples import read_samples
 from envbench.settings import ADAPTIVE_RUNS, DEFAULT_PRECISION_RATIO, DEFAULT_RUNS, Configuration, Plan
 
 REPORTED_CONFIDENCE = 0.95
-COVERAGE_MIN = 0.94
+COVERAGE_MIN_PERCENT = 94.0
 DRAWS = 4000
 RECORDED = ("process", "runc", "docker")
 SHAPES: dict[str, tuple[Callable[[random.Random], float], float]] = {
@@ -90,30 +91,32 @@ def record(folder: Path) -> bool:
     return done.returncode == 0
 
 
-def line(name: str, draw: Callable[[], int], truth: float, cost_s: float | None) -> bool:
-    """Print what one backend or shape came to; return whether its interval holds what it says."""
+def compare(figures: Figures, name: str, draw: Callable[[], int], truth: float, cost_s: float | None) -> None:
+    """Take what one backend or shape came to: the starts, and how often the interval holds what it says."""
     fixed = outcome(draw, truth, Plan(runs=DEFAULT_RUNS))
     adaptive = outcome(draw, truth, Plan(runs=ADAPTIVE_RUNS, precision_ratio=DEFAULT_PRECISION_RATIO))
     seconds = "" if cost_s is None else f" ({adaptive.starts * cost_s:.1f} s against {DEFAULT_RUNS * cost_s:.1f} s)"
-    sys.stdout.write(
-        f"{name}: {adaptive.starts:.0f} starts{seconds}, within 5 % in {adaptive.within:.0%}, coverage "
-        f"{adaptive.coverage:.1%}; always {DEFAULT_RUNS}: within 5 % in {fixed.within:.0%}, {fixed.coverage:.1%}\n"
-    )
-    return adaptive.coverage >= COVERAGE_MIN
+    always = f"always {DEFAULT_RUNS}: within 5 % in {fixed.within:.0%}, coverage {fixed.coverage:.1%}"
+    beside = f"within 5 % in {adaptive.within:.0%}{seconds}; {always}"
+    figures.take(f"starts until the interval is narrow, {name}", "starts", [adaptive.starts], beside=beside)
+    coverage = 100 * adaptive.coverage
+    figures.take(f"coverage, {name}", "%", [coverage], least=COVERAGE_MIN_PERCENT, most=100.0)
 
 
 def main(folders: Sequence[str]) -> int:
     """Draw, print, and return the exit code."""
-    rng = random.Random(1)
-    met = [line(name, lambda one=one: int(one(rng) * 1e6), truth * 1e6, None) for name, (one, truth) in SHAPES.items()]
+    rng, figures = random.Random(1), Figures()
+    for name, (one, truth) in SHAPES.items():
+        compare(figures, name, lambda one=one: int(one(rng) * 1e6), truth * 1e6, None)
     with tempfile.TemporaryDirectory(prefix="envbench-stopping-") as folder:
         if not folders and not record(Path(folder)):
-            sys.stderr.write("no run could be recorded here: the known distributions stand alone\n")
-            return 2
+            figures.lack("no run could be recorded here: the known distributions stand alone")
+            return figures.ended()
         for name in folders or (folder,):
             for backend, values in recorded(Path(name)).items():
-                met.append(line(backend, lambda pool=values: rng.choice(pool), median(values), median(values) / 1e9))
-    return 0 if all(met) else 1
+                draw = lambda pool=values: rng.choice(pool)  # noqa: E731
+                compare(figures, backend, draw, median(values), median(values) / 1e9)
+    return figures.ended()
 
 
 if __name__ == "__main__":

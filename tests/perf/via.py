@@ -1,7 +1,6 @@
 """`envinspect --via 'docker exec -i …'` end to end, in seconds: `python tests/perf/via.py`, part of `make perf`.
 
-The container is Docker's, of one static busybox. Prints the bar's line, with what an empty `docker exec` takes beside
-it; exits with 1 where the bar is missed, with 2 where Docker or busybox is not there.
+The container is Docker's, of one static busybox.
 """
 
 import shutil
@@ -13,6 +12,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from perf_figures import Figures
 
 from envbench.clock import NS_PER_S, monotonic_ns
 
@@ -52,10 +53,11 @@ def taken_s(*words: str | Path) -> float:
 
 def main() -> int:
     """Ask the container some times, in turn with a command that does nothing, and say the medians."""
+    figures = Figures()
     busybox = shutil.which("busybox")
     if busybox is None or shutil.which("docker") is None:
-        sys.stderr.write("via: takes Docker and a static busybox\n")
-        return 2
+        figures.lack("via: takes Docker and a static busybox")
+        return figures.ended()
     envinspect = Path(sys.executable).with_name("envinspect")
     with container(busybox) as name:
         exec_in = ("docker", "exec", "-i", name)
@@ -63,13 +65,9 @@ def main() -> int:
             (taken_s(envinspect, "--via", " ".join(exec_in)), taken_s(*exec_in, "sh", "-c", ":")) for _ in range(ROUNDS)
         ]
     asked, empty = ([*times] for times in zip(*pairs, strict=True))
-    median_s = statistics.median(asked)
-    fits = median_s <= LIMIT_S
-    sys.stdout.write(
-        f"--via 'docker exec -i': {median_s:.2f} s, median of {ROUNDS} ({min(asked):.2f} to {max(asked):.2f}; an empty "
-        f"docker exec {statistics.median(empty):.2f}; bar {LIMIT_S:g} s): {'ok' if fits else 'MISSED'}\n"
-    )
-    return 0 if fits else 1
+    beside = f"an empty docker exec {statistics.median(empty):.2f} s"
+    figures.take("--via 'docker exec -i'", "s", asked, most=LIMIT_S, beside=beside)
+    return figures.ended()
 
 
 if __name__ == "__main__":

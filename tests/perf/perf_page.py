@@ -1,0 +1,87 @@
+"""Writes `docs/performance.md` of the figures that the last whole `make perf` kept in `docs/performance.json`."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+KEPT = Path(__file__).parents[2] / "docs" / "performance.json"
+
+HEAD = """# Performance
+
+What asking and measuring cost, by `make perf`. A *ratio* is the median of the ratios within a round: both sides are
+measured in turns, so that what disturbs the machine disturbs both. `make perf-check` measures again and names what has
+become slower beyond the intervals, twice; figures that are no ratios are compared on the same kind of machine only.
+A missed bar stands here as missed.
+"""
+MEASURED = "{date}, {cpu}, {cpus} CPUs, Python {python}, Linux {kernel}, load {load_before} before it began."
+TITLES = {
+    "compare_peers": "envinspect against virt-what and a bare Python",
+    "start_peers": "A start, timed by envbench and by others",
+    "harness": "What the harness itself takes",
+    "report_rows": "What a report costs as a run grows",
+    "dataset": "A dataset of 2 000 runs and 13 million rows",
+    "history_alarms": "What a history calls changed",
+    "worst_inputs": "Each statistic on its worst input",
+    "census": "A node with 200 containers",
+    "via": "Asking through `docker exec`",
+    "pytest_start": "The pytest plugin",
+    "stopping": "How many starts a narrow interval takes",
+}
+BELOW = {
+    "report_rows": """
+CPU seconds (user and system, imports included) and peak memory of `envbench report` in its usual formats, each size in
+a process of its own. The rows are those of a long run: nine backends, six phases and four noise stamps for each start.
+Some two seconds and 150 MB are there for any run: SciPy, Matplotlib and Jinja2 are loaded and the charts are drawn.
+Beyond that the cost grows in line with the rows.
+""",
+    "history_alarms": """
+Histories of 20, 40 and 60 runs are drawn, unchanged and with a step of 10 %; each line has the worst of these lengths
+([method](method.md) has the whole table).
+""",
+    "stopping": """
+Starts are drawn from recorded runs and from known distributions; each time the scheduler's own rule says when a backend
+has enough. *Coverage* is how often the reported 95 % interval holds the true median ([method](method.md)).
+""",
+}
+
+
+def amount(value: float) -> str:
+    """Return a value with three digits that tell."""
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def bar(figure: Mapping[str, Any]) -> str:
+    """Return the bar in words, and whether it was missed."""
+    least, most = figure["least"], figure["most"]
+    if most is None:
+        return ""
+    median = statistics.median(figure["values"])
+    words = f"at most {most:g}" if least is None else f"{least:g} to {most:g}"
+    return words if (least is None or least <= median) and median <= most else f"{words}: **missed**"
+
+
+def table(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Return one part's table; the range is from the least to the largest of its rounds."""
+    lines = ["| what | unit | median | range | rounds | bar |", "|---|---|---:|---:|---:|---|"]
+    for one in figures:
+        values = one["values"]
+        spread = f"{amount(min(values))} to {amount(max(values))}" if len(values) > 1 else ""
+        cells = (one["name"], one["unit"], amount(statistics.median(values)), spread, str(len(values)), bar(one))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def section(part: str, kept: Mapping[str, Any]) -> str:
+    """Return one part's section: when and where it was measured, its table, and what should be known of it."""
+    measured = MEASURED.format(date=kept["date"], load_before=kept["load_before"], **kept["machine"])
+    return f"\n## {TITLES[part]}\n\n{measured}\n\n{table(kept['figures'])}{BELOW.get(part, '')}"
+
+
+def markdown() -> str:
+    """Return the page's whole text."""
+    kept = json.loads(KEPT.read_text("utf-8"))
+    lacking = [title for part, title in TITLES.items() if part not in kept]
+    rest = f"\n## Not measured yet\n\n{'; '.join(lacking)}.\n" if lacking else ""
+    return HEAD + "".join(section(part, kept[part]) for part in TITLES if part in kept) + rest
