@@ -84,7 +84,7 @@ class EngineBackend:
         """Create, attach, start."""
         name = f"{self.settings.stem}-{self.name}-{next(self._counter)}"
         api, deadline_s = self.api, workload.deadline_s or self.settings.deadline_s
-        api.timeout = max(ANSWER_DEADLINE_S, deadline_s)  # for what comes after the start: stopping, removing
+        api.timeout = max(ANSWER_DEADLINE_S, int(deadline_s))  # for what comes after the start: stopping, removing
         config = self._config(api, workload, variant)
         number = self.journal.intend(Kind.CONTAINER, name, self.name, **self.journal_facts())
         identity = name
