@@ -53,9 +53,8 @@ def probe_kvm(settings: Settings, device: Path = KVM_DEVICE) -> Accelerator:
         if kept is not None:
             return kept
         answer = _run_canaries(settings, emulator)
-    except (BackendError, OSError) as error:
-        remedy = error.remedy if isinstance(error, BackendError) else ""
-        return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy=remedy)
+    except BackendError as error:
+        return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy=error.remedy)
     remember(settings.cache_dir, now, answer)
     return answer
 

@@ -16,17 +16,25 @@ from envbench.vm.accelerator import Accelerator
 
 FILE = "kvm.json"
 """In the cache folder."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def conditions(emulator: Path, device: Path) -> dict[str, str | int]:
+Conditions = Mapping[str, str | int]
+
+
+def conditions(emulator: Path, device: Path) -> Conditions | None:
     """Return all that an answer hangs on: this boot and its kernel, the device, this QEMU, and who asks.
 
     The boot's id (proc_sys_kernel(5), random/boot_id) covers the firmware's settings; a module that is loaded again
-    makes its device anew. Raises OSError where one of them cannot be read.
+    makes its device anew. None where one of them cannot be read: then no answer is kept.
     """
-    node, program = device.stat(), emulator.stat()
+    try:
+        node, program = device.stat(), emulator.stat()
+        boot_id = BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return None
     return {
-        "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip(),
+        "boot_id": boot_id,
         "kernel": platform.release(),
         "device": str(device),
         "device_changed_ns": node.st_ctime_ns,
@@ -37,8 +45,10 @@ def conditions(emulator: Path, device: Path) -> dict[str, str | int]:
     }
 
 
-def remembered(cache_dir: Path, now: Mapping[str, str | int], age_max_s: float) -> Accelerator | None:
+def remembered(cache_dir: Path, now: Conditions | None, age_max_s: float) -> Accelerator | None:
     """Return the kept answer with its age; None where there is none, it is older, or a condition is another now."""
+    if now is None:
+        return None
     try:
         kept = json.loads((cache_dir / FILE).read_text("utf-8"))
         # The conditions name the boot: its clock tells the age.
@@ -50,8 +60,10 @@ def remembered(cache_dir: Path, now: Mapping[str, str | int], age_max_s: float) 
     return None
 
 
-def remember(cache_dir: Path, now: Mapping[str, str | int], answer: Accelerator) -> None:
+def remember(cache_dir: Path, now: Conditions | None, answer: Accelerator) -> None:
     """Keep an answer for the next one who asks; a folder that cannot be written keeps none."""
+    if now is None:
+        return
     part = cache_dir / f".{FILE}.{os.getpid()}"
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)

@@ -50,6 +50,8 @@ def test_a_device_whose_rights_changed_is_asked_anew(tmp_path: Path, machine: tu
     os.utime(machine[1], ns=(1, 1))
     machine[1].chmod(0o600)
     now = conditions(*machine)
+    assert now is not None
+    assert before is not None
     assert now["device_changed_ns"] != before["device_changed_ns"]
     assert remembered(tmp_path, now, 60) is None
 
@@ -57,6 +59,7 @@ def test_a_device_whose_rights_changed_is_asked_anew(tmp_path: Path, machine: tu
 @pytest.mark.parametrize("name", ["boot_id", "kernel", "uid"])
 def test_each_condition_counts(name: str, tmp_path: Path, machine: tuple[Path, Path]) -> None:
     now = conditions(*machine)
+    assert now is not None
     remember(tmp_path, {**now, name: "another"}, REFUSED)
     assert remembered(tmp_path, now, 60) is None
 
@@ -70,3 +73,13 @@ def test_a_broken_memory_is_none(text: str, tmp_path: Path, machine: tuple[Path,
 def test_a_folder_that_cannot_be_made_keeps_nothing(tmp_path: Path, machine: tuple[Path, Path]) -> None:
     remember(machine[0] / "below a file", conditions(*machine), REFUSED)
     assert remembered(machine[0] / "below a file", conditions(*machine), 60) is None
+
+
+def test_where_a_condition_cannot_be_read_nothing_is_kept_and_nothing_fails(
+    tmp_path: Path, machine: tuple[Path, Path]
+) -> None:
+    now = conditions(machine[0], tmp_path / "no such device")
+    assert now is None
+    remember(tmp_path, now, REFUSED)
+    assert not (tmp_path / FILE).exists()
+    assert remembered(tmp_path, now, 60) is None
