@@ -12,7 +12,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 GENERATED: dict[str, str] = {
     "docs/claims.md": "envreport.claims.texts:table_markdown",
     "docs/commands.md": "tests.meta.commands:markdown",
-    "docs/performance.md": "tests.perf.perf_page:markdown",
     "docs/evidence.md": "tools.evidence:evidence_markdown",
     "reports/envreport/claims.txt": "envreport.claims.texts:listing_text",
     "docs/results-format.md": "tools.results_format:results_format_markdown",

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import accuracy
+import perf_page
 import pytest
 from platforms import page
 from tests.meta.generate import generated_files
@@ -23,7 +24,9 @@ def test_generated_files_are_up_to_date():
     assert stale == [], "run make docs:\n" + "\n".join(stale[:40])
 
 
-@pytest.mark.parametrize(("name", "made"), [("accuracy", accuracy.page), ("platforms", page.page)])
+@pytest.mark.parametrize(
+    ("name", "made"), [("accuracy", accuracy.page), ("platforms", page.page), ("performance", perf_page.page)]
+)
 def test_pages_of_runs_say_what_was_kept_of_them(name, made):
     kept = json.loads((REPOSITORY / f"docs/{name}.json").read_text(encoding="utf-8"))
     assert made(kept) == (REPOSITORY / f"docs/{name}.md").read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ import json
 import os
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 KEPT_IN = "ENVINSPECT_PERF_FIGURES"
 """The variable that names the file to which a part adds its figures, one JSON object a line; unset: only told."""
@@ -28,6 +28,11 @@ class Figure(NamedTuple):
     least: float | None = None
     most: float | None = None
     """The bar: the least and the most that the median may be; None where there is none."""
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Figure":
+        """Return a figure as it was kept: its fields by name."""
+        return cls(**{**kept, "values": tuple(kept["values"])})
 
     @property
     def median(self) -> float:

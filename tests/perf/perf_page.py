@@ -1,12 +1,9 @@
-"""Writes `docs/performance.md` of the figures that the last whole `make perf` kept in `docs/performance.json`."""
+"""Makes `docs/performance.md` of the figures that `make perf` kept in `docs/performance.json`."""
 
-import json
-import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-KEPT = Path(__file__).parents[2] / "docs" / "performance.json"
+from perf_figures import Figure
 
 HEAD = """# Performance
 
@@ -52,23 +49,17 @@ def amount(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def bar(figure: Mapping[str, Any]) -> str:
+def bar(figure: Figure) -> str:
     """Return the bar in words, and whether it was missed."""
-    least, most = figure["least"], figure["most"]
-    if most is None:
-        return ""
-    median = statistics.median(figure["values"])
-    words = f"at most {most:g}" if least is None else f"{least:g} to {most:g}"
-    return words if (least is None or least <= median) and median <= most else f"{words}: **missed**"
+    return figure.bar if figure.fits else f"{figure.bar}: **missed**"
 
 
-def table(figures: Sequence[Mapping[str, Any]]) -> str:
+def table(figures: Sequence[Figure]) -> str:
     """Return one part's table; the range is from the least to the largest of its rounds."""
     lines = ["| what | unit | median | range | rounds | bar |", "|---|---|---:|---:|---:|---|"]
     for one in figures:
-        values = one["values"]
-        spread = f"{amount(min(values))} to {amount(max(values))}" if len(values) > 1 else ""
-        cells = (one["name"], one["unit"], amount(statistics.median(values)), spread, str(len(values)), bar(one))
+        spread = f"{amount(min(one.values))} to {amount(max(one.values))}" if len(one.values) > 1 else ""
+        cells = (one.name, one.unit, amount(one.median), spread, str(len(one.values)), bar(one))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -76,12 +67,12 @@ def table(figures: Sequence[Mapping[str, Any]]) -> str:
 def section(part: str, kept: Mapping[str, Any]) -> str:
     """Return one part's section: when and where it was measured, its table, and what should be known of it."""
     measured = MEASURED.format(date=kept["date"], load_before=kept["load_before"], **kept["machine"])
-    return f"\n## {TITLES[part]}\n\n{measured}\n\n{table(kept['figures'])}{BELOW.get(part, '')}"
+    figures = table([Figure.of(one) for one in kept["figures"]])
+    return f"\n## {TITLES[part]}\n\n{measured}\n\n{figures}{BELOW.get(part, '')}"
 
 
-def markdown() -> str:
-    """Return the page's whole text."""
-    kept = json.loads(KEPT.read_text("utf-8"))
+def page(kept: Mapping[str, Any]) -> str:
+    """Return the page's whole text of what was kept: part → date, machine, load and figures."""
     lacking = [title for part, title in TITLES.items() if part not in kept]
     rest = f"\n## Not measured yet\n\n{'; '.join(lacking)}.\n" if lacking else ""
     return HEAD + "".join(section(part, kept[part]) for part in TITLES if part in kept) + rest

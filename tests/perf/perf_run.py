@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from perf_figures import KEPT_IN, MISSED, NOT_MEASURED, Figure
-from perf_page import markdown
+from perf_page import page
 
 from envreport.statistics import estimates
 
@@ -93,13 +93,7 @@ def measure(part: str) -> tuple[list[Figure], int]:
         lines = kept.read_text("utf-8").splitlines() if kept.exists() else []
     if done.returncode not in (0, MISSED, NOT_MEASURED):
         sys.stderr.write(f"{part}: ended with {done.returncode}\n")
-    return [figure(json.loads(line)) for line in lines], done.returncode
-
-
-def figure(kept: dict[str, object]) -> Figure:
-    """Return a figure as it was kept."""
-    found = Figure(**kept)  # type: ignore[arg-type]
-    return found._replace(values=tuple(found.values))
+    return [Figure.of(json.loads(line)) for line in lines], done.returncode
 
 
 def worse(part: str, now: Sequence[Figure], before: Sequence[Figure], same_machine: bool) -> Iterator[Figure]:
@@ -123,7 +117,7 @@ def check(parts: Sequence[str], kept: Mapping[str, Any]) -> int:
         same_machine = kept[part]["machine"] == here
         if not same_machine:
             sys.stdout.write(f"{part}: kept from another kind of machine: only ratios are compared\n")
-        before = [figure(one) for one in kept[part]["figures"]]
+        before = [Figure.of(one) for one in kept[part]["figures"]]
         now, status = measure(part)
         found = list(worse(part, now, before, same_machine))
         if found:
@@ -148,7 +142,7 @@ def run(parts: Sequence[str], kept: Mapping[str, Any]) -> int:
             found = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "load_before": load}
             kept = {**kept, part: {**found, "figures": [one._asdict() for one in figures]}}
             KEPT.write_text(json.dumps({name: kept[name] for name in PARTS if name in kept}, indent=1) + "\n", "utf-8")
-            PAGE.write_text(markdown(), "utf-8")
+            PAGE.write_text(page(kept), "utf-8")
     return 0 if ended == {0} else MISSED if ended - {0, NOT_MEASURED} else NOT_MEASURED
 
 

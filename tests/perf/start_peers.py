@@ -148,7 +148,7 @@ def docker(ground: Ground) -> Turns:
 def qemu(ground: Ground) -> Turns:
     """Return the backend's ready, and a plain stopwatch's around the same command line with a socket of its own."""
     assert isinstance(ground.backend, QemuBackend)
-    recipe = ground.backend._recipes[frozenset(ground.variant.items())]
+    recipe = ground.backend.recipe(ground.variant)
     emulator = find_emulator()
 
     def theirs() -> list[float]:
@@ -173,7 +173,7 @@ def libvirt(ground: Ground) -> Turns:
     """
     backend = ground.backend
     assert isinstance(backend, LibvirtBackend)
-    place, recipe = backend._place(ground.variant), backend._recipes[frozenset(ground.variant.items())]
+    place, recipe = backend._place(ground.variant), backend.recipe(ground.variant)
 
     def theirs() -> list[float]:
         nonce = new_nonce()

@@ -145,7 +145,7 @@ class RuntimeEngine(EngineBackend):
         """Pull an image to its end, by Podman's own API: in the other, TLS cannot be left out (libpod, images/pull)."""
         place = f"{self.api.base_url}/v{LIBPOD_VERSION}/libpod/images/pull"
         words = {"reference": image, "tlsVerify": "false", "policy": "always"}
-        answer = self.api.post(place, params=words, stream=True, timeout=self.api.timeout)
+        answer = self.api.post(place, params=words, stream=True)
         for line in answer.iter_lines():
             said = json.loads(line) if line else {}
             problem = said.get("error") or said.get("message")

@@ -82,7 +82,7 @@ class QemuBackend(VmBackend):
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> QemuInstance:
         """Start one QEMU and return once its serial line is open."""
-        recipe, name = self._recipes[frozenset(variant.items())], self._next_name()
+        recipe, name = self.recipe(variant), self._next_name()
         folder = self._settings.work_dir / name
         with machine_folder(self._journal, folder) as number:
             guest = recipe.guest(folder, name, workload)

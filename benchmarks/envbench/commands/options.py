@@ -95,6 +95,18 @@ format_option = click.option(
 
 _EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
 
+
+def _own(
+    word: str, kind: click.ParamType[Any] | None, name: Callable[[Any], object], text: str
+) -> Callable[[Any], Any]:
+    """Return the option for things of the user's own, each of which `name` gives at most once."""
+
+    def read(_context: click.Context, _param: click.Parameter, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return once_each(values, name)
+
+    return click.option(word, type=kind, multiple=True, callback=read, help=text)
+
+
 _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--backend",
@@ -131,28 +143,21 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "startup and all: each; quick: minimal and distro.",
     ),
     click.option("--offline", is_flag=True, help="Download nothing; what is missing is left out with the reason."),
-    click.option(
+    _own(
         "--image",
-        multiple=True,
-        callback=lambda _ctx, _param, names: once_each(names, whole_name),
-        help="An image the engines already have, in place of the payload's own (never pulled). Several (repeatable) "
+        None,
+        whole_name,
+        "An image the engines already have, in place of the payload's own (never pulled). Several (repeatable) "
         "take turns in one schedule and are held against each other.",
     ),
-    click.option(
-        "--kernel",
-        type=_EXISTING_FILE,
-        multiple=True,
-        callback=lambda _ctx, _param, paths: once_each(paths),
-        help="Kernel that guests boot (repeatable, as --image).",
-    ),
+    _own("--kernel", _EXISTING_FILE, os.fspath, "Kernel that guests boot (repeatable, as --image)."),
     click.option("--initrd", type=_EXISTING_FILE, help="Initramfs that guests boot, in place of the payload's."),
     click.option("--append", default="", help="Words added to the guest kernel's command line."),
-    click.option(
+    _own(
         "--disk",
-        type=_EXISTING_FILE,
-        multiple=True,
-        callback=lambda _ctx, _param, paths: once_each(paths),
-        help="Disk image (qcow2, raw) that guests boot (repeatable, as --image); needs --ready.",
+        _EXISTING_FILE,
+        os.fspath,
+        "Disk image (qcow2, raw) that guests boot (repeatable, as --image); needs --ready.",
     ),
     click.option(
         "--ready",

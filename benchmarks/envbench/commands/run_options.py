@@ -26,7 +26,7 @@ def whole_name(image: str) -> str:
     return image if has_tag else f"{image}:latest"
 
 
-def once_each(own: Sequence[_Own], name: Callable[[_Own], object] = lambda one: one) -> tuple[_Own, ...]:
+def once_each(own: Sequence[_Own], name: Callable[[_Own], object]) -> tuple[_Own, ...]:
     """Return the user's things as they are. Raises BadParameter for one that is named twice, by what `name` gives."""
     for place, one in enumerate(own):
         if name(one) in map(name, own[:place]):

@@ -174,7 +174,7 @@ class LibvirtBackend(VmBackend):
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> LibvirtInstance:
         """Create one transient domain, which starts it, and return once its serial line is open."""
-        place, recipe, name = self._place(variant), self._recipes[frozenset(variant.items())], self._next_name()
+        place, recipe, name = self._place(variant), self.recipe(variant), self._next_name()
         place.reconnect()
         folder = place.folder / name
         with machine_folder(self._journal, folder) as number, self._journalled(name, place.uri) as domain_number:

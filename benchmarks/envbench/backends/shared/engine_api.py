@@ -184,13 +184,11 @@ class EngineBackend:
         number = self.journal.intend(Kind.IMAGE, image, self.name, **self.journal_facts())
         before, self._image = self._image, image
         try:
-            self.api.timeout = int(PULL_SILENCE_S)
-            with engine_errors(f"pulling {image}"):
+            with engine_errors(f"pulling {image}", PULL_SILENCE_S):
                 self._pull(image)
             yield
         finally:
             self._image = before
-            self.api.timeout = max(1, int(self.settings.deadline_s))
             remove_image(self.api, image)
             self.journal.forget(number)
 

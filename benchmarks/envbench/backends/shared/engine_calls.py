@@ -97,7 +97,7 @@ def api_client(endpoint: str, timeout_s: int, certificates: Path | None = None) 
         )
         client = Client(base_url=endpoint, version="auto", timeout=timeout_s, tls=tls)
     if endpoint.startswith("unix://"):
-        client.mount(SOCKET_URL, OneSocket(endpoint.replace("unix://", "http+unix://", 1), max(1, int(timeout_s))))
+        client.mount(SOCKET_URL, OneSocket(endpoint.replace("unix://", "http+unix://", 1), timeout_s))
         # A socket file has no proxy: looking for one in the environment, at each call, was a fifth of our CPU time.
         client.trust_env = False
     return client

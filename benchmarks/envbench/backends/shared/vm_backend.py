@@ -88,7 +88,7 @@ class VmBackend(Backend):
 
     def facts_of(self, variant: Mapping[str, str]) -> Mapping[str, str]:
         """Return where each of several disks or kernels of the user's lies, and the kernel's digest."""
-        recipe, facts = self._recipes[frozenset(variant.items())], {}
+        recipe, facts = self.recipe(variant), {}
         if "disk" in variant:
             facts[f"disk {variant['disk']} path"] = str(self._settings.disk_of(variant))
         if "kernel" in variant:

@@ -14,6 +14,8 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from envbench.backends.shared.images import tar_member
+
 GZIP_LEVEL = 6
 """The usual one: image builders pack layers with it."""
 RUN_FILE = "envbench/run"
@@ -65,20 +67,14 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _add_found(archive: tarfile.TarFile, found: Path, name: str) -> None:
     mode = found.lstat().st_mode
-    member = tarfile.TarInfo(name)
-    member.mode = stat.S_IMODE(mode)
-    if stat.S_ISDIR(mode):
-        member.type = tarfile.DIRTYPE
-    elif stat.S_ISLNK(mode):
-        member.type, member.linkname = tarfile.SYMTYPE, os.fspath(found.readlink())
-    elif stat.S_ISREG(mode):
+    member = tar_member(name, mode)
+    if stat.S_ISREG(mode):
         member.size = found.stat().st_size
         with found.open("rb") as content:
             archive.addfile(member, content)
-        return
-    else:
-        return  # A device: an engine makes its own.
-    archive.addfile(member)
+    elif stat.S_ISLNK(mode) or stat.S_ISDIR(mode):  # A device an engine makes itself.
+        member.linkname = os.fspath(found.readlink()) if member.issym() else ""
+        archive.addfile(member)
 
 
 class _Hashing:

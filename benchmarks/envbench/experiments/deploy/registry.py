@@ -1,7 +1,5 @@
 """A registry of the run's own, on the loopback, with its own data; and what puts images into it (OCI distribution)."""
 
-import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from time import sleep
 from typing import IO
 
 from envbench.backends.shared.child import Child, environment
-from envbench.backends.shared.images import architecture
+from envbench.backends.shared.images import MANIFEST_TYPE, PACKED_LAYER_TYPE, digest_of, image_config, image_manifest
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.deploy.layers import Layer
@@ -34,9 +32,6 @@ log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {data}}}}}
 http: {{addr: "{address}"}}
 """
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 def require_registry() -> Path:
@@ -58,28 +53,14 @@ class Registry:
 
     def push(self, name: str, layers: Sequence[Layer]) -> None:
         """Put an image with these layers there, as NAME:latest. Raises BackendError."""
-        config = json.dumps(
-            {
-                "architecture": architecture(),
-                "os": "linux",
-                "config": {"Labels": {LABEL: self.run_id}, "StopSignal": "SIGTERM"},
-                "rootfs": {"type": "layers", "diff_ids": [one.diff_id for one in layers]},
-            },
-            sort_keys=True,
-        ).encode()
-        described = [{"mediaType": _LAYER, "digest": one.digest, "size": one.size_bytes} for one in layers]
+        config = image_config([one.diff_id for one in layers], {LABEL: self.run_id})
+        described = [{"mediaType": PACKED_LAYER_TYPE, "digest": one.digest, "size": one.size_bytes} for one in layers]
         for one in layers:
             with one.path.open("rb") as file:
                 self._upload(name, one.digest, file, one.size_bytes)
-        digest = _digest(config)
-        self._upload(name, digest, config, len(config))
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": _MANIFEST,
-            "config": {"mediaType": _CONFIG, "digest": digest, "size": len(config)},
-            "layers": described,
-        }
-        self._ask("PUT", f"/v2/{name}/manifests/latest", json.dumps(manifest).encode(), **{"Content-Type": _MANIFEST})
+        self._upload(name, digest_of(config), config, len(config))
+        manifest = image_manifest(config, described)
+        self._ask("PUT", f"/v2/{name}/manifests/latest", manifest, **{"Content-Type": MANIFEST_TYPE})
 
     def _upload(self, name: str, digest: str, content: bytes | IO[bytes], length: int) -> None:
         place = self._ask("POST", f"/v2/{name}/blobs/uploads/", b"")
@@ -103,10 +84,6 @@ class Registry:
             raise BackendError(f"the registry does not answer: {error}") from error
         finally:
             asked.close()
-
-
-def _digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 @contextmanager
