@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -249,8 +250,8 @@ def images(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
     subprocess.run([engine, "rmi", "--force", *names.values()], check=True, capture_output=True)
 
 
-def judged(folder: Path, rows: list[Sample], names: dict[str, str]) -> dict[tuple[str, str], str]:
-    """Return the verdict on each pair of a run, after a look at its schedule: all in each round, in changing order."""
+def judged(folder: Path, rows: list[Sample], names: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return each pair of a run, judged, after a look at its schedule: all in each round, in changing order."""
     turns: dict[int, list[str]] = {}
     for row in sorted((row for row in rows if row.phase == "ready"), key=lambda row: row.order):
         turns.setdefault(row.iteration, []).append(row.variant)
@@ -258,7 +259,14 @@ def judged(folder: Path, rows: list[Sample], names: dict[str, str]) -> dict[tupl
     assert len({tuple(each) for each in turns.values()}) > 1
     pairs = json.loads((folder / "out/report.json").read_text())["own_pairs"]
     short = {name: key for key, name in names.items()}
-    return {(short[pair["first"]], short[pair["second"]]): pair["verdict"] for pair in pairs}
+    return {(short[pair["first"]], short[pair["second"]]): pair for pair in pairs}
+
+
+def assert_the_slow_are_slower_and_the_copy_is_not(found: dict[tuple[str, str], dict[str, Any]]) -> None:
+    """Check the verdicts on three pairs; one run in twenty may tell a copy from its original, but never by much."""
+    assert (found["quick", "slow"]["verdict"], found["quick", "copy"]["verdict"]) == ("slower", "slower")
+    copy = found["slow", "copy"]
+    assert copy["verdict"] in ("same", "cannot tell") or 0.85 < copy["ratio"] < 1.15, copy
 
 
 def test_images_of_ones_own_are_judged_side_by_side(images: tuple[str, dict[str, str]], tmp_path: Path) -> None:
@@ -269,8 +277,7 @@ def test_images_of_ones_own_are_judged_side_by_side(images: tuple[str, dict[str,
     assert code == 0, said
     assert f"try: {engine} pull envbench-test-none:1" in said, "the others go on"
     found = judged(tmp_path, rows, names)
-    assert (found["quick", "slow"], found["quick", "copy"]) == ("slower", "slower")
-    assert found["slow", "copy"] in ("same", "cannot tell")
+    assert_the_slow_are_slower_and_the_copy_is_not(found)
     ready = {
         key: [row.value for row in rows if row.phase == "ready" and name in row.variant] for key, name in names.items()
     }
@@ -313,8 +320,7 @@ def test_disks_of_ones_own_are_judged_side_by_side(backend: str) -> None:
         found = judged(folder, rows, {key: f"{key}/root.img" for key in contents})
         record = json.loads((folder / "out/run.json").read_text())
         assert record["engines"][backend]["disk copy/root.img path"] == str(folder / "copy/root.img")
-    assert (found["quick", "slow"], found["quick", "copy"]) == ("slower", "slower")
-    assert found["slow", "copy"] in ("same", "cannot tell")
+    assert_the_slow_are_slower_and_the_copy_is_not(found)
 
 
 @pytest.mark.parametrize(
