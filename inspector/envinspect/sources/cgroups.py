@@ -16,7 +16,8 @@ class Membership(Record):
 def parse_cgroup(text: str) -> tuple[Membership, ...]:
     """Return the memberships of a process; lines that are not `number:controllers:path` are left out.
 
-    A bare path is read as well: reports often keep only the third field.
+    A bare path is read as well: reports often keep only the third field. Of a group that is gone only the name is left,
+    and the kernel says so behind it where a process is a zombie (docs.kernel.org/admin-guide/cgroup-v2, 2.2).
     """
     memberships: list[Membership] = []
     for line in text.splitlines():
@@ -26,7 +27,7 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
             continue
         number, colon, controllers = head.partition(":")
         if separator and colon and number.strip().isdecimal() and len(number) < 10:
-            memberships.append(Membership(int(number), controllers, "/" + path))
+            memberships.append(Membership(int(number), controllers, "/" + path.removesuffix(" (deleted)")))
     return tuple(memberships)
 
 

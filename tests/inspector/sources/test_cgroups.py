@@ -44,6 +44,12 @@ def test_reads_a_bare_path() -> None:
     assert parse_cgroup("/lxc/web/\n") == (Membership(-1, "", "/lxc/web/"),)
 
 
+def test_the_group_of_a_zombie_that_is_gone_keeps_its_name():
+    assert parse_cgroup("0::/system.slice/docker-abc.scope (deleted)\n") == (
+        Membership(0, "", "/system.slice/docker-abc.scope"),
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "parts"),
     [
