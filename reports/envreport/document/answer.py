@@ -40,15 +40,16 @@ def headline_pair(results: Results) -> Pair:
     Whole systems before the minimal one, with one payload on both sides; a full engine before a bare runtime, KVM
     before emulation.
     """
-    containers = results.find(Experiment.STARTUP, Phase.READY, Side.CONTAINER)
-    machines = [
-        each for each in results.find(Experiment.STARTUP, Phase.READY, Side.VM) if each.key.profile != FLOOR_PROFILE
-    ]
+    return _pair(results, Experiment.STARTUP, Phase.READY)
+
+
+def _pair(results: Results, experiment: Experiment, phase: str) -> Pair:
+    containers = results.find(experiment, phase, Side.CONTAINER)
+    machines = [each for each in results.find(experiment, phase, Side.VM) if each.key.profile != FLOOR_PROFILE]
     if best := _best_pair(containers, machines):
         return Pair(*best)
     container, machine = (min(each, key=_rank, default=None) for each in (containers, machines))
-    ready = results.find(Experiment.STARTUP, Phase.READY)
-    return Pair(container, machine, min(ready, key=_rank, default=None))
+    return Pair(container, machine, min(results.find(experiment, phase), key=_rank, default=None))
 
 
 def _best_pair(containers: Iterable[Series], machines: Iterable[Series]) -> tuple[Series, Series] | None:
@@ -69,9 +70,7 @@ def answer_of(results: Results, pair: Pair) -> str:
     if container is None or machine is None:
         one = container or machine or pair.other
         if one is None:
-            measured = dict.fromkeys(key.experiment.value for key in results.series)
-            what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
-            return f"{what} start was timed in this run."
+            return _answer_without_starts(results)
         lacking = "VM" if container else "container"
         return f"Here {_takes(results, one)} (median); no {lacking} was measured beside it."
     ratio = estimates.ratio(machine.rounds, container.rounds)
@@ -81,6 +80,17 @@ def answer_of(results: Results, pair: Pair) -> str:
         low, high = (units.quantity(limit, Unit.RATIO, 1.0).removeprefix(TIMES) for limit in limits)
         sentence += f": {low} to {high} times as long"
     return sentence + "."
+
+
+def _answer_without_starts(results: Results) -> str:
+    """Return what a run without timed starts answers: the way from nothing to ready, else what it measured."""
+    fetched = _pair(results, Experiment.DEPLOY, "deploy_ready")
+    if fetched.container and fetched.machine:
+        both = f"{_takes(results, fetched.container)}, {_takes(results, fetched.machine, 'in')}"
+        return f"Fetched and started, {both} (medians)."
+    measured = dict.fromkeys(key.experiment.value for key in results.series)
+    what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
+    return f"{what} start was timed in this run."
 
 
 def _takes(results: Results, series: Series, verb: str = "is ready in") -> str:

@@ -35,6 +35,24 @@ def test_the_answer_names_payload_and_accelerator_in_words(variant: str, profile
     assert answer.endswith("times as long.")
 
 
+def test_a_run_that_fetched_before_it_started_answers_with_that(rows: Any) -> None:
+    for backend, middle, variant in (("docker", 400 * MS, "runtime=runc"), ("qemu", 3.1 * S, "accel=tcg;machine=q35")):
+        for phase, values in (
+            ("deploy_bytes", [MIB] * 8),
+            ("deploy_transfer", [middle * each / 2 for each in SPREAD]),
+            ("deploy_ready", [middle * each for each in SPREAD]),
+        ):
+            rows.add(Experiment.DEPLOY, backend, phase, values, variant=variant, profile="minimal")
+    document = build(rows.results())
+    assert document.answer == (
+        "Fetched and started, a minimal container (docker, runc) is ready in 400 ms, "
+        "a minimal virtual machine emulated in software (qemu, q35) in 3.10 s (medians)."
+    )
+    section = next(each for each in document.sections if each.id == "deploy")
+    assert "Quickest here: docker (runc), 1 MiB, ready after 400 ms; slowest: qemu" in section.lead
+    assert [row[-1].text for row in section.tables[0].rows] == ["50 %", "50 %"]
+
+
 def test_whole_systems_on_both_sides_come_before_the_minimal_one(rows: Any) -> None:
     for profile in ("minimal", "distro"):
         starts(rows, "docker", 0.25 * S, profile=profile)
