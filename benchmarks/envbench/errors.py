@@ -1,8 +1,11 @@
 """All errors of envbench, each with its exit code (README.md). Only `cli.main` turns an error into a code."""
 
+import re
 from typing import ClassVar
 
 from envbench.causes import Cause
+
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]*@")
 
 
 class EnvbenchError(Exception):
@@ -83,15 +86,20 @@ class InterruptedRunError(BaseException):
     exit_code: ClassVar[int] = 130
 
 
+def without_passwords(text: str) -> str:
+    """Return a text in which no address says its password: s3://KEY:…@bucket (RFC 3986, 3.2.1)."""
+    return _PASSWORD.sub(r"\1:…@", text)
+
+
 def advice(what: str, remedy: str) -> str:
-    """Return what happened and what to try, as it is shown to a person."""
-    return f"{what}; try: {remedy}" if remedy else what
+    """Return what happened and what to try, as it is shown to a person; no address in it says its password."""
+    return without_passwords(f"{what}; try: {remedy}" if remedy else what)
 
 
 def one_line(error: BaseException) -> str:
     """Return an error as one line for a person: what happened, and what to try where that is known."""
     what = " ".join((str(error) or type(error).__name__).split())[:500]
-    return advice(what, error.remedy) if isinstance(error, EnvbenchError) else what
+    return advice(what, error.remedy if isinstance(error, EnvbenchError) else "")
 
 
 def foreseen(error: Exception) -> Exception:

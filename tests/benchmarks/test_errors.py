@@ -16,6 +16,15 @@ def test_a_remedy_stands_beside_the_message_until_somebody_reads_it():
     assert advice("gone", "") == "gone"
 
 
+@pytest.mark.parametrize("kind", [EnvbenchError, OSError])
+def test_no_error_says_the_password_of_an_address(kind: type[Exception]):
+    assert one_line(kind("s3://KEY:SECRET@bucket/a: refused")) == "s3://KEY:…@bucket/a: refused"
+    remedy = "envbench collect run --into https://:SECRET@host/a"
+    assert one_line(EnvbenchError("no", remedy=remedy)) == "no; try: envbench collect run --into https://:…@host/a"
+    for plain in ("unix:///run/a@b.sock", "http://host:80/a@b", "http://[::1]:80/", "docker://x y:z@w"):
+        assert advice(plain, "") == plain
+
+
 def test_a_failed_command_tells_its_exit_status_and_last_words_apart():
     with pytest.raises(CommandError) as caught:
         run_command(("sh", "-c", "echo ended with 3 >&2; exit 2"), "run", "trying")

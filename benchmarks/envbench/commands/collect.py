@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, refused
-from envbench.errors import EnvbenchError, UsageError, advice, one_line
+from envbench.errors import EnvbenchError, UsageError, advice, one_line, without_passwords
 
 
 def read_labels(words: tuple[str, ...], option: str = "--label") -> dict[str, str]:
@@ -49,7 +49,7 @@ def put_into(folder: Path, into: str, labels: tuple[str, ...]) -> str:
             f"{into}: the run could not be put there ({one_line(error)}); all of it is kept in {folder}",
             remedy=shlex.join(again),
         ) from error
-    return f"{into}: run {found.run_id}: {found.state}"
+    return f"{without_passwords(into)}: run {found.run_id}: {found.state}"
 
 
 @click.command(epilog="Example: envbench collect results/* --into dataset/ --label instance_type=c6a.xlarge")

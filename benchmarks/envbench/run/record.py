@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from envbench import __version__, run_json
 from envbench.backend import Backend, Unusable, Usable
 from envbench.condition import LogReady, PortReady, as_record
-from envbench.errors import EnvbenchError
+from envbench.errors import EnvbenchError, without_passwords
 from envbench.payload.kernel import GuestKernel
 from envbench.payload.tree import PayloadTree
 from envbench.phases import BackendKind
@@ -185,8 +185,8 @@ def host_answer(*, include_names: bool = False) -> dict[str, Any]:
 
 
 def without_values(command: Sequence[str]) -> list[str]:
-    """Return a command line without the values of its --env NAME=VALUE, which may be secrets."""
-    shown = list(command)
+    """Return a command line without what may be secret: the values of --env NAME=VALUE, passwords in addresses."""
+    shown = [without_passwords(word) for word in command]
     for place, word in enumerate(command):
         if word.startswith("--env="):
             shown[place] = f"--env={_name_alone(word.removeprefix('--env='))}"

@@ -7,3 +7,16 @@ def test_the_values_of_variables_are_not_kept():
     command = ["envbench", "startup", "--env", "TOKEN=a=b", "--env=KEY=c", "--env", "HOME", "--image", "--env-like=d"]
     shown = ["envbench", "startup", "--env", "TOKEN=…", "--env=KEY=…", "--env", "HOME", "--image", "--env-like=d"]
     assert without_values(command) == shown
+
+
+def test_the_password_in_an_address_is_not_kept():
+    command = [
+        "envbench",
+        "startup",
+        "--into",
+        "s3://KEY:a=b@bucket/runs",
+        "--libvirt-uri",
+        "qemu+ssh://me@host/system",
+    ]
+    shown = ["envbench", "startup", "--into", "s3://KEY:…@bucket/runs", "--libvirt-uri", "qemu+ssh://me@host/system"]
+    assert without_values(command) == shown
