@@ -59,7 +59,7 @@ def test_run_json_is_what_its_schema_says(use_fake, tmp_path):
         jsonschema.Draft202012Validator(run_schema()).validate({**record, "seed": "seven"})
 
 
-@pytest.mark.parametrize("words", ["startup --runs 3 --warmup 1", "size", "kernel"])
+@pytest.mark.parametrize("words", ["startup --runs 3 --warmup 1", "size", "kernel --deadline 1"])
 def test_json_is_the_report_and_nothing_else_on_stdout(words, use_fake, tmp_path, capsys):
     out = tmp_path / "results"
     command = [*words.split(), "--backend", "process", "--backend", "namespaces", "--output", str(out)]
