@@ -79,7 +79,7 @@ def _outliers(data: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[int, ...]:
     mad = float(np.median(np.abs(data - middle))) * MAD_TO_SIGMA
     if mad == 0:
         return ()
-    return tuple(int(each) for each in np.flatnonzero(np.abs(data - middle) / mad > OUTLIER_MADS))
+    return tuple(int(each) for each in np.flatnonzero(np.abs(data - middle) > OUTLIER_MADS * mad))
 
 
 def _bimodal(data: "np.ndarray[Any, np.dtype[np.float64]]") -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from envbench.condition import HealthReady, LogReady, TcpReady, as_record
@@ -64,6 +64,7 @@ def test_too_few_values_say_nothing() -> None:
 
 
 @given(st.lists(st.floats(0, 1e12, allow_nan=False), max_size=40))
+@example([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 71.0, 5.276117942159836e-307])
 def test_never_crashes(data: list[float]) -> None:
     assert diagnose(data).n == len(data)
 
