@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from envbench.causes import Cause
 
-_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]*@")
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@\[]*):(?!\d+(?:/|$))[^\s@]*@")
+"""A password with a slash is no valid address, and stands in the very error that says so; a port is none."""
 
 
 class EnvbenchError(Exception):

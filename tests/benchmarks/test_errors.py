@@ -21,7 +21,14 @@ def test_no_error_says_the_password_of_an_address(kind: type[Exception]):
     assert one_line(kind("s3://KEY:SECRET@bucket/a: refused")) == "s3://KEY:…@bucket/a: refused"
     remedy = "envbench collect run --into https://:SECRET@host/a"
     assert one_line(EnvbenchError("no", remedy=remedy)) == "no; try: envbench collect run --into https://:…@host/a"
-    for plain in ("unix:///run/a@b.sock", "http://host:80/a@b", "http://[::1]:80/", "docker://x y:z@w"):
+    assert advice("s3://KEY:a/b+c@bucket: no such host", "") == "s3://KEY:…@bucket: no such host"
+    for plain in (
+        "http://[::1]:80/a@b",
+        "unix:///run/a@b.sock",
+        "http://host:80/a@b",
+        "http://[::1]:80/",
+        "docker://x y:z@w",
+    ):
         assert advice(plain, "") == plain
 
 

@@ -10,13 +10,5 @@ def test_the_values_of_variables_are_not_kept():
 
 
 def test_the_password_in_an_address_is_not_kept():
-    command = [
-        "envbench",
-        "startup",
-        "--into",
-        "s3://KEY:a=b@bucket/runs",
-        "--libvirt-uri",
-        "qemu+ssh://me@host/system",
-    ]
-    shown = ["envbench", "startup", "--into", "s3://KEY:…@bucket/runs", "--libvirt-uri", "qemu+ssh://me@host/system"]
-    assert without_values(command) == shown
+    command = "envbench startup --into s3://KEY:{}@bucket/runs --libvirt-uri qemu+ssh://me@host/system"
+    assert without_values(command.format("a=b").split()) == command.format("…").split()
