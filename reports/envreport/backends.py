@@ -99,6 +99,11 @@ def is_usual(variant: str) -> bool:
     return keys.get("cache") != "cold" and keys.get("parallel", "1") == "1"
 
 
+def is_from_nothing(variant: str) -> bool:
+    """Return whether the host had nothing of it before: no base of its image was there."""
+    return variant_keys(variant).get("base") != "there"
+
+
 def label(backend: str, variant: str, profile: str) -> str:
     """Return the backend as it is written in tables and charts, e.g. "qemu (emulated, q35) · distro"."""
     words = variant_words(variant)

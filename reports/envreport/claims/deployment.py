@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from envbench.phases import Experiment
 from envbench.samples import variant_keys
+from envreport.backends import is_from_nothing
 from envreport.claims.combine import AllOf, OfOne
 from envreport.claims.model import Need, Outcome, Rule, shown
 from envreport.claims.rules import C, Ratio, V, conclude, find, pairs, unpaired
@@ -24,15 +25,15 @@ class FromNothing(Ratio):
         tops, bottoms = (find(results, self.experiment, self.metric, sides) for sides in (self.over, self.under))
         found = []
         for top, bottom in pairs(tops, bottoms):
-            if _key(top, "bandwidth") == _key(bottom, "bandwidth"):
+            if _bandwidth(top) == _bandwidth(bottom):
                 finding = self._finding(results, top, bottom)
-                is_whole = "there" not in (_key(top, "base"), _key(bottom, "base"))
+                is_whole = all(is_from_nothing(each.key.variant) for each in (top, bottom))
                 found.append(finding if is_whole else shown(finding, BASE_THERE))
         return conclude(found, self.quantifier, self.bias, unpaired(self.needs(), tops, bottoms))
 
 
-def _key(series: Series, name: str) -> str:
-    return variant_keys(series.key.variant).get(name, "")
+def _bandwidth(series: Series) -> str:
+    return variant_keys(series.key.variant).get("bandwidth", "")
 
 
 READY_FROM_NOTHING = FromNothing(Experiment.DEPLOY, "deploy_ready", V, C)

@@ -1,14 +1,15 @@
 """The question answered in a sentence, and what its figures mean: break-even and what to do, from this run alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil
 from statistics import median
 
 from envbench.phases import Experiment, Phase, Unit
+from envbench.samples import variant_keys
 from envreport import units
-from envreport.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, is_whole_system, variant_words
+from envreport.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, is_from_nothing, is_whole_system, variant_words
 from envreport.claims.conditions import ConditionKind, run_conditions
 from envreport.claims.rules import accelerator_of
 from envreport.results import Results, Series
@@ -40,16 +41,16 @@ def headline_pair(results: Results) -> Pair:
     Whole systems before the minimal one, with one payload on both sides; a full engine before a bare runtime, KVM
     before emulation.
     """
-    return _pair(results, Experiment.STARTUP, Phase.READY)
+    return _pair(results, results.find(Experiment.STARTUP, Phase.READY))
 
 
-def _pair(results: Results, experiment: Experiment, phase: str) -> Pair:
-    containers = results.find(experiment, phase, Side.CONTAINER)
-    machines = [each for each in results.find(experiment, phase, Side.VM) if each.key.profile != FLOOR_PROFILE]
+def _pair(results: Results, ready: Sequence[Series]) -> Pair:
+    containers = [each for each in ready if results.side(each.key) is Side.CONTAINER]
+    machines = [each for each in ready if results.side(each.key) is Side.VM and each.key.profile != FLOOR_PROFILE]
     if best := _best_pair(containers, machines):
         return Pair(*best)
     container, machine = (min(each, key=_rank, default=None) for each in (containers, machines))
-    return Pair(container, machine, min(results.find(experiment, phase), key=_rank, default=None))
+    return Pair(container, machine, min(ready, key=_rank, default=None))
 
 
 def _best_pair(containers: Iterable[Series], machines: Iterable[Series]) -> tuple[Series, Series] | None:
@@ -84,13 +85,19 @@ def answer_of(results: Results, pair: Pair) -> str:
 
 def _answer_without_starts(results: Results) -> str:
     """Return what a run without timed starts answers: the way from nothing to ready, else what it measured."""
-    fetched = _pair(results, Experiment.DEPLOY, "deploy_ready")
+    fetched = _pair(results, [each for each in results.find(Experiment.DEPLOY, "deploy_ready") if _is_plain(each)])
     if fetched.container and fetched.machine:
         both = f"{_takes(results, fetched.container)}, {_takes(results, fetched.machine, 'in')}"
         return f"Fetched and started, {both} (medians)."
     measured = dict.fromkeys(key.experiment.value for key in results.series)
     what = f"Measured here: {', '.join(measured)}; no" if measured else "No"
     return f"{what} start was timed in this run."
+
+
+def _is_plain(series: Series) -> bool:
+    """Return whether all of it was fetched, as fast as this machine can: what the two of a pair have in common."""
+    variant = series.key.variant
+    return is_from_nothing(variant) and "bandwidth" not in variant_keys(variant)
 
 
 def _takes(results: Results, series: Series, verb: str = "is ready in") -> str:

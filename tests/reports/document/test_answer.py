@@ -36,6 +36,9 @@ def test_the_answer_names_payload_and_accelerator_in_words(variant: str, profile
 
 
 def test_a_run_that_fetched_before_it_started_answers_with_that(rows: Any) -> None:
+    """A slower network on one side, or a base that was there, is another question."""
+    rows.add(Experiment.DEPLOY, "docker", "deploy_ready", [9 * S] * 8, variant="bandwidth=10Mbit;runtime=runc")
+    rows.add(Experiment.DEPLOY, "docker", "deploy_ready", [0.1 * S] * 8, variant="base=there;runtime=runc")
     for backend, middle, variant in (("docker", 400 * MS, "runtime=runc"), ("qemu", 3.1 * S, "accel=tcg;machine=q35")):
         for phase, values in (
             ("deploy_bytes", [MIB] * 8),
