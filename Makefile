@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # RULES is what `make test` adds: what is skipped there counts as failed.
 PYTEST = $(BIN)/python -m pytest $(RULES)
-SOURCES := inspector/envinspect inspector/ansible_collections benchmarks/envbench reports/envreport tools tests
+SOURCES := inspector/envinspect inspector/ansible_collections benchmarks/envbench reports/envreport tools tests docs/analyses.ipynb
 # The newest Python that will do; Debian 12 has 3.11.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 GENERATED: dict[str, str] = {
+    "docs/analyses.md": "tools.analyses:analyses_markdown",
     "docs/claims.md": "envreport.claims.texts:table_markdown",
     "docs/commands.md": "tests.meta.commands:markdown",
     "docs/evidence.md": "tools.evidence:evidence_markdown",
