@@ -19,7 +19,9 @@ from own_daemon import OwnDaemon, own_containerd, own_daemon
 
 from envbench.backend import Backend, Usable, Workload
 from envbench.backends import load
-from envbench.backends.containerd.backend import remove_namespace
+from envbench.backends.containerd.backend import namespace_of, remove_namespace
+from envbench.backends.containerd.folders import shim_sockets
+from envbench.backends.containerd.shims import shims
 from envbench.backends.shared.images import oci_archive, payload_tar
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.payload.tree import tree_of_run
@@ -260,6 +262,23 @@ def test_nothing_in_containerds_folders_is_named_after_a_run_that_has_ended(
     containerd.backend.close()
     assert [path for place in places for path in place.rglob(f"*{settings.run_id}*")] == []
     assert containerd.journal.entries() == ()
+
+
+@pytest.mark.engine("containerd")
+def test_a_shim_that_is_killed_leaves_no_socket(containerd: OwnContainerd) -> None:
+    """Its socket's name is a digest: no search for the run's id finds it."""
+    containerd.backend.prepare({})
+    instance = containerd.backend.start(Workload(nonce=new_nonce()), {}, lambda *_: None)
+    namespace = namespace_of(containerd.journal.run_id)
+    sockets = shim_sockets(str(containerd.folder / "socket"), namespace, instance.name)
+    deadline_ns = monotonic_ns() + 20 * NS_PER_S
+    while not (pids := shims(namespace)) or not any(path.exists() for path in sockets):
+        assert monotonic_ns() < deadline_ns, "shims listen elsewhere"
+        time.sleep(0.02)
+    os.kill(pids[0], signal.SIGKILL)
+    instance.destroy()
+    containerd.backend.close()
+    assert [path for path in sockets if path.exists()] == []
 
 
 @pytest.mark.engine("containerd")

@@ -36,6 +36,15 @@ def endpoint_socket(endpoint: str) -> Path | None:
     return Path(path) if path != endpoint else None
 
 
+def spellings(path: Path) -> frozenset[str]:
+    """Return the names under which a daemon may know its socket: as given, without links, and with /var/run for /run.
+
+    /var/run is a link to /run (Filesystem Hierarchy Standard 3.0, section 5.13), and dockerd says /var/run.
+    """
+    plain = {name.replace("/var/run/", "/run/", 1) for name in (os.fspath(path), os.fspath(path.resolve()))}
+    return frozenset({*plain, os.fspath(path), *(f"/var{name}" for name in plain if name.startswith("/run/"))})
+
+
 def _holder(path: Path) -> int | None:
     """Return the process that has a listening socket open; process 1 only where nobody else has."""
     links = {f"socket:[{inode}]" for inode in _listening_inodes(path)}
@@ -53,6 +62,5 @@ def _holder(path: Path) -> int | None:
 def _listening_inodes(path: Path) -> list[str]:
     """Return the kernel's numbers of the sockets that listen under this path (proc_pid_net(5), /proc/net/unix)."""
     rows = [line.split() for line in Path("/proc/net/unix").read_text("utf-8", errors="replace").splitlines()[1:]]
-    names = {os.fspath(path), os.fspath(path.resolve())}
-    names |= {name.replace("/var/run/", "/run/", 1) for name in names}
+    names = spellings(path)
     return [row[6] for row in rows if len(row) == 8 and int(row[3], 16) & _LISTENS and row[7] in names]

@@ -4,10 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from envbench.traces.daemons import _holder, daemon_of, endpoint_socket
+from envbench.traces.daemons import _holder, daemon_of, endpoint_socket, spellings
 
 LISTEN = """
 import socket, sys
@@ -53,3 +54,11 @@ def test_nobody_listens(tmp_path):
 def test_only_a_unix_address_has_a_path():
     assert str(endpoint_socket("unix:///run/docker.sock")) == "/run/docker.sock"
     assert endpoint_socket("tcp://127.0.0.1:2375") is None
+
+
+def test_a_socket_below_run_is_known_below_var_run_too(tmp_path):
+    both = {"/run/docker/containerd.sock", "/var/run/docker/containerd.sock"}
+    assert spellings(Path("/run/docker/containerd.sock")) == both == spellings(Path("/var/run/docker/containerd.sock"))
+    link, real = tmp_path / "link.sock", tmp_path / "real.sock"
+    link.symlink_to(real)
+    assert spellings(link) == {str(link), str(real)}

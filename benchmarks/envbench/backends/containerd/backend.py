@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from envbench.backend import CPU_PERIOD_US, Backend, Instance, Mark, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.containerd.events import StartEvents
-from envbench.backends.containerd.folders import RUNC_FOLDER, remove_fifos, task_folders
+from envbench.backends.containerd.folders import RUNC_FOLDER, remove_fifos, shim_sockets, task_folders
 from envbench.backends.containerd.shims import end_shims, shims
 from envbench.backends.shared.child import Child, environment, output_pipe, run_command
 from envbench.backends.shared.images import oci_archive, payload_tar
@@ -340,7 +340,10 @@ def remove_container(command: tuple[str, ...], namespace: str, name: str, run_id
             run_command((*command, "task", "rm", "--force", name), run_id, "containerd task rm")
         run_command((*command, "container", "rm", name), run_id, "containerd container rm")
     remove_fifos(name)
-    return end_shims(namespace, name) or name in listed
+    had_shim = end_shims(namespace, name)
+    for path in shim_sockets(command[2], namespace, name):
+        path.unlink(missing_ok=True)
+    return had_shim or name in listed
 
 
 def remove_namespace(command: tuple[str, ...], namespace: str, run_id: str) -> bool:

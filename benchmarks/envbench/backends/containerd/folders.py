@@ -1,17 +1,23 @@
-"""Folders that a run's containerd namespace leaves: containerd, runc and ctr make them and never remove them.
+"""What a run's containerd namespace leaves in folders: containerd, runc, shims and ctr make it and never remove it.
 
-They are named after the namespace or the container, and so carry the run's id.
+It is named after the namespace or the container, and so carries the run's id, a socket's name as a part of its digest.
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 from pathlib import Path
+
+from envbench.traces.daemons import spellings
 
 RUNC_FOLDER = Path("/run/containerd/runc")
 """Where the shim has runc keep its states, a folder for each namespace (containerd, pkg/process: RuncRoot)."""
 FIFO_FOLDER = Path("/run/containerd/fifo")
 """Where ctr makes a folder with a container's pipes (containerd, cio: NewFIFOSetInDir); a killed one leaves it."""
+
+SHIM_SOCKET_FOLDER = Path("/run/containerd/s")
+"""Where a shim listens for its containerd; one that is killed, or told to end too early, leaves its socket."""
 
 
 def task_folders(shim: int, namespace: str) -> tuple[Path, ...]:
@@ -33,3 +39,13 @@ def remove_fifos(container: str) -> None:
     for pipe in FIFO_FOLDER.glob(f"*/{container}-stdout"):
         with contextlib.suppress(OSError):
             shutil.rmtree(pipe.parent)
+
+
+def shim_sockets(address: str, namespace: str, container: str) -> tuple[Path, ...]:
+    """Return where a container's shim may have listened for the containerd at this address, there or not.
+
+    The name is the digest of ADDRESS/NAMESPACE/ID, ADDRESS as containerd was told it (containerd, pkg/shim:
+    SocketAddress).
+    """
+    names = (f"{name}/{namespace}/{container}" for name in sorted(spellings(Path(address))))
+    return tuple(SHIM_SOCKET_FOLDER / hashlib.sha256(name.encode()).hexdigest() for name in names)
