@@ -5,7 +5,7 @@ import click
 from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError, UsageError
 from envbench.phases import counted
-from envbench.run.reaper import Reaped, Reaping, reap
+from envbench.run.reaper import Left, Reaped, Reaping, reap
 from envbench.traces.journal import found_journals
 from envbench.traces.owner import Standing
 
@@ -67,6 +67,8 @@ def _list(run_id: str | None) -> None:
     }
     for journal in found_journals():
         if run_id in (None, journal.run_id):
+            if journal.standing is Standing.UNREADABLE:
+                click.echo(f"{Left(journal.run_id, unreadable=journal.path)}")
             for entry in journal.entries:
                 click.echo(f"{journal.run_id} ({words[journal.standing]}): {entry.kind} {entry.name}")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.backends import load
+from envbench.backends import BACKENDS, load
 from envbench.errors import EnvbenchError, StartTimeoutError, one_line
 from envbench.phases import counted
 from envbench.traces.journal import Entry, Found, Journal, Kind, found_journals
@@ -29,13 +29,19 @@ class Reaped:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A run that was left alone because its owner is not proved dead here, and what it lists; `host`: where it ran."""
+    """A run that was left alone because its owner is not proved dead here, and what it lists; `host`: where it ran.
+
+    `unreadable` is its journal's path where that cannot be read.
+    """
 
     run_id: str
-    host: str
-    count: int
+    host: str = ""
+    count: int = 0
+    unreadable: Path | None = None
 
     def __str__(self) -> str:
+        if self.unreadable is not None:
+            return f"run {self.run_id}: its journal {self.unreadable} cannot be read"
         where = f" ({self.host})" if self.host else ""
         what = f"lists {counted(self.count, 'thing')} that may still be there"
         return f"run {self.run_id} of another container or machine{where} {what}"
@@ -43,6 +49,9 @@ class Left:
     @property
     def remedy(self) -> str:
         """What to try."""
+        if self.unreadable is not None:
+            written = "as the user and with the version of envbench that wrote it"
+            return f"run `envbench clean` {written}, or, if all of that run is gone, rm {self.unreadable}"
         return f"run `envbench clean` there, or, if that place is gone for good, envbench clean --run {self.run_id}"
 
 
@@ -75,6 +84,8 @@ def reap(folder: Path | None = None, *, run_id: str | None = None) -> Reaping:
             continue
         if journal.standing is Standing.ALIVE:
             alive.append(journal.run_id)
+        elif journal.standing is Standing.UNREADABLE:
+            left.append(Left(journal.run_id, unreadable=journal.path))
         elif journal.standing is Standing.DEAD or run_id is not None:
             done += _reap_journal(journal)
         elif journal.entries:
@@ -88,7 +99,11 @@ def _reap_journal(journal: Found) -> list[Reaped]:
     entries = [one for one in journal.entries if same_ids or one.kind is not Kind.PROCESS]
     results = [*reap_marked_processes(journal.run_id), *reap_entries(entries, journal.run_id)]
     if not any(result.error for result in results):
-        journal.path.unlink(missing_ok=True)
+        try:
+            journal.path.unlink(missing_ok=True)
+        except OSError as error:
+            entry = Entry(0, Kind.FILE, str(journal.path))
+            results.append(Reaped(journal.run_id, entry, was_there=True, error=one_line(error)))
     return results
 
 
@@ -105,7 +120,7 @@ def reap_entries(entries: Iterable[Entry], run_id: str) -> tuple[Reaped, ...]:
             continue
         try:
             done.append(Reaped(run_id, entry, _remove(entry, run_id)))
-        except (EnvbenchError, OSError, KeyError, ImportError) as error:
+        except (EnvbenchError, OSError, KeyError, ValueError, ImportError) as error:
             done.append(Reaped(run_id, entry, was_there=True, error=one_line(error)))
             if isinstance(error, StartTimeoutError):
                 silent.add(entry.backend)
@@ -157,6 +172,8 @@ def _remove(entry: Entry, run_id: str) -> bool:
     """Remove a thing with what knows how to; return whether it was there. Raises what those raise."""
     if not entry.backend:
         return _REMOVERS[entry.kind](entry, run_id)
+    if entry.backend not in BACKENDS:
+        raise EnvbenchError(f"this version of envbench has no backend {entry.backend}")
     _own_name(entry, run_id)
     return load(entry.backend).reap(entry, run_id)
 

@@ -7,8 +7,9 @@ lock on the file for as long as it lives (`lock`).
 import contextlib
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from io import FileIO
@@ -19,7 +20,8 @@ from envbench.folders import make_private, state_folders
 from envbench.traces.lock import on_own_filesystem, take_lock
 from envbench.traces.owner import Owner, Place, Standing, standing, this_place, this_process
 
-SCHEMA = "envbench-journal/1"
+FORMAT = "envbench-journal/"
+SCHEMA = f"{FORMAT}1"
 
 
 class Kind(StrEnum):
@@ -90,10 +92,14 @@ class Journal:
         return tuple(self._open.values())
 
     def close(self) -> None:
-        """Close the journal, and remove its file where nothing is left to reap; safe to call twice."""
+        """Close the journal, and remove its file where nothing is left to reap; safe to call twice.
+
+        In a folder that can no longer be written it stays, lists nothing, and goes with the next clean-up.
+        """
         if not self._file.closed:
             if not self._open:
-                self.path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    self.path.unlink(missing_ok=True)
             self._file.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
@@ -153,37 +159,48 @@ class Found:
 def found_journals(folder: Path | None = None) -> Iterator[Found]:
     """Yield the journals that lie in this folder (None: in all that this user's runs may have written to).
 
-    While one is handled its lock is held, so that no two clean up after the same run. What is no journal, or cannot be
-    opened, is left out.
+    While one is handled its lock is held, so that no two clean up after the same run. What is no journal is left out;
+    one that cannot be read is UNREADABLE and lists nothing.
     """
     for parent in state_folders() if folder is None else (folder,):
         for path in _files_of_this_user(parent):
             with contextlib.suppress(FileNotFoundError), _opened(path) as descriptor:
-                found = None if descriptor is None else _found(path, descriptor)
+                found = _unreadable(path) if descriptor is None else _found(path, descriptor)
                 if found is not None:
                     yield found
 
 
 def read_journal(text: str) -> tuple[str, Owner, tuple[Entry, ...]] | None:
-    """Return a journal's run id, its owner and what is still there; None where the text is none or was cut early."""
-    records: list[Any] = []
-    for line in text.split("\n"):
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break  # The last line of a killed run may be cut; what it was to say had not been made yet.
-    if not records or not isinstance(records[0], dict) or records[0].get("schema") != SCHEMA:
+    """Return a journal's run id, its owner and what is still there; None where the text is none or was cut early.
+
+    Raises ValueError where it is one that was damaged, or that another version wrote and this one does not understand.
+    """
+    *lines, _cut = text.split("\n")  # The last line of a killed run may be cut: what it was to say was not made yet.
+    try:
+        first = json.loads(lines[0])
+        schema = str(first["schema"])
+    except (ValueError, LookupError, TypeError):
         return None
+    if not schema.startswith(FORMAT):
+        return None
+    if schema != SCHEMA:
+        raise ValueError(schema)
+    try:
+        return str(first["run_id"]), _owner_of(first), _still_open(map(json.loads, lines[1:]))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _still_open(records: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
     open_entries: dict[int, Entry] = {}
-    for record in records[1:]:
+    for record in records:
         if "gone" in record:
             open_entries.pop(record["gone"], None)
         elif "made" in record:
-            number = record["made"]
-            open_entries[number] = Entry(
-                number, Kind(record["kind"]), record["name"], record["backend"], record["facts"]
-            )
-    return records[0]["run_id"], _owner_of(records[0]), tuple(open_entries.values())
+            facts = {key: str(value) for key, value in record["facts"].items()}
+            words = Kind(record["kind"]), str(record["name"]), str(record["backend"]), facts
+            open_entries[record["made"]] = Entry(int(record["made"]), *words)
+    return tuple(open_entries.values())
 
 
 def _owner_record(owner: Owner) -> dict[str, Any]:
@@ -207,7 +224,7 @@ def _files_of_this_user(folder: Path) -> tuple[Path, ...]:
         shared = folder.parent == Path(tempfile.gettempdir())
         if owner != os.geteuid() and (shared or os.geteuid() != 0):
             return ()
-        return tuple(sorted(folder.glob("*.jsonl")))
+        return tuple(path for path in sorted(folder.glob("*.jsonl")) if stat.S_ISREG(path.lstat().st_mode))
     except OSError:
         return ()
 
@@ -217,9 +234,13 @@ def _opened(path: Path) -> Iterator[int | None]:
     """Open a file, for writing where that is allowed (NFS gives no lock else); None where it cannot be read."""
     descriptor = None
     for mode in (os.O_RDWR, os.O_RDONLY):
-        with contextlib.suppress(PermissionError):
+        try:
             descriptor = os.open(path, mode | os.O_CLOEXEC | os.O_NOFOLLOW)
-            break
+        except FileNotFoundError:
+            raise
+        except OSError:
+            continue
+        break
     try:
         yield descriptor
     finally:
@@ -231,7 +252,12 @@ def _found(path: Path, descriptor: int) -> Found | None:
     got = take_lock(descriptor)
     if not os.fstat(descriptor).st_nlink:
         return None  # Its owner, or somebody else who cleans up, has just removed it.
-    read = read_journal(path.read_text("utf-8", errors="replace"))
+    try:
+        read = read_journal(path.read_text("utf-8", errors="replace"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError):
+        return _unreadable(path)
     if read is None:
         return None
     run_id, owner, entries = read
@@ -239,3 +265,7 @@ def _found(path: Path, descriptor: int) -> Found | None:
     here = this_place(owner.place.temp_folder)
     known = standing(owner, here, is_locked=is_locked, on_own_filesystem=on_own_filesystem(path))
     return Found(path, run_id, owner, known, entries)
+
+
+def _unreadable(path: Path) -> Found:
+    return Found(path, path.stem, Owner(0, 0, Place("")), Standing.UNREADABLE, ())

@@ -24,6 +24,8 @@ class Standing(StrEnum):
     """It is proved to have ended, and what it made can be seen from here."""
     ELSEWHERE = "elsewhere"
     """Neither is proved here: it ran in another container or on another machine, or nothing tells where it ran."""
+    UNREADABLE = "unreadable"
+    """Its journal may not be read, or says what this version does not understand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,27 @@ def test_an_unknown_backend_or_engine_error_is_kept_for_later(tmp_path):
     assert path.exists()
 
 
+def test_a_journal_that_cannot_be_read_is_named_and_nothing_of_it_touched(tmp_path):
+    (tmp_path / f"{RUN}.jsonl").write_text('{"schema": "envbench-journal/2"}\n')
+    (left,) = reap(tmp_path).left
+    assert str(left) == f"run {RUN}: its journal {tmp_path}/{RUN}.jsonl cannot be read"
+    assert reap(tmp_path, run_id=RUN).left == (left,), "also where somebody names the run"
+
+
+def test_a_journal_that_cannot_be_removed_is_said_and_ends_nothing(tmp_path, monkeypatch):
+    folder, state = tmp_path / f"work-{RUN}", tmp_path / "state"
+    folder.mkdir()
+    path = dead_journal(state, [{"kind": "folder", "name": str(folder)}])
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    done = done_with(state)
+    assert [(one.entry.name, bool(one.error)) for one in done] == [(str(folder), False), (str(path), True)]
+    assert not folder.exists()
+
+
 def test_own_things_are_reaped_at_the_end_of_a_run(tmp_path):
     folder = tmp_path / RUN
     folder.mkdir()

@@ -149,6 +149,52 @@ def test_what_is_no_journal_is_left_alone(tmp_path, text):
     assert path.exists()
 
 
+def damaged(*lines: str) -> str:
+    first = {"schema": "envbench-journal/1", "run_id": RUN, "pid": 1, "start_ticks": 1, "boot_id": "before"}
+    return "".join(f"{line}\n" for line in (json.dumps(first), *lines))
+
+
+LATER = json.dumps({"made": 1, "kind": "a later version's", "name": "x", "backend": "", "facts": {}})
+
+
+@pytest.mark.parametrize(
+    "text", [damaged(LATER), damaged("[1]", "3"), damaged('{"made": 1}'), damaged("", LATER), damaged("\0\0")]
+)
+def test_a_journal_that_is_damaged_or_a_later_versions_is_named_and_ends_nothing(tmp_path, text):
+    (tmp_path / f"{RUN}.jsonl").write_text(text)
+    (tmp_path / "later.jsonl").write_text('{"schema": "envbench-journal/2", "run_id": "later"}\n')
+    assert standings(tmp_path) == {RUN: Standing.UNREADABLE, "later": Standing.UNREADABLE}
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EROFS])
+def test_a_journal_that_may_not_be_opened_is_named_and_ends_nothing(tmp_path, monkeypatch, code):
+    (tmp_path / f"{RUN}.jsonl").write_text(damaged())
+
+    def refused(*_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "open", refused)
+    assert standings(tmp_path) == {RUN: Standing.UNREADABLE}
+
+
+def test_only_files_are_journals(tmp_path):
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "link.jsonl").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    assert standings(tmp_path) == {}
+
+
+def test_a_folder_that_can_no_longer_be_written_ends_no_run(tmp_path, monkeypatch):
+    journal = Journal(RUN, tmp_path)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    journal.close()
+    assert standings(tmp_path) == {RUN: Standing.ALIVE}, "this process runs; once it has ended, its journal is reaped"
+
+
 def test_a_state_folder_that_cannot_be_written_is_an_error(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("")
