@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeVar, cast
 
 from envbench.condition import SERVICE_READY, Ready
@@ -147,10 +148,13 @@ class Settings:
     """True: the backends keep to their most telling variant (one machine type, one runtime)."""
     offline: bool = False
     """True: nothing is downloaded; what is missing then makes a backend unusable, with the remedy."""
-    kvm_age_max_s: float = 0.0
-    """How old an answer about KVM may be that is taken in place of canary guests; 0: they are always asked."""
+    guest_age_max_s: float = 0.0
+    """How old an answer may be that is taken in place of canary guests or of one that boots Linux to show that a
+    backend can; 0: they are always asked."""
     found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
     """What `once` has found out; settings that are made from these share it."""
+    making: RLock = field(default_factory=RLock, repr=False, compare=False)
+    """Held while what all backends share is found out or made: several may be opened at a time."""
 
     @property
     def tells_own_ready(self) -> bool:
@@ -171,8 +175,9 @@ class Settings:
 
     def once(self, find: "Callable[[Settings], Found]") -> "Found":
         """Return what `find` finds out with these settings: asked once a run, however many backends want to know."""
-        if find not in self.found:
-            self.found[find] = find(self)
+        with self.making:
+            if find not in self.found:
+                self.found[find] = find(self)
         return cast("Found", self.found[find])
 
     @property

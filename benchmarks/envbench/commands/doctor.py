@@ -1,19 +1,23 @@
 """`envbench doctor`: every backend, usable here or why not and what to do about it."""
 
+import contextlib
 import json
+import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 
 from envbench.backend import Unusable, Usable
-from envbench.backends import BACKENDS
+from envbench.backends import BACKENDS, load
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import OneOf
 from envbench.errors import LeftBehindError, NoUsableBackendError
 from envbench.payload.kernel import default_cache_dir
+from envbench.phases import BackendKind
 from envbench.run.course import about
 from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend
@@ -21,22 +25,28 @@ from envbench.run.reaper import clear_away
 from envbench.run.session import make_work_dir
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal
+from envbench.vm.kvm import probe_kvm
 
 KEPT_FOR_S = 86400.0
-"""How long an answer about KVM stands where nothing has changed that it hangs on."""
+"""How long what guests showed stands where nothing has changed that it hangs on."""
+ASKED_PER_CPU = 4
+"""Backends that are asked at a time, for each CPU: they mostly wait for their engines."""
 
 
 @click.command()
 @click.option("--backend", "names", multiple=True, type=OneOf(tuple(BACKENDS)), help="Only this backend (repeatable).")
 @click.option("--verbose", "-v", is_flag=True, help="Print what each backend says of itself, too.")
-@click.option("--fresh", is_flag=True, help="Ask about KVM anew; an unchanged answer of the last day stands otherwise.")
+@click.option(
+    "--fresh", is_flag=True, help="Boot Linux guests anew; what they showed in the last day stands otherwise."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug_option
 def doctor(names: tuple[str, ...], verbose: bool, fresh: bool, as_json: bool) -> None:
     """Say for every backend whether it can run here; if not, why, and what to do.
 
-    VM backends boot a canary guest to find out whether KVM is of any use, which takes a few seconds; its answer is kept
-    until the next boot, for a day at most, or until QEMU or /dev/kvm changes. Exit code 3 if no backend is usable.
+    Machines boot guests to find out whether KVM is of any use and whether Linux gets ready, which takes a few seconds;
+    their answer is kept until the next boot, for a day at most, or until QEMU, libvirt, the kernel or /dev/kvm changes,
+    and a boot sector is booted meanwhile. Exit code 3 if no backend is usable.
     """
     # What is read by a program is never cut.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -48,11 +58,11 @@ def doctor(names: tuple[str, ...], verbose: bool, fresh: bool, as_json: bool) ->
         with deferred():
             journal = Journal(run_id)
         age_max_s = 0.0 if fresh else KEPT_FOR_S
-        settings = Settings(run_id, make_work_dir(run_id, journal), default_cache_dir(), kvm_age_max_s=age_max_s)
-        for name in names or tuple(BACKENDS):
-            found[name] = examine(name, settings, journal)
+        settings = Settings(run_id, make_work_dir(run_id, journal), default_cache_dir(), guest_age_max_s=age_max_s)
+        for name, answer in examined(names or tuple(BACKENDS), settings, journal):
+            found[name] = answer
             if not as_json:
-                _show(backend_lines(name, found[name], width, verbose=verbose))
+                _show(backend_lines(name, answer, width, verbose=verbose))
     finally:
         if journal is not None:
             left = clear_away(journal)
@@ -64,6 +74,22 @@ def doctor(names: tuple[str, ...], verbose: bool, fresh: bool, as_json: bool) ->
         raise LeftBehindError(f"left behind, and why: {'; '.join(left)}", remedy="envbench clean")
     if not any(isinstance(answer, Usable) for answer in found.values()):
         raise NoUsableBackendError("no backend can run here; each one's reason and remedy stand above")
+
+
+def examined(names: Sequence[str], settings: Settings, journal: Journal) -> Iterator[tuple[str, Usable | Unusable]]:
+    """Yield what each backend says of itself, in this order; several are asked at a time.
+
+    Nothing is left behind, also where it is not asked to its end: what has begun is waited for.
+    """
+    # KVM alone: it is judged by the time that a guest takes. What fails here is told by the backend, which asks again.
+    with contextlib.suppress(Exception):
+        if any(load(name).kind is BackendKind.VM for name in names):
+            settings.once(probe_kvm)
+    pool = ThreadPoolExecutor(ASKED_PER_CPU * len(os.sched_getaffinity(0)))
+    try:
+        yield from zip(names, pool.map(lambda name: examine(name, settings, journal), names), strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def examine(name: str, settings: Settings, journal: Journal) -> Usable | Unusable:

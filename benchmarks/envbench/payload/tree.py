@@ -68,9 +68,10 @@ def tree_of_run(settings: Settings) -> PayloadTree:
         tree = userland_tree(settings.cache_dir, IMAGES[settings.profile], offline=settings.offline)
         return describe_tree(tree, settings.profile, find_busybox())
     path = settings.work_dir / "tree"
-    if path.exists():
-        return describe_tree(path, settings.profile, find_busybox())
-    return build_tree(path, settings.profile)
+    with settings.making:
+        if not path.exists():
+            return build_tree(path, settings.profile)
+    return describe_tree(path, settings.profile, find_busybox())
 
 
 def describe_tree(path: Path, profile: str, busybox: BusyBox) -> PayloadTree:

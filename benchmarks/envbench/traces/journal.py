@@ -5,6 +5,7 @@ lock on the file for as long as it lives (`lock`).
 """
 
 import contextlib
+import itertools
 import json
 import os
 import stat
@@ -63,13 +64,12 @@ class Journal:
     def __init__(self, run_id: str, folder: Path | None = None) -> None:
         self.run_id = run_id
         self._open: dict[int, Entry] = {}
-        self._next = 1
+        self._numbers = itertools.count(1)
         self.path, self._file = _begun(run_id, state_folders() if folder is None else (folder,))
 
     def intend(self, kind: Kind, name: str, backend: str = "", **facts: str) -> int:
         """Note a thing that is about to be made; return the number with which to `forget` it."""
-        number = self._next
-        self._next += 1
+        number = next(self._numbers)
         self._open[number] = Entry(number, kind, name, backend, facts)
         self._write({"made": number, "kind": kind, "name": name, "backend": backend, "facts": facts})
         return number

@@ -5,10 +5,12 @@ than under emulation. So a canary guest runs under KVM, with a deadline set by w
 the same minute: first the floor guest (a boot sector), then a real kernel.
 """
 
+import contextlib
 import fcntl
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from envbench.backend import Mark, Workload
@@ -19,10 +21,12 @@ from envbench.settings import Settings, new_nonce
 from envbench.vm.accelerator import Accelerator
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.kvm_memory import conditions, remember, remembered
+from envbench.vm.kept_answers import conditions, remember, remembered
 from envbench.vm.recipe import make_recipe, trial_of
 
 KVM_DEVICE = Path("/dev/kvm")
+KEPT_FILE = "kvm.json"
+"""In the cache folder."""
 KVM_GET_API_VERSION = 0xAE00
 KVM_CREATE_VM = 0xAE01
 KVM_API_VERSION = 12
@@ -46,16 +50,18 @@ def probe_kvm(settings: Settings, device: Path = KVM_DEVICE) -> Accelerator:
     refused = open_problem(device)
     if refused is not None:
         return refused
+    file = settings.cache_dir / KEPT_FILE
     try:
         emulator = find_emulator()
         now = conditions(emulator.path, device)
-        kept = remembered(settings.cache_dir, now, settings.kvm_age_max_s)
+        kept = remembered(file, now, settings.guest_age_max_s)
         if kept is not None:
-            return kept
+            with contextlib.suppress(TypeError):  # Another version may have kept other words.
+                return replace(Accelerator(**kept[0]), age_s=kept[1])
         answer = _run_canaries(settings, emulator)
     except BackendError as error:
         return Accelerator(usable=False, reason=f"no canary guest could be run: {error}", remedy=error.remedy)
-    remember(settings.cache_dir, now, answer)
+    remember(file, now, asdict(answer))
     return answer
 
 

@@ -129,8 +129,13 @@ def trial_of(settings: Settings, variant: Mapping[str, str]) -> tuple[Settings, 
     is_ours = variant["boot"] != "disk" and settings.profile not in MACHINES and settings.initrd is None
     is_ours = is_ours and "kernel" not in variant
     plain = replace(settings, profile="minimal", disks=(), initrd=None, append="", ready=None)
+    return plain, dict(variant) if is_ours else floor_of(variant) or {**variant, "boot": "kernel"}
+
+
+def floor_of(variant: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the floor guest on this variant's machine, None on a machine that has none."""
     has_floor = _exists("floor", variant["machine"], variant.get("firmware", ""))
-    return plain, dict(variant) if is_ours else {**variant, "boot": "floor" if has_floor else "kernel"}
+    return {**variant, "boot": "floor"} if has_floor else None
 
 
 def vm_variants(settings: Settings, accelerators: Sequence[str], arch: Architecture) -> tuple[dict[str, str], ...]:

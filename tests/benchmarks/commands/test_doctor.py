@@ -1,7 +1,17 @@
-"""What doctor prints for people: a line a backend that fits, how many are usable, and what to try for the others."""
+"""What doctor prints (a line a backend that fits, how many are usable, what to try); several are asked at a time."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from envbench.backend import Unusable, Usable
-from envbench.commands.doctor import backend_lines, closing_lines
+from envbench.commands import doctor
+from envbench.commands.doctor import backend_lines, closing_lines, examined
+from envbench.settings import Settings, new_run_id
+from envbench.traces.journal import Journal
 
 KVM = {"kvm": "unusable", "kvm_because": "a boot sector failed under KVM: MSR 0x10a " + "and more words " * 9}
 FOUND = {
@@ -43,3 +53,67 @@ def test_an_answer_about_kvm_that_was_kept_has_its_age():
     found = {"qemu": Usable({"qemu": "10.0.2", **KVM, "kvm_age_s": "7300"})}
     assert "KVM was asked about 2 h ago; to ask again: envbench doctor --fresh" in closing_lines(found, None)
     assert "--fresh" not in "".join(closing_lines(FOUND, None))
+
+
+@pytest.fixture
+def of_run(tmp_path: Path) -> Iterator[tuple[Settings, Journal]]:
+    """Give the settings and the journal of a run."""
+    run_id = new_run_id()
+    journal = Journal(run_id, tmp_path / "state")
+    yield Settings(run_id, tmp_path, tmp_path / "cache"), journal
+    journal.close()
+
+
+def test_backends_are_asked_at_the_same_time_and_told_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, of_run: tuple[Settings, Journal]
+) -> None:
+    both, second_is_done = threading.Barrier(2, timeout=30), threading.Event()
+
+    def examine(name: str, _settings: Settings, _journal: Journal) -> Usable:
+        both.wait()
+        if name == "process":
+            assert second_is_done.wait(30)
+        else:
+            second_is_done.set()
+        return Usable({"version": name})
+
+    monkeypatch.setattr(doctor, "examine", examine)
+    told = list(examined(("process", "runc"), *of_run))
+    assert told == [("process", Usable({"version": "process"})), ("runc", Usable({"version": "runc"}))]
+
+
+def test_what_has_begun_ends_before_doctor_does(
+    monkeypatch: pytest.MonkeyPatch, of_run: tuple[Settings, Journal]
+) -> None:
+    begun, ended = threading.Event(), []
+
+    def examine(name: str, _settings: Settings, _journal: Journal) -> Usable:
+        if name == "runc":
+            begun.set()
+            time.sleep(0.1)
+            ended.append(name)
+        else:
+            assert begun.wait(30)
+        return Usable({})
+
+    monkeypatch.setattr(doctor, "examine", examine)
+    asked = examined(("process", "runc"), *of_run)
+    assert next(asked)[0] == "process"
+    asked.close()  # type: ignore[attr-defined]
+    assert ended == ["runc"]
+
+
+def test_what_several_want_to_know_is_found_out_once(of_run: tuple[Settings, Journal]) -> None:
+    asked: list[str] = []
+
+    def find(settings: Settings) -> str:
+        asked.append(settings.run_id)
+        time.sleep(0.1)
+        return "found"
+
+    threads = [threading.Thread(target=of_run[0].once, args=(find,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == [of_run[0].run_id]

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
+from threading import Lock
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ REFUSED_PATIENCE_S = 2.0
 INTERRUPTED_PATIENCE_S = 5.0
 """How long a create whose caller was killed may still go on in the engine."""
 
-
+_ENVIRONMENT_LOCK = Lock()
 _deadline_s: ContextVar[float | None] = ContextVar("deadline_s", default=None)
 """Longest wait for an answer in the block that this thread is in, None: as long as its client waits."""
 
@@ -110,8 +111,8 @@ def _without_users_configuration() -> Iterator[None]:
     The user's own holds logins, which are not needed, and the SDK raises all kinds of errors at one of an unexpected
     form.
     """
-    before = os.environ.get("DOCKER_CONFIG")
-    with tempfile.TemporaryDirectory(prefix="envbench-docker-") as folder:
+    with _ENVIRONMENT_LOCK, tempfile.TemporaryDirectory(prefix="envbench-docker-") as folder:
+        before = os.environ.get("DOCKER_CONFIG")
         Path(folder, "config.json").write_text("{}", "ascii")
         os.environ["DOCKER_CONFIG"] = folder
         try:
