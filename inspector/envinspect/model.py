@@ -153,6 +153,11 @@ class Denied(Record):
 
     error: str
 
+    @property
+    def refused(self) -> bool:
+        """True where the system itself refused; False where a capture does not have it."""
+        return self.error != "not-recorded"
+
 
 if TYPE_CHECKING:
     Refusal = Union[Absent, Denied]

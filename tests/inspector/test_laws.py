@@ -86,6 +86,29 @@ def test_what_is_denied_makes_no_plain_no(data: st.DataObject) -> None:
     assert not lost, (name, sorted(taken))
 
 
+FIRST_ROOT = "/proc/1/root/."
+MOUNTS = "/proc/self/mountinfo"
+
+
+@pytest.mark.parametrize(
+    ("name", "denied", "layers", "undecided"),
+    [
+        ("docker-files-unmounted", {"/proc/1/mountinfo"}, ["docker"], set()),
+        ("docker-files-unmounted", {"/proc/1/mountinfo", FIRST_ROOT}, ["docker"], {Kind.CHROOT}),
+        ("docker-pid-host", {MOUNTS}, ["docker"], {Kind.CHROOT, Kind.SANDBOX}),
+        ("docker-pid-host", {MOUNTS, "/proc/self/ns/mnt"}, ["docker"], {Kind.CHROOT, Kind.SANDBOX}),
+        ("real-unshare-uts", {MOUNTS, "/proc/self/ns/pid", "/proc/2/comm"}, [], {Kind.CONTAINER}),
+    ],
+)
+def test_a_refused_file_makes_no_layer(name: str, denied: set[str], layers: list[str], undecided: set[Kind]) -> None:
+    """Where it would have told that there is none, none is found for want of it: it cannot be told."""
+    facts, _, paths = _read(name)
+    assert denied <= {*paths, "/proc/1/mountinfo"}
+    after = _without(facts, frozenset(denied), cpu=False)
+    assert [layer.id for layer in after.layers if layer.kind is not Kind.VM] == layers
+    assert undecided <= set(after.undecided)
+
+
 @given(st.data())
 def test_what_is_denied_makes_no_bare_metal(data: st.DataObject) -> None:
     """A virtual machine is never called bare metal because of a file that may not be read."""

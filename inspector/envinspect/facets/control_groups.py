@@ -174,7 +174,7 @@ class ControlGroups:
         if isinstance(reading, Found):
             found = value(reading.value)
             return _Level(1, None if found is None else Limit(found, path, reading.value), "")
-        if isinstance(reading, Denied) and reading.error != "not-recorded":
+        if isinstance(reading, Denied) and reading.refused:
             self.unreadable.append(f"{path} ({reading.error})")
             return _Level(0, None, f"{path} ({reading.error})")
         # A group that lacks the file, as the root of a hierarchy does, sets no such limit.

@@ -46,7 +46,7 @@ def _why_unknown(facts: Facts, path: str, key: str = "") -> str:
     """Say what happened to a file that a value was to come from."""
     reading = facts.text(path)
     if isinstance(reading, Denied):
-        return f"{path} was not recorded" if reading.error == "not-recorded" else f"{path}: {reading.error}"
+        return f"{path}: {reading.error}" if reading.refused else f"{path} was not recorded"
     if isinstance(reading, Found):
         return f"{path} has no {key}" if key else f"{path} is empty or not understood"
     return f"{path} is not there"

@@ -12,7 +12,7 @@ from envinspect.probes.mounts import chain_in, is_inherited, is_moved, on_whole_
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, NO_MOUNT, OWN, SAME, Place, root_place
 from envinspect.signatures.containers import BOUND_FILES
-from envinspect.sources.mounts import MountTable, mount_table
+from envinspect.sources.mounts import MOUNTINFO, MountTable, mount_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
     if not isinstance(own, Found) or own.value.ino == 0:
         return  # 0: a captured tree that kept no identities
     differs = isinstance(first, Found) and own.value.place != first.value.place
-    if differs and isinstance(first, Found) and (_shares_mounts(facts) or table.root is None):
+    here = _shares_mounts(facts) or (table.root is None and not _may_be_apart(facts))
+    if differs and here and isinstance(first, Found):
         observed = f"/ is inode {own.value.ino}, PID 1's root is inode {first.value.ino}"
         yield Evidence(Kind.CHROOT, "chroot", Strength.PROOF, "/proc/1/root", observed, _STAT)
         return
@@ -76,10 +77,11 @@ def _untold(facts: Facts, *, differs: bool) -> Iterator[Unknown]:
     asked: list[tuple[str, Reading[Any]]] = [("/proc/1/root", facts.stat("/proc/1/root/."))]
     if differs:
         asked = [(path, facts.link(path)) for path in _MOUNT_NAMESPACES]
+        asked += [(path, facts.text(path)) for path in (MOUNTINFO, FIRST_MOUNTINFO)]
     elif not facts.derived(mount_table).mounts:
         asked.append(("/proc", facts.listing("/proc")))
     for path, reading in asked:
-        if isinstance(reading, Denied):
+        if isinstance(reading, Denied) and (reading.refused or path not in (MOUNTINFO, FIRST_MOUNTINFO)):
             yield Unknown(path, reading.error, _TOLD, shows=(Kind.CHROOT,))
             return
 
@@ -167,3 +169,15 @@ def _shares_mounts(facts: Facts) -> bool:
     """Say whether the first process is of this process's mount namespace; with the host's PIDs it may be the host's."""
     own, first = (facts.link(path) for path in _MOUNT_NAMESPACES)
     return isinstance(own, Found) and isinstance(first, Found) and own.value == first.value
+
+
+def _may_be_apart(facts: Facts) -> bool:
+    """Say whether this process may have other mounts than the first one: then its root is another as well."""
+    own, first = (facts.link(path) for path in _MOUNT_NAMESPACES)
+    if isinstance(own, Found) and isinstance(first, Found):
+        return own.value != first.value
+    mounts = facts.text(MOUNTINFO)
+    if isinstance(mounts, Denied) and mounts.refused:
+        return True
+    seen = facts.derived(namespaces)
+    return "pid" in seen.initial and "mnt" in seen.others

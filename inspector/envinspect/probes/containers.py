@@ -8,17 +8,17 @@ are only copied into it: they count where nothing real is known, and are shown a
 from __future__ import annotations
 
 from envinspect.facts import Facts
-from envinspect.model import Evidence, Found, Kind, Record, Strength, Unknown
+from envinspect.model import Denied, Evidence, Found, Kind, Record, Strength, Unknown
 from envinspect.probes.cgroup import cgroups, in_pod
 from envinspect.probes.isolation import ID_MAP, isolation, masks_proc, shifted_ids
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
 from envinspect.probes.mounts import chain_in, evidence_of_mount, filesystem_rows, on_whole_disk, storage_chains
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import SAME, around_root, is_the_host, root_place
+from envinspect.probes.roots import FIRST_MOUNTINFO, SAME, around_root, is_the_host, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.signatures.containers import BOUND_FILES
-from envinspect.sources.mounts import mount_table
+from envinspect.sources.mounts import MOUNTINFO, mount_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +92,9 @@ def _isolated(facts: Facts, depth: int) -> Iterator[Evidence | Unknown]:
     """Weigh what the namespaces say without a name, and say where a marker file stands alone."""
     if facts.derived(markers) and _nothing_contradicts(facts) and not _stands_on_a_disk(facts):
         told = "whether the marker files were left in a tree or are a container's"
-        yield Unknown("/proc/self/mountinfo", "absent", told, shows=(Kind.CONTAINER,))
+        mounts = facts.text(MOUNTINFO)
+        error = mounts.error if isinstance(mounts, Denied) else "absent"
+        yield Unknown(MOUNTINFO, error, told, shows=(Kind.CONTAINER,))
     isolated = facts.derived(isolation)
     if isolated.strength is not None:
         if facts.derived(lost_engine_files) and masks_proc(facts.derived(mount_table)):
@@ -230,8 +232,10 @@ def lost_engine_files(facts: Facts) -> bool:
         return False
     if any(piece.strength > Strength.HINT for piece in facts.derived(sandbox_evidence)):
         return False
-    if facts.derived(root_place).state == SAME and not _in_a_group_below(facts):
-        return False  # PID 1 has the same root: the files were unmounted, unless PID 1 is a container's within
+    first = facts.text(FIRST_MOUNTINFO)
+    unmounted = facts.derived(root_place).state == SAME or (isinstance(first, Denied) and first.refused)
+    if unmounted and not _in_a_group_below(facts):
+        return False  # PID 1 has, or may have, the same root without the files, unless it is a container's within
     chains = [chain for chain in storage_chains(table) if chain[-1].mount is table.root]
     on_docker = any(chain[-1].row.id == "docker" for chain in chains)
     return on_docker and not any(mount.target in BOUND_FILES for mount in table.mounts)
@@ -297,8 +301,14 @@ def _stands_on_a_disk(facts: Facts) -> bool:
 
 
 def _nothing_contradicts(facts: Facts) -> bool:
-    """Say whether nothing of /proc can be seen: a marker then stands alone."""
-    seen = facts.derived(namespaces)
+    """Say whether nothing of /proc can be seen: a marker then stands alone.
+
+    So it does where the mounts may not be read, and the namespaces are not those of a container.
+    """
+    seen, mounts = facts.derived(namespaces), facts.text(MOUNTINFO)
+    few = "pid" not in seen.others and len(seen.others & {"uts", "ipc", "net", "cgroup"}) < 2
+    if few and isinstance(mounts, Denied) and mounts.refused:
+        return not facts.derived(mount_table).mounts and not facts.derived(cgroups).chain
     return not (
         facts.derived(mount_table).mounts
         or seen.initial | seen.others

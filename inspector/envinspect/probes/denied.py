@@ -153,6 +153,8 @@ def _unknown(facts: Facts, gap: Gap, path: str, reading: object) -> Unknown:
         shows = () if path.endswith(ROOT_ONLY_FIELDS) else shows
     if path == "/proc/1/comm" and "pid" in facts.derived(namespaces).initial:
         shows = ()  # the host's first process
+    if path == "/proc/self/cgroup" and "mnt" in facts.derived(namespaces).others:
+        shows = (Kind.CONTAINER,)  # a container's process in the host's root (`chroot /host`) has nothing else
     if error == "not-recorded":
         shows = ()  # a partial capture is no refusal
     return Unknown(path, error, gap.would_tell, shows=shows, names=names, ids=ids)
@@ -165,6 +167,6 @@ def _namespaces(facts: Facts) -> Iterator[Unknown]:
         found = facts.link(path)
         if isinstance(found, Denied):
             told = "whether this process shares the host's namespaces"
-            open_ = found.error != "not-recorded" and "pid" not in facts.derived(namespaces).initial
+            open_ = found.refused and "pid" not in facts.derived(namespaces).initial
             yield Unknown(path, found.error, told, (Kind.CONTAINER,) if open_ else (), (Kind.CONTAINER,))
             return

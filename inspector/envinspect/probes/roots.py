@@ -38,10 +38,18 @@ def root_place(facts: Facts) -> Place:
     if table.root is None:
         return Place(NO_MOUNT, "no mount on /")
     if not isinstance(first, Found):
-        return Place(UNKNOWN)
+        return Place(SAME if _is_one_folder(facts) else UNKNOWN)
     if own.value == first.value:
         return Place(SAME)
     return _against(table.root, facts.derived(first_table))
+
+
+def _is_one_folder(facts: Facts) -> bool:
+    """Say whether / and PID 1's root are one folder, by their identities, which root alone may read."""
+    own, first = facts.stat("/"), facts.stat("/proc/1/root/.")
+    if not isinstance(own, Found) or not isinstance(first, Found):
+        return False
+    return own.value.ino != 0 and own.value.place == first.value.place
 
 
 def _against(root: Mount, first: MountTable) -> Place:
