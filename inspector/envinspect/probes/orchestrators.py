@@ -72,7 +72,7 @@ def _in_variables(source: str, value_of: Callable[[str], str | None]) -> Iterato
     for row in VARIABLES:
         values = [value_of(name) for name in row.names]
         first = values[0]
-        if row.unless and value_of(row.unless) is not None:
+        if any(value_of(name) is not None for name in row.unless):
             continue
         if first is not None and None not in values and first.startswith(row.value):
             yield _mark(row.id, row.strength, source + row.names[0], first if row.value else "set", row.reference)

@@ -174,6 +174,7 @@ _ORCHESTRATORS = (
         "GitHub Actions",
         "https://docs.github.com/en/actions/reference/workflows-and-actions/variables",
     ),
+    _orchestrator("forgejo-actions", "Forgejo Actions", "https://forgejo.org/docs/latest/user/actions/overview/"),
     _orchestrator("gitea-actions", "Gitea Actions", "https://docs.gitea.com/usage/actions/overview"),
     _orchestrator("gitlab-ci", "GitLab CI/CD", "https://docs.gitlab.com/ci/variables/predefined_variables/"),
     _orchestrator("circleci", "CircleCI", "https://circleci.com/docs/"),

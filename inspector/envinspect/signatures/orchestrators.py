@@ -14,6 +14,7 @@ _HEROKU = "https://devcenter.heroku.com/articles/dynos#local-environment-variabl
 _FLY = "https://fly.io/docs/machines/runtime-environment/"
 _ACTIONS = "https://docs.github.com/en/actions/reference/workflows-and-actions/variables"
 _GITEA = "https://github.com/go-gitea/gitea/issues/24038"
+_FORGEJO = "https://code.forgejo.org/forgejo/runner/src/branch/main/internal/app/run/runner.go"
 _GITLAB = "https://docs.gitlab.com/ci/variables/predefined_variables/"
 _AZURE_CONTAINER_APPS = "https://learn.microsoft.com/en-us/azure/container-apps/environment-variables"
 _AZURE_FUNCTIONS = "https://learn.microsoft.com/en-us/azure/azure-functions/functions-app-settings"
@@ -45,7 +46,7 @@ _CODESPACES = (
 class Variables(Record):
     """Variables that must all be set; `value` begins the value of the first one ("" for any).
 
-    `unless` names one that another product sets beside the same variables ("" for none).
+    `unless` names those that another product sets beside the same variables.
     """
 
     names: tuple[str, ...]
@@ -53,7 +54,7 @@ class Variables(Record):
     id: str
     strength: Strength
     reference: str
-    unless: str = ""
+    unless: tuple[str, ...] = ()
 
 
 def _any_of(mark_id: str, reference: str, *names: str) -> tuple[Variables, ...]:
@@ -82,8 +83,11 @@ VARIABLES: tuple[Variables, ...] = (
     Variables(("DYNO", "PORT"), "", "heroku", Strength.STRONG, _HEROKU),
     Variables(("DYNO",), "", "heroku", Strength.HINT, _HEROKU),
     *_with_first("fly", _FLY, "FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"),
-    Variables(("GITHUB_ACTIONS",), "true", "github-actions", Strength.STRONG, _ACTIONS, unless="GITEA_ACTIONS"),
-    Variables(("GITEA_ACTIONS",), "true", "gitea-actions", Strength.STRONG, _GITEA),
+    Variables(
+        ("GITHUB_ACTIONS",), "true", "github-actions", Strength.STRONG, _ACTIONS, ("GITEA_ACTIONS", "FORGEJO_ACTIONS")
+    ),
+    Variables(("GITEA_ACTIONS",), "true", "gitea-actions", Strength.STRONG, _GITEA, ("FORGEJO_ACTIONS",)),
+    Variables(("FORGEJO_ACTIONS",), "true", "forgejo-actions", Strength.STRONG, _FORGEJO),
     Variables(("GITLAB_CI",), "true", "gitlab-ci", Strength.STRONG, _GITLAB),
     Variables(("CODESPACES",), "true", "codespaces", Strength.STRONG, _CODESPACES),
     *_any_of("codespaces", _CODESPACES, "CODESPACE_NAME"),
@@ -212,6 +216,9 @@ ENGINE_MOUNTS: tuple[EngineMount, ...] = (
     # The tags that Lima, and Colima with it, gives the Mac's folders.
     EngineMount("virtiofs", "mount<n>", "", "lima", "https://lima-vm.io/docs/config/mount/"),
     EngineMount("9p", "mount<n>", "", "lima", "https://lima-vm.io/docs/config/mount/"),
+    # The Mac's end of Lima's ssh serves the folder, so that no host stands before the colon.
+    EngineMount("fuse.sshfs", ":/Users/", "", "lima", "https://lima-vm.io/docs/config/mount/#reverse-sshfs"),
+    EngineMount("fuse.sshfs", ":/tmp/lima", "", "lima", "https://lima-vm.io/docs/config/mount/#reverse-sshfs"),
     EngineMount("", "", "/opt/google/cros-containers", "crostini", _CROSTINI),
     EngineMount("", "", "/mnt/chromeos", "crostini", _CROSTINI),
     EngineMount("", "orbstack", "", "orbstack", "https://docs.orbstack.dev/architecture"),
