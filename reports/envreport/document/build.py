@@ -15,7 +15,7 @@ from envreport import units
 from envreport.backends import label
 from envreport.claims import CLAIMS, Claim, judge_all
 from envreport.claims.conditions import run_conditions
-from envreport.document.answer import answer_notes, answer_of, headline_pair, meaning
+from envreport.document.answer import answer_notes, answer_of, meaning
 from envreport.document.model import Cell, Fact, RawData, ReportDocument, Table
 from envreport.document.sections import build_sections
 from envreport.document.sections.cells import count, number, text
@@ -41,16 +41,17 @@ EMBED_LIMIT_BYTES = 12_000_000
 
 def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host: bool = False) -> ReportDocument:
     """Return the report of one run. Host name, user name and paths are left out unless `include_host`."""
-    run, pair, own = results.run, headline_pair(results), own_pairs(results)
+    run, own = results.run, own_pairs(results)
+    answer = answer_of(results, asked(results))
     judgements = judge_all(results, extra_claims)
     return ReportDocument(
         title="What a container and a VM cost here",
         run_id=run.run_id or "",
         started_at=run.started_at or "",
         tool_version=run.tool_version or "",
-        answer=answer_of(results, pair),
-        answer_notes=answer_notes(results, pair),
-        meaning=(*(f"{each.sentence}." for each in own), *meaning(results, pair)),
+        answer=answer.sentence,
+        answer_notes=answer_notes(results, answer),
+        meaning=(*(f"{each.sentence}." for each in own), *meaning(results, answer)),
         own_pairs=own,
         machine=tuple(machine_facts(results)),
         asked=asked(results),
