@@ -2,12 +2,18 @@
 
 import os
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from envbench.errors import BackendError
+from envbench.causes import Cause
+from envbench.errors import BackendError, CommandError
 
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Debian's for root; what runs inside containers has it, and whatever is started where there is no PATH at all."""
+
+ANSWER_DEADLINE_S = 60.0
+"""How long a program may take to say what it knows at once, such as its version; a busy machine takes 10 s for it."""
 
 
 def users_path() -> str:
@@ -27,3 +33,24 @@ def require_program(name: str, remedy: str) -> Path:
     if found is None:
         raise BackendError(f"no {name} on the PATH", remedy=remedy)
     return found
+
+
+def answer_of(argv: Sequence[str | Path], remedy: str, within_s: float = ANSWER_DEADLINE_S) -> bytes:
+    """Return what a program prints about itself.
+
+    Raises BackendError: with this remedy where it cannot be started or fails; where it does not end in time, that may
+    be the machine's fault, and the cause says so.
+    """
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=within_s, check=False)
+    except OSError as error:
+        raise BackendError(f"{argv[0]} does not run: {error.strerror}", remedy=remedy) from error
+    except subprocess.TimeoutExpired as error:
+        patience = f"wait until the machine is less busy; if it never ends: {remedy}"
+        raise BackendError(
+            f"{argv[0]} did not end within {within_s:g} s", remedy=patience, cause=Cause.NO_ANSWER
+        ) from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip()[-200:]
+        raise CommandError(str(argv[0]), exit_status=done.returncode, said=said, remedy=remedy)
+    return done.stdout

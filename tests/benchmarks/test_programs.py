@@ -9,8 +9,9 @@ import pytest
 from envbench.backend import Workload
 from envbench.backends.shared.bundle import bundle_config
 from envbench.backends.shared.child import environment, run_command
+from envbench.causes import Cause
 from envbench.errors import BackendError
-from envbench.programs import USUAL_PATH, find_program, require_program, users_path
+from envbench.programs import USUAL_PATH, answer_of, find_program, require_program, users_path
 
 
 @pytest.fixture
@@ -57,3 +58,27 @@ def test_a_container_gets_the_usual_path_and_not_the_users(settings, monkeypatch
     monkeypatch.setenv("PATH", "/home/somebody/bin")
     config = bundle_config(Path("tree"), ("/x",), Workload("nonce"), replace(settings), "")
     assert f"PATH={USUAL_PATH}" in config["process"]["env"]
+
+
+@pytest.mark.parametrize(
+    ("script", "said", "cause"),
+    [
+        ("#!/bin/sh\nexec sleep 60", "sayer did not end within 0.2 s", Cause.NO_ANSWER),
+        ("#!/bin/sh\necho no library >&2; exit 127", "sayer ended with 127: no library", None),
+        ("#!/nowhere/sh", "sayer does not run: No such file or directory", None),
+    ],
+)
+def test_a_program_that_says_nothing_of_itself_is_reported_in_our_words(folder, script, said, cause):
+    """A busy machine is no broken package: what helps is another thing, and no exception of Python's is shown."""
+    (folder / "sayer").write_text(f"{script}\n")
+    within_s = 0.2 if cause else 60
+    with pytest.raises(BackendError) as caught:
+        answer_of((folder / "sayer",), "apt install --reinstall sayer", within_s)
+    assert str(caught.value).endswith(said)
+    assert caught.value.cause == cause
+    assert caught.value.remedy.endswith("apt install --reinstall sayer")
+    assert caught.value.remedy.startswith("wait") == (cause is Cause.NO_ANSWER)
+
+
+def test_what_a_program_says_of_itself_is_returned(folder):
+    assert answer_of((folder / "sayer",), "").startswith(bytes(folder / "sayer"))

@@ -9,12 +9,12 @@ import os
 import re
 import shutil
 import struct
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError
+from envbench.programs import answer_of
 
 REMEDY = "apt install busybox-static (or put a static busybox on the PATH)"
 
@@ -87,9 +87,5 @@ def _candidates() -> Iterator[Path]:
 
 def _version(path: Path) -> str:
     """Return what BusyBox calls itself, e.g. "1.35.0 (Debian 1:1.35.0-4)"; "unknown" if it says nothing of the kind."""
-    try:
-        done = subprocess.run([path], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BackendError(f"{path} does not run: {error}", remedy=REMEDY) from error
-    banner = re.match(r"BusyBox v(\S+ \([^)]*\))", done.stdout)
+    banner = re.match(r"BusyBox v(\S+ \([^)]*\))", answer_of((path,), REMEDY).decode(errors="replace"))
     return banner[1] if banner else "unknown"

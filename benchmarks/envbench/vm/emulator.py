@@ -3,14 +3,13 @@
 import json
 import os
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from envbench.errors import BackendError
-from envbench.programs import require_program
+from envbench.programs import answer_of, require_program
 
 FIRMWARE_FOLDERS = (
     Path("/etc/qemu/firmware"),
@@ -72,13 +71,8 @@ def find_emulator() -> Emulator:
     """Return the QEMU on the PATH. Raises BackendError, with the package to install, where there is none that runs."""
     arch = architecture()
     found = require_program(arch.qemu, f"apt install {arch.package}")
-    try:
-        done = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BackendError(
-            f"{found} does not run: {error}", remedy=f"apt install --reinstall {arch.package}"
-        ) from error
-    version = re.search(r"version (\S+)", done.stdout)
+    said = answer_of((found, "--version"), f"apt install --reinstall {arch.package}").decode(errors="replace")
+    version = re.search(r"version (\S+)", said)
     return Emulator(found, version[1] if version else "unknown", arch)
 
 

@@ -27,6 +27,8 @@ SOCKET_URL = "http+docker://"
 SILENT = "the engine does not answer in time"
 REFUSED_PATIENCE_S = 2.0
 """How long an engine may refuse to remove a container that is ending."""
+REMOVAL_PATIENCE_S = 60.0
+"""How long a removal may take that goes on in the engine, because its caller was killed or waited in vain."""
 INTERRUPTED_PATIENCE_S = 5.0
 """How long a create whose caller was killed may still go on in the engine."""
 
@@ -161,18 +163,34 @@ def remove_container(api: "APIClient", identity: str) -> bool:
     """Kill and remove a container; return whether it was there. Raises BackendError.
 
     A container that ends at this very moment can be killed no more, and Podman then refuses to remove it ("container
-    state improper"): what is refused is asked again for a moment.
+    state improper"): what is refused is asked again for a moment. One whose removal has begun is asked again until it
+    is gone: Docker refuses a second one ("already in progress").
     """
     from docker.errors import APIError
 
-    deadline_ns = monotonic_ns() + int(REFUSED_PATIENCE_S * NS_PER_S)
+    begun_ns, refused = monotonic_ns(), False
     while True:
         try:
-            return _removed(identity, lambda: api.remove_container(identity, force=True, v=True))
+            return _removed(identity, lambda: api.remove_container(identity, force=True, v=True)) or refused
         except BackendError as error:
-            if not isinstance(error.__cause__, APIError) or monotonic_ns() >= deadline_ns:
+            if not isinstance(error.__cause__, APIError):
                 raise
+            patience_s = REMOVAL_PATIENCE_S if _is_being_removed(api, identity) else REFUSED_PATIENCE_S
+            if monotonic_ns() - begun_ns >= patience_s * NS_PER_S:
+                raise
+        refused = True
         sleep(0.05)
+
+
+def _is_being_removed(api: "APIClient", identity: str) -> bool:
+    """Return whether a container is there and on its way out (Docker Engine API, ContainerState.Status)."""
+    from docker.errors import NotFound
+
+    with engine_errors(f"inspecting {identity}"):
+        try:
+            return bool(api.inspect_container(identity)["State"]["Status"] == "removing")
+        except NotFound:
+            return False
 
 
 def remove_labelled_container(api: "APIClient", identity: str, run_id: str) -> bool:

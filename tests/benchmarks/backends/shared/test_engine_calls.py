@@ -1,5 +1,6 @@
-"""How long an engine may take to answer: what a start may take is one thing, what else is asked of it another."""
+"""How long an engine may take: to answer, for a start and for all else; and to remove what it removes already."""
 
+import json
 import socketserver
 import threading
 import time
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from envbench.backends.docker import DockerBackend
-from envbench.backends.shared.engine_calls import engine_errors
-from envbench.errors import StartTimeoutError
+from envbench.backends.shared import engine_calls
+from envbench.backends.shared.engine_calls import api_client, engine_errors, remove_container
+from envbench.errors import BackendError, StartTimeoutError
 from envbench.settings import Settings
 from envbench.traces.journal import Journal
 
@@ -66,3 +68,50 @@ def test_what_belongs_to_a_start_ends_with_the_starts_deadline(backend: DockerBa
     assert time.monotonic() - begun < SLOW_S
     with engine_errors("removing"):
         assert api.info() == {}, "the start's deadline is over with the start"
+
+
+class _Removing(_Slow):
+    """An engine that refuses to remove a container: while a removal goes on, or while it ends."""
+
+    status = "removing"
+    refusals = 5
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/json"):
+            self._answer(200, {"State": {"Status": self.status}})
+        else:
+            super().do_GET()
+
+    def do_DELETE(self) -> None:
+        type(self).refusals -= 1
+        if self.refusals >= 0:
+            self._answer(409, {"message": "removal of container x is already in progress"})
+        else:
+            self._answer(404, {"message": "No such container: x"})
+
+    def _answer(self, code: int, said: object) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize(("status", "patient"), [("removing", True), ("running", False)])
+def test_a_removal_that_goes_on_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, patient: bool
+) -> None:
+    """An engine that is too busy to answer goes on with the removal, and refuses the next one until it is done."""
+    monkeypatch.setattr(engine_calls, "REFUSED_PATIENCE_S", 0.0)
+    handler = type("Handler", (_Removing,), {"status": status})
+    with _Server(str(tmp_path / "engine.sock"), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        api = api_client(f"unix://{tmp_path}/engine.sock", 5)
+        if patient:
+            assert remove_container(api, "x"), "it was there"
+        else:
+            with pytest.raises(BackendError, match="refuses"):
+                remove_container(api, "x")
+        api.close()
+        server.shutdown()
