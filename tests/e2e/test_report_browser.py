@@ -152,7 +152,7 @@ def test_reads_with_scripts_off(report: Path, tmp_path: Path) -> None:
     page, _ = run_browser(bare, tmp_path, "--dump-dom")
     assert page.count("<svg") == 5  # one of them for a phone
     assert 'class="card' in page
-    assert '<button type="button" id="save-json" class="download" data-file="report.json" hidden' in page
+    assert '<a class="download" download="report.json.gz" href="data:application/gzip' in page
 
 
 def test_tables_sort_and_cards_filter(report: Path, tmp_path: Path) -> None:

@@ -95,6 +95,15 @@ def test_copies_are_seldom_called_unlike(make_rows: Any, runs: int) -> None:
     assert wrong <= 3
 
 
+def test_of_many_pairs_the_first_are_said_and_the_rest_counted(rows: Any) -> None:
+    for number in range(6):
+        variant = f"image=app:{number};runtime=runc"
+        rows.add(Experiment.STARTUP, "docker", Phase.READY, [1e8 + number + each for each in range(8)], variant=variant)
+    said = [sentence for sentence in build(rows.results()).meaning if "app:" in sentence or "pair" in sentence]
+    assert len(said) == 11
+    assert said[-1] == "5 more pairs of your own: see the table of start-up."
+
+
 def test_too_few_and_failed_starts_cannot_tell_and_say_why(make_rows: Any) -> None:
     rows = starts(starts(make_rows(), "a", 300, runs=3), "b", 900, runs=3)
     (pair,) = own_pairs(rows.results())

@@ -309,7 +309,7 @@ def _legend(axes: Any, figure: Figure, columns: int) -> None:
 
 
 def _forest(chart: Chart) -> Figure:
-    figure, axes = _figure(len(chart.marks))
+    figure, axes = _figure(len(chart.marks), narrow=chart.narrow)
     for row, mark in enumerate(chart.marks):
         _interval(axes, mark, row, SIDE_COLOURS[mark.side])
     _rows(axes, chart)

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from envbench.metrics import STAMPS, Stamp
-from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit
+from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit, counted
 from envbench.samples import SAMPLES_FILE
 from envreport import units
 from envreport.backends import label
@@ -29,12 +29,13 @@ from envreport.document.sections.environment import (
 )
 from envreport.document.warnings import all_warnings
 from envreport.document.words import GLOSSARY, documents_table
-from envreport.own_pairs import own_pairs
+from envreport.own_pairs import OwnPair, own_pairs
 from envreport.results import Results
 from envreport.statistics import estimates
 from envreport.statistics.steadiness import MIN_SAMPLES, diagnose
 from envreport.statistics.summary import summarise
 
+MOST_OWN_SENTENCES = 10
 EMBED_LIMIT_BYTES = 12_000_000
 """Rows larger than this are not put inside the report (where they are compressed, about ten to one)."""
 
@@ -51,7 +52,7 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
         tool_version=run.tool_version or "",
         answer=answer.sentence,
         answer_notes=answer_notes(results, answer),
-        meaning=(*(f"{each.sentence}." for each in own), *meaning(results, answer)),
+        meaning=(*_own_sentences(own), *meaning(results, answer)),
         own_pairs=own,
         machine=tuple(machine_facts(results)),
         asked=asked(results),
@@ -73,6 +74,13 @@ def build(results: Results, *, extra_claims: Sequence[Claim] = (), include_host:
         outcome=run.outcome or "",
         failures=tuple(_failures(results)),
     )
+
+
+def _own_sentences(own: Sequence[OwnPair]) -> Iterator[str]:
+    """Yield a sentence for each of the first pairs of the user's own, and how many more the table has."""
+    yield from (f"{each.sentence}." for each in own[:MOST_OWN_SENTENCES])
+    if len(own) > MOST_OWN_SENTENCES:
+        yield f"{counted(len(own) - MOST_OWN_SENTENCES, 'more pair')} of your own: see the table of start-up."
 
 
 def asked(results: Results) -> Experiment | None:

@@ -19,7 +19,7 @@ from envreport.dataset.history import (
     verdict_text,
 )
 from envreport.document.model import Cell, Chart, Fact, Mark, Table
-from envreport.formats.page import page
+from envreport.formats.page import page, script_json
 from envreport.statistics import estimates
 
 CHANGE_CLASS: Mapping[Change, str] = {
@@ -44,7 +44,7 @@ def history_page(found: History) -> str:
     return page(
         "history.html.j2",
         [chart for _, chart, _ in shown],
-        history_record(found),
+        data=script_json(history_record(found)),
         title=f"{_words(found)} from run to run",
         meaning=row.meaning,
         statistic=found.statistic,

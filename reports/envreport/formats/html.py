@@ -1,6 +1,7 @@
 """report.html: the report as a page of one file."""
 
 import base64
+import json
 import zlib
 from collections import Counter
 from collections.abc import Mapping
@@ -29,15 +30,16 @@ WEIGHT_LIMIT_BYTES = 1_000_000
 WEIGHT_LIMIT_OF_ALL_BYTES = 1_500_000
 """The same for a run of several experiments."""
 PIECE_BYTES = 1 << 18
+MOST_ROWS, MOST_FINDINGS = 100, 10
+"""Of tables and of verdicts on a page that would be heavier still; its JSON has all of them."""
 
 
 def render(document: ReportDocument) -> dict[str, str]:
-    """Return the file."""
+    """Return the file: with its rows if it is light enough with them, and with long tables cut if not without."""
     limit_bytes = WEIGHT_LIMIT_BYTES if document.asked else WEIGHT_LIMIT_OF_ALL_BYTES
     made = page(
         "report.html.j2",
         [chart for section in document.sections for chart in section.charts],
-        as_record(document),
         {"verdict_class": lambda judgement: VERDICT_CLASS[judgement.verdict]},
         title=f"{document.title} · run {document.run_id}" if document.run_id else document.title,
         doc=document,
@@ -46,10 +48,15 @@ def render(document: ReportDocument) -> dict[str, str]:
         symbols=SYMBOLS,
         measured=MEASURED,
         documents=DOCUMENTS,
+        json_url=_data_url(_json(document)),
     )
     rows = rows_url(document, limit_bytes)
-    whole = made(rows_url=rows)
-    return {"report.html": made(rows_url="") if rows and len(whole.encode()) > limit_bytes else whole}
+    whole = {"rows_url": "", "most_rows": None, "most_findings": None}
+    cut = {"rows_url": "", "most_rows": MOST_ROWS, "most_findings": MOST_FINDINGS}
+    for shown in (*([whole | {"rows_url": rows}] if rows else []), whole):
+        if len((text := made(**shown)).encode()) <= limit_bytes:
+            return {"report.html": text}
+    return {"report.html": made(**cut)}
 
 
 def rows_url(document: ReportDocument, limit_bytes: int) -> str:
@@ -57,14 +64,25 @@ def rows_url(document: ReportDocument, limit_bytes: int) -> str:
 
     The same rows give the same bytes.
     """
-    packed = None if document.raw.path is None else _packed(document.raw.path, limit_bytes)
-    return "" if packed is None else f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
+    path = document.raw.path
+    content = None if path is None else _rows(path, limit_bytes)
+    return "" if content is None else _data_url(content)
 
 
-def _packed(path: Path, limit_bytes: int) -> bytes | None:
-    """Return gzip of a file; None as soon as it is larger than the limit."""
-    packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)  # a gzip header without name and time
-    packed = bytearray()
+def _data_url(packed: bytes) -> str:
+    return f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"
+
+
+def _json(document: ReportDocument) -> bytes:
+    """Return report.json, packed."""
+    text = json.dumps(as_record(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    packer = _packer()
+    return packer.compress(text.encode()) + packer.flush()
+
+
+def _rows(path: Path, limit_bytes: int) -> bytes | None:
+    """Return a file, packed; None as soon as that is larger than the limit."""
+    packer, packed = _packer(), bytearray()
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
             packed += packer.compress(piece)
@@ -72,6 +90,11 @@ def _packed(path: Path, limit_bytes: int) -> bytes | None:
                 return None
     packed += packer.flush()
     return bytes(packed) if len(packed) <= limit_bytes else None
+
+
+def _packer() -> "zlib._Compress":
+    """Return what packs into gzip with a header without name and time: the same bytes for the same content."""
+    return zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
 
 
 def _themes(document: ReportDocument) -> dict[str, list[Judgement]]:

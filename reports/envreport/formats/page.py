@@ -20,7 +20,7 @@ from envreport.charts.draw import draw, draw_narrow
 from envreport.document.model import Chart
 
 RESOURCES = files("envreport.formats") / "templates"
-NARROW_KINDS = ("strip", "history")
+NARROW_KINDS = ("strip", "forest", "history")
 """Kinds of chart that have a drawing of their own for a phone; the others move sideways there."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 UNIT_GAP = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|[KMG]iB|GB|B|%)(?![A-Za-z]))|(?<=n) (?==)|(?<=n =) ")
@@ -32,13 +32,12 @@ PROJECT = "https://github.com/envinspect/envinspect"
 def page(
     template: str,
     charts: Iterable[Chart],
-    record: object,
     filters: Mapping[str, Callable[..., Any]] | None = None,
     **values: object,
 ) -> partial[str]:
     """Return what makes the page of a template; what it is called with is given to the template besides `values`.
 
-    `charts` are those that the template shows, `record` is what the page holds as JSON.
+    `charts` are those that the template shows.
     """
     shown = list(charts)
     drawn = {chart.id: draw(chart) for chart in shown}
@@ -67,7 +66,6 @@ def page(
         script=Markup(script),  # noqa: S704  (ours)
         style_hash=_source_hash(css),
         script_hash=_source_hash(script),
-        data=Markup(script_json(record)),  # noqa: S704  (escaped for a script element)
         **values,
     )
 
@@ -98,12 +96,12 @@ def tight(text: str) -> str:
     return UNIT_GAP.sub(NO_BREAK_SPACE, text)
 
 
-def script_json(record: object) -> str:
+def script_json(record: object) -> Markup:
     """Return JSON in which nothing can end the script element around it (HTML spec, 4.12.1.3)."""
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for each in "<>&\u2028\u2029":
         text = text.replace(each, f"\\u{ord(each):04x}")
-    return text
+    return Markup(text)  # noqa: S704  (escaped just now)
 
 
 def _resource(name: str) -> str:

@@ -101,8 +101,10 @@
     figure.append(tools);
   }
   const save = document.getElementById("save-json");
-  save.hidden = false;
-  save.addEventListener("click", () => {
-    saveAs(new Blob([document.getElementById("data").textContent], { type: "application/json" }), save.dataset.file);
-  });
+  if (save) {
+    save.hidden = false;
+    save.addEventListener("click", () => {
+      saveAs(new Blob([document.getElementById("data").textContent], { type: "application/json" }), save.dataset.file);
+    });
+  }
 })();
