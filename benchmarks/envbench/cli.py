@@ -51,7 +51,7 @@ COMMANDS: dict[str, Place] = {
         "envbench.commands.recompute:recompute", "Rebuild a run's summary, claims and warnings from its rows."
     ),
     "claims": Place("envbench.commands.claims:claims", "List what is claimed about containers, VMs and WSL."),
-    "init": Place("envbench.commands.init:init", "Write a commented envbench.toml, for options kept in a repository."),
+    "init": Place("envbench.commands.init:init", "Write a commented envbench.toml, for a repository's options."),
     "completion": Place("envbench.commands.completion:completion", "Print the completion script for a shell."),
 }
 """Name → where its click command is, in the order of the help. Listing them imports none of them."""
@@ -73,16 +73,12 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that the words begin with. Raises UsageError with the nearest name for an unknown one."""
-        try:
+        """Return the command that the words begin with. Raises WrongNameError for one that there is not."""
+        if args[0] in COMMANDS or args[0].startswith("-"):
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
+        from envbench.commands.names import WrongNameError
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            if not near or near[0] in error.message:
-                raise
-            raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) from error
+        raise WrongNameError(f"no command {args[0]!r}", ctx=ctx, wrong=args[0], names=COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a sub-command, None where there is none of that name."""
@@ -135,7 +131,7 @@ def _run(words: Sequence[str]) -> int:
             _require_extra()
             result = cli.main(list(words), prog_name="envbench", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _complain(_usage_line(error, words))
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted")
@@ -145,6 +141,22 @@ def _run(words: Sequence[str]) -> int:
     except (Exception, InterruptedRunError) as error:  # noqa: BLE001 -- turns the unexpected into a line and a code
         return _failed(error, getattr(error, "exit_code", EXIT_UNEXPECTED), words)
     return result if isinstance(result, int) else 0
+
+
+def _usage_line(error: click.ClickException, words: Sequence[str]) -> str:
+    """Return what is wrong with the command line and what to try: the nearest right word, else the command's help."""
+    from envbench.commands.names import WrongNameError, nearest
+
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    what, near = " ".join(error.format_message().split()).rstrip("."), ""
+    if isinstance(error, WrongNameError):
+        near = error.nearest
+    elif isinstance(error, click.NoSuchOption):
+        what, near = f"no option {error.option_name}", nearest(error.option_name, error.possibilities or (), most=1)
+    command = (
+        context.command_path if context else " ".join(("envbench", *(word for word in words[:1] if word in COMMANDS)))
+    )
+    return advice(what, near or f"{command} --help")
 
 
 def _require_extra() -> None:

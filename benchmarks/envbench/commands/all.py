@@ -11,7 +11,7 @@ from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.defaults import Configured
 from envbench.commands.experiments import max_option, note_skips, run_experiments
 from envbench.commands.measuring import run_and_report
-from envbench.commands.names import Listed, claim_names, nearest
+from envbench.commands.names import Amount, Listed, claim_names, nearest
 from envbench.commands.options import common_options, format_option, make_plan
 from envbench.commands.startup import time_starts, whole_systems_budget_s
 from envbench.errors import UsageError
@@ -43,7 +43,7 @@ STARTUP = "startup"
 @click.option(
     "--budget",
     "budget_s",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(0, min_open=True),
     help=f"Seconds that the timed starts may take (default: {plans.DEFAULT_BUDGET_S:g}; quick: {QUICK_BUDGET_S:g}).",
 )
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")

@@ -144,7 +144,7 @@ class Configured(Sectioned):
                 raise
             key = _long(param).removeprefix("--")
             raise UsageError(
-                f"{defaults.file}: {key}: {error.message}", remedy=f"envbench {self.name} --help"
+                f"{defaults.file}: {key}: {error.message.rstrip('.')}", remedy=f"envbench {self.name} --help"
             ) from error
         ctx.meta[META_KEY] = (defaults.file, option_words(ctx, defaults))
         return rest

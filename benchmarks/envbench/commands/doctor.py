@@ -1,6 +1,7 @@
 """`envbench doctor`: every backend, usable here or why not and what to do about it."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -32,10 +33,12 @@ KEPT_FOR_S = 86400.0
 ASKED_PER_CPU = 4
 """Backends that are asked at a time, for each CPU: they mostly wait for their engines."""
 
+BACKEND_HELP = f"Only this backend (repeatable): {', '.join(BACKENDS)}."
+
 
 @click.command()
-@click.option("--backend", "names", multiple=True, type=OneOf(tuple(BACKENDS)), help="Only this backend (repeatable).")
-@click.option("--verbose", "-v", is_flag=True, help="Print what each backend says of itself, too.")
+@click.option("--backend", "names", multiple=True, type=OneOf(tuple(BACKENDS)), metavar="NAME", help=BACKEND_HELP)
+@click.option("--verbose", "-v", is_flag=True, help="Print what each backend says of itself, too, and reasons whole.")
 @click.option(
     "--fresh", is_flag=True, help="Boot Linux guests anew; what they showed in the last day stands otherwise."
 )
@@ -103,7 +106,8 @@ def examine(name: str, settings: Settings, journal: Journal) -> Usable | Unusabl
 def backend_lines(name: str, answer: Usable | Unusable, width: int | None, *, verbose: bool = False) -> Iterator[str]:
     """Yield a backend's line, cut to `width` (None: as long as it is); with `verbose` all its facts below it."""
     if isinstance(answer, Unusable):
-        yield _cut(f"{name:<11} not usable  {answer.reason}".rstrip(), width)
+        line = _refusal(name, answer)
+        yield from _wrapped(line, width, 0) if verbose else (_cut(line, width),)
         return
     facts = answer.facts
     version = next((facts[key] for key in ("version", name) if key in facts), next(iter(facts.values()), ""))
@@ -112,6 +116,10 @@ def backend_lines(name: str, answer: Usable | Unusable, width: int | None, *, ve
     if verbose:
         for key, value in facts.items():
             yield from _wrapped(f"{key}: {value}", width, 24)
+
+
+def _refusal(name: str, answer: Unusable) -> str:
+    return f"{name:<11} not usable  {answer.reason}".rstrip()
 
 
 def closing_lines(found: Mapping[str, Usable | Unusable], width: int | None) -> Iterator[str]:
@@ -131,7 +139,10 @@ def closing_lines(found: Mapping[str, Usable | Unusable], width: int | None) -> 
     if "kvm_age_s" in asked:
         age = about(float(asked["kvm_age_s"]))
         yield from _wrapped(f"KVM was asked {age} ago; to ask again: envbench doctor --fresh", width, 0)
-    yield _cut(f"{len(usable)} of {len(found)} usable" + (f"; no KVM: {refused}" if refused else ""), width)
+    last = f"{len(usable)} of {len(found)} usable" + (f"; no KVM: {refused}" if refused else "")
+    if width is not None and any(len(line) > width for line in (last, *itertools.starmap(_refusal, refusals.items()))):
+        yield from _wrapped("Reasons that are cut here stand whole in: envbench doctor -v", width, 0)
+    yield _cut(last, width)
 
 
 def _cut(line: str, width: int | None) -> str:

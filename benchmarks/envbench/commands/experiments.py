@@ -7,6 +7,7 @@ import click
 from envbench.backends.wsl import NOT_WSL, REMEDY, wsl_version
 from envbench.commands.defaults import Configured
 from envbench.commands.measuring import run_and_report
+from envbench.commands.names import Number
 from envbench.commands.options import common_options, format_option, make_plan
 from envbench.errors import EnvbenchError, NoUsableBackendError
 from envbench.experiments import EXPERIMENTS, load
@@ -19,7 +20,7 @@ from envbench.run.session import Session
 TIME_IS_UP = "the time of a quick run was used up"
 
 max_option = click.option(
-    "--max", "max_instances", type=click.IntRange(1), default=16, show_default=True, help="Instances at once, at most."
+    "--max", "max_instances", type=Number(1), default=16, show_default=True, help="Instances at once, at most."
 )
 
 

@@ -7,38 +7,54 @@ import click
 from click.shell_completion import CompletionItem
 
 
+class WrongNameError(click.BadParameter):
+    """A name that there is not; `nearest` is what was probably meant, "" where it is like none of `names`."""
+
+    def __init__(self, what: str, *, wrong: str, names: Iterable[str], ctx: click.Context | None = None) -> None:
+        super().__init__(what, ctx=ctx)
+        self.nearest = nearest(wrong, names)
+
+    def format_message(self) -> str:
+        """Return what is wrong, and with which option."""
+        return super().format_message() if self.param is not None else self.message
+
+
 class OneOf(click.Choice[str]):
     """One of a few names, as click's own choice; a wrong one is answered with the nearest right one."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name. Raises BadParameter."""
+        """Return the name. Raises WrongNameError."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            near = nearest(str(value), map(str, self.choices))
-            if near:
-                self.fail(f"{error.message.rstrip('.')}; did you mean {near}?", param, ctx)
-            raise
+            wrong = WrongNameError(error.message.rstrip("."), wrong=str(value), names=map(str, self.choices), ctx=ctx)
+            wrong.param = param
+            raise wrong from error
+
+
+class Number(click.IntRange):
+    """A whole number from a least one on."""
+
+    name = "whole number"
+
+
+class Amount(click.FloatRange):
+    """A number, with decimals or without, from a least one on."""
+
+    name = "number"
 
 
 class Listed(click.ParamType[str]):
     """Names with their meaning, "" where they explain themselves, that are looked up only to list or complete them.
 
     What takes the value checks it. With `several` a value is a list with commas between, and its last name is
-    completed; `shown` lists all names in the help.
+    completed.
     """
 
-    def __init__(
-        self, name: str, find: Callable[[], Mapping[str, str]], *, several: bool = False, shown: bool = False
-    ) -> None:
+    def __init__(self, name: str, find: Callable[[], Mapping[str, str]], *, several: bool = False) -> None:
         self.name = name
         self._find = find
         self._several = several
-        self._shown = shown
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str | None:  # noqa: ARG002
-        """Return the names for the help, None for what click makes of the type's name."""
-        return f"[{'|'.join(self._find())}]" if self._shown else None
 
     def shell_complete(
         self,
@@ -56,11 +72,15 @@ class Listed(click.ParamType[str]):
         ]
 
 
-def nearest(word: str, names: Iterable[str]) -> str:
-    """Return the names that a word was probably meant to be, "" where it is like none."""
+def nearest(word: str, names: Iterable[str], *, most: int = 2) -> str:
+    """Return the names, so many at most, that a word was probably meant to be, "" where it is like none."""
     from difflib import get_close_matches
 
-    return " or ".join(get_close_matches(word, list(names), n=2))
+    return " or ".join(get_close_matches(word, list(names), n=most))
+
+
+FORMAT_NAMES = "csv, html, json, junit, markdown, openmetrics, prometheus, svg, github, parquet"
+"""The report formats, for the help: what has them loads scipy."""
 
 
 def format_names() -> Mapping[str, str]:

@@ -13,7 +13,7 @@ import click
 from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
-from envbench.commands.names import Listed, OneOf, format_names, nearest
+from envbench.commands.names import FORMAT_NAMES, Amount, Listed, Number, OneOf, format_names, nearest
 from envbench.commands.run_options import fixed_ports, once_each, read_environment, read_ports, read_volumes, whole_name
 from envbench.condition import READY_WAYS, InsideReady, PortReady, Ready, log_ready, read_ready
 from envbench.errors import UsageError
@@ -88,9 +88,10 @@ format_option = click.option(
     "--format",
     "formats",
     multiple=True,
-    type=Listed("format", format_names, shown=True),
+    type=Listed("format", format_names),
+    metavar="NAME",
     callback=lambda _ctx, _param, names: read_formats(names),
-    help="Report format (repeatable; default: csv, html, markdown).",
+    help=f"Report format (repeatable; default: csv, html, markdown): {FORMAT_NAMES}.",
 )
 
 _EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
@@ -113,7 +114,8 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "backends",
         multiple=True,
         type=OneOf(tuple(BACKENDS)),
-        help="Only this backend (repeatable; default: all that are usable).",
+        metavar="NAME",
+        help=f"Only this backend (repeatable; default: all that are usable): {', '.join(BACKENDS)}.",
     ),
     click.option(
         "--output",
@@ -132,7 +134,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         help=f"{plans.QUICK_RUNS} runs, the main variant of each backend, starts for at most "
         f"{plans.QUICK_ENGINES_BUDGET_S:g} s (without Docker and root: {plans.QUICK_BUDGET_S:g} s).",
     ),
-    click.option("--seed", type=click.IntRange(0), help="Seed of the order (default: a fresh one, recorded)."),
+    click.option("--seed", type=Number(0), help="Seed of the order (default: a fresh one, recorded)."),
     click.option(
         "--profile",
         "profiles",
@@ -196,7 +198,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--command", help="What an image with --ready runs, in place of its own command."),
     click.option("--memory", "memory_bytes", type=Size(), help="Memory of guests and limit of containers, e.g. 256M."),
-    click.option("--cpus", type=click.FloatRange(0, min_open=True), help="CPUs of guests and limit of containers."),
+    click.option("--cpus", type=Amount(0, min_open=True), help="CPUs of guests and limit of containers."),
     click.option(
         "--network",
         "networks",
@@ -217,7 +219,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "accelerators",
         multiple=True,
         type=OneOf(("kvm", "tcg")),
-        help="Accelerator of guests (repeatable; default: KVM where a canary guest proves it, else TCG).",
+        help="Accelerator of guests (repeatable; default: KVM where a guest booted on trial proves it, else TCG).",
     ),
     click.option(
         "--machine", "machines", multiple=True, help="QEMU machine type: pc, q35, microvm, virt (repeatable)."
@@ -246,7 +248,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--deadline",
         "deadline_s",
-        type=click.FloatRange(0.1),
+        type=Amount(0.1),
         default=plans.DEFAULT_DEADLINE_S,
         show_default=True,
         help="Longest wait for one start, seconds.",

@@ -6,22 +6,14 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, folder_argument, refused
-from envbench.commands.names import Listed, format_names
-from envbench.commands.options import read_formats
+from envbench.commands.options import format_option
 
 
 @click.command(
     epilog="Examples: envbench report results/RUN --open · envbench report OLD NEW --output site --format html"
 )
 @folder_argument(nargs=-1)
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=Listed("format", format_names, shown=True),
-    callback=lambda _ctx, _param, names: read_formats(names),
-    help="Report format (repeatable; default: csv, html, markdown).",
-)
+@format_option
 @click.option("--parquet", is_flag=True, help="Write samples and summary as Parquet, too.")
 @click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Earlier run: say what changed since.")

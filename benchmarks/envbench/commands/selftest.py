@@ -15,7 +15,7 @@ import click
 from envbench.backends import BACKENDS
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.arguments import debug_option
-from envbench.commands.names import OneOf
+from envbench.commands.names import Amount, OneOf
 from envbench.errors import EnvbenchError
 from envbench.phases import counted
 from envbench.run.audit import traces_of
@@ -40,7 +40,7 @@ RUNS = 1000
 @click.option(
     "--after",
     "after_s",
-    type=click.FloatRange(0),
+    type=Amount(0),
     default=1.5,
     show_default=True,
     help="Seconds from its first start to the kill.",

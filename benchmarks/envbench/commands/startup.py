@@ -16,6 +16,7 @@ from envbench.clock import NS_PER_S
 from envbench.commands.defaults import Configured
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
+from envbench.commands.names import Amount, Number
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings, own_names
 from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
@@ -38,15 +39,13 @@ SIZE_S, WHOLE_SYSTEM_SIZE_S = 1.0, 7.0
 
 @click.command(cls=Configured)
 @click.option(
-    "--runs", type=click.IntRange(1), help=f"Measured starts of each backend (default: {plans.ADAPTIVE_RUNS} or more)."
+    "--runs", type=Number(1), help=f"Measured starts of each backend (default: {plans.ADAPTIVE_RUNS} or more)."
 )
-@click.option(
-    "--warmup", type=click.IntRange(0), help=f"Warm-up starts of each backend (default: {plans.DEFAULT_WARMUP})."
-)
+@click.option("--warmup", type=Number(0), help=f"Warm-up starts of each backend (default: {plans.DEFAULT_WARMUP}).")
 @click.option(
     "--budget",
     "budget_s",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(0, min_open=True),
     help=f"Seconds that all starts may take (default: {plans.DEFAULT_BUDGET_S:g}, with whole systems what they need).",
 )
 @click.option(
@@ -55,7 +54,7 @@ SIZE_S, WHOLE_SYSTEM_SIZE_S = 1.0, 7.0
     help="Go on until each median's interval is this narrow, or the budget ends (default without --runs: 5%).",
 )
 @click.option("--cold", is_flag=True, help="Drop the page cache before each start (root); reported apart.")
-@click.option("--parallel", type=click.IntRange(1), default=1, show_default=True, help="Starts at the same time.")
+@click.option("--parallel", type=Number(1), default=1, show_default=True, help="Starts at the same time.")
 @click.option("--pin", is_flag=True, help="Keep the harness, and what it starts itself, on one CPU.")
 @click.option("--quiet-machine", is_flag=True, help="Wait for a calm machine before each round.")
 @click.option(

@@ -47,7 +47,7 @@ def test_the_command_line_goes_before_the_environment_and_that_before_the_file(u
         ("[memoryy]\nquick = true", "envbench.toml: no option 'memoryy'; try: memory"),
         ("[memory]\nbackendd = 'docker'", "envbench.toml, [memory]: no option 'backendd'; try: backend"),
         ("debug = true", "no option 'debug'"),
-        ("runs = 'many'", "envbench.toml: runs: 'many' is not a valid integer"),
+        ("runs = 'many'", "envbench.toml: runs: 'many' is not a valid whole number; try"),
         ("runs = 0", "envbench.toml: runs: 0 is not in the range"),
         ("runs = [3]", "runs: [3] is no value for it"),
         ("backend = 'dokcer'", "envbench.toml: backend: 'dokcer' is not one of"),

@@ -38,10 +38,17 @@ def test_what_a_program_reads_is_never_cut():
 def test_the_end_counts_says_why_there_is_no_kvm_and_what_to_try():
     lines = list(closing_lines(FOUND, 60))
     assert lines[:3] == ["", "To try:", "  crun: boot with cgroup v2 alone"]
-    (last,) = lines[3:]
+    hint, last = lines[3:]
+    assert hint == "Reasons that are cut here stand whole in: envbench doctor -v"
     assert last.startswith("2 of 3 usable; no KVM: a boot sector failed")
     assert all(len(line) <= 60 for line in lines)
     assert list(closing_lines({"docker": FOUND["docker"]}, 60)) == ["", "1 of 1 usable"]
+
+
+def test_a_reason_stands_whole_where_all_is_asked_for():
+    lines = list(backend_lines("crun", FOUND["crun"], 60, verbose=True))
+    assert " ".join(" ".join(lines).split()) == f"crun not usable {FOUND['crun'].reason}".strip()
+    assert all(len(line) <= 60 for line in lines)
 
 
 def test_facts_are_told_where_they_are_asked_for():

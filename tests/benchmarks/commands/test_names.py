@@ -74,8 +74,8 @@ def test_a_claim_is_completed_with_what_is_claimed():
 @pytest.mark.parametrize("command", ["startup", "report", "memory"])
 def test_the_help_lists_the_formats(command, capsys):
     main([command, "--help"])
-    shown = "".join(capsys.readouterr().out.split())
-    assert f"--format[{'|'.join(FORMATS)}]" in shown
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{', '.join(FORMATS)}." in shown
 
 
 def test_no_choice_of_ours_leaves_a_misspelt_name_without_help():
