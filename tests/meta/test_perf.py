@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from perf_figures import KEPT_IN, Figure, Figures
-from perf_page import bar
-from perf_run import interval, is_worse
+from perf_page import bar, interval
+from perf_run import is_worse
 
 STEADY = (2.0, 2.02, 1.98, 2.01, 1.99, 2.03, 1.97, 2.0, 2.01, 1.99)
 

@@ -5,12 +5,15 @@ from typing import Any
 
 from perf_figures import Figure
 
+from envreport.statistics import estimates
+
 HEAD = """# Performance
 
 What asking and measuring cost, by `make perf`. A *ratio* is the median of the ratios within a round: both sides are
-measured in turns, so that what disturbs the machine disturbs both. `make perf-check` measures again and names what has
-become slower beyond the intervals, twice; figures that are no ratios are compared on the same kind of machine only.
-A missed bar stands here as missed.
+measured in turns, so that what disturbs the machine disturbs both. The *interval* is the median's at 95 %; of rounds
+too few for one, from the least to the largest. `make perf-check` measures again and names what has become slower beyond
+the intervals, twice; figures that are no ratios are compared on the same kind of machine only. A missed bar stands here
+as missed.
 """
 MEASURED = "{date}, {cpu}, {cpus} CPUs, Python {python}, Linux {kernel}, load {load_before} before it began."
 TITLES = {
@@ -43,6 +46,19 @@ has enough. *Coverage* is how often the reported 95 % interval holds the true me
 """,
 }
 
+SINGLE_VALUE_MARGIN = 0.1
+"""How far a figure of a single value may be off: its share of the value, in either direction."""
+
+
+def interval(figure: Figure) -> tuple[float, float]:
+    """Return the median's 95 % interval; of rounds too few for one their extremes; of a single value a margin."""
+    if len(figure.values) == 1:
+        return figure.median * (1 - SINGLE_VALUE_MARGIN), figure.median * (1 + SINGLE_VALUE_MARGIN)
+    found = estimates.median(figure.values)
+    if found is None or found.interval is None:
+        return min(figure.values), max(figure.values)
+    return found.interval.low, found.interval.high
+
 
 def amount(value: float) -> str:
     """Return a value with three digits that tell."""
@@ -55,10 +71,10 @@ def bar(figure: Figure) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Return one part's table; the range is from the least to the largest of its rounds."""
-    lines = ["| what | unit | median | range | rounds | bar |", "|---|---|---:|---:|---:|---|"]
+    """Return one part's table, with an interval where there is more than one round."""
+    lines = ["| what | unit | median | interval | rounds | bar |", "|---|---|---:|---:|---:|---|"]
     for one in figures:
-        spread = f"{amount(min(one.values))} to {amount(max(one.values))}" if len(one.values) > 1 else ""
+        spread = " to ".join(map(amount, interval(one))) if len(one.values) > 1 else ""
         cells = (one.name, one.unit, amount(one.median), spread, str(len(one.values)), bar(one))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from perf_figures import KEPT_IN, MISSED, NOT_MEASURED, Figure
-from perf_page import page
-
-from envreport.statistics import estimates
+from perf_page import interval, page
 
 PARTS = (
     "compare_peers",
@@ -41,18 +39,6 @@ PARTS = (
 HERE = Path(__file__).parent
 KEPT = HERE.parents[1] / "docs" / "performance.json"
 PAGE = KEPT.with_suffix(".md")
-SINGLE_VALUE_MARGIN = 0.1
-"""How far a figure of a single value may be off: its share of the value, in either direction."""
-
-
-def interval(figure: Figure) -> tuple[float, float]:
-    """Return the median's 95 % interval; of rounds too few for one their extremes; of a single value a margin."""
-    if len(figure.values) == 1:
-        return figure.median * (1 - SINGLE_VALUE_MARGIN), figure.median * (1 + SINGLE_VALUE_MARGIN)
-    found = estimates.median(figure.values)
-    if found is None or found.interval is None:
-        return min(figure.values), max(figure.values)
-    return found.interval.low, found.interval.high
 
 
 def is_worse(now: Figure, before: Figure) -> bool:
