@@ -1,7 +1,8 @@
 """The one door to the CPU: executes CPUID on x86, says absent on any other architecture.
 
-Python has no CPUID; the instruction is run from a page of our own (mmap, then a ctypes call). Where the system forbids
-executable anonymous pages (SELinux execmem, PaX), the kernel's cpuid device is tried, and else the answer is denied.
+Python has no CPUID; the instruction is run from a page of our own (mmap, then a call by _ctypes). Where the system
+forbids executable anonymous pages (SELinux execmem, PaX), the kernel's cpuid device is tried, and else the answer is
+denied.
 Calling convention and register order: Intel SDM vol. 2A, CPUID; System V AMD64 ABI.
 """
 
@@ -42,6 +43,8 @@ class RecordedCpuid:
 _I386 = bytes.fromhex("53578b7c240c8b078b4f080fa28907895f04894f0889570c5f5bc3")
 # Arguments: rdi -> uint32[4] in which eax and ecx go in and all four come out.
 _X86_64 = bytes.fromhex("538b078b4f080fa28907895f04894f0889570c5bc3")
+_WORDS_AT, _WORDS_END = 64, 80
+"""Where the four words lie in the page, behind the code."""
 
 
 class LiveCpuid:
@@ -57,14 +60,21 @@ class LiveCpuid:
             self._load()
         if self._call is None:
             return _from_device(leaf, subleaf) or Denied(self._error)
-        self._words[:] = [leaf, 0, subleaf, 0]
+        self._page[_WORDS_AT:_WORDS_END] = b"".join(word.to_bytes(4, "little") for word in (leaf, 0, subleaf, 0))
         self._call(self._words)
-        return Found(Registers(*self._words))
+        return Found(_registers(self._page[_WORDS_AT:_WORDS_END]))
 
     def _load(self) -> None:
+        # Not `ctypes`, which makes all of C's types and opens libc: that was a tenth of what a plain call does.
         try:
-            import ctypes  # noqa: PLC0415 - only x86 pays for it
-            import mmap  # noqa: PLC0415
+            import mmap  # noqa: PLC0415 - only x86 pays for it
+            from _ctypes import (  # noqa: PLC0415
+                FUNCFLAG_CDECL,
+                CFuncPtr,
+                _SimpleCData,
+                addressof,
+                byref,
+            )
 
             page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
         except (OSError, ValueError, MemoryError):
@@ -73,11 +83,18 @@ class LiveCpuid:
         except ImportError:
             self._error = "ENOSYS"  # a Python without ctypes
             return
-        page.write(_code())
+
+        class Byte(_SimpleCData):  # type: ignore[type-arg]
+            _type_ = "B"
+
+        class Function(CFuncPtr):
+            _flags_ = FUNCFLAG_CDECL
+            _restype_ = None
+
+        page[: len(_code())] = _code()
         self._page = page
-        self._words = (ctypes.c_uint32 * 4)()
-        address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-        self._call = ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_uint32))(address)
+        self._words = byref(Byte.from_buffer(page, _WORDS_AT))
+        self._call = Function(addressof(Byte.from_buffer(page)))
 
 
 def _from_device(leaf: int, subleaf: int) -> Found[Registers] | None:
@@ -92,7 +109,11 @@ def _from_device(leaf: int, subleaf: int) -> Found[Registers] | None:
         return None
     if len(words) != 16:
         return None
-    return Found(Registers(*(int.from_bytes(words[at : at + 4], "little") for at in range(0, 16, 4))))
+    return Found(_registers(words))
+
+
+def _registers(words: bytes) -> Registers:
+    return Registers(*(int.from_bytes(words[at : at + 4], "little") for at in range(0, 16, 4)))
 
 
 def _code() -> bytes:
