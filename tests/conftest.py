@@ -1,6 +1,6 @@
 """Options and rules that all tests share.
 
-`--engines` turns on the tests marked `engine(name)`; without it they are left out.
+`--engines` turns on the tests marked `engine(name)` and all of tests/e2e; without it they are left out.
 
 A skipped test is not a passed one. What a test lacks skips it with a reason that says how to get it; under CI
 (`CI=true`) or with `--skips-fail`, as `make test` has it, that is a failure, and the end of the run lists what is
@@ -13,6 +13,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -22,6 +23,8 @@ from hypothesis import settings
 settings.register_profile("fast", max_examples=40, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+END_TO_END = Path(__file__).parent / "e2e"
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -44,10 +47,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out tests/e2e without --engines: not even to read it takes a second of each worker."""
+    return True if collection_path == END_TO_END and not config.getoption("--engines") else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def wanted(item: pytest.Item) -> bool:
-        engine = item.get_closest_marker("engine") is None or config.getoption("--engines")
-        return engine and all(mark.args[0] for mark in item.iter_markers("applies"))
+        real = item.get_closest_marker("engine") is not None or END_TO_END in item.path.parents
+        return (not real or config.getoption("--engines")) and all(
+            mark.args[0] for mark in item.iter_markers("applies")
+        )
 
     left_out = [item for item in items if not wanted(item)]
     if left_out:

@@ -1,13 +1,9 @@
 """The everyday files of the project agree with each other, and each is accepted by the program that it is for."""
 
-import email
-import os
 import re
 import subprocess
 import sys
-import tarfile
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,14 +28,6 @@ def tool(name):
     return str(Path(sys.executable).parent / name)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
-    done = run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(REPOSITORY))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
 # --- one version ------------------------------------------------------------------------------------------------------
 
 
@@ -58,49 +46,6 @@ def test_the_version_stands_in_one_place():
 def test_the_version_is_known_without_reading_any_metadata():
     asked = "import sys, envinspect; envinspect.__version__; print('importlib.metadata' in sys.modules)"
     assert run(sys.executable, "-S", "-c", asked, env={"PYTHONPATH": "inspector"}, cwd=REPOSITORY).stdout == "False\n"
-
-
-# --- what is published ------------------------------------------------------------------------------------------------
-
-
-def test_what_is_published_passes_twine(built):
-    assert {path.suffix for path in built.iterdir()} == {".whl", ".gz"}
-    done = run(sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir()))
-    assert done.returncode == 0, done.stdout
-
-
-def test_the_readme_on_pypi_has_no_link_that_leads_nowhere(built):
-    (wheel,) = built.glob("*.whl")
-    archive = zipfile.ZipFile(wheel)
-    (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-    metadata = email.message_from_bytes(archive.read(name))
-    links = re.findall(r"\]\(([^)\s]+)\)", metadata.get_payload())
-    assert len(links) > 5
-    assert [link for link in links if not link.startswith(("https://", "#"))] == []
-    tag = f"v{envinspect.__version__}"
-    ours = [link.split(f"/{tag}/")[1] for link in links if f"envinspect/envinspect/blob/{tag}/" in link]
-    pictures = [link.split(f"/{tag}/")[1] for link in links if "raw.githubusercontent.com" in link]
-    assert pictures
-    assert [path for path in ours + pictures if not (REPOSITORY / path.split("#")[0]).exists()] == []
-
-
-def test_every_test_in_the_sdist_can_be_collected(built, tmp_path):
-    (sdist,) = built.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not before Python 3.11.4
-        archive.extractall(tmp_path)  # noqa: S202 - our own archive, filtered where Python can
-    (tree,) = tmp_path.iterdir()
-
-    def collected(folder):
-        roots = os.pathsep.join(str(folder / root) for root in SOURCE_ROOTS)
-        words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
-        # Coverage would count the unpacked copies as sources of their own.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-        done = run(*words, cwd=folder, env={**environment, "PYTHONPATH": roots})
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-        return {line for line in done.stdout.splitlines() if "::" in line}
-
-    assert collected(tree) == collected(REPOSITORY)
 
 
 # --- the same fact in several files -----------------------------------------------------------------------------------

@@ -52,14 +52,16 @@ def census_of(names: list[str], *gaps: Gap) -> Census:
     return Census(tuple(sets), gaps)
 
 
-EVERY_STACK = census_of([*NAMES, *NAMES[:5]])
-"""All captured systems as if they were places of one node, some of them twice."""
+@pytest.fixture(scope="module")
+def every_stack() -> Census:
+    """All captured systems as if they were places of one node, some of them twice."""
+    return census_of([*NAMES, *NAMES[:5]])
 
 
 @pytest.mark.parametrize(("form", "parse"), [("prometheus", prometheus), ("openmetrics", open_metrics)])
 @pytest.mark.parametrize("gaps", [(), (HIDDEN,), (HIDDEN, UNKNOWN)])
-def test_the_parsers_of_both_formats_find_every_set_and_every_gap(form, parse, gaps) -> None:
-    census = EVERY_STACK.replace(gaps=gaps)
+def test_the_parsers_of_both_formats_find_every_set_and_every_gap(form, parse, gaps, every_stack) -> None:
+    census = every_stack.replace(gaps=gaps)
     samples = [one for family in families(parse(census_form(form, census).text)) for one in family.samples]
     told = {name: [one for one in samples if one.name == name] for name in {one.name for one in samples}}
     assert [one.value for one in told["envinspect_census_complete"]] == [int(census.complete)]
@@ -85,8 +87,8 @@ def families(found: Iterator[Metric]) -> list[Metric]:
 
 @pytest.mark.applies(shutil.which("promtool") is not None, "promtool is not installed")
 @pytest.mark.parametrize("gaps", [(), (HIDDEN, UNKNOWN)])
-def test_promtool_finds_nothing_to_say_of_the_metrics(gaps) -> None:
-    text = census_form("prometheus", EVERY_STACK.replace(gaps=gaps)).text
+def test_promtool_finds_nothing_to_say_of_the_metrics(gaps, every_stack) -> None:
+    text = census_form("prometheus", every_stack.replace(gaps=gaps)).text
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -102,8 +104,8 @@ def test_the_labels_name_what_runs_here_and_whether_that_is_all() -> None:
     assert census_form("nfd", complete.replace(gaps=(UNKNOWN,))).text == "envinspect-census-complete=false\n"
 
 
-def test_every_label_is_one_that_kubernetes_takes() -> None:
-    assert all(LABEL.fullmatch(line) for line in census_form("nfd", EVERY_STACK).text.splitlines())
+def test_every_label_is_one_that_kubernetes_takes(every_stack) -> None:
+    assert all(LABEL.fullmatch(line) for line in census_form("nfd", every_stack).text.splitlines())
     assert all(LABEL.fullmatch(f"envinspect-runs-{entry.id}=true") for entry in ENTRIES)
 
 
