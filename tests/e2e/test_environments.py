@@ -7,9 +7,10 @@ import base64
 import datetime as dt
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -18,6 +19,10 @@ from environments.case import CPU_FLAGS, Answer, CannotStartError, Environment, 
 from environments.matrix import Matrix, lacking
 
 import envinspect
+from envinspect.model import Kind
+from envinspect.signatures.catalogue import ENTRIES
+
+CONTAINERS = {entry.id for entry in ENTRIES if entry.kind is Kind.CONTAINER}
 
 # What a VMM's own name may be shortened to where only the CPU can be asked: the accelerator under it.
 GENERAL = {"firecracker": "kvm", "qemu": "kvm", "cloud-hypervisor": "kvm", "crosvm": "kvm"}
@@ -61,20 +66,29 @@ def answer_schema() -> dict[str, object]:
     return json.loads((Path(envinspect.__file__).parent / "schema/envinspect-1.json").read_text())
 
 
-def judge(row: Environment, layers: Sequence[str], host: Sequence[str]) -> str:
-    """Return what is wrong with an answer's layers, "" where they are the truth."""
-    outer = [] if row.own_kernel else [{name} for name in host]
-    if not row.firmware or row.hides_host:
-        for names in outer:
-            names.update(GENERAL[name] for name in list(names) if name in GENERAL)
-    if row.traps_cpuid and "cpuid_fault" in CPU_FLAGS:
-        for names in outer:
-            names.add("vm")
-    inner = [{name} for name in row.layers]
-    for whole in [outer + inner, inner] if row.hides_host else [outer + inner]:
+def judge(row: Environment, answer: Mapping[str, Any], host: Sequence[str]) -> str:
+    """Return what is wrong with an answer's layers, "" where they are the truth.
+
+    The host may itself be a container. An answer that says it cannot see what is around it may leave that one out.
+    """
+    layers = [layer["id"] for layer in answer["layers"]]
+    hosts = [[]] if row.own_kernel else [list(host)]
+    if "outer" in answer:
+        hosts.append([name for name in hosts[0] if name not in CONTAINERS])
+    if row.hides_host:
+        hosts.append([])
+    for names in hosts:
+        whole = [_true_names(row, name) for name in names] + [{name} for name in row.layers]
         if len(layers) == len(whole) and all(layer in names for layer, names in zip(layers, whole, strict=True)):
             return ""
-    return f"truth is {list(host if outer else [])} + {list(row.layers)}, the answer is {list(layers)}"
+    return f"truth is {hosts[0]} + {list(row.layers)}, the answer is {layers}"
+
+
+def _true_names(row: Environment, layer: str) -> set[str]:
+    """What a layer of the host may be called in there."""
+    general = {GENERAL[layer]} if layer in GENERAL and (not row.firmware or row.hides_host) else set()
+    trapped = {"vm"} if row.traps_cpuid and "cpuid_fault" in CPU_FLAGS else set()
+    return {layer, *general, *trapped}
 
 
 @pytest.mark.parametrize("row", _params())
@@ -93,7 +107,7 @@ def test_environment(
         answer = parse(matrix.transcript(row))
     except CannotStartError as error:
         pytest.fail(f"{row.name} could not be started: {error}", pytrace=False)
-    wrong = judge(row, answer.layers, host_layers)
+    wrong = judge(row, answer.envinspect, host_layers)
     _record(row, matrix, answer, wrong, host_layers)
     if answer.capture:
         (captures / f"{row.name}.tar.gz").write_bytes(base64.b64decode(answer.capture))
@@ -121,8 +135,8 @@ def _check_the_rest(row: Environment, answer: Answer, host: Sequence[str]) -> No
         assert seen <= true | general, "without root the answer contradicts the one with root"
     if row.same_for_users:
         assert answer.unprivileged is not None
-        told = [layer["id"] for layer in answer.unprivileged["layers"]]
-        assert not (wrong := judge(replace(row, firmware=False), told, host)), f"without root: {wrong}"
+        wrong = judge(replace(row, firmware=False), answer.unprivileged, host)
+        assert not wrong, f"without root: {wrong}"
 
 
 def _record(row: Environment, matrix: Matrix, answer: Answer, wrong: str, host: Sequence[str]) -> None:

@@ -41,7 +41,7 @@ def test_the_readme_on_pypi_has_no_link_that_leads_nowhere(built: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
     metadata = email.message_from_bytes(archive.read(name))
-    links = re.findall(r"\]\(([^)\s]+)\)", metadata.get_payload())
+    links = re.findall(r"\]\(([^)\s]+)\)", str(metadata.get_payload()))
     assert len(links) > 5
     assert [link for link in links if not link.startswith(("https://", "#"))] == []
     tag = f"v{envinspect.__version__}"
