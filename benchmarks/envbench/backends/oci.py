@@ -100,7 +100,8 @@ class OciBackend(Backend):
         self._tree = settings.work_dir / "tree"
         self._counter = itertools.count(1)
         self._root = settings.work_dir / f"{self.name}-state"
-        self._cgroup = f"envbench-{settings.run_id}"
+        # Its own: closing removes it with all that runs in it, and other runtimes may be asked at the same time.
+        self._cgroup = f"envbench-{settings.run_id}-{self.name}"
         self._cgroup_number = 0
 
     def global_options(self) -> tuple[str, ...]:
