@@ -148,22 +148,21 @@ CONDITIONS: Recorded = {
 }
 """What must be recorded and equal."""
 MACHINE: Recorded = {
-    "CPUs that may be used": lambda run: [run.host.resources.get("cpus")],
-    "layers around the machine": lambda run: [run.host.layers],
+    "number of CPUs that may be used": lambda run: [run.host.resources.get("cpus")],
+    "stack around the machine": lambda run: [run.host.layers or ("bare metal" if run.host.bare_metal else None)],
 }
-"""What must be equal where both runs record it."""
+"""What must be equal where both runs record it, and what is said where only one does."""
 SAID: Recorded = {
     "memory": lambda run: [run.host.resources.get("memory_bytes")],
     "kernel release": lambda run: [run.host.machine.get("kernel")],
     "cgroup version": lambda run: [run.machine.value("cgroup_version")],
     "CPU frequency governor": lambda run: [run.machine.value("governor")],
-    "mitigations": lambda run: [run.machine.value("mitigations")],
+    "kernel's set of mitigations": lambda run: [run.machine.value("mitigations")],
     "file system": lambda run: [run.machine.value("filesystem")],
-    "engine versions": lambda run: [run.engines],
 }
-"""What may differ; where it does, that is said above every figure."""
+"""What may differ, beside what the engines say of themselves; where it does, that is said above every figure."""
 VOLATILE = ("path", "mhz", "time", "evidence", "confidence", "engine_id")
-"""Keys whose values differ between runs on one machine."""
+"""Words in keys whose values differ between runs on one machine."""
 
 
 def _without_vms(run: Results) -> bool:
@@ -185,29 +184,52 @@ def obstacles(older: Results, newer: Results) -> list[str]:
             reasons.append(f"{name} is recorded in neither run")
         elif before != after:
             reasons.append(_differs(name, before, after))
-    return reasons + _differing(older, newer, MACHINE)
+    pairs = _recorded(older, newer, MACHINE)
+    return reasons + [_differs(name, *pair) for name, pair in pairs if all(map(any, pair)) and pair[0] != pair[1]]
 
 
 def differences(older: Results, newer: Results) -> list[str]:
-    """Return what else differs between the machines of two runs: no reason to refuse, but always told."""
-    return _differing(older, newer, SAID)
+    """Return what else differs between the machines of two runs: no reason to refuse, but always told.
+
+    What only one of them records may differ, and is told too.
+    """
+    found = []
+    for name, (before, after) in _recorded(older, newer, {**MACHINE, **SAID}):
+        if any(before) != any(after):
+            (known,) = before if any(before) else after
+            words = _shown(known)
+            found.append(f"{name} is known of one run only" + (f" ({words})" if words else ""))
+        elif before != after and name in SAID:
+            found.append(_differs(name, before, after))
+    return [*found, *_engines_differing(older, newer)]
 
 
-def _differing(older: Results, newer: Results, table: Recorded) -> list[str]:
-    pairs = {name: [_stable(to_builtins(read(run.run))) for run in (older, newer)] for name, read in table.items()}
-    return [_differs(name, *pair) for name, pair in pairs.items() if all(map(any, pair)) and pair[0] != pair[1]]
+def _recorded(older: Results, newer: Results, table: Recorded) -> Iterator[tuple[str, tuple[list[Any], list[Any]]]]:
+    for name, read in table.items():
+        yield name, (_stable(to_builtins(read(older.run))), _stable(to_builtins(read(newer.run))))
+
+
+def _engines_differing(older: Results, newer: Results) -> Iterator[str]:
+    """Yield what engines that both runs used said differently of themselves: version, runtime, storage, images."""
+    for name in (each for each in older.run.engines if each in newer.run.engines):
+        before, after = (_stable(run.run.engines[name]) for run in (older, newer))
+        for key in (each for each in before if each in after and before[each] != after[each]):
+            yield _differs(f"{name}'s {key.replace('_', ' ')}", [before[key]], [after[key]])
 
 
 def _differs(name: str, before: Sequence[Any], after: Sequence[Any]) -> str:
-    """Return what differs with both values where they are short enough to read."""
-    pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
-    shown = [_shown(each) for each in pairs[0]]
+    """Return what differs with both values, of a table with its keys, where they are short enough to read."""
+    old, new = next((old, new) for old, new in zip(before, after, strict=True) if old != new)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = ", ".join(key for key in {**old, **new} if old.get(key) != new.get(key))
+        return f"{name} differs ({keys})"
+    shown = [_shown(each) for each in (old, new)]
     return f"{name} differs" + (f" ({shown[0]}, then {shown[1]})" if all(shown) else "")
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
-        return " in ".join(str(each.get("name", each.get("id", "?"))) for each in reversed(value)) or "bare metal"
+        return " in ".join(str(each.get("name") or each.get("id") or "?") for each in reversed(value))
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 and not isinstance(value, Mapping) else ""
 
@@ -215,7 +237,9 @@ def _shown(value: Any) -> str:
 def _stable(value: Any) -> Any:
     """Drop what differs between runs of the same thing: paths, times, clock speeds."""
     if isinstance(value, Mapping):
-        return {key: _stable(each) for key, each in value.items() if not any(word in str(key) for word in VOLATILE)}
+        return {
+            key: _stable(each) for key, each in value.items() if not any(f"_{one}_" in f"_{key}_" for one in VOLATILE)
+        }
     if isinstance(value, list | tuple):
         return [_stable(each) for each in value]
     return value
@@ -285,7 +309,7 @@ def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterato
         yield f"{_run_name(oldest)} → {_run_name(run)}"
         if force:
             yield from (f"  forced although {reason}" for reason in obstacles(oldest, run))
-        yield from (f"  mind that the {reason}" for reason in differences(oldest, run))
+        yield from (f"  mind: {reason}" for reason in differences(oldest, run))
         compared = compare(oldest, run)
         if not compared:
             yield "  neither run has a figure that is compared between runs"

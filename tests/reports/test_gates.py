@@ -196,8 +196,16 @@ def test_a_run_that_did_not_end_with_0_is_no_baseline(code: int, usual_rows: Any
         (("host", "resources", "memory_bytes"), 2**30, "memory differs"),
         (("machine", "cgroup_version", "value"), "1", "cgroup version differs (2, then 1)"),
         (("machine", "governor", "value"), "powersave", "CPU frequency governor differs"),
-        (("machine", "mitigations", "value"), {"mds": "Vulnerable"}, "mitigations differs"),
-        (("engines",), {"docker": {"version": "1"}}, "engine versions differs"),
+        (("machine", "mitigations", "value"), {"mds": "Vulnerable"}, "mitigations differs (mds)"),
+        (("host", "resources", "memory_bytes"), None, "memory is known of one run only (2147483648)"),
+        (
+            ("host", "resources"),
+            {"memory_bytes": 2**31},
+            "number of CPUs that may be used is known of one run only (2)",
+        ),
+        (("host", "layers"), [], "stack around the machine is known of one run only (Firecracker)"),
+        (("engines", "docker", "version"), "20.10", "docker's version differs (28, then 20.10)"),
+        (("engines", "docker", "default_runtime"), "crun", "docker's default runtime differs (runc, then crun)"),
     ],
 )
 def test_what_else_differs_is_said_in_the_gate(
@@ -205,7 +213,7 @@ def test_what_else_differs_is_said_in_the_gate(
 ) -> None:
     usual: dict[str, Any] = {
         **meta,
-        "engines": {"docker": {"version": "28"}},
+        "engines": {"docker": {"version": "28", "default_runtime": "runc", "runc_path": "/a"}},
         "machine": {
             "cgroup_version": {"answer": "found", "value": "2"},
             "governor": {"answer": "found", "value": "performance"},
@@ -215,6 +223,7 @@ def test_what_else_differs_is_said_in_the_gate(
             **meta["host"],
             "host": {**meta["host"]["host"], "kernel": "6.1.0"},
             "resources": {"cpus": 2, "memory_bytes": 2**31},
+            "layers": [{"kind": "vm", "id": "firecracker", "name": "Firecracker"}],
         },
     }
     other = json.loads(json.dumps(usual))
@@ -226,9 +235,25 @@ def test_what_else_differs_is_said_in_the_gate(
     assert said in " ".join(differences(older, newer))
     assert said in judge_baseline(newer, older, 0.1)[0].text
     assert any(said in line for line in comparison_lines([older, newer]))
-    other["host"]["resources"]["cpus"] = 1
-    with pytest.raises(NotComparableError, match="CPUs that may be used differs \\(2, then 1\\)"):
-        judge_baseline(started(make_rows(), 200).results(other), older, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"resources": {"cpus": 1}}, "number of CPUs that may be used differs (2, then 1)"),
+        ({"layers": [], "bare_metal": True}, "stack around the machine differs (Firecracker, then bare metal)"),
+        (
+            {"layers": [{"id": "kvm"}, {"id": "docker"}]},
+            "stack around the machine differs (Firecracker, then docker in kvm)",
+        ),
+    ],
+)
+def test_other_machines_are_not_compared(part: dict[str, Any], said: str, make_rows: Any, meta: dict[str, Any]) -> None:
+    here = {**meta["host"], "resources": {"cpus": 2}, "layers": [{"id": "firecracker", "name": "Firecracker"}]}
+    older = started(make_rows(), 200).results({**meta, "host": here})
+    newer = started(make_rows(), 200).results({**meta, "host": {**here, **part}})
+    with pytest.raises(NotComparableError, match=re.escape(said)):
+        judge_baseline(newer, older, 0.1)
 
 
 def test_judging_folders(usual_rows: Any, meta: dict[str, Any], tmp_path: Path) -> None:

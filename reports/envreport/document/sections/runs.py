@@ -123,7 +123,7 @@ def since(baseline: Results, run: Results) -> Section:
         "Medians; a change is said only where the 95 % interval of the ratio excludes 1."
     )
     others = differences(baseline, run)
-    lead += f" Mind that the {'; the '.join(others)}." if others else ""
+    lead += f" Mind: {'; '.join(others)}." if others else ""
     head = ("backend", "what", "then (median)", "now (median)", "change", "now ÷ then (ratio of medians)")
     return Section("since", title, lead, tables=(Table("since-table", "Each figure", head, rows, (2, 3), True),))
 
