@@ -17,6 +17,8 @@ RUN_FILE = "run.json"
 """Its name in a results folder."""
 
 Moment = Annotated[str, Meta(description="RFC 3339, UTC")]
+RUNNING = "running"
+"""The outcome of a run that is under way, or was killed."""
 Outcome = Annotated[
     str, Meta(description="done, interrupted, failed; running while it is under way or if it was killed")
 ]

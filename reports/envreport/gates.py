@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from envbench.metrics import metric, words
+from envbench.run_json import RUNNING
 from envreport import backends, units
 from envreport.claims.rules import quantile_with_failures
 from envreport.claims.verdict import Answer, Relation, compare, compare_exact
@@ -176,9 +177,14 @@ def load_baseline(path: Path) -> Results:
     """Return the run to compare with: a results folder, or a file in one.
 
     Raises ResultsError or SamplesError (ValueErrors) for a folder that cannot be read, ValueError for a run that did
-    not end with 0: its figures are no measure of anything. A run that does not record how it ended is taken.
+    not end with 0, or has not ended or was killed: its figures are no measure of anything. A run that does not record
+    how it ended is taken.
     """
     found = load(path.parent if path.is_file() else path)
+    if found.run.outcome == RUNNING:
+        raise ValueError(
+            f"{found.folder}: this run has not ended, or was killed, so it is no baseline; take one that ended with 0"
+        )
     code = found.run.exit_code
     if code:
         raise ValueError(

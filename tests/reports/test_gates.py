@@ -237,6 +237,13 @@ def test_what_else_differs_is_said_in_the_gate(
     assert any(said in line for line in comparison_lines([older, newer]))
 
 
+def test_a_run_that_was_killed_is_no_baseline(usual_rows: Any, meta: Any, tmp_path: Path) -> None:
+    killed = {**{key: value for key, value in meta.items() if key != "exit_code"}, "outcome": "running"}
+    folder = usual_rows(runs=8).write(tmp_path / "a", killed)
+    with pytest.raises(ValueError, match="was killed"):
+        judge_gates(folder, (), folder)
+
+
 @pytest.mark.parametrize(
     ("part", "said"),
     [

@@ -11,7 +11,7 @@ from envbench.backends import BACKENDS, load
 from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, StartsFailedError, UsageError
 from envbench.metrics import metric
 from envbench.phases import HOST, Experiment
-from envbench.settings import CONDITION_KEYS, DEPLOY_KEYS, OWN, Plan
+from envbench.settings import CONDITION_KEYS, DEPLOY_KEYS, Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10
 
@@ -19,7 +19,7 @@ DEFAULT_MAX_REGRESSION_RATIO = 0.10
 def read_gates(plan: Plan, written: Collection[str], own: Mapping[str, Collection[str]]) -> None:
     """Raise UsageError for an expression or a baseline that cannot be used, or that names what this run cannot write.
 
-    `written` are the metrics that this command writes; `own` the names of the user's images, disks and kernels, by key.
+    `written` are the metrics that this command writes; `own` the names that can stand in its rows, by key.
     """
     if not (plan.fail_if or plan.baseline):
         return
@@ -30,7 +30,7 @@ def read_gates(plan: Plan, written: Collection[str], own: Mapping[str, Collectio
             figure = parse_gate(text).figure
             known = plan.backends or (*BACKENDS, HOST)
             _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
-            _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, OWN, "floor"))
+            _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, *own.get("profile", ())))
             for key, name in figure.variant:
                 _known(text, "key", key, _keys_of(figure.backend, figure.metric))
                 _known(text, key, name, own.get(key, (name,)))

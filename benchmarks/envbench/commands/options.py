@@ -19,7 +19,7 @@ from envbench.condition import READY_WAYS, InsideReady, PortReady, Ready, log_re
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
 from envbench.run.progress import WAYS
-from envbench.settings import Plan, Settings
+from envbench.settings import OWN, Plan, Settings
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(\d+)([kmg]?)(i?b)?", re.IGNORECASE)
@@ -94,6 +94,10 @@ format_option = click.option(
     help=f"Report format (repeatable; default: csv, html, markdown): {FORMAT_NAMES}.",
 )
 
+NETWORKS = ("none", "bridge")
+ACCELERATORS = ("kvm", "tcg")
+BOOTS = ("kernel", "disk", "floor")
+FIRMWARES = ("bios", "uefi")
 _EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
 
 
@@ -203,7 +207,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--network",
         "networks",
         multiple=True,
-        type=OneOf(("none", "bridge")),
+        type=OneOf(NETWORKS),
         help="Container network (repeatable: one variant each; default: none).",
     ),
     click.option(
@@ -218,7 +222,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--accel",
         "accelerators",
         multiple=True,
-        type=OneOf(("kvm", "tcg")),
+        type=OneOf(ACCELERATORS),
         help="Accelerator of guests (repeatable; default: KVM where a guest booted on trial proves it, else TCG).",
     ),
     click.option(
@@ -228,7 +232,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--boot",
         "boots",
         multiple=True,
-        type=OneOf(("kernel", "disk", "floor")),
+        type=OneOf(BOOTS),
         help="How guests start (repeatable): a kernel handed over, a disk by firmware and boot loader (the distro "
         "profile's way), or a boot sector that says ready.",
     ),
@@ -236,7 +240,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "--firmware",
         "firmwares",
         multiple=True,
-        type=OneOf(("bios", "uefi")),
+        type=OneOf(FIRMWARES),
         help="Firmware of guests (repeatable).",
     ),
     click.option(
@@ -314,9 +318,22 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
 
 
 def own_names(options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return what variants call the user's images, disks and kernels, by their key; a single file has no name."""
+    """Return the names that a run with these options can write, by their key.
+
+    Those of the user's images, disks and kernels (a single file has none), of what is one of a few, and under "profile"
+    those of payloads beside ours.
+    """
     files = {key: options[key] if len(options[key]) > 1 else () for key in ("disk", "kernel")}
-    return {"image": options["image"], **{key: tuple(plans.file_names(paths)) for key, paths in files.items()}}
+    own = (OWN,) if options["image"] or options["disk"] or options["initrd"] else ()
+    return {
+        "image": options["image"],
+        **{key: tuple(plans.file_names(paths)) for key, paths in files.items()},
+        "network": NETWORKS,
+        "accel": ACCELERATORS,
+        "boot": BOOTS,
+        "firmware": FIRMWARES,
+        "profile": (*own, *(("floor",) if "floor" in options["boots"] else ())),
+    }
 
 
 def _asked_ready(options: Mapping[str, Any]) -> Ready | None:

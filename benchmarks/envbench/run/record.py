@@ -23,7 +23,7 @@ from envbench.payload.tree import PayloadTree
 from envbench.phases import BackendKind
 from envbench.run.machine import machine
 from envbench.run.scheduler import Unfinished
-from envbench.run_json import RUN_FILE, Caution, Cleanup, Part, Run, Skip, text_of
+from envbench.run_json import RUN_FILE, RUNNING, Caution, Cleanup, Part, Run, Skip, text_of
 from envbench.settings import Plan, Settings
 
 _LIBRARIES = ("scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil")
@@ -46,7 +46,7 @@ class RunRecord:
             host=host,
             machine=machine(settings.work_dir),
             libraries=library_versions(),
-            outcome="running",
+            outcome=RUNNING,
         )
 
     def save(self) -> None:

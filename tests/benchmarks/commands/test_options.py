@@ -38,13 +38,35 @@ def test_each_of_ones_own_has_a_name_that_gates_know():
     words = ("--image", "app:1", "--image", "app:2", "--kernel", str(one), "--kernel", str(two), "--disk", str(one))
     options = startup.make_context("startup", list(words)).params
     own = own_names(options)
-    assert own == {"image": ("app:1", "app:2"), "disk": (), "kernel": (one.name, two.name)}
+    assert (own["image"], own["disk"], own["kernel"]) == (("app:1", "app:2"), (), (one.name, two.name))
     plan = make_plan(options)
     read_gates(replace(plan, fail_if=("docker[image=app:2].ready > 2s",)), ["ready"], own)
     with pytest.raises(UsageError, match=r"no image 'app:3'; did you mean app:"):
         read_gates(replace(plan, fail_if=("docker[image=app:3].ready > 2s",)), ["ready"], own)
     with pytest.raises(UsageError, match=r"no disk 'x.img'; this run has none with a name"):
         read_gates(replace(plan, fail_if=("qemu[disk=x.img].ready > 2s",)), ["ready"], own)
+
+
+@pytest.mark.parametrize(
+    ("words", "gate", "said"),
+    [
+        ((), "docker/own.ready > 2s", "no profile 'own'"),
+        ((), "qemu/floor.ready > 2s", "no profile 'floor'"),
+        ((), "docker[network=nne].ready > 2s", "no network 'nne'; did you mean none"),
+        ((), "qemu[accel=tgc].ready > 2s", "no accel 'tgc'; did you mean tcg"),
+        (("--image", "app:1"), "docker/own.ready > 2s", ""),
+        (("--boot", "floor"), "qemu[boot=floor,accel=tcg]/floor.ready > 2s", ""),
+        (("--network", "bridge"), "docker[network=bridge].ready > 2s", ""),
+    ],
+)
+def test_a_gate_on_what_these_options_cannot_write_is_refused(words, gate, said):
+    options = startup.make_context("startup", list(words)).params
+    plan = replace(make_plan(options), fail_if=(gate,))
+    if not said:
+        read_gates(plan, ["ready"], own_names(options))
+        return
+    with pytest.raises(UsageError, match=said):
+        read_gates(plan, ["ready"], own_names(options))
 
 
 def test_a_list_in_the_file_is_several(tmp_path, monkeypatch):
