@@ -47,9 +47,14 @@ CPU_PERIOD_US = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """The backend can run here. `facts` go into run.json: versions, endpoint, paths."""
+    """The backend can run here. `facts` go into run.json: versions, endpoint, paths.
+
+    `aside` is what it does not follow of the user's surroundings, in one line, "" as a rule; `remedy` what to try then.
+    """
 
     facts: Mapping[str, str] = field(default_factory=dict)
+    aside: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,12 @@ REMEDIES: Mapping[Cause, Mapping[str, str]] = {
         "docker": f"DOCKER_CERT_PATH=FOLDER with {_CERTIFICATES}, all readable (a context: docker context update)",
         "libvirt": f"{_UNDO_URI}, or the certificates that virsh needs too (libvirt.org/kbase/tlscerts.html)",
     },
-    Cause.NO_ANSWER: {"": "look at its log, or restart it", "docker elsewhere": "{undo}, or restart that engine"},
+    Cause.NO_ANSWER: {
+        "": "look at its log, or restart it",
+        "docker elsewhere": "{undo}, or restart that engine",
+        "containerd elsewhere": "unset CONTAINERD_ADDRESS, or restart the containerd of that address",
+        "libvirt elsewhere": f"{_UNDO_URI}, or restart the daemon of that address",
+    },
     Cause.UNSEEN: {
         "": "TMPDIR=DIR, a short path that the engine sees too (a snap: one in HOME), or PrivateTmp=no in its service",
         "libvirt": "TMPDIR=/var/lib/libvirt, or another folder that its daemon sees, or PrivateTmp=no in the daemon's"
@@ -97,6 +102,7 @@ REMEDIES: Mapping[Cause, Mapping[str, str]] = {
         "docker runtime": "docker run --runtime {runtime} must work first; the engine lists: {listed}",
         "podman": "podman run --rm IMAGE true, as this user, must work first",
         "containerd": "ctr --address {socket} version must work first",
+        "containerd elsewhere": "unset CONTAINERD_ADDRESS, or have ctr --address {socket} version work first",
         "containerd runtime": "ctr --address {socket} run must work first; it needs runc and its shim",
     },
 }

@@ -20,7 +20,7 @@ from envbench.backends.shared.engine_causes import sdk_problem
 from envbench.causes import Cause, remedy_for
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.condition import health_argv
-from envbench.errors import BackendError, EnvbenchError
+from envbench.errors import BackendError, EnvbenchError, without_passwords
 from envbench.phases import BackendKind, ImageUse
 from envbench.programs import find_program, require_program
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
@@ -201,6 +201,18 @@ def none_works(refused: Mapping[str, Unusable]) -> Unusable:
     return Unusable(reasons.pop() if len(reasons) == 1 else each, helps.remedy, helps.cause)
 
 
+def not_followed(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return what is said of the podman command's own remote engine and what to try, two "" where none is set.
+
+    Its commands would go there (podman(1), CONTAINER_HOST); services of our own are always this machine's.
+    """
+    for name in ("CONTAINER_HOST", "CONTAINER_CONNECTION"):
+        if variables.get(name):
+            told = without_passwords(f"{name}={variables[name]}")
+            return f"{told} is not followed: it is this machine's podman that runs", f"unset {name}"
+    return "", ""
+
+
 class PodmanBackend(Backend):
     """Podman, each OCI runtime a variant; no daemon of the user's is touched."""
 
@@ -251,7 +263,7 @@ class PodmanBackend(Backend):
         facts |= {f"{runtime}_unusable": why.reason for runtime, why in refused.items()}
         if not self._works:
             return none_works(refused)
-        return Usable(facts)
+        return Usable(facts, *not_followed(os.environ))
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return each runtime that worked (a quick run: the first), with each network."""

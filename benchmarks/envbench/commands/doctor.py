@@ -16,7 +16,7 @@ from envbench.backend import Unusable, Usable
 from envbench.backends import BACKENDS, load
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import OneOf
-from envbench.errors import LeftBehindError, NoUsableBackendError
+from envbench.errors import LeftBehindError, NoUsableBackendError, advice
 from envbench.payload.kernel import default_cache_dir
 from envbench.phases import BackendKind
 from envbench.run.course import about
@@ -136,6 +136,9 @@ def closing_lines(found: Mapping[str, Usable | Unusable], width: int | None) -> 
         yield "To try:"
     for name, answer in refusals.items():
         yield from _wrapped(f"{name}: {answer.remedy}", width, 2)
+    asides = {name: one for name, one in found.items() if isinstance(one, Usable) and one.aside}
+    for name, one in asides.items():
+        yield from _wrapped(f"{name}: {advice(one.aside, one.remedy)}", width, 0)
     if "kvm_age_s" in asked:
         age = about(float(asked["kvm_age_s"]))
         yield from _wrapped(f"KVM was asked {age} ago; to ask again: envbench doctor --fresh", width, 0)
@@ -163,6 +166,7 @@ def _show(lines: Iterator[str]) -> None:
 
 def _as_json(answer: Usable | Unusable) -> dict[str, object]:
     if isinstance(answer, Usable):
-        return {"usable": True, "facts": dict(answer.facts)}
+        aside = {"aside": answer.aside, "remedy": answer.remedy} if answer.aside else {}
+        return {"usable": True, "facts": dict(answer.facts), **aside}
     cause = {} if answer.cause is None else {"cause": answer.cause.value}
     return {"usable": False, "reason": answer.reason, "remedy": answer.remedy, **cause}

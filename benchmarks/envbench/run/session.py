@@ -312,6 +312,8 @@ class Session:
                 opened.append(configuration)
         self._keep_warnings(title, backend)
         is_first = settings.profile == self.settings.profile
+        if found.aside and is_first:
+            self.record.add_warnings([Caution("not-followed", f"{title}: {found.aside}", found.remedy)])
         if opened and is_first:
             self.record.add_used(backend, Usable(facts), [one.variant for one in opened])
         for configuration in opened:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from envbench.backend import Unusable, Usable
+from envbench.backends.podman import not_followed
 from envbench.commands import doctor
 from envbench.commands.doctor import backend_lines, closing_lines, examined
 from envbench.settings import Settings, new_run_id
@@ -124,3 +125,15 @@ def test_what_several_want_to_know_is_found_out_once(of_run: tuple[Settings, Jou
     for thread in threads:
         thread.join()
     assert asked == [of_run[0].run_id]
+
+
+def test_what_a_usable_backend_does_not_follow_is_said_with_what_to_try() -> None:
+    aside, remedy = not_followed({"CONTAINER_HOST": "ssh://me:secret@web1/run/podman.sock"})
+    lines = closing_lines({"podman": Usable({"podman": "5.8"}, aside, remedy)}, None)
+    (said,) = [line for line in lines if "podman" in line]
+    assert said.startswith("podman: CONTAINER_HOST=ssh://me:")
+    assert "is not followed" in said
+    assert said.endswith("; try: unset CONTAINER_HOST")
+    assert "secret" not in said
+    assert not_followed({"CONTAINER_CONNECTION": "web1"})[1] == "unset CONTAINER_CONNECTION"
+    assert not_followed({"DOCKER_HOST": "unix:///run/docker.sock"}) == ("", "")

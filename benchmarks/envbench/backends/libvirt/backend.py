@@ -27,6 +27,7 @@ from envbench.backends.libvirt.connection import (
     qemu_ids,
     refuse_remote,
     require_daemon,
+    require_qemu,
     translated,
 )
 from envbench.backends.libvirt.daemons import daemons_of
@@ -230,6 +231,7 @@ class LibvirtBackend(VmBackend):
         facts, emulator = {}, self.emulator
         for uri in self._uris:
             with connected(uri) as connection:
+                require_qemu(connection, uri)
                 facts[f"{uri} libvirt"] = _dotted(connection.getLibVersion())
                 facts[f"{uri} qemu"] = _dotted(connection.getVersion())
                 _refuse_endless_probing(connection, uri, emulator)

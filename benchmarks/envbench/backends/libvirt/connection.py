@@ -128,6 +128,16 @@ def require_daemon(connection: Any, uri: str) -> None:
         connection.getLibVersion()
 
 
+def require_qemu(connection: Any, uri: str) -> None:
+    """Raise BackendError where a connection's driver is not QEMU's: libvirt has others, for containers, Xen, tests."""
+    driver = connection.getType()
+    if driver != "QEMU":
+        remedy = remedy_for(Cause.CONFIGURATION, "libvirt")
+        raise BackendError(
+            f"libvirt {uri} is the driver {driver}, and QEMU's is timed", remedy=remedy, cause=Cause.CONFIGURATION
+        )
+
+
 def is_out_of_sight(connection: Any, path: Path) -> bool:
     """Return whether a daemon says that a file of this machine is not there. It opens it as if it were a saved domain.
 

@@ -19,6 +19,7 @@ from envbench.backends.libvirt.connection import (
     default_uri,
     open_connection,
     refuse_remote,
+    require_qemu,
 )
 from envbench.causes import Cause
 from envbench.errors import BackendError
@@ -43,6 +44,14 @@ def test_another_machines_connection_is_refused_with_its_name(uri: str) -> None:
     with pytest.raises(BackendError, match="another machine, far") as error:
         refuse_remote(uri)
     assert "--allow-remote" in error.value.remedy
+
+
+def test_another_driver_is_refused_with_what_helps() -> None:
+    require_qemu(SimpleNamespace(getType=lambda: "QEMU"), "qemu:///system")
+    with pytest.raises(BackendError, match="lxc:///system is the driver LXC") as error:
+        require_qemu(SimpleNamespace(getType=lambda: "LXC"), "lxc:///system")
+    assert error.value.cause is Cause.CONFIGURATION
+    assert "qemu:///system" in error.value.remedy
 
 
 LIBVIRT = SimpleNamespace(
