@@ -97,9 +97,14 @@ def advice(what: str, remedy: str) -> str:
     return without_passwords(f"{what}; try: {remedy}" if remedy else what)
 
 
+LINE_MAX = 500
+"""Longest error, in characters; a longer one is cut, and shows that it is."""
+
+
 def one_line(error: BaseException) -> str:
     """Return an error as one line for a person: what happened, and what to try where that is known."""
-    what = " ".join((str(error) or type(error).__name__).split())[:500]
+    what = " ".join((str(error) or type(error).__name__).split())
+    what = what if len(what) <= LINE_MAX else f"{what[: LINE_MAX - 1]}…"
     return advice(what, error.remedy if isinstance(error, EnvbenchError) else "")
 
 

@@ -13,6 +13,7 @@ def test_a_remedy_stands_beside_the_message_until_somebody_reads_it():
     assert one_line(error) == "no room on the disk; try: another TMPDIR"
     assert one_line(EnvbenchError("no room")) == "no room"
     assert one_line(OSError()) == "OSError"
+    assert one_line(OSError("x" * 600)) == "x" * 499 + "…"
     assert advice("gone", "") == "gone"
 
 

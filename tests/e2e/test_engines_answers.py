@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from own_daemon import OWN_NETWORK, own_containerd, own_daemon
 
-from envbench.backend import Unusable, Usable, Workload
+from envbench.backend import Instance, Unusable, Usable, Workload
 from envbench.backends import load
 from envbench.backends.docker import DockerBackend
 from envbench.backends.podman import Service
 from envbench.backends.shared.stored import allocated_bytes
+from envbench.backends.shared.try_start import try_start
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running
 from envbench.phases import Outcome, Phase
@@ -179,6 +180,39 @@ def test_a_listed_runtime_that_starts_nothing_is_left_out_unless_it_was_asked_fo
         asked.close()
     assert isinstance(refused, Unusable)
     assert "/no/such/runtime" in refused.reason
+
+
+def test_a_default_that_is_broken_gives_way_in_a_quick_run(
+    backend: DockerBackend, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_daemon({"runtimes": {"broken": {"path": "/no/such/runtime"}}, "default-runtime": "broken"}) as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        quick = DockerBackend(replace(settings, quick=True), backend.journal)
+        answer = quick.check()
+        assert isinstance(answer, Usable), answer.reason
+        assert [one["runtime"] for one in quick.variants()] == ["runc"]
+        quick.close()
+
+
+def test_an_init_that_an_engine_puts_before_every_program_is_not_taken_unasked(
+    backend: DockerBackend, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_daemon({"init": True}) as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        for asked in (False, True):
+            one = DockerBackend(replace(settings, init=asked), backend.journal)
+            assert isinstance(one.check(), Usable)
+            (variant,) = one.variants()
+            assert ("init" in variant) == asked
+            one.prepare(variant)
+            seen: list[str] = []
+
+            def look(instance: Instance, seen: list[str] = seen) -> None:
+                seen += [Path(command_line(pid).partition(" ")[0]).name for pid in instance.processes()]
+
+            try_start(one.start, variant, 30, asked=Workload(nonce=new_nonce(), init=asked), look=look)
+            one.close()
+            assert ("docker-init" in seen) == asked
 
 
 def test_a_runtime_asked_for_by_its_shims_name_is_tried(

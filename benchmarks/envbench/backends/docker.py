@@ -136,19 +136,26 @@ class DockerBackend(EngineBackend, Backend):
     def _tried(self, listed: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
         """Start the payload with each runtime asked for, or listed; return those that work and why others do not.
 
-        A runtime may be asked for by a name that is not listed: that of a shim or of a program (Docker Engine API,
-        HostConfig.Runtime). An image of the user's own is not started before it is measured.
+        A quick run takes the first listed one that works, the engine's default as a rule. A runtime may be asked for by
+        a name that is not listed: that of a shim or of a program (Docker Engine API, HostConfig.Runtime). An image of
+        the user's own is not started before it is measured.
         """
-        asked = self.settings.runtimes or (listed[:1] if self.settings.quick else listed)
+        asked = self.settings.runtimes or listed
+        first_alone = self.settings.quick and not self.settings.runtimes
         if self.settings.images:
-            return asked, {}
+            return asked[:1] if first_alone else asked, {}
+        works: list[str] = []
         refused: dict[str, str] = {}
         for runtime in asked:
             try:
                 self.try_payload({"runtime": runtime})
             except BackendError as error:
                 refused[runtime] = str(error)
-        return tuple(runtime for runtime in asked if runtime not in refused), refused
+            else:
+                works.append(runtime)
+                if first_alone:
+                    break
+        return tuple(works), refused
 
     def _require_runtime(self, instance: EngineInstance, variant: Mapping[str, str]) -> None:
         """Raise BackendError where the engine says that it took another runtime than this (ContainerInspect)."""

@@ -353,7 +353,8 @@ class EngineBackend:
             nano_cpus=None if workload.cpus is None else int(workload.cpus * 1_000_000_000),
             read_only=workload.read_only,
             tmpfs=dict.fromkeys(self._written(), "") if workload.read_only else None,
-            init=workload.init or None,
+            # Said either way: an engine may be configured to put one in front of every program.
+            init=workload.init,
             mounts=mounts,
             binds=[volume for volume in settings.volumes if ":" in volume],
             runtime=variant.get("runtime"),
