@@ -104,12 +104,15 @@ def children_cpu_ticks(pid: int) -> int | None:
 
 
 def children_of(pid: int) -> tuple[int, ...]:
-    """Return the ids of the children of a process, () where it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
-    except OSError:
-        return ()
-    return tuple(int(child) for child in text.split())
+    """Return the ids of the children of a process, () where it is gone.
+
+    The kernel keeps them by the thread that started them (proc_pid_children(5)), and any thread of a Go program may.
+    """
+    found: list[int] = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread ended meanwhile: its children are another's of the process now
+            found += map(int, listed.read_text("ascii").split())
+    return tuple(found)
 
 
 def descendants_of(pid: int) -> tuple[int, ...]:

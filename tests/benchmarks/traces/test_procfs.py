@@ -4,11 +4,20 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
 
 from envbench.settings import RUN_ENVIRONMENT
-from envbench.traces.procfs import carries_run, command_line, instance_process, marked_processes, shim_of
+from envbench.traces.procfs import (
+    carries_run,
+    children_of,
+    command_line,
+    descendants_of,
+    instance_process,
+    marked_processes,
+    shim_of,
+)
 
 RUN, NONCE = "abcdef012345", "0123456789abcdef"
 
@@ -63,3 +72,25 @@ def test_a_parent_is_the_shim_only_with_the_instances_id(payload):
 
 def test_a_runs_processes_are_found_by_its_id(payload):
     assert marked_processes(RUN) == (payload,)
+
+
+def test_a_child_that_another_thread_started_is_one_of_the_process():
+    started, may_end, children = threading.Event(), threading.Event(), []
+
+    def start():
+        children.append(subprocess.Popen(["sleep", "60"]))
+        started.set()
+        may_end.wait(30)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    assert started.wait(30)
+    try:
+        assert children[0].pid in children_of(os.getpid())
+        assert children[0].pid in descendants_of(os.getpid())
+    finally:
+        may_end.set()
+        thread.join()
+        children[0].kill()
+        children[0].wait()
+    assert children_of(2**22) == ()
