@@ -47,6 +47,9 @@ engine() {
   rm -f "$log"
 }
 
+# offered PACKAGE: whether this release has it.
+offered() { has apt-get && apt-cache show "$1" >/dev/null 2>&1; }
+
 # unpacked PROGRAM PACKAGE: into the cache only, because installing these would start a service that listens.
 unpacked() {
   { has "$1" || [ -x "$cache/tools/usr/bin/$1" ]; } && return 0
@@ -114,15 +117,20 @@ virt-what virt-what
 systemd-detect-virt systemd
 END
 # No release after Debian 12 has it: there, its tests have no meaning.
-[ "${1:-}" = platforms ] || ! apt-cache show yash >/dev/null 2>&1 || engine yash yash
+[ "${1:-}" = platforms ] || ! offered yash || engine yash yash
+# Of Debian 13 on, Docker builds with this, and Podman's networks are made by nft.
+[ "${1:-}" = platforms ] || ! offered docker-buildx || [ -x /usr/libexec/docker/cli-plugins/docker-buildx ] ||
+  apt_install docker-buildx >/dev/null 2>&1 || missing docker-buildx "apt-get install docker-buildx failed"
+[ "${1:-}" = platforms ] || engine nft nftables
 [ "${1:-}" = platforms ] || while read -r program package; do
   unpacked "$program" "$package" </dev/null
 done <<END
-promtool prometheus
 prometheus prometheus
 prometheus-node-exporter prometheus-node-exporter
 prometheus-pushgateway prometheus-pushgateway
 END
+# It has a package of its own from Debian 13 on.
+[ "${1:-}" = platforms ] || unpacked promtool "$(offered promtool && echo promtool || echo prometheus)"
 # An older Ansible with its collections, the docker connection among them; the newest core is a development tool.
 [ "${1:-}" = platforms ] || [ -x "$cache/ansible-9/bin/ansible" ] || {
   python3 -m venv "$cache/ansible-9" && "$cache/ansible-9/bin/pip" install --quiet 'ansible>=9,<10' 2>/dev/null && say "ansible 9: installed into the cache"

@@ -429,7 +429,9 @@ def test_a_qemu_that_does_something_else_than_it_is_told_is_left_out(
 
 
 @pytest.mark.engine("qemu")
-@pytest.mark.applies(MODULES.is_dir(), "TCG is built into this QEMU, and no module that can be taken away")
+@pytest.mark.applies(
+    (MODULES / "accel-tcg-x86_64.so").exists(), "TCG is built into this QEMU, and no module that can be taken away"
+)
 def test_a_qemu_without_tcg_is_not_usable_and_says_why(tmp_path: Path) -> None:
     script = f'mount --bind {tmp_path} {MODULES} && exec "$@"'
     command = ["unshare", "--mount", "sh", "-c", script, "sh", PROGRAM, "doctor", "--backend", "qemu", "--json"]
