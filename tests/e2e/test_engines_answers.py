@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -209,8 +210,12 @@ def test_an_init_that_an_engine_puts_before_every_program_is_not_taken_unasked(
 
             def look(_instance: Instance, seen: list[str] = seen) -> None:
                 docker = ["docker", "--host", daemon.socket]
-                (running,) = subprocess.check_output([*docker, "ps", "--quiet"], text=True).split()
-                seen += subprocess.check_output([*docker, "top", running, "-o", "pid,args"], text=True).splitlines()[1:]
+                # The payload may be ready before the engine says that it runs.
+                while not (running := subprocess.check_output([*docker, "ps", "--quiet"], text=True).split()):
+                    time.sleep(0.05)
+                seen += subprocess.check_output([*docker, "top", running[0], "-o", "pid,args"], text=True).splitlines()[
+                    1:
+                ]
 
             try_start(one.start, variant, 30, asked=Workload("", init=asked, keep_running=True), look=look)
             one.close()
