@@ -35,10 +35,11 @@ WORDS = {
     "bridge": "bridge network",
     "sequence": "one after another",
     "parallel": "all at once",
+    "registry": "from your registry",
 }
 FIRST_KEYS = ("accel", "runtime")
 """What a backend is, before the conditions it ran under."""
-QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "kernel")}
+QUIET_VALUES = {("cache", "warm"), ("network", "none"), ("boot", "kernel"), ("base", "absent")}
 """Defaults that every backend shares and that no label needs to repeat."""
 VERSION_KEYS = {"gvisor": "runsc", "namespaces": "unshare", "wsl": "wsl_version"}
 """A backend whose program has another name than it → the fact that holds the program's version."""
@@ -104,6 +105,11 @@ def is_from_nothing(variant: str) -> bool:
     return variant_keys(variant).get("base") != "there"
 
 
+def is_from_users_registry(variant: str) -> bool:
+    """Return whether it was fetched from a registry of the user's, over whatever network leads there."""
+    return variant_keys(variant).get("from") == "registry"
+
+
 def label(backend: str, variant: str, profile: str) -> str:
     """Return the backend as it is written in tables and charts, e.g. "qemu (emulated, q35) · distro"."""
     words = variant_words(variant)
@@ -119,7 +125,7 @@ def variant_words(variant: str, *, leave_out: Collection[str] = ()) -> tuple[str
         value = keys[key]
         if key in leave_out or (key, value) in QUIET_VALUES or (key == "parallel" and value == "1"):
             continue
-        bare = key in {"accel", "machine", "runtime", "network", "boot", "mode"}
+        bare = key in {"accel", "machine", "runtime", "network", "boot", "mode", "from"}
         words.append(WORDS.get(value, value) if bare else f"{key} {value}")
     return tuple(words)
 

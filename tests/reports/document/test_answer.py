@@ -59,6 +59,22 @@ def test_a_run_that_fetched_before_it_started_answers_with_that(rows: Any) -> No
     assert [row[-1].text for row in section.tables[0].rows] == ["50 %", "50 %"]
 
 
+@pytest.mark.parametrize("base", ["absent", "there"])
+def test_an_image_from_the_users_registry_is_named_so(base: str, rows: Any) -> None:
+    """Podman does not tell how much came: that is no zero, and no reason to leave the way out."""
+    variant = f"base={base};from=registry;image=example.com/web:v3;runtime=runc"
+    for phase, middle in (("deploy_transfer", 2 * S), ("deploy_ready", 3 * S)):
+        rows.add(Experiment.DEPLOY, "podman", phase, [middle * each for each in SPREAD], variant=variant, profile="own")
+    document = build(rows.results())
+    assert document.answer.startswith("Fetched and started, a container of the payload “own” (podman")
+    assert "from your registry" in document.answer
+    assert document.answer.endswith("is ready in 3 s (median); no VM was measured beside it.")
+    section = next(each for each in document.sections if each.id == "deploy")
+    assert section.lead.startswith("The image comes from your registry")
+    assert "from your registry" in section.tables[0].rows[0][0].text
+    assert section.tables[0].rows[0][1].text == "bytes not counted"
+
+
 C, V = ("docker", ""), ("qemu", "accel=kvm;machine=q35")
 CONTAINER, MACHINE = "a minimal container (docker)", "a minimal virtual machine"
 ON_KVM = f"{MACHINE} on hardware virtualisation (KVM) (qemu, q35)"

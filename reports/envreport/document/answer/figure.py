@@ -7,7 +7,7 @@ from envbench.metrics import METRICS
 from envbench.phases import Experiment, Phase, Unit
 from envbench.samples import variant_keys
 from envreport import units
-from envreport.backends import is_from_nothing, label
+from envreport.backends import is_from_nothing, is_from_users_registry, label
 from envreport.claims.cost import density_slopes
 from envreport.document.answer.pair import Answer, Pair, backend_words, lacking, pair_of
 from envreport.results import BackendKey, Results
@@ -37,8 +37,12 @@ class Figure:
 
 
 def _is_plain(variant: str) -> bool:
-    """Return whether all of it was fetched, as fast as this machine can: what the two of a pair have in common."""
-    return is_from_nothing(variant) and "bandwidth" not in variant_keys(variant)
+    """Return whether all of it was fetched, as fast as this machine can: what the two of a pair have in common.
+
+    An image from the user's registry is by itself, whatever of it was here before.
+    """
+    is_whole = is_from_nothing(variant) and "bandwidth" not in variant_keys(variant)
+    return is_whole or is_from_users_registry(variant)
 
 
 FIGURES: Mapping[Experiment, Figure] = {

@@ -1,11 +1,12 @@
 """From nothing to ready: what has to be fetched, how long that takes, and how long it then takes to be ready."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import median
 
 from envbench.metrics import words
 from envbench.phases import Experiment, Unit
 from envreport import units
+from envreport.backends import is_from_users_registry
 from envreport.document.model import Cell, Section, Table
 from envreport.document.sections.cells import number, text
 from envreport.document.sections.series import empty_section, estimate_cells
@@ -17,6 +18,13 @@ LEAD = (
     "on this machine, and what came is started. Bytes are counted at the server. To see: how much of the wait is the "
     "transfer, which a slower network stretches, and how much the start, which it does not."
 )
+FROM_YOURS = (
+    "The image comes from your registry, as fast as that and the network are; then it is started. Bytes are those of "
+    "the layers that came, by the engine's own count. To see: how much of the wait is the transfer, and how much the "
+    "start."
+)
+NOT_COUNTED = "bytes not counted"
+"""Where the engine does not tell how much came, and the server is not the run's."""
 
 
 def deploy(results: Results) -> Section:
@@ -29,17 +37,21 @@ def deploy(results: Results) -> Section:
     rows = tuple(_row(way) for way in sorted(ways.values(), key=lambda way: median(way[READY].values)))
     table = Table("deploy-table", caption, head, rows, tuple(range(1, len(head))))
     return Section(
-        "deploy", "From nothing to ready", f"{LEAD} {said(list(ways.values()))}", (), (table,), Experiment.DEPLOY
+        "deploy", "From nothing to ready", f"{_lead(ways)} {said(list(ways.values()))}", (), (table,), Experiment.DEPLOY
     )
 
 
+def _lead(ways: Collection[BackendKey]) -> str:
+    return FROM_YOURS if all(is_from_users_registry(way.variant) for way in ways) else LEAD
+
+
 def by_way(results: Results) -> dict[BackendKey, dict[str, Series]]:
-    """Return the three series of each way that has all of them."""
+    """Return the series of each way; one from a registry of the user's may have no bytes."""
     found: dict[BackendKey, dict[str, Series]] = {}
     for key, series in results.series.items():
         if key.experiment is Experiment.DEPLOY and series.values:
             found.setdefault(key.backend_key, {})[key.phase] = series
-    return {way: each for way, each in found.items() if {BYTES, TRANSFER, READY} <= set(each)}
+    return {way: each for way, each in found.items() if {TRANSFER, READY} <= set(each)}
 
 
 def said(ways: Sequence[dict[str, Series]]) -> str:
@@ -48,19 +60,23 @@ def said(ways: Sequence[dict[str, Series]]) -> str:
         return ""
     ordered = sorted(ways, key=lambda way: median(way[READY].values))
     quickest, slowest = (
-        f"{way[READY].key.label}, {units.quantity(median(way[BYTES].values), Unit.BYTES)}, "
-        f"ready after {units.quantity(median(way[READY].values), Unit.NS)}"
+        f"{way[READY].key.label}, {_bytes_cell(way).text}, ready after "
+        f"{units.quantity(median(way[READY].values), Unit.NS)}"
         for way in (ordered[0], ordered[-1])
     )
     return f"Quickest here: {quickest}; slowest: {slowest}."
 
 
 def _row(way: dict[str, Series]) -> tuple[Cell, ...]:
-    middle = {name: median(way[name].values) for name in (BYTES, TRANSFER, READY)}
+    middle = {name: median(way[name].values) for name in (TRANSFER, READY)}
     return (
         text(way[READY].key.label),
-        number(middle[BYTES], Unit.BYTES),
+        _bytes_cell(way),
         number(middle[TRANSFER], Unit.NS),
         *estimate_cells(way[READY]),
         text(units.percent(middle[TRANSFER] / middle[READY]) if middle[READY] else units.MISSING),
     )
+
+
+def _bytes_cell(way: dict[str, Series]) -> Cell:
+    return number(median(way[BYTES].values), Unit.BYTES) if BYTES in way else text(NOT_COUNTED)
