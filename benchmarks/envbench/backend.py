@@ -149,6 +149,36 @@ class Instance(Protocol):
         ...
 
 
+class UsersImage(Protocol):
+    """An image in a registry of the user's that an engine does not have: fetched, started and removed, any times."""
+
+    def awaited(self) -> AbstractContextManager[None]:
+        """See, on entry, that the engine has no image of this name; at the end none is left that was fetched.
+
+        Raises BackendError where there is one: it would not be fetched, and is the user's.
+        """
+        ...
+
+    def fetch(self) -> int | None:
+        """Fetch it; return the bytes of layers that came, by the engine's own count, None where it does not tell.
+
+        Raises BackendError.
+        """
+        ...
+
+    def take_over(self) -> None:
+        """Give what was fetched the run's id and have starts made of it. Raises BackendError."""
+        ...
+
+    def layers(self) -> frozenset[str]:
+        """Return the layers of what was fetched, by the digests of their archives (OCI, diff_ids)."""
+        ...
+
+    def layers_there(self) -> frozenset[str]:
+        """Return the layers of all images that the engine has. Raises BackendError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EngineProgram:
     """An engine's own program, which takes Docker's words: run, save, stats, update, image, info."""
@@ -183,7 +213,7 @@ class Backend(ABC):
     publishes_ports: ClassVar[bool] = False
     """Whether a port of an instance can be reached on the host; whole systems are measured on those that can."""
     pulls_images: ClassVar[bool] = False
-    """Whether its engine fetches images from registries, by `pulled`."""
+    """Whether its engine fetches images from registries, by `pulled` and `users_image`."""
     program: ClassVar[str] = ""
     """The program that it needs on the PATH, "" where it needs none (or, as QEMU's, one that differs by machine)."""
     install: ClassVar[str] = ""
@@ -258,6 +288,13 @@ class Backend(ABC):
         """Fetch an image from a registry without TLS, on entry; starts in the block use it, and its end removes it.
 
         The name of the image carries the run's id. Raises BackendError where it cannot be had or removed.
+        """
+        raise BackendError(f"{self.name} fetches no images")
+
+    def users_image(self, image: str, variant: Mapping[str, str]) -> "UsersImage":  # noqa: ARG002 -- for overrides
+        """Return what fetches an image from a registry of the user's, with the engine's own login and settings.
+
+        The backend was made for settings that name the image. Raises BackendError.
         """
         raise BackendError(f"{self.name} fetches no images")
 

@@ -774,12 +774,14 @@ METRICS: Mapping[str, Metric] = {
         "a VM's disk keeps what was written",
         "what a guest wrote to its disk is there for a machine made anew with that disk, the first one removed",
     ),
-    # deploy: a row a round and way; variant base=there or absent (images), disk=qcow2 or compressed, bandwidth=100Mbit.
+    # deploy: a row a round and way; variant base=there or absent (images), from=registry (the user's), disk=qcow2 or
+    # compressed, bandwidth=100Mbit.
     "deploy_bytes": Metric(
         _DEPLOY,
         _BYTES,
         "bytes to fetch",
-        "what the server sent until all was there, headers and all, counted at the server",
+        "what the server sent until all was there, headers and all, counted at the server; of an image from your "
+        "registry the layers that came, as the engine says",
         "lower",
         shown=(Shown.COMPARED,),
     ),

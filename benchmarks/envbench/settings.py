@@ -100,6 +100,8 @@ class Settings:
     profile: str = "minimal"
     images: tuple[str, ...] = ()
     """Images the engine already has, in place of the payload tree, one variant each; nothing is ever pulled."""
+    registry: str | None = None
+    """An image in a registry of the user's, HOST[:PORT]/NAME:TAG, that `deploy` fetches; None: from one of its own."""
     ready: Ready | None = None
     """What means ready where the user's own image or disk runs its own program; None: it says the payload's ready
     line."""
@@ -266,9 +268,9 @@ class Configuration:
         return f"{self.backend} ({self.variant_text})" if self.variant_text else self.backend
 
 
-DEPLOY_KEYS = frozenset({"base", "disk", "bandwidth"})
+DEPLOY_KEYS = frozenset({"base", "disk", "bandwidth", "from"})
 """Keys that `deploy` writes besides: whether the image's base is there already, how the disk comes, what holds the
-transfer back."""
+transfer back, and whose registry it comes from where that is the user's."""
 CONDITION_KEYS = frozenset({"cache", "parallel", "pin"})
 """Keys of the variant column that the harness writes, whatever the backend."""
 LIMIT_KEYS = frozenset({"memory", "cpus", "readonly", "init", "network"})

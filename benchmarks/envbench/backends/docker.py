@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from envbench.backend import Backend, EngineProgram, Unusable, Usable
-from envbench.backends.shared.docker_place import DockerPlace, find_docker
+from envbench.backends.shared.docker_place import DockerPlace, configuration_folder, find_docker
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api
 from envbench.backends.shared.engine_causes import address_problem, sdk_problem, speaks_tls
@@ -185,6 +185,21 @@ class DockerBackend(EngineBackend, Backend):
         if not listed or listed[0] <= packed:
             raise BackendError("the engine lists the packed size alone", remedy="Docker 26 or newer")
         return listed[0]
+
+    def login(self, image: str) -> dict[str, Any] | None:
+        """Return what `docker login` has kept for the image's registry, None where it has nothing for it."""
+        from docker import auth
+
+        registry, _ = auth.resolve_repository_name(image)
+        path = configuration_folder() / "config.json"
+        if not path.is_file():
+            return None
+        try:
+            found: dict[str, Any] | None = auth.load_config(str(path)).resolve_authconfig(registry)
+        except Exception as error:  # The SDK raises all kinds of errors, and its words may hold the login.
+            words = f"Docker's configuration has no login that can be read: {type(error).__name__}"
+            raise BackendError(words, remedy=f"docker login {registry}") from error
+        return found
 
     def remaining(self) -> tuple[str, ...]:
         """Return the containers that carry the run's label. Raises BackendError where the engine does not answer."""

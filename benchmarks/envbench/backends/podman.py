@@ -9,6 +9,7 @@ import json
 import os
 import resource
 from collections.abc import Collection, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
@@ -16,7 +17,9 @@ from typing import Any, ClassVar
 from envbench.backend import Backend, EngineProgram, Instance, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
+from envbench.backends.shared.engine_calls import FETCHED
 from envbench.backends.shared.engine_causes import sdk_problem
+from envbench.backends.shared.users_image import EngineImage
 from envbench.causes import Cause, remedy_for
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.condition import health_argv
@@ -45,6 +48,7 @@ class Service:
         self.endpoint = f"unix://{socket}"
         self._run_id = settings.run_id
         self._living = settings.once(living_services)
+        socket.unlink(missing_ok=True)  # That of a service that has ended would be taken for this one's.
         reader, writer = output_pipe()
         try:
             # Its conmon leaves a file "oom" where it was started, once a container ran out of memory.
@@ -141,10 +145,16 @@ class RuntimeEngine(EngineBackend):
         said = run_podman(self._podman, *words, run_id=self.settings.run_id, what=f"inspecting {image}", living=living)
         return health_argv((json.loads(said) or {}).get("Test") or ())
 
-    def _pull(self, image: str) -> None:
-        """Pull an image to its end, by Podman's own API: in the other, TLS cannot be left out (libpod, images/pull)."""
+    def login(self, image: str) -> None:
+        """Return no login: the service reads the user's own (containers-auth.json(5))."""
+
+    def pull(self, image: str, login: dict[str, Any] | None = None) -> None:
+        """Pull an image to its end, by Podman's own API: in the other, TLS cannot be left out (libpod, images/pull).
+
+        It is left out on the loopback, as Docker does it; elsewhere registries.conf says. The API tells no bytes.
+        """
         place = f"{self.api.base_url}/v{LIBPOD_VERSION}/libpod/images/pull"
-        words = {"reference": image, "tlsVerify": "false", "policy": "always"}
+        words = {"reference": image, "policy": "always"} | ({"tlsVerify": "false"} if is_on_loopback(image) else {})
         answer = self.api.post(place, params=words, stream=True)
         for line in answer.iter_lines():
             said = json.loads(line) if line else {}
@@ -169,6 +179,15 @@ class RuntimeEngine(EngineBackend):
             super().close()
         finally:
             self.service.close()
+
+
+def is_on_loopback(image: str) -> bool:
+    """Return whether an image's registry is on the loopback, by its name: the one place where none needs TLS."""
+    host = image.partition("/")[0]
+    name = host[1 : host.index("]")] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    with contextlib.suppress(ValueError):
+        return ip_address(name).is_loopback
+    return name == "localhost"
 
 
 def own_limits() -> dict[str, int]:
@@ -290,6 +309,10 @@ class PodmanBackend(Backend):
         """Pull an image on entry; starts in the block use it, and its end removes it. Raises BackendError."""
         return self._engine(variant["runtime"]).pulled(image, variant)
 
+    def users_image(self, image: str, variant: Mapping[str, str]) -> EngineImage:
+        """Return what fetches an image from a registry of the user's. Raises BackendError."""
+        return self._engine(variant["runtime"]).users_image(image, variant)
+
     def warnings(self) -> tuple[str, ...]:
         """Return what the services' create answers warned of, each once."""
         return tuple(dict.fromkeys(words for engine in self._engines.values() for words in engine.warnings()))
@@ -332,7 +355,14 @@ class PodmanBackend(Backend):
             run_podman(podman, kind, "exists", entry.name, run_id=run_id, what="looking for it")
         except BackendError:
             return False
-        run_podman(podman, kind, "rm", "--force", entry.name, run_id=run_id, what=f"removing {entry.name}")
+        names = [entry.name]
+        if FETCHED in entry.facts:  # While the user's name is still that of the image which the run named.
+            with contextlib.suppress(BackendError):
+                words = ("image", "inspect", "--format", "{{.Id}}", entry.name, entry.facts[FETCHED])
+                ids = run_podman(podman, *words, run_id=run_id, what="looking for it").split()
+                names += [entry.facts[FETCHED]] if len(set(ids)) == 1 else []
+        for name in reversed(names):
+            run_podman(podman, kind, "rm", "--force", name, run_id=run_id, what=f"removing {name}")
         return True
 
     def close(self) -> None:

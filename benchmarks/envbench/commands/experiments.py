@@ -1,14 +1,18 @@
 """`envbench memory`, `size`, `speed` …: one experiment each, over all backends that are usable here."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from envbench.backends import BACKENDS
+from envbench.backends import load as load_backend
 from envbench.backends.wsl import NOT_WSL, REMEDY, wsl_version
 from envbench.commands.defaults import Configured
 from envbench.commands.measuring import run_and_report
 from envbench.commands.names import Number
 from envbench.commands.options import common_options, format_option, make_plan
+from envbench.commands.run_options import name_in_registry
 from envbench.errors import EnvbenchError, NoUsableBackendError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.experiments.deploy.link import read_bandwidth
@@ -78,11 +82,51 @@ bandwidth_option = click.option(
 )
 
 
+registry_option = click.option(
+    "--registry",
+    metavar="HOST[:PORT]/NAME[:TAG]",
+    callback=lambda _ctx, _param, image: None if image is None else name_in_registry(image),
+    help="Fetch this image from a registry of yours, in place of the payload from one of the run's own; with --ready "
+    "it runs its own program. The engine's own login is used (docker login, podman login), and its settings for TLS.",
+)
+
+
+def _pulling(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the backends, of these or of all, whose engines fetch images. Raises UsageError where none does."""
+    found = tuple(name for name in asked or BACKENDS if load_backend(name).pulls_images)
+    if not found:
+        raise click.UsageError(f"--registry: {' and '.join(asked)} cannot fetch an image; docker and podman can.")
+    return found
+
+
+def _refuse_own(options: Mapping[str, Any]) -> None:
+    """Raise UsageError for what is there already, and for what a registry of the user's does not go with."""
+    for name in ("image", "disk"):
+        if options[name]:
+            raise click.UsageError(f"--{name}: it is here already, and is not fetched; --registry HOST/NAME is.")
+    if options["registry"] is None:
+        return
+    for name, why in {
+        "bandwidths": "--bandwidth: only the run's own servers can be held to one.",
+        "profiles": "--profile: the image is the payload.",
+        "kernel": "--kernel: no machine is fetched from a registry.",
+        "initrd": "--initrd: no machine is fetched from a registry.",
+        "offline": "--offline: then nothing is fetched.",
+    }.items():
+        if options[name]:
+            raise click.UsageError(f"--registry does not go with {why}")
+
+
 def _command(name: str) -> click.Command:
     def take(**options: Any) -> None:
         if name == Experiment.WSL and wsl_version() is None:
             # Its backends could run all the same, and would measure nothing.
             raise NoUsableBackendError(NOT_WSL, remedy=REMEDY)
+
+        if name == Experiment.DEPLOY:
+            _refuse_own(options)
+            if options["registry"] is not None:
+                options["backends"] = _pulling(options["backends"])
 
         def work(session: Session, _shown: Reporter) -> None:
             bench = session.bench()
@@ -98,7 +142,7 @@ def _command(name: str) -> click.Command:
     if name == "density":
         command = max_option(command)
     if name == Experiment.DEPLOY:
-        command = bandwidth_option(command)
+        command = registry_option(bandwidth_option(command))
     listed = EXPERIMENTS[name]
     return click.command(name, help=listed.text or listed.line, cls=Configured)(command)
 

@@ -290,6 +290,7 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         cache_dir=default_cache_dir(),
         profile=chosen_profiles(options)[0],
         images=options["image"],
+        registry=options.get("registry"),
         ready=ready,
         environment=options["environment"],
         published=options["published"],
@@ -346,7 +347,7 @@ def _asked_ready(options: Mapping[str, Any]) -> Ready | None:
     if ready is None:
         if options["disk"]:
             raise click.UsageError(f"--disk needs --ready {READY_WAYS}: it has no ready line of ours.")
-    elif not options["image"] and not options["disk"]:
+    elif not options["image"] and not options["disk"] and not options.get("registry"):
         raise click.UsageError("--ready needs --image or --disk: the payload says itself when it is ready.")
     _require_own_program(options, ready)
     if isinstance(ready, InsideReady) and options["disk"]:
@@ -362,7 +363,7 @@ _OWN_PROGRAM = {"environment": "--env", "command": "--command", "published": "--
 def _require_own_program(options: Mapping[str, Any], ready: Ready | None) -> None:
     """Raise UsageError where options for an image's own program have none, or cannot all be had at a time."""
     asked = " and ".join(word for name, word in _OWN_PROGRAM.items() if options[name])
-    if asked and (not options["image"] or ready is None):
+    if asked and (not (options["image"] or options.get("registry")) or ready is None):
         raise click.UsageError(f"{asked}: for an image with --ready; without it an image runs the payload.")
     if options["published"] and "none" in options["networks"]:
         raise click.UsageError("--network none publishes no port: leave --port or --network out.")
@@ -387,7 +388,7 @@ def chosen_profiles(options: Mapping[str, Any], *, whole_systems: bool = False) 
     """
     asked = options["profiles"]
     if not asked:
-        own = any(options[name] for name in ("image", "disk", "kernel", "initrd", "boots"))
+        own = any(options.get(name) for name in ("image", "registry", "disk", "kernel", "initrd", "boots"))
         usual = ("minimal", "distro") if options["quick"] else plans.PROFILES
         asked = usual if whole_systems and not own else ("minimal",)
     return tuple(name for name in plans.PROFILES if name in asked)

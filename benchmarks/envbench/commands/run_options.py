@@ -26,6 +26,19 @@ def whole_name(image: str) -> str:
     return image if has_tag else f"{image}:latest"
 
 
+_REGISTRY = re.compile(
+    r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|\[[0-9A-Fa-f:]+\]|[A-Za-z0-9-]+(?=:))(:\d+)?/[^/:@].*"
+)
+"""What begins with a registry's host, as engines tell it from a name: it has a dot or a port, or is localhost."""
+
+
+def name_in_registry(image: str) -> str:
+    """Return the whole name of an image in a registry. Raises BadParameter where it does not begin with a host."""
+    if _REGISTRY.fullmatch(image) is None:
+        raise click.BadParameter(f"{image!r} names no image in a registry; try: HOST[:PORT]/NAME[:TAG]")
+    return whole_name(image)
+
+
 def once_each(own: Sequence[_Own], name: Callable[[_Own], object]) -> tuple[_Own, ...]:
     """Return the user's things as they are. Raises BadParameter for one that is named twice, by what `name` gives."""
     for place, one in enumerate(own):

@@ -7,6 +7,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "backends",
         "profiles",
         "image",
+        "registry",
         "command",
         "environment",
         "published",

@@ -156,7 +156,7 @@ CLAIMS = (
         ),
         reference="A gigabyte is 10^9 bytes (SI); less is megabytes.",
         scope="Bytes on this disk of the artefacts of this run, minimal and full-distribution apart; "
-        "what `envbench deploy` saw on the wire stands beside. One VM below a gigabyte is enough against a general "
+        "what `envbench deploy` fetched stands beside. One VM below a gigabyte is enough against a general "
         "statement.",
     ),
     Claim(

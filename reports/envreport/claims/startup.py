@@ -158,6 +158,6 @@ CLAIMS = (
         reference="Equal times are a ratio of 1; the direction is what the document claims.",
         scope="Request, ready, stop and removal of one instance, artefacts already on this machine; where "
         "`envbench deploy` was measured, the way from nothing to ready as well: pull or download, and start, from "
-        "servers on this machine.",
+        "servers on this machine, or “from your registry” where that is said.",
     ),
 )

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from envbench.backends.podman import end_pause
+from envbench.backends.podman import end_pause, is_on_loopback
 from envbench.backends.shared.child import users_environment
 
 
@@ -36,3 +36,18 @@ def test_it_stays_while_a_service_of_the_run_lives(pause):
     own = pause("0123456789ab")
     end_pause("0123456789ab", {1})
     assert own.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("image", "on_loopback"),
+    [
+        ("127.0.0.1:5000/a:1", True),
+        ("localhost/a", True),
+        ("[::1]:5000/a", True),
+        ("127.example.com/a", False),
+        ("registry.example:5000/127.0.0.1/a", False),
+        ("localhost.example.com/a", False),
+    ],
+)
+def test_tls_is_left_out_on_the_loopback_alone(image, on_loopback):
+    assert is_on_loopback(image) is on_loopback

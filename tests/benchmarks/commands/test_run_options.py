@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from envbench.commands.run_options import fixed_ports, read_environment, read_ports, read_volumes
+from envbench.commands.run_options import fixed_ports, name_in_registry, read_environment, read_ports, read_volumes
 
 
 def test_a_name_alone_has_our_value_and_is_left_out_without_one():
@@ -44,3 +44,24 @@ def test_folders_are_whole_paths_and_names_stay(tmp_path, monkeypatch):
 def test_what_is_no_volume_or_would_be_left_behind_is_refused(word, said):
     with pytest.raises(click.BadParameter, match=said):
         read_volumes((word,))
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("localhost/a", "localhost/a:latest"),
+        ("reg:5000/shop/web:v3", "reg:5000/shop/web:v3"),
+        ("registry.example/a@sha256:00", "registry.example/a@sha256:00"),
+        ("[::1]:5000/a", "[::1]:5000/a:latest"),
+    ],
+)
+def test_an_image_in_a_registry_has_its_whole_name(word, name):
+    assert name_in_registry(word) == name
+
+
+@pytest.mark.parametrize(
+    "word", ["nginx", "library/nginx", "user:password@reg.example/a", "https://reg.example/a", "reg:5000/"]
+)
+def test_what_names_no_registry_is_refused(word):
+    with pytest.raises(click.BadParameter, match="no image in a registry"):
+        name_in_registry(word)

@@ -273,6 +273,23 @@ class LibvirtBackend(VmBackend):
                 self._journal.forget(number)
             raise
 
+    def landing(self, recipe: Recipe) -> Path:
+        """Return the folder that libvirt's QEMU reads from."""
+        return self._place(recipe.variant).folder
+
+    @contextlib.contextmanager
+    def made_of(self, recipe: Recipe) -> Iterator[None]:
+        """Have the starts of this recipe's variant made of it in the block; its files become QEMU's own."""
+        place = self._place(recipe.variant)
+        files = [each.path for each in (recipe.kernel, recipe.disk) if each] + (
+            [recipe.initrd] if recipe.initrd else []
+        )
+        for path in files:
+            for each in (path.parent, path):
+                self._hand_over(place, each)
+        with super().made_of(recipe):
+            yield
+
     def _readable_recipe(self, place: _Place, recipe: Recipe) -> Recipe:
         """Return the recipe with copies of what all starts share; a disk of the user's own stays where it is.
 

@@ -17,6 +17,7 @@ from envbench.programs import users_path
 from envbench.settings import RUN_ENVIRONMENT
 
 COMMAND_DEADLINE_S = 60.0
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
 def environment(run_id: str, **more: str) -> dict[str, str]:
@@ -25,9 +26,10 @@ def environment(run_id: str, **more: str) -> dict[str, str]:
 
 
 def users_environment(run_id: str) -> dict[str, str]:
-    """Return the environment for an engine's own commands: they keep their state where the user's session says."""
-    names = ("HOME", "USER", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS")
-    return environment(run_id, **{name: os.environ[name] for name in names if name in os.environ})
+    """Return the environment for an engine's own commands: state, logins and registries are where the user says."""
+    state = ("HOME", "USER", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS")
+    registries = ("REGISTRY_AUTH_FILE", "CONTAINERS_REGISTRIES_CONF", "DOCKER_CONFIG", *PROXIES)
+    return environment(run_id, **{name: os.environ[name] for name in (*state, *registries) if name in os.environ})
 
 
 def output_pipe() -> tuple[int, int]:

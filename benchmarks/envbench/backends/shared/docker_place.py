@@ -47,9 +47,14 @@ class DockerPlace:
         return "unset DOCKER_HOST" if self.chosen_by == "DOCKER_HOST" else "DOCKER_CONTEXT=default"
 
 
+def configuration_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in which the `docker` command keeps its contexts and logins."""
+    return Path(environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))  # noqa: PTH111 -- it never raises
+
+
 def find_docker(environ: Mapping[str, str] = os.environ) -> DockerPlace:
     """Return where the engine is. Raises BackendError where a context is named that is not there or names no engine."""
-    folder = Path(environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))  # noqa: PTH111 -- it never raises
+    folder = configuration_folder(environ)
     host = environ.get("DOCKER_HOST")
     if host:
         wants_tls = bool(environ.get("DOCKER_TLS_VERIFY") or environ.get("DOCKER_CERT_PATH"))

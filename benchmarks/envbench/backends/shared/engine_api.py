@@ -17,6 +17,7 @@ from envbench.backends.shared.engine_calls import (
     INTERRUPTED_PATIENCE_S,
     api_client,
     engine_errors,
+    inspected_image,
     remove_image,
     remove_when_it_appears,
     shows_file,
@@ -26,6 +27,7 @@ from envbench.backends.shared.images import payload_tar
 from envbench.backends.shared.sight import nonce_file, unseen
 from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
+from envbench.backends.shared.users_image import PULL_SILENCE_S, EngineImage
 from envbench.condition import SERVICE_READY, ExecReady, HealthReady, health_argv
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
@@ -44,8 +46,8 @@ ANSWER_DEADLINE_S = 10
 WORK_DEADLINE_S = 120
 """Longest wait for the answer to work of which nobody knows how long it takes: importing an image, removing one."""
 
-PULL_SILENCE_S = 600.0
-"""Longest silence of an engine that pulls: Podman says nothing while a layer is on its way."""
+PULLED = "Pull complete"
+"""How Docker's stream of a pull says that a layer which was not there is in place (its `status`)."""
 
 PAYLOAD_MOUNT = "/envbench-payload"
 """Where the payload tree is seen inside an image of the user's own."""
@@ -185,19 +187,44 @@ class EngineBackend:
         before, self._image = self._image, image
         try:
             with engine_errors(f"pulling {image}", PULL_SILENCE_S):
-                self._pull(image)
+                self.pull(image)
             yield
         finally:
             self._image = before
             remove_image(self.api, image)
             self.journal.forget(number)
 
-    def _pull(self, image: str) -> None:
-        """Pull an image to its end. Docker takes a registry on the loopback without TLS (dockerd(8))."""
-        repository, _, tag = image.rpartition(":")
-        for said in self.api.pull(repository, tag, stream=True, decode=True):
+    def pull(self, image: str, login: dict[str, Any] | None = None) -> int | None:
+        """Pull an image to its end; return the bytes of its layers, None where the engine does not tell all of them.
+
+        Docker takes a registry on the loopback without TLS (dockerd(8)). Raises BackendError where it says an error.
+        """
+        from docker.utils import parse_repository_tag
+
+        repository, tag = parse_repository_tag(image)
+        layers: dict[str, int | None] = {}
+        for said in self.api.pull(repository, tag, stream=True, decode=True, auth_config=login):
             if "error" in said:
                 raise BackendError(f"{self.name} cannot pull {image}: {said['error']}")
+            length = (said.get("progressDetail") or {}).get("total")
+            if length or said.get("status") == PULLED:
+                layers[said["id"]] = length or layers.get(said["id"])
+        lengths = [length for length in layers.values() if length is not None]
+        return sum(lengths) if len(lengths) == len(layers) else None
+
+    def login(self, image: str) -> dict[str, Any] | None:
+        """Return what opens the image's registry, by the engine's own login; None without one. Raises BackendError."""
+        raise NotImplementedError
+
+    def users_image(self, image: str, variant: Mapping[str, str]) -> EngineImage:
+        """Return what fetches an image from a registry of the user's. Raises BackendError."""
+        self._require_volumes()
+        tree_of_run(self.settings)  # Without a program of its own that is waited for, it runs the payload.
+        return EngineImage(self, image)
+
+    def take_over(self, image: str) -> None:
+        """Have starts of this image of the user's made, now that the engine has it. Raises BackendError."""
+        self._own_images[image] = self._check_of(image)
 
     def try_payload(self, variant: Mapping[str, str]) -> None:
         """Start one container of the run's payload and see it ready. Raises BackendError where it does not get so.
@@ -254,14 +281,9 @@ class EngineBackend:
 
     def _require_image(self, image: str) -> None:
         """Raise BackendError unless the engine has this image already: nothing is ever pulled."""
-        from docker.errors import NotFound
-
-        with engine_errors(f"looking for image {image}"):
-            try:
-                self.api.inspect_image(image)  # type: ignore[no-untyped-call]
-            except NotFound as error:
-                words = f"{self.name} has no image {image}, and a run never pulls one"
-                raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)") from error
+        if inspected_image(self.api, image) is None:
+            words = f"{self.name} has no image {image}, and a run never pulls one"
+            raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)")
 
     def _require_sight(self, image: str) -> None:
         """Raise BackendError where the engine does not see a folder of the run's: it is asked for a file in there.

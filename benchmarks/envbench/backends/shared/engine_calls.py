@@ -5,7 +5,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SOCKET_URL = "http+docker://"
 """How the SDK's addresses begin where the engine listens on a socket file."""
 SILENT = "the engine does not answer in time"
+FETCHED = "fetched"
+"""The journal's fact of an image that has, beside its name with the run's id, the user's name it was fetched by."""
 REFUSED_PATIENCE_S = 2.0
 """How long an engine may refuse to remove a container that is ending."""
 REMOVAL_PATIENCE_S = 60.0
@@ -218,14 +220,36 @@ def remove_when_it_appears(api: "APIClient", identity: str, run_id: str, patienc
     return True
 
 
+def inspected_image(api: "APIClient", name: str) -> Mapping[str, Any] | None:
+    """Return what the engine says of an image, None where it has none of that name. Raises BackendError."""
+    from docker.errors import NotFound
+
+    with engine_errors(f"looking for image {name}"):
+        try:
+            found: Mapping[str, Any] = api.inspect_image(name)  # type: ignore[no-untyped-call]
+        except NotFound:
+            return None
+    return found
+
+
 def remove_image(api: "APIClient", name: str) -> bool:
     """Remove an image; return whether it was there. Raises BackendError."""
     return _removed(f"image {name}", lambda: api.remove_image(name, force=True))
 
 
+def _remove_fetched(api: "APIClient", entry: Entry) -> None:
+    """Remove the user's name of an image that a run fetched, while that is still the image that the run named."""
+    users_name = entry.facts.get(FETCHED)
+    if users_name is not None:
+        ours, theirs = (inspected_image(api, name) for name in (entry.name, users_name))
+        if ours and theirs and ours["Id"] == theirs["Id"]:
+            remove_image(api, users_name)
+
+
 def reap_by_api(api: "APIClient", entry: Entry, run_id: str) -> bool:
     """Remove a journalled container, image or volume of this run; return whether it was there. Raises BackendError."""
     if entry.kind is Kind.IMAGE:
+        _remove_fetched(api, entry)
         return remove_image(api, entry.name)
     if entry.kind is Kind.VOLUME:
         return _removed(f"volume {entry.name}", lambda: api.remove_volume(entry.name))

@@ -116,9 +116,13 @@ class VmBackend(Backend):
         """Return what all starts of a variant have in common. Raises KeyError before `prepare`."""
         return self._recipes[frozenset(variant.items())]
 
+    def landing(self, recipe: Recipe) -> Path:
+        """Return the folder for files that a machine of this recipe's variant is to start from: its QEMU sees it."""
+        return self._settings.work_dir
+
     @contextmanager
     def made_of(self, recipe: Recipe) -> Iterator[None]:
-        """Have the starts of this recipe's variant made of it in the block."""
+        """Have the starts of this recipe's variant made of it in the block; its files lie in its landing."""
         key = frozenset(recipe.variant.items())
         before, self._recipes[key] = self._recipes[key], recipe
         try:

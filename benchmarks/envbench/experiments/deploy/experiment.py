@@ -1,19 +1,19 @@
 """From nothing to ready: fetch an image from a registry, or a machine's files from a server, and start what came.
 
 Both servers are the run's own, on the loopback, behind one link that counts what they send and may hold it to a
-bandwidth. Before each round the page cache is dropped where that is allowed, then what is served is read once: the
-server of a real transfer is another machine.
+bandwidth; or an image comes from a registry of the user's. Before each round the page cache is dropped where that is
+allowed, then what is served is read once: the server of a real transfer is another machine.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from envbench.backends.qemu import QemuBackend
+from envbench.backends.shared.vm_backend import VmBackend
 from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.experiments.deploy.guest_files import FORMS, fetch_files, files_of, made_from
@@ -21,60 +21,45 @@ from envbench.experiments.deploy.layers import Layer, base_files, write_layer
 from envbench.experiments.deploy.link import Link, read_bandwidth
 from envbench.experiments.deploy.registry import Registry, own_registry
 from envbench.experiments.deploy.served import LOOPBACK, files_served, relayed
+from envbench.experiments.deploy.users_image import ways_to_users_image
+from envbench.experiments.deploy.way import ABSENT, THERE, Way, configured, nothing_before
 from envbench.payload.tree import tree_of_run
 from envbench.phases import Experiment
 from envbench.probe import wait_until_ready
 from envbench.readiness import reader_for
 from envbench.run.bench import Bench, Prepared
 from envbench.run.session import drop_caches
-from envbench.settings import PROFILES, Configuration, new_nonce, ready_of
+from envbench.settings import PROFILES, new_nonce, ready_of
 
 ROUNDS = 6
 """The smallest number of values for which the exact 95 % interval of a median exists."""
-ABSENT, THERE = "absent", "there"
 LAYERED = "service"
 """The profile whose image has a base below its own layer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way from nothing to ready."""
-
-    prepared: Prepared
-    configuration: Configuration
-    link: Link
-    bytes_per_s: float | None
-    already: Callable[[], AbstractContextManager[None]]
-    """What the host has before, at the block's entry; not timed."""
-    fetched: Callable[[], AbstractContextManager[None]]
-    """Fetches at the block's entry; starts in the block are made of what came, and its end removes that."""
-    least_bytes: int
-    """What has to be fetched: had less come, the host would have had the rest before."""
-    served: Callable[[], Sequence[Path]]
-    """The files that the server has, to be read once before each round."""
-
-    @property
-    def name(self) -> str:
-        """The way for people."""
-        return f"{self.configuration} {self.configuration.profile}"
-
-
 def run(bench: Bench) -> None:
     """Fetch and start, round by round in a shuffled order, every image and machine of this run."""
-    chosen = _chosen(bench)
+    chosen, image = _chosen(bench), bench.settings.registry
     containers = [one for one in chosen if one.backend.pulls_images]
-    machines = [one for one in chosen if isinstance(one.backend, QemuBackend)]
+    machines = [one for one in chosen if isinstance(one.backend, VmBackend) and image is None]
     folder = bench.settings.work_dir / "deploy"
     folder.mkdir(mode=0o700, exist_ok=True)
     link = Link()
     with ExitStack() as open_until_end:
         ways: list[Way] = []
-        if containers:
+        if image is not None:
+            ways += ways_to_users_image(bench, containers, image, folder, open_until_end)
+        elif containers:
             with bench.attempt(Experiment.DEPLOY, "images from a registry"):
                 ways += _image_ways(bench, containers, folder, link, open_until_end)
+        seen: set[str] = set()
         for prepared in machines:
-            with bench.attempt(Experiment.DEPLOY, f"{prepared.name} {prepared.configuration.profile}: its files"):
-                ways += _machine_ways(bench, prepared, folder, link, open_until_end)
+            profile = prepared.configuration.profile
+            # How a disk is packed is the same whoever starts it.
+            forms = FORMS[:1] if profile in seen else FORMS
+            seen.add(profile)
+            with bench.attempt(Experiment.DEPLOY, f"{prepared.name} {profile}: its files"):
+                ways += _machine_ways(bench, prepared, forms, folder, link, open_until_end)
         _take_rounds(bench, ways)
 
 
@@ -118,19 +103,23 @@ def _take(bench: Bench, way: Way, number: int) -> None:
     for path in way.served():
         _read(path)
     with way.already():
-        way.link.begin(way.bytes_per_s)
+        if way.link is not None:
+            way.link.begin(way.bytes_per_s)
         begun_ns = monotonic_ns()
-        with way.fetched():
+        with way.fetched() as told_bytes:
             transfer_ns = monotonic_ns() - begun_ns
-            ready_ns = _ready_ns(bench, way) - begun_ns
-    fetched_bytes = way.link.passed_bytes
-    if fetched_bytes < way.least_bytes:
+            way.between()
+            ready_ns = transfer_ns + _start_ns(bench, way)
+    fetched_bytes = told_bytes if way.link is None else way.link.passed_bytes
+    if fetched_bytes is not None and fetched_bytes < way.least_bytes:
         raise BackendError(f"{fetched_bytes} of {way.least_bytes} bytes came: the rest was there before")
-    for name, value in (("deploy_bytes", fetched_bytes), ("deploy_transfer", transfer_ns), ("deploy_ready", ready_ns)):
-        bench.record(name, value, way.configuration, iteration=number, detail=cache)
+    found = {"deploy_bytes": fetched_bytes, "deploy_transfer": transfer_ns, "deploy_ready": ready_ns}
+    for name, value in found.items():
+        if value is not None:
+            bench.record(name, value, way.configuration, iteration=number, detail=cache)
+    amount = "bytes not counted" if fetched_bytes is None else f"{fetched_bytes / 1e6:.1f} MB"
     bench.say(
-        f"deploy: {way.name}: {fetched_bytes / 1e6:.1f} MB in {transfer_ns / NS_PER_S:.2f} s, "
-        f"ready after {ready_ns / NS_PER_S:.2f} s"
+        f"deploy: {way.name}: {amount} in {transfer_ns / NS_PER_S:.2f} s, ready after {ready_ns / NS_PER_S:.2f} s"
     )
 
 
@@ -149,17 +138,18 @@ def _read(path: Path) -> None:
             pass
 
 
-def _ready_ns(bench: Bench, way: Way) -> int:
-    """Start what was fetched; return when it was seen to be ready. Raises BackendError, StartTimeoutError."""
+def _start_ns(bench: Bench, way: Way) -> int:
+    """Start what was fetched; return how long that took until it was ready. Raises BackendError, StartTimeoutError."""
     configuration, backend = way.configuration, way.prepared.backend
     ready, nonce = ready_of(bench.settings, configuration.profile), new_nonce()
     reader = reader_for(nonce, ready)
     workload = bench.sampler.workload(nonce, configuration)
-    deadline_ns = monotonic_ns() + int(bench.settings.deadline_s * NS_PER_S)
     bench.order += 1
+    begun_ns = monotonic_ns()
+    deadline_ns = begun_ns + int(bench.settings.deadline_s * NS_PER_S)
     instance = backend.start(workload, configuration.variant, lambda _mark: None)
     try:
-        return wait_until_ready(instance, reader, ready, workload, deadline_ns).ready_ns
+        return wait_until_ready(instance, reader, ready, workload, deadline_ns).ready_ns - begun_ns
     finally:
         instance.destroy()
 
@@ -169,17 +159,6 @@ def _speeds(bench: Bench) -> Iterator[tuple[Mapping[str, str], float | None]]:
     yield {}, None
     for words in bench.bandwidths:
         yield {"bandwidth": words}, read_bandwidth(words)
-
-
-def _with(prepared: Prepared, **keys: str) -> Configuration:
-    conditions = {**prepared.configuration.conditions, **keys}
-    return replace(prepared.configuration, conditions=conditions)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    """Leave the host as it is: it has nothing before."""
-    yield
 
 
 def _image_ways(
@@ -247,27 +226,32 @@ def _ways_to_image(
         return backend.pulled(f"{place}/{profile}-base:latest", variant)
 
     if len(sizes) == 1:
-        yield Way(prepared, _with(prepared, **keys), link, bytes_per_s, _nothing, fetched, sum(sizes), served)
+        configuration = configured(prepared, keys)
+        yield Way(prepared, configuration, fetched, link, bytes_per_s, least_bytes=sum(sizes), served=served)
         return
-    for state, already, least in ((ABSENT, _nothing, sum(sizes)), (THERE, base, sizes[-1])):
-        configuration = _with(prepared, base=state, **keys)
-        yield Way(prepared, configuration, link, bytes_per_s, already, fetched, least, served)
+    for state, already, least in ((ABSENT, nothing_before, sum(sizes)), (THERE, base, sizes[-1])):
+        configuration = configured(prepared, {"base": state, **keys})
+        yield Way(
+            prepared, configuration, fetched, link, bytes_per_s, already=already, least_bytes=least, served=served
+        )
 
 
-def _machine_ways(bench: Bench, prepared: Prepared, folder: Path, link: Link, open_until_end: ExitStack) -> list[Way]:
+def _machine_ways(
+    bench: Bench, prepared: Prepared, forms: Sequence[str], folder: Path, link: Link, open_until_end: ExitStack
+) -> list[Way]:
     """Have a server with the files of this machine, in each form; return each way to get them."""
-    backend = cast("QemuBackend", prepared.backend)
+    backend = cast("VmBackend", prepared.backend)
     recipe = backend.recipe(prepared.configuration.variant)
     own = folder / f"{prepared.configuration.backend}-{prepared.configuration.profile}"
     own.mkdir(mode=0o700)
     ways = []
-    for form in FORMS if recipe.disk else ("",):
+    for form in forms if recipe.disk else ("",):
         files = files_of(recipe, form, own)
         port = open_until_end.enter_context(files_served(files, link))
 
         @contextmanager
         def fetched(port: int = port, names: tuple[str, ...] = tuple(files)) -> Iterator[None]:
-            arrived = own / "arrived"
+            arrived = backend.landing(recipe) / f"arrived-{own.name}"
             arrived.mkdir(mode=0o700)
             try:
                 with backend.made_of(made_from(recipe, fetch_files(port, names, arrived))):
@@ -278,8 +262,7 @@ def _machine_ways(bench: Bench, prepared: Prepared, folder: Path, link: Link, op
         served = tuple(files.values())
         least = sum(path.stat().st_size for path in served)
         for keys, bytes_per_s in _speeds(bench):
-            configuration = _with(prepared, **({"disk": form} if form else {}), **keys)
-            ways.append(
-                Way(prepared, configuration, link, bytes_per_s, _nothing, fetched, least, partial(tuple, served))
-            )
+            configuration = configured(prepared, {**({"disk": form} if form else {}), **keys})
+            read = partial(tuple, served)
+            ways.append(Way(prepared, configuration, fetched, link, bytes_per_s, least_bytes=least, served=read))
     return ways

@@ -12,7 +12,7 @@ from envbench.errors import BackendError
 from envbench.experiments.deploy.served import LOOPBACK
 from envbench.payload.userland import locked
 from envbench.vm.guest import Disk
-from envbench.vm.recipe import Recipe
+from envbench.vm.recipe import Recipe, make_recipe
 
 QCOW2, COMPRESSED = "qcow2", "compressed"
 FORMS = (QCOW2, COMPRESSED)
@@ -26,6 +26,8 @@ def files_of(recipe: Recipe, form: str, folder: Path) -> dict[str, Path]:
 
     `form` is one of FORMS, "" for a machine without a disk. Raises BackendError.
     """
+    # As it was made, before a backend may have copied it to where its QEMU reads.
+    recipe = make_recipe(recipe.settings, recipe.variant, recipe.architecture)
     found: dict[str, Path] = {}
     if recipe.kernel is not None:
         found[KERNEL] = recipe.kernel.path
