@@ -70,10 +70,10 @@ class Service:
             sleep(0.02)
 
     def close(self) -> None:
-        """End the service, with the last one the pause process of a rootless Podman too; safe to call twice."""
+        """End the service, with the last one what Podman keeps for a user's next command; safe to call twice."""
         self.child.kill()
         self._living.discard(self.child.pid)
-        end_pause(self._run_id, self._living)
+        end_lingering(self._run_id, self._living)
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
@@ -89,24 +89,28 @@ def living_services(_settings: Settings) -> set[int]:
     return set()
 
 
-def end_pause(run_id: str, living: Collection[int] = ()) -> None:
-    """End the process by which a rootless Podman keeps its namespaces for the user's next command, if the run began it.
+def end_lingering(run_id: str, living: Collection[int] = ()) -> None:
+    """End what Podman keeps for the user's next command, if the run began it.
 
-    One that was there before does not carry the run's id and stays; containers hold their namespaces themselves. While
-    a service of the run lives (another runtime's, or of an experiment's own tree) these may be its processes.
+    A rootless Podman keeps its namespaces by a process, and one of the API keeps what watched a command in a container
+    for five minutes (conmon; containers.conf(5), exit_command_delay). One that was there before does not carry the
+    run's id and stays; containers hold their namespaces themselves. While a service of the run lives (another
+    runtime's, or of an experiment's own tree) these may be its processes.
     """
     if not living:
-        for pid in set(marked_processes(run_id)) & set(pids_named("podman", "podman pause", "catatonit")):
+        pauses = pids_named("podman", "podman pause", "catatonit")
+        watchers = (pid for pid in pids_named("conmon") if "--exec-process-spec" in command_line(pid).split())
+        for pid in set(marked_processes(run_id)) & {*pauses, *watchers}:
             with contextlib.suppress(EnvbenchError):
                 end_process(pid)
 
 
 def run_podman(podman: Path, *words: str, run_id: str, what: str, living: Collection[int] = ()) -> str:
-    """Run a podman command and return its output; no pause process of its own stays. Raises BackendError."""
+    """Run a podman command and return its output; nothing that it would keep stays. Raises BackendError."""
     try:
         return run_command((podman, *words), run_id, what)
     finally:
-        end_pause(run_id, living)
+        end_lingering(run_id, living)
 
 
 class RuntimeEngine(EngineBackend):

@@ -5,36 +5,47 @@ import subprocess
 
 import pytest
 
-from envbench.backends.podman import end_pause, is_on_loopback
+from envbench.backends.podman import end_lingering, is_on_loopback
 from envbench.backends.shared.child import users_environment
 
 
 @pytest.fixture
 def pause(tmp_path):
     """Return a function that starts a process of Podman's name which carries a run's id."""
-    program = shutil.copy(shutil.which("sleep"), tmp_path / "catatonit")
     begun = []
 
-    def start(run_id):
-        begun.append(subprocess.Popen([program, "60"], env=users_environment(run_id)))
+    def start(run_id, name="catatonit", *words):
+        folder = tmp_path / str(len(begun))
+        folder.mkdir()
+        program = shutil.copy(shutil.which("sh"), folder / name)
+        argv, pipe = [program, "-c", "echo runs; read -r _", *words], subprocess.PIPE
+        begun.append(subprocess.Popen(argv, stdin=pipe, stdout=pipe, env=users_environment(run_id)))
+        assert begun[-1].stdout.readline() == b"runs\n"
         return begun[-1]
 
     yield start
     for process in begun:
-        process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_only_the_runs_own_is_ended(pause):
     own, foreign = pause("0123456789ab"), pause("ba9876543210")
-    end_pause("0123456789ab")
+    end_lingering("0123456789ab")
     assert own.wait(5) == -9
     assert foreign.poll() is None
 
 
+def test_what_watched_a_command_in_a_container_goes_and_what_watches_a_container_stays(pause):
+    container = pause("0123456789ab", "conmon")
+    command = pause("0123456789ab", "conmon", "--exec-process-spec", "spec.json")
+    end_lingering("0123456789ab")
+    assert command.wait(5) == -9
+    assert container.poll() is None
+
+
 def test_it_stays_while_a_service_of_the_run_lives(pause):
     own = pause("0123456789ab")
-    end_pause("0123456789ab", {1})
+    end_lingering("0123456789ab", {1})
     assert own.poll() is None
 
 
