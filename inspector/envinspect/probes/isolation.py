@@ -6,7 +6,7 @@ from envinspect.facts import Facts
 from envinspect.model import Kind, Record, Strength, Unknown
 from envinspect.probes.mounts import is_inherited, is_moved, on_whole_disk
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import SAME, around_root, root_place
+from envinspect.probes.roots import SAME, around_root, first_is_outside, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.probes.wsl import probe_wsl
 from envinspect.sources.mounts import MountTable
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MANY_IDS = 1000
 """A container's range of ids; `unshare --map-root-user` and sandboxes map one."""
 
+WITHOUT_NAMESPACES = {"proot", "fakechroot"}
+"""Sandboxes that trace a program or are loaded into it; they make no namespace."""
 
 ID_MAP = "/proc/self/uid_map"
 """How user ids here are numbered outside (man 7 user_namespaces)."""
@@ -154,12 +156,12 @@ def _is_service(table: MountTable) -> bool:
 def _doubt(facts: Facts, names: int) -> str:
     """Return what accounts for root and namespaces together, if PID 1 is not outside of it.
 
-    A chroot accounts for the root, not for processes, names and network of one's own.
+    A chroot accounts for the root, not for processes, names and network of one's own; nor does what only translates a
+    program's calls (PRoot, fakechroot).
     """
-    place = facts.derived(root_place)
-    if any(piece.strength > Strength.HINT for piece in facts.derived(sandbox_evidence)):
-        pid_is_outer = place.changed and "pid" in facts.derived(namespaces).others
-        return "" if pid_is_outer else "sandbox-namespaces"
+    sandboxes = {piece.id for piece in facts.derived(sandbox_evidence) if piece.strength > Strength.HINT}
+    if sandboxes - WITHOUT_NAMESPACES:
+        return "" if facts.derived(first_is_outside) else "sandbox-namespaces"
     return "chroot-root" if names < 2 else ""
 
 

@@ -95,8 +95,15 @@ def around_root(facts: Facts) -> MountTable:
 
     A chroot or a sandbox inside a container accounts for this process's root, not for the container's.
     """
-    if "pid" in facts.derived(namespaces).others and facts.derived(root_place).changed:
-        first = facts.derived(first_table)
-        if first.mounts:
-            return first
-    return facts.derived(mount_table)
+    return facts.derived(first_table) if facts.derived(first_is_outside) else facts.derived(mount_table)
+
+
+def first_is_outside(facts: Facts) -> bool:
+    """Say whether a container's PID 1 has another root or other mounts: what gave this process its own came later.
+
+    Without its mounts that cannot be told, and is not said.
+    """
+    root, first = facts.derived(mount_table).root, facts.derived(first_table)
+    if "pid" not in facts.derived(namespaces).others or not first.mounts:
+        return False
+    return facts.derived(root_place).changed or (root is not None and root.id not in {each.id for each in first.mounts})
