@@ -1,8 +1,9 @@
 """What a run was asked to do: how often and in which order (`Plan`), and with what (`Settings`)."""
 
+import itertools
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -80,6 +81,10 @@ def file_names(paths: Sequence[Path]) -> dict[str, Path]:
 def file_variants(key: str, paths: Sequence[Path]) -> list[dict[str, str]]:
     """Return the part of a variant that says which of these files is meant; a single one needs no name."""
     return [{key: name} for name in file_names(paths)] if len(paths) > 1 else [{}]
+
+
+def _numbers(_settings: "Settings") -> Iterator[int]:
+    return itertools.count(1)
 
 
 def _named(paths: Sequence[Path], name: str | None) -> Path | None:
@@ -186,6 +191,14 @@ class Settings:
     def stem(self) -> str:
         """Return how the names of all instances begin: with the run's id, whole systems told apart."""
         return f"envbench-{self.run_id}" + (f"-{self.profile}" if self.profile in WHOLE_SYSTEMS else "")
+
+    def next_name(self, backend: str = "") -> str:
+        """Return a name for one more instance, which no other of the run has, whichever backend or profile it is of.
+
+        Two that share an engine's store, or QEMU's names, would take each other's instance for their own.
+        """
+        number = next(self.once(_numbers))
+        return "-".join(filter(None, (self.stem, backend, str(number))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ holds the bundle's config.json; the root is the run's tree, read-only, because n
 """
 
 import contextlib
-import itertools
 import json
 import os
 import select
@@ -98,7 +97,6 @@ class OciBackend(Backend):
         self.settings = settings
         self.journal = journal
         self._tree = settings.work_dir / "tree"
-        self._counter = itertools.count(1)
         self._root = settings.work_dir / f"{self.name}-state"
         # Its own: closing removes it with all that runs in it, and other runtimes may be asked at the same time.
         self._cgroup = f"envbench-{settings.run_id}-{self.name}"
@@ -149,7 +147,7 @@ class OciBackend(Backend):
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> OciInstance:
         """Write the bundle, then create and start; the payload's output is a pipe from the beginning."""
-        name = f"envbench-{self.settings.run_id}-{self.name}-{next(self._counter)}"
+        name = self.settings.next_name(self.name)
         bundle = self.settings.work_dir / name
         config = bundle_config(self._tree, argv_for(workload), workload, self.settings, self.cgroups_path(name))
         numbers = [

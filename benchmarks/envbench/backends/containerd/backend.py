@@ -5,7 +5,6 @@ made.
 """
 
 import contextlib
-import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,7 +142,6 @@ class ContainerdBackend(Backend):
         self._image_number = 0
         self._packed_bytes = 0
         self._events: StartEvents | None = None
-        self._counter = itertools.count(1)
 
     def check(self) -> Usable | Unusable:
         """Find out by doing: a containerd answers, and a container of its runtime gets ready."""
@@ -210,7 +208,7 @@ class ContainerdBackend(Backend):
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> ContainerdInstance:
         """Create the container, then start its task; that command lives as long as the payload."""
-        name = f"envbench-{self.settings.run_id}-containerd-{next(self._counter)}"
+        name = self.settings.next_name(self.name)
         if self._image is None or self._events is None:
             raise BackendError("containerd: no image has been prepared")
         # The first "--" is ctr's own: its parser would otherwise eat the one that stands in the payload's words.

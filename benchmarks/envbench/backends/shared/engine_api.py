@@ -6,7 +6,6 @@ inside the timed region, and attaching after the start would lose bytes.
 
 import contextlib
 import hashlib
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -66,7 +65,6 @@ class EngineBackend:
         self.settings = settings
         self.journal = journal
         self._api: APIClient | None = None
-        self._counter = itertools.count(1)
         self._image: str | None = None
         """The payload's."""
         self._own_images: dict[str, tuple[str, ...]] = {}
@@ -84,7 +82,7 @@ class EngineBackend:
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:
         """Create, attach, start."""
-        name = f"{self.settings.stem}-{self.name}-{next(self._counter)}"
+        name = self.settings.next_name(self.name)
         api, deadline_s = self.api, workload.deadline_s or self.settings.deadline_s
         api.timeout = max(ANSWER_DEADLINE_S, int(deadline_s))  # for what comes after the start: stopping, removing
         config = self._config(api, workload, variant)
@@ -307,7 +305,7 @@ class EngineBackend:
     @contextlib.contextmanager
     def _unstarted(self, image: str, mounts: "list[Mount]") -> Iterator[str]:
         """Give the id of a container with these mounts, which is gone afterwards. Raises BackendError."""
-        name = f"{self.settings.stem}-{self.name}-{next(self._counter)}"
+        name = self.settings.next_name(self.name)
         number = self.journal.intend(Kind.CONTAINER, name, self.name, **self.journal_facts())
         patience_s = INTERRUPTED_PATIENCE_S
         try:

@@ -1,6 +1,5 @@
 """What backends share whose payload is a child of the harness: spawned, its output a pipe, asked to end by a signal."""
 
-import itertools
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,7 +64,6 @@ class SpawningBackend(Backend):
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings = settings
         self._tree = settings.work_dir / "tree"
-        self._counter = itertools.count(1)
 
     def prepare(self, variant: Mapping[str, str]) -> None:
         """Build the run's tree."""
@@ -73,7 +71,7 @@ class SpawningBackend(Backend):
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> SpawnedInstance:
         """Spawn the command; the spawn returns once its program has been executed."""
-        name = f"envbench-{self._settings.run_id}-{self.name}-{next(self._counter)}"
+        name = self._settings.next_name(self.name)
         child, reader = spawn(self.command(workload), self.environ(), mark)
         return self.instance(name, child, reader)
 

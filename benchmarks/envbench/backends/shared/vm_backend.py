@@ -1,6 +1,5 @@
 """What the backends that run QEMU share: what they need here, what they time, and a folder for each machine."""
 
-import itertools
 import shutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -56,7 +55,6 @@ class VmBackend(Backend):
         self._settings = settings
         self._journal = journal
         self._recipes: dict[frozenset[tuple[str, str]], Recipe] = {}
-        self._counter = itertools.count(1)
 
     @cached_property
     def emulator(self) -> Emulator:
@@ -170,7 +168,7 @@ class VmBackend(Backend):
         raise NotImplementedError
 
     def _next_name(self) -> str:
-        return f"{self._settings.stem}-{next(self._counter)}"
+        return self._settings.next_name()
 
 
 @contextmanager
