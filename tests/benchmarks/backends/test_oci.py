@@ -11,7 +11,7 @@ from envbench.settings import Settings
 from envbench.traces.journal import Journal
 
 
-def test_no_backend_ends_what_runs_in_anothers_cgroup(
+def test_no_backend_ends_what_runs_in_the_cgroup_of_another(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closing one removes its cgroup with all that runs in it, while `doctor` still asks others of the same run."""
