@@ -133,7 +133,7 @@ shift
 exec unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child "$@"
 '
 env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-  ${ENVINSPECT_E2E_HOST+ENVINSPECT_E2E_HOST="$ENVINSPECT_E2E_HOST"} \
+  ENVINSPECT_E2E_AROUND=container ${ENVINSPECT_E2E_HOST+ENVINSPECT_E2E_HOST="$ENVINSPECT_E2E_HOST"} \
   bash -c "$joined" joined "$cgroup" bash -c "$inside" inside "$root" "$@" &
 outer=$!
 until first=$(pgrep -P "$outer"); do

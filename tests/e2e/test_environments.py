@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 from environments import ENVIRONMENTS
-from environments.case import CPU_FLAGS, Answer, CannotStartError, Environment, parse
+from environments.case import ALIKE, AROUND, CPU_FLAGS, REFUSES, Answer, CannotStartError, Environment, parse
 from environments.matrix import Matrix, lacking
 
 import envinspect
@@ -40,6 +40,7 @@ def _params() -> list[object]:
                 pytest.mark.applies(
                     row.never_with not in CPU_FLAGS, f"it does not start on a CPU with {row.never_with}"
                 ),
+                pytest.mark.applies(not AROUND or row.within_container != REFUSES, "it does not start in a container"),
             ],
         )
         for row in rows
@@ -48,16 +49,21 @@ def _params() -> list[object]:
 
 @pytest.fixture(scope="module")
 def host_layers(matrix: Matrix) -> list[str]:
-    """The host's truth: what ENVINSPECT_E2E_HOST says ("" for bare metal), else its firmware, else we."""
+    """The host's truth: what ENVINSPECT_E2E_HOST says ("" for bare metal), else its firmware, else we.
+
+    Containers around are what whoever made them says; none of them is asked.
+    """
     said = os.environ.get("ENVINSPECT_E2E_HOST")
     if said is not None:
-        return said.split()
+        return [*said.split(), *AROUND]
     facp = Path("/sys/firmware/acpi/tables/FACP")
     # The OEM id is at offset 10 of every table (ACPI 6.5, 5.2.6); Firecracker's is in its src/acpi-tables.
     if facp.exists() and facp.read_bytes()[10:16] == b"FIRECK":
-        return ["firecracker"]
+        return ["firecracker", *AROUND]
     host = next(row for row in ENVIRONMENTS if row.name == "host")
-    return parse(matrix.transcript(host)).layers
+    layers = parse(matrix.transcript(host)).layers
+    assert layers[len(layers) - len(AROUND) :] == AROUND
+    return layers
 
 
 @pytest.fixture(scope="session")
@@ -69,11 +75,14 @@ def answer_schema() -> dict[str, object]:
 def judge(row: Environment, answer: Mapping[str, Any], host: Sequence[str]) -> str:
     """Return what is wrong with an answer's layers, "" where they are the truth.
 
-    The host may itself be a container. An answer that says it cannot see what is around it may leave that one out.
+    The host may itself be a container. An answer that says it cannot see what is around it, or cannot tell, may leave
+    that one out; one that is alike within a container may leave out itself.
     """
     layers = [layer["id"] for layer in answer["layers"]]
     hosts = [[]] if row.own_kernel else [list(host)]
-    if "outer" in answer:
+    if AROUND and row.within_container == ALIKE and layers == list(host):
+        return ""
+    if "outer" in answer or not answer["determined"]:
         hosts.append([name for name in hosts[0] if name not in CONTAINERS])
     if row.hides_host:
         hosts.append([])

@@ -71,6 +71,15 @@ def cgroups(facts: Facts) -> Cgroups:
     return _read(table.source, mounted) if mounted else answer
 
 
+def beyond_first(facts: Facts) -> bool:
+    """Say whether the own cgroup path names a container in which PID 1, whose path is read, is not."""
+    own, first = facts.derived(cgroups), facts.text("/proc/1/cgroup")
+    if not own.chain or own.source != "/proc/self/cgroup" or not isinstance(first, Found):
+        return False
+    parts = {part for path in _read("/proc/1/cgroup", parse_cgroup(first.value)).paths for part in path}
+    return own.chain[-1].part.rpartition("/")[2] not in parts
+
+
 def _read(source: str, memberships: tuple[Membership, ...]) -> Cgroups:
     paths = tuple(dict.fromkeys(components(membership.path) for membership in memberships))
     # /../ID is another container beside this one's cgroup namespace: whose, the path does not say.

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from envinspect.facts import Facts, Stat
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Strength, Unknown
-from envinspect.probes.cgroup import cgroups
+from envinspect.probes.cgroup import beyond_first, cgroups
 from envinspect.probes.containers import lost_engine_files
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.isolation import masks_proc
-from envinspect.probes.mounts import chain_in, is_inherited, is_moved, on_whole_disk
+from envinspect.probes.mounts import chain_in, filesystem_rows, is_inherited, is_moved, on_whole_disk, storage_chains
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import ELSEWHERE, FIRST_MOUNTINFO, NO_MOUNT, OWN, SAME, Place, root_place
+from envinspect.probes.roots import (
+    ELSEWHERE,
+    FIRST_MOUNTINFO,
+    NO_MOUNT,
+    OWN,
+    SAME,
+    Place,
+    first_is_outside,
+    first_table,
+    root_place,
+)
 from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import MOUNTINFO, MountTable, mount_table
 
@@ -44,11 +54,22 @@ def probe_chroot(facts: Facts) -> Iterator[Evidence | Unknown]:
         return
     if place.state == OWN:
         # The first mounts are another's: whoever made these changed the root as well, a container manager or a chroot.
-        details = (("doubt", "own-root"),)
+        details = (("doubt", "own-root-inside" if _is_inside(facts, table) else "own-root"),)
         observed = place.observed[:200]
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, FIRST_MOUNTINFO, observed, _MOUNTINFO, details=details)
         return
     yield from _by_other_signs(facts, place, own.value, first)
+
+
+def _is_inside(facts: Facts, table: MountTable) -> bool:
+    """Say whether PID 1 is a container's, and nothing in the own mounts is what an engine makes for another one.
+
+    Containers may share their processes (a pod's do); each then has mounts that its engine made.
+    """
+    if not facts.derived(first_is_outside) or masks_proc(table):
+        return False
+    made = any(mount.target in BOUND_FILES for mount in table.mounts) or any(storage_chains(table))
+    return not made and not any(filesystem_rows(table))
 
 
 def _by_other_signs(facts: Facts, place: Place, own: Stat, first: Reading[Stat]) -> Iterator[Evidence | Unknown]:
@@ -57,7 +78,7 @@ def _by_other_signs(facts: Facts, place: Place, own: Stat, first: Reading[Stat])
     observed = _by_mounts(facts, table, own.dev, own.ino)
     if observed and (place.state == NO_MOUNT or not isinstance(first, Found)):
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
-    elif not table.mounts and _proc_is_empty(facts):
+    elif not table.mounts and proc_is_empty(facts):
         told = "whether this is a chroot, a sandbox or a container: nothing of /proc is here"
         yield Unknown("/proc", "not mounted", told, shows=(Kind.CONTAINER, Kind.SANDBOX, Kind.CHROOT))
     elif _is_hosts_root(facts, place, table):
@@ -96,7 +117,7 @@ def _by_mounts(facts: Facts, table: MountTable, dev: int, ino: int) -> str:
     root = table.root
     if table.mounts and root is None and table.source.endswith("mountinfo"):
         return f"no mount on /, which is inode {ino}"
-    if not table.mounts and facts.uname.sysname and _proc_is_empty(facts) and is_folder_of_disk(dev, ino):
+    if not table.mounts and facts.uname.sysname and proc_is_empty(facts) and is_folder_of_disk(dev, ino):
         return f"no /proc, and / is inode {ino} of a disk" if _is_no_sandbox(facts) else ""
     if root is None or root.root in {"", "/"} or on_whole_disk(root) or chain_in(root.root):
         return ""
@@ -123,13 +144,20 @@ _ENGINES = frozenset({"docker", "podman", "containerd", "cri-o", "container"})
 
 
 def _is_hosts_root(facts: Facts, place: Place, table: MountTable) -> bool:
-    """Say whether a container's process has the host's root, and the host's /proc with it: `chroot /host`."""
-    seen = facts.derived(namespaces)
-    if place.state != SAME or "mnt" not in seen.others or not on_whole_disk(table.root):
+    """Say whether a container's process has the host's root, and the host's /proc with it: `chroot /host`.
+
+    The host may be a container itself: then PID 1, which /proc shows, has other mounts and is in no such container.
+    """
+    if place.state != SAME or "mnt" not in facts.derived(namespaces).others:
         return False
-    if facts.str_or("/proc/2/comm") != "kthreadd" or any(mount.target in BOUND_FILES for mount in table.mounts):
+    if any(mount.target in BOUND_FILES for mount in table.mounts):
         return False
-    return any(level.id in _ENGINES and level.strength > Strength.HINT for level in facts.derived(cgroups).chain)
+    if not any(level.id in _ENGINES and level.strength > Strength.HINT for level in facts.derived(cgroups).chain):
+        return False
+    if facts.str_or("/proc/2/comm") == "kthreadd":
+        return on_whole_disk(table.root)
+    first = facts.derived(first_table)
+    return bool(first.mounts) and first.mounts != table.mounts and facts.derived(beyond_first)
 
 
 def _root_without_names(table: MountTable) -> Evidence | Unknown:
@@ -154,7 +182,8 @@ def _is_root_without_names(facts: Facts, place: Place, table: MountTable) -> boo
     return "pid" in seen.others and not seen.others & {"uts", "ipc", "net", "cgroup"} and not masks_proc(table)
 
 
-def _proc_is_empty(facts: Facts) -> bool:
+def proc_is_empty(facts: Facts) -> bool:
+    """Say whether /proc is not there, or an empty folder."""
     listing = facts.listing("/proc")
     return isinstance(listing, Absent) or (isinstance(listing, Found) and not listing.value)
 

@@ -15,7 +15,7 @@ from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
 from envinspect.probes.mounts import chain_in, evidence_of_mount, filesystem_rows, on_whole_disk, storage_chains
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import FIRST_MOUNTINFO, SAME, around_root, is_the_host, root_place
+from envinspect.probes.roots import FIRST_MOUNTINFO, SAME, around_root, is_left_over, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import MOUNTINFO, mount_table
@@ -72,7 +72,7 @@ def probe_containers(facts: Facts) -> Iterator[Evidence | Unknown]:
         if name == "podman" and facts.derived(in_pod):
             name = "cri-o"  # the same storage and the same files; Podman's own pods lie below no kubelet
     depth = max(len(levels) - 1, 0)
-    left_over, cgroup_source = facts.derived(is_the_host), facts.derived(cgroups).source
+    left_over, cgroup_source = facts.derived(is_left_over), facts.derived(cgroups).source
     if left_over and all(trace.evidence.source == cgroup_source for traces in levels for trace in traces):
         name = None
     for number, traces in enumerate(levels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Record, Strength
+from envinspect.probes.roots import root_place
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
 from envinspect.sources.environ import parse_assignments, variable
 
@@ -78,7 +79,9 @@ def _images(facts: Facts) -> Iterator[Marker]:
     for name in ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"):
         value = facts.environ(name)
         if isinstance(value, Found):
-            strength = Strength.STRONG if isinstance(facts.stat("/.singularity.d"), Found) else Strength.HINT
+            # Its own images have that folder; a plain tree that it runs has not.
+            sure = isinstance(facts.stat("/.singularity.d"), Found) or facts.derived(root_place).changed
+            strength = Strength.STRONG if sure else Strength.HINT
             yield _marker("apptainer", strength, f"environ {name}", value.value, _APPTAINER, by_manager=True)
     if isinstance(facts.stat("/.singularity.d"), Found):
         yield _marker("apptainer", Strength.HINT, "/.singularity.d", "present", _APPTAINER)

@@ -7,7 +7,7 @@ from envinspect.model import Evidence, Found, Kind, Reading, Strength
 from envinspect.probes.cgroup import cgroups, is_fargate_name
 from envinspect.probes.mounts import is_of_pod
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import is_the_host
+from envinspect.probes.roots import is_left_over
 from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 from envinspect.sources.cgroups import is_container_id, is_kubelets, is_pod
 from envinspect.sources.environ import parse_environ
@@ -62,7 +62,7 @@ def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
 
 def _came_from_a_container(facts: Facts) -> bool:
     """Say whether this process left a container for the host (`nsenter -t 1`): its variables came with it."""
-    if not facts.derived(is_the_host):
+    if not facts.derived(is_left_over):
         return False
     return bool(facts.derived(cgroups).chain) or "cgroup" in facts.derived(namespaces).others
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from envinspect.facts import Facts
 from envinspect.model import Found, Record
+from envinspect.probes.cgroup import beyond_first
 from envinspect.probes.mounts import on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.sources.mounts import MOUNTINFO, Mount, MountTable, mount_table, parse_mountinfo, root_of
@@ -67,8 +68,19 @@ def _against(root: Mount, first: MountTable) -> Place:
     )
 
 
-def is_the_host(facts: Facts) -> bool:
-    """Say whether namespaces and root are the host's: `nsenter -t 1 -a` leaves only the control group as it was.
+def is_left_over(facts: Facts) -> bool:
+    """Say whether only the control group of this process is a container's: `nsenter -t 1 -a` leaves it as it was.
+
+    The rest is the host's, or that of a PID 1 of a container, in which this one's was started: mounts of one table are
+    of one mount namespace, and every container engine makes one.
+    """
+    own, first = facts.bytes(MOUNTINFO), facts.bytes(FIRST_MOUNTINFO)
+    with_first = isinstance(own, Found) and isinstance(first, Found) and own.value == first.value
+    return _is_the_host(facts) or (with_first and beyond_first(facts))
+
+
+def _is_the_host(facts: Facts) -> bool:
+    """Say whether namespaces and root are the host's.
 
     Where its namespace is not named (`nsenter -t 1 -m -u -i -n -p`), that stays as well: then the mounts
     have to be those that the host booted with.

@@ -1,6 +1,7 @@
 """What one row of the matrix says, and what came back from it."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,12 @@ CPU_FLAGS = frozenset(
     next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "").split()
 )
 """What this machine's CPU can do, in the kernel's words; empty on architectures that have other words."""
+
+
+ALIKE, REFUSES = "alike", "refuses"
+
+AROUND = os.environ.get("ENVINSPECT_E2E_AROUND", "").split()
+"""The containers that this host is, as whoever made them says."""
 
 
 class CannotStartError(Exception):
@@ -32,6 +39,8 @@ class Environment:
     `hides_host` are environments in which nothing can tell the host's VM apart from the environment itself.
     `traps_cpuid` are those that answer CPUID themselves where the CPU lets them: then of the host's VM no more comes
     through than that there is one. `never_with` is a CPU's flag with which the environment itself cannot start.
+    `within_container` says what becomes of it where the host is a container: ALIKE looks the same there as the
+    container alone, REFUSES does not start.
     """
 
     name: str
@@ -44,6 +53,7 @@ class Environment:
     hides_host: bool = False
     traps_cpuid: bool = False
     never_with: str = ""
+    within_container: str = ""
     same_for_users: bool = False
     details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     never: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from environments.case import Environment
+from environments.case import ALIKE, Environment
 from environments.containers import ASK, docker_run
 from environments.lab import INSIDE, Lab
 
@@ -123,6 +123,7 @@ _ROOTS: tuple[Environment, ...] = (
         name="unshare-root-pid",
         start=_unshare_root("--mount", "--pid", "--fork", "--mount-proc"),
         how="unshare --mount --pid --root into an overlay",
+        within_container=ALIKE,
     ),
     CHROOT(name="pivot-root", start=_pivot_root, how="pivot_root to a tmpfs in a mount namespace of its own"),
     Environment(

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from environments.case import Environment
+from environments.case import REFUSES, Environment
 from environments.lab import INSIDE, Lab
 
 ENGINES = frozenset({"docker", "podman", "lxc", "systemd-nspawn", "container", "containerd"})
@@ -178,7 +178,15 @@ SANDBOXES = (
         start=_mkosi("--become-root", "--unshare-net", "--unshare-ipc", "--ro-bind", "/sys", "/sys"),
         how="mkosi-sandbox --become-root --unshare-net --unshare-ipc over a Debian tree's /usr",
     ),
-    Environment("firejail", ("firejail",), _firejail(), ("firejail",), "firejail --noprofile", never=ENGINES),
+    Environment(
+        "firejail",
+        ("firejail",),
+        _firejail(),
+        ("firejail",),
+        "firejail --noprofile",
+        never=ENGINES,
+        within_container=REFUSES,
+    ),
     Environment(
         "firejail-private",
         ("firejail",),
@@ -186,6 +194,7 @@ SANDBOXES = (
         ("firejail",),
         "firejail --private --private-dev --net=none",
         never=ENGINES,
+        within_container=REFUSES,
     ),
     Environment("proot", ("proot",), _proot, ("proot",), "proot -R over a Debian tree", never=ENGINES),
     Environment("proot-host", ("proot",), _proot_host, ("proot",), "proot over the host's root", never=ENGINES),

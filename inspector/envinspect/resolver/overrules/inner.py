@@ -44,10 +44,11 @@ def _chroot_is_no_container(view: View) -> Losers:
 
 
 def _root_of_a_container(view: View) -> Losers:
-    """Return a root in mounts of one's own, where a container or a sandbox made these."""
-    if not view.holds(Kind.CONTAINER) and not view.holds(Kind.SANDBOX):
-        return ()
-    return [piece for piece in view.of(Kind.CHROOT) if ("doubt", "own-root") in piece.details]
+    """Return a root in mounts of one's own, where a sandbox made these, or a container that is not PID 1's."""
+    doubts = {"own-root"} if view.holds(Kind.CONTAINER) else set()
+    if view.holds(Kind.SANDBOX):
+        doubts = {"own-root", "own-root-inside"}
+    return [piece for piece in view.of(Kind.CHROOT) if any(("doubt", doubt) in piece.details for doubt in doubts)]
 
 
 def _translated_cpu(view: View) -> Losers:
@@ -110,7 +111,7 @@ INNER_RULES: tuple[Rule, ...] = (
     Rule(
         "left-over-cgroup",
         _left_over,
-        "All namespaces and the root are the host's: the control group is left over from where this process came from.",
+        "Namespaces and root are those of PID 1: the control group is left over from where this process came from.",
         "https://man7.org/linux/man-pages/man1/nsenter.1.html",
     ),
     Rule(
