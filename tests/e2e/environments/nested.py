@@ -4,11 +4,11 @@ Slow, so one outer machine runs all inner ones, one after the other.
 """
 
 import functools
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from envbench.payload.modules import module_chain
 from environments.case import CannotStartError, Environment
 from environments.lab import INSIDE, Lab
 from environments.machines import GuestStoppedError, Machine, archive, boot, initramfs, kernel, parts
@@ -35,29 +35,6 @@ INNER: tuple[tuple[str, str, dict[str, dict[str, str]], str], ...] = (
     ),
     ("kvm-vmware-freq", "host,vmware-cpuid-freq=on", KVM, "a KVM guest with VMware's frequency leaf"),
 )
-
-
-def module_files(lab: Lab, names: Sequence[str]) -> list[Path]:
-    """Return these kernel modules' files and those they need, in the order to load them."""
-    modules = kernel(lab).modules
-    if modules is None:
-        raise CannotStartError("the guest kernel has no modules")
-    by_name = {path.name.partition(".ko")[0].replace("-", "_"): path for path in modules.rglob("*.ko*")}
-    ordered: list[Path] = []
-
-    def add(name: str) -> None:
-        path = by_name.get(name)
-        if path is None or path in ordered:
-            return
-        # The .modinfo section holds NUL-terminated key=value words (include/linux/moduleparam.h).
-        found = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
-        for need in found[1].decode().split(",") if found else ():
-            add(need.replace("-", "_"))
-        ordered.append(path)
-
-    for name in names:
-        add(name)
-    return ordered
 
 
 def _disk(lab: Lab) -> Path:
@@ -98,20 +75,27 @@ def whole_parts(said: str) -> dict[str, str]:
     return {name: text for name, text in parts(said).items() if "\n=== end\n" in f"\n{text}"}
 
 
+def _modules(lab: Lab) -> list[tuple[str, bytes]]:
+    folder = kernel(lab).modules
+    if folder is None:
+        raise CannotStartError("the guest kernel has no modules")
+    return module_chain(folder, ("virtio_pci", "virtio_blk", "kvm_amd"))
+
+
 def _outer_image(lab: Lab, inner: Sequence[tuple[str, str]]) -> Path:
     top = lab.folder("outer")
     modules = top / "opt/modules"
     modules.mkdir(parents=True)
-    for number, path in enumerate(module_files(lab, ("virtio_pci", "virtio_blk", "kvm_amd"))):
-        shutil.copy(path, modules / f"{number:02}-{path.name}")
+    for number, (name, data) in enumerate(_modules(lab)):
+        (modules / f"{number:02}-{name}").write_bytes(data)
     over = top / INSIDE.lstrip("/")
     over.mkdir(parents=True)
     (over / "inner").write_text("".join(f"{name} {cpu}\n" for name, cpu in inner))
     image = lab.scratch / "outer.cpio"
     with image.open("wb") as out:
         for part in (initramfs(lab, lab.root, "guest"), archive(lab, top, lab.scratch / "outer-top.cpio")):
-            with part.open("rb") as data:
-                shutil.copyfileobj(data, out)
+            with part.open("rb") as packed:
+                shutil.copyfileobj(packed, out)
     return image
 
 
