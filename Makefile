@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # RULES is what `make test` adds: what is skipped there counts as failed.
 PYTEST = $(BIN)/python -m pytest $(RULES)
+# What `make test` takes away: the fast tests are all of them there.
+FAST = -m "not slow"
 SOURCES := inspector/envinspect inspector/ansible_collections benchmarks/envbench reports/envreport tools tests docs/analyses.ipynb
 # The newest Python that will do; Debian 12 has 3.11.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -23,7 +25,7 @@ bench: setup ## set everything up, say where this machine runs, time containers 
 
 .PHONY: test
 test: setup provision-tests platforms ## set everything up and pass all tests, those on real engines included
-	@$(MAKE) --no-print-directory --keep-going check e2e RULES=--skips-fail
+	@$(MAKE) --no-print-directory --keep-going check e2e RULES=--skips-fail FAST=
 
 .PHONY: setup
 setup: python provision venv artefacts
@@ -71,7 +73,7 @@ which-python:
 ##@ Develop
 
 .PHONY: check
-check: venv format-check lint types contracts test-fast ## the fast subset: no root, no engine, under a minute
+check: venv format-check lint types contracts test-fast ## the fast subset, without what is marked slow: no root, no engine, about a minute
 
 .PHONY: format
 format: venv ## format the code
@@ -101,7 +103,7 @@ contracts: venv ## who may import whom
 
 .PHONY: test-fast
 test-fast: venv ## unit tests, captured systems, properties, golden outputs
-	@$(PYTEST) -q -n auto $(ARGS)
+	@$(PYTEST) -q -n auto $(FAST) $(ARGS)
 
 .PHONY: coverage
 coverage: venv ## branch coverage of the fast tests; docs/coverage.md explains what is not reached

@@ -144,6 +144,7 @@ def startup(*more: str, runs: int = 6) -> tuple[str, ...]:
     return (*words, "--deadline", "5", "--output", "out", *more)
 
 
+@pytest.mark.slow
 def test_it_is_timed_reported_and_gated(envbench: Run, tmp_path: Path, store: Path) -> None:
     gates = ("nice[level=5].ready < 1min", "nice.ready > 1min", "nice.cycle.max > 1min", "nice.failed > 0")
     done = envbench(*startup("--format", "markdown", "--format", "json", *(f"--fail-if={gate}" for gate in gates)))
@@ -179,6 +180,7 @@ def test_it_is_timed_reported_and_gated(envbench: Run, tmp_path: Path, store: Pa
         ("ready", Outcome.TIMED_OUT, "no ready line within"),
     ],
 )
+@pytest.mark.slow
 def test_what_fails_is_a_row_with_a_reason_and_leaves_nothing(
     fails: str, outcome: Outcome, reason: str, envbench: Run, tmp_path: Path, store: Path
 ) -> None:

@@ -45,6 +45,7 @@ def test_no_other_name_is():
         envinspect.nonsense  # noqa: B018
 
 
+@pytest.mark.slow
 def test_answers_of_all_systems_are_what_the_command_prints_and_frozen():
     def law(name: str) -> None:
         capture = SYSTEMS / name

@@ -100,6 +100,7 @@ def test_owners_are_a_team_of_the_organisation_that_the_address_names():
         ("citation-file-format", "CITATION.cff"),
     ],
 )
+@pytest.mark.slow
 def test_a_file_for_the_forge_has_the_form_that_its_schema_asks(schema, file):
     done = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(REPOSITORY / file))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -44,6 +44,7 @@ class Fetched(HTMLParser):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY / "docs")))
+@pytest.mark.slow
 def test_every_page_of_the_documentation_is_on_the_site(site, page):
     assert (site / page.relative_to(REPOSITORY / "docs")).with_suffix(".html").exists()
 

@@ -70,6 +70,7 @@ def test_a_plural_that_may_be_one_is_found(source: str, found: int):
     assert len(list(plurals(source))) == found
 
 
+@pytest.mark.slow
 def test_a_number_is_said_with_its_noun_by_the_function_for_it():
     """`counted` knows that one start is no "1 starts"."""
     sources = [path for folder in FOLDERS[:3] for path in (ROOT / folder).rglob("*.py")]

@@ -51,6 +51,7 @@ def test_the_list_of_commands_loads_none_of_them(tmp_path: Path) -> None:
     ],
     ids=["usual", "json", "svg", "parquet"],
 )
+@pytest.mark.slow
 def test_a_report_loads_what_its_formats_need(
     formats: list[str], needed: set[str], make_rows: Any, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def signs(stack: Stack) -> tuple[object, ...]:
     return layers, [mark.id for mark in marks if mark is not None], stack.determined
 
 
+@pytest.mark.slow
 def test_redaction_changes_no_answer(tmp_path: Path) -> None:
     def law(name: str) -> None:
         facts = read_capture(str(SYSTEMS / name))

@@ -165,6 +165,7 @@ def test_why_not_says_what_was_looked_for(kvm: str, metal: str, capsys: pytest.C
     assert "It is bare metal" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_why_not_answers_for_every_name_and_system() -> None:
     for name in NAMES[::20]:
         answer = answer_for(name)

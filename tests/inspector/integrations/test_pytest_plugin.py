@@ -65,6 +65,7 @@ SYSTEMS = Path(__file__).parents[2] / "systems"
         ("unshare-all-on-a-disk", 'not_in="docker"', "not determined: too little could be read to say docker"),
     ],
 )
+@pytest.mark.slow
 def test_a_marked_test_runs_where_its_names_hold(
     suite: pytest.Pytester, system: str, marker: str, reason: str | None
 ) -> None:
@@ -107,6 +108,7 @@ def test_nothing_is_loaded_for_suites_that_do_not_ask(suite: pytest.Pytester) ->
     suite.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_pytest_benchmark_saves_the_environment(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed; try: make venv")
     monkeypatch.setenv("PYTEST_ADDOPTS", f"{os.environ['PYTEST_ADDOPTS']} -p pytest_benchmark.plugin")

@@ -35,6 +35,7 @@ def valid(name: str) -> None:
     assert all(place < count for place in places)
 
 
+@pytest.mark.slow
 def test_every_captured_system() -> None:
     holds_for_all(valid)
 

@@ -36,6 +36,7 @@ def rgb(colour: str) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("kind", ["strip", "order", "ecdf", "history"])
 @pytest.mark.parametrize("side", list(Side))
+@pytest.mark.slow
 def test_very_many_dots_are_one_picture_that_is_seen_on_light_and_on_dark(side: Side, kind: ChartKind) -> None:
     count = RASTER_FROM + 1
     values = tuple(1e8 + 1e6 * (each % 50) for each in range(count))  # dense: single dots let the page through

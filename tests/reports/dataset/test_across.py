@@ -82,6 +82,7 @@ def test_the_command_prints_text_and_json(write_run: Write, tmp_path: Path, caps
 
 
 @pytest.mark.parametrize("words", [["across", "--by", "instance_type"], ["history"]])
+@pytest.mark.slow
 def test_the_answers_load_neither_pandas_nor_all_of_scipy(words: list[str], write_run: Write, tmp_path: Path) -> None:
     fill(write_run, tmp_path / "set", "a", 100.0, 6, 0)
     program = (

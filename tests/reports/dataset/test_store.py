@@ -127,6 +127,7 @@ def test_a_disk_that_takes_no_more_loses_nothing_and_keeps_no_pieces(write_run: 
     assert collect_run(folder, str(into)).state is State.NEW
 
 
+@pytest.mark.slow
 def test_collectors_at_the_same_time_do_not_damage_a_dataset(write_run: Write, tmp_path: Path) -> None:
     folders = [str(write_run(number, 100.0)) for number in range(6)]
     command = [sys.executable, "-m", "envbench", "collect", *folders, "--into", str(tmp_path / "dataset")]
@@ -173,6 +174,7 @@ def test_an_object_store_holds_a_dataset_too(write_run: Write, bucket: str) -> N
 
 
 @pytest.mark.parametrize("address", ["s3", "memory"], indirect=True)
+@pytest.mark.slow
 def test_across_and_history_read_an_address_as_a_folder(
     address: str, write_run: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

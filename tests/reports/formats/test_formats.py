@@ -119,6 +119,7 @@ def test_every_claim_and_warning_is_shown(name: str, run_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_bytes(name: str, run_folder: Path) -> None:
     assert files_of(name, run_folder) == render(name, report_document(run_folder))
 
@@ -139,6 +140,7 @@ def test_gold_html_without_its_charts(run_folder: Path, gold: Callable[[str, byt
 
 
 @pytest.mark.parametrize(("command", "limit_bytes"), [("startup", 1_000_000), ("all", 1_500_000)])
+@pytest.mark.slow
 def test_the_page_of_a_real_run_is_light_with_its_rows(command: str, limit_bytes: int, tmp_path: Path) -> None:
     """The rows of a real `envbench all --quick`, and of its start-up alone."""
     head, *lines = (REAL_ALL / "samples.csv").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -153,6 +155,7 @@ def test_the_page_of_a_real_run_is_light_with_its_rows(command: str, limit_bytes
 
 
 @pytest.mark.parametrize("starts", [RASTER_FROM, 2 * RASTER_FROM])
+@pytest.mark.slow
 def test_a_page_of_many_starts_is_light_without_its_rows(starts: int, rows: Any) -> None:
     """At the most dots that are drawn one by one, and beyond."""
     draw, backends = random.Random(5), ("process", "namespaces", "runc", "crun", "docker", "podman", "qemu", "libvirt")
@@ -188,6 +191,7 @@ def test_a_page_of_many_configurations_is_light(configurations: int, is_cut: boo
     assert whole == json.loads(render("json", document)["report.json"])
 
 
+@pytest.mark.slow
 def test_rows_that_would_make_a_page_too_heavy_stay_beside_it(
     usual_rows: Any, meta: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def test_every_verdict_of_a_history_has_a_colour() -> None:
         (["--format", "html"], "<!DOCTYPE html>"),
     ],
 )
+@pytest.mark.slow
 def test_the_name_of_the_file_says_the_form_unless_one_is_named(
     options: list[str],
     begins: str,

@@ -20,6 +20,7 @@ from envinspect.systems.collector.wire import LINE_LIMIT_BYTES, Reader, read_rou
 PAYLOAD = b"\n/./. system\nLinux 6.1 x86_64\n\n/./. asked\nS /x\n\n/./. identities\n1 2 41ed 0 /././x\n\n/./. end\n"
 
 
+@pytest.mark.slow
 def test_every_captured_system_gives_the_same_answer_over_the_wire() -> None:
     def law(name: str) -> None:
         facts = read_capture(str(SYSTEMS / name))
@@ -43,6 +44,7 @@ def test_what_was_never_asked_is_not_recorded() -> None:
     assert {question.path for question in facts.unasked} == {"/y", "/etc/os-release"}
 
 
+@pytest.mark.slow
 def test_the_first_round_asks_what_nearly_all_captured_systems_were_asked() -> None:
     asked = {(question.kind, question.path) for question in first_round(ask_everything).questions}
     patterns = ("/sys/fs/cgroup/", "/sys/bus/pci/devices/", "/sys/class/virtio-ports/", "/proc/")
