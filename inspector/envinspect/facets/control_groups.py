@@ -172,8 +172,9 @@ class ControlGroups:
         path = f"{folder}/{name}"
         reading = self._facts.text(path)
         if isinstance(reading, Found):
-            found = value(reading.value)
-            return _Level(1, None if found is None else Limit(found, path, reading.value), "")
+            text, found = reading.value, value(reading.value)
+            unread = "" if found is not None or says_unlimited(text) else f"{path} says {text[:40]!r}"
+            return _Level(1, None if found is None else Limit(found, path, text), unread)
         if isinstance(reading, Denied) and reading.refused:
             self.unreadable.append(f"{path} ({reading.error})")
             return _Level(0, None, f"{path} ({reading.error})")
@@ -197,17 +198,18 @@ class ControlGroups:
         return None if one.limit is None else one.limit.value
 
     def _v1_quota(self, folder: str) -> _Level:
-        quota = self._read(folder, "cpu.cfs_quota_us", lambda text: None if text.startswith("-") else whole(text))
+        quota = self._read(folder, "cpu.cfs_quota_us", whole)
         if quota.limit is None:
             return quota
         period = self.text(f"{folder}/cpu.cfs_period_us")
         found = ratio(f"{quota.limit.text} {period}")
-        limit = None if found is None else Limit(found, quota.limit.source, f"{quota.limit.text}/{period}")
-        return quota.replace(limit=limit)
+        if found is None:
+            return quota.replace(limit=None, denied=f"{folder}/cpu.cfs_period_us does not say of how long a period")
+        return quota.replace(limit=Limit(found, quota.limit.source, f"{quota.limit.text}/{period}"))
 
 
 class _Level(Record):
-    """One level as it was read: 1 where it could be seen, its limit, and the file that was denied."""
+    """One level as it was read: 1 where it could be seen, its limit, and the file that was denied or not understood."""
 
     seen: int
     limit: Limit | None
@@ -302,6 +304,12 @@ def whole(text: str) -> float | None:
     """Return a limit that is a whole number; None for `max`, for cgroup v1's unlimited, and for anything else."""
     found = _number(text)
     return None if found is None or found >= UNLIMITED_BYTES else found
+
+
+def says_unlimited(text: str) -> bool:
+    """Say whether a control file's text means that there is no limit: `max`, v1's -1, or v1's largest number."""
+    first = text.partition(" ")[0]
+    return first in {"max", "-1"} or (_number(first) or 0) >= UNLIMITED_BYTES
 
 
 def _number(text: str) -> int | None:

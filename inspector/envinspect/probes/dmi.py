@@ -9,6 +9,7 @@ from __future__ import annotations
 from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
+from envinspect.signatures.cpuid import REAL_CPU_NAMES
 from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
 from envinspect.sources.cpuinfo import cpuinfo, flags
 from envinspect.sources.smbios import is_ec2_uuid, matches, vm_bit
@@ -123,9 +124,16 @@ def _id_of(row: DmiRow, fields: dict[str, str], facts: Facts) -> str:
 
 
 def _cpu_denies_hypervisor(facts: Facts) -> bool:
-    """Say whether an x86 CPU could be asked and its hypervisor bit is clear."""
+    """Say whether an x86 CPU, or the kernel's list of its flags, shows that there is no hypervisor.
+
+    Kernels before 3 need not know the flag.
+    """
     features = facts.cpuid(1)
-    return isinstance(features, Found) and not features.value.ecx >> 31 & 1
+    if isinstance(features, Found):
+        return not features.value.ecx >> 31 & 1
+    listed, shown = facts.derived(cpuinfo), flags(facts.derived(cpuinfo))
+    told = bool(shown) and listed.get("vendor_id") in REAL_CPU_NAMES and not facts.uname.release.startswith("2.")
+    return told and "hypervisor" not in shown
 
 
 def _cpu_shows_hypervisor(facts: Facts) -> bool:

@@ -147,10 +147,13 @@ def is_of_pod(mount: Mount) -> bool:
 
 
 def _layer_folders(mount: Mount) -> tuple[str, ...]:
-    """Return the folders of an overlay: writable ones first, of the lower ones the topmost and the bottom one."""
+    """Return the folders of an overlay: writable ones first, of the lower ones the topmost and the bottom one.
+
+    Who mounts it layer by layer leaves an option for each (docs.kernel.org/filesystems/overlayfs, "lowerdir+").
+    """
     if "overlay" not in mount.fstype:
         return ()
-    lower = mount.option("lowerdir").split(":")
+    lower = mount.all_of("lowerdir+") or mount.option("lowerdir").split(":")
     return mount.option("upperdir"), mount.option("workdir"), lower[0], lower[-1]
 
 

@@ -13,7 +13,7 @@ from envinspect.probes.devices import pci_ids
 from envinspect.probes.dmi import strings
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.firmware import SYSINFO, TREE
-from envinspect.signatures.cpuid import REAL_CPUS
+from envinspect.signatures.cpuid import REAL_CPU_NAMES, REAL_CPUS
 from envinspect.signatures.cpuinfo import GENERIC_BOARDS, PHYSICAL_LINES
 from envinspect.signatures.makers import BIOS_MAKERS, MIXED_MAKERS, PLACEHOLDERS, REAL_MAKERS
 from envinspect.signatures.pci import VIRTIO_VENDOR
@@ -23,8 +23,6 @@ from envinspect.sources.cpuinfo import cpuinfo
 MANY_DEVICES = 6
 IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80867192", "80860d57"})
 """Intel 440FX and Q35 (QEMU, Xen, VirtualBox), 440BX (VMware, Hyper-V), and the bridge of Firecracker and its kin."""
-
-_REAL_CPU_NAMES = frozenset(name.strip() for name in REAL_CPUS)
 
 
 def enough_was_read(facts: Facts) -> bool:
@@ -70,7 +68,7 @@ def _bus_of_a_real_machine(ids: tuple[str, ...]) -> bool:
 
 
 def _cpuinfo_tells(found: dict[str, str]) -> bool:
-    if ("flags" in found and found.get("vendor_id", "GenuineIntel") in _REAL_CPU_NAMES) or found.get("type") == "sun4u":
+    if ("flags" in found and found.get("vendor_id", "GenuineIntel") in REAL_CPU_NAMES) or found.get("type") == "sun4u":
         return True
     boards = [found.get(line, "").lower() for line in PHYSICAL_LINES]
     if "cpu implementer" in found:

@@ -99,3 +99,6 @@ REAL_CPUS = frozenset(
     }
 )
 """Makers of real CPUs in CPUID leaf 0, which /proc/cpuinfo calls vendor_id: their hypervisor bit means what it says."""
+
+REAL_CPU_NAMES = frozenset(name.strip() for name in REAL_CPUS)
+"""The same as /proc/cpuinfo shows them."""

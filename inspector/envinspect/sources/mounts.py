@@ -33,11 +33,12 @@ class Mount(Record):
 
     def option(self, name: str) -> str:
         """Return the value of `name=value`, "" where there is none."""
-        for option in self.options.split(","):
-            key, found, value = option.partition("=")
-            if found and key == name:
-                return value
-        return ""
+        return next(iter(self.all_of(name)), "")
+
+    def all_of(self, name: str) -> tuple[str, ...]:
+        """Return the values of an option that may stand there several times, in order."""
+        pairs = (option.partition("=") for option in self.options.split(","))
+        return tuple(value for key, found, value in pairs if found and key == name)
 
 
 class MountTable(Record):

@@ -422,3 +422,22 @@ class TestThisMachine:
     def test_the_disk_is_that_of_the_working_folder(self) -> None:
         found = os.statvfs(".")
         assert resources_block(live_facts())["disk_bytes"] == found.f_frsize * found.f_blocks
+
+
+def test_a_quota_whose_period_may_not_be_read_is_no_absence_of_one() -> None:
+    files = base() | {
+        "/proc/self/cgroup": "2:cpu,cpuacct:/\n",
+        "/proc/self/mountinfo": V1,
+        "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "150000\n",
+    }
+    limit = resources_block(system(files, {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "EACCES"}))["limits"]["cpu"]
+    assert (limit["state"], limit["value"]) == ("not-visible", None)
+    assert "cpu.cfs_period_us" in limit["because"]
+
+
+@pytest.mark.parametrize(("text", "state"), [("max\n", "none-visible"), ("", "not-visible"), ("1 GiB", "not-visible")])
+def test_a_limit_that_is_not_understood_is_no_absence_of_one(text: str, state: str) -> None:
+    files = v2("/", **{"/memory.max": text, "/memory.high": "max", "/cpu.max": "max 100000"})
+    limits = resources_block(system(files))["limits"]
+    assert limits["memory"]["state"] == state
+    assert limits["memory_high"]["state"] == limits["cpu"]["state"] == "none-visible"
