@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 from envbench.metrics import words
-from envbench.phases import Experiment, Unit, counted
+from envbench.phases import Experiment, Phase, Unit, counted
 from envreport.backends import Side
 from envreport.claims.combine import Answered, Beside, FirstOf, OfOne, OneWay, OnlyWhere, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import NAMESPACES, WSL_REMEDY, WSL_VERSIONS
-from envreport.claims.rules import C, Observation, Threshold, V, conclude
+from envreport.claims.rules import C, Observation, Threshold, V, accelerator_of, conclude, find
 from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, Verdict
-from envreport.results import Results
+from envreport.results import Results, Series
 
 K = Experiment.KERNEL
 DESKTOP_REMEDY = "Run on a machine whose Docker engine is Docker Desktop."
@@ -26,6 +26,8 @@ WINDOWS_CONTAINERS = (
     "https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility"
 )
 REFUSED = Observation(K, "windows_image_refused", C)
+UPTIME = "uptime_starts_at_zero"
+GUEST_CLOCK = "the guest's own clock, which an emulator may let run too fast, shows no more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,42 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
+class BootedHere:
+    """Whether a machine's kernel was booted for its start: seen from outside on its serial line, or by its own uptime.
+
+    The guest's clock shows it one way only. An emulated one may run several times too fast on a busy machine, and a
+    guest that was restored was booted before.
+    """
+
+    bias: TcgBias = TcgBias.NONE
+
+    def describe(self) -> str:
+        """Return the test in words."""
+        return f"{words(UPTIME)}: yes (VM), or its kernel's boot was seen on its serial line"
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what must have been observed."""
+        return (Need(K, UPTIME, V),)
+
+    def judge(self, results: Results) -> Outcome:
+        """Look at each machine; a clock that says no leaves it open."""
+        found = [self._finding(results, each) for each in find(results, K, UPTIME, V)]
+        return conclude(found, Quantifier.ALL, self.bias, self.needs())
+
+    def _finding(self, results: Results, uptime: Series) -> Finding:
+        kernel = results.series.get(uptime.key._replace(experiment=Experiment.STARTUP, phase=Phase.KERNEL))
+        seen, keys = len(kernel.values) if kernel else 0, [uptime.key]
+        text = f"{words(UPTIME)}: {'yes' if all(uptime.values) else 'no'}"
+        if kernel and seen:
+            text += f"; its kernel's boot was seen on its serial line in {counted(seen, 'start')}"
+            keys.append(kernel.key)
+        answer = Answer.HOLDS if seen or all(uptime.values) else Answer.OPEN
+        note = "; ".join((*uptime.details[:3], *(() if all(uptime.values) else (GUEST_CLOCK,))))
+        accel = accelerator_of(results, uptime)
+        return Finding(answer, uptime.key.label, text, len(uptime.values), accel, note, tuple(keys))
+
+
+@dataclass(frozen=True, slots=True)
 class OnThisMachine(OfOne):
     """A rule on all machines of a kind, of which a run sees one."""
 
@@ -118,10 +156,11 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="A VM brings and boots its own kernel",
         stands_in=("D0", "D2", "D3", "D4"),
-        rule=observe(K, V, boot_id_equals_host=False, uptime_starts_at_zero=True),
+        rule=all_of(Observation(K, "boot_id_equals_host", V, expected=False), BootedHere()),
         reference="https://docs.kernel.org/admin-guide/sysctl/kernel.html (random/boot_id: one value a boot)",
         scope="The guests of this run, under the accelerator named; which accelerator runs them does "
-        "not change whose kernel it is.",
+        "not change whose kernel it is. Booted: by its serial line, seen from outside in `envbench startup`, or by the "
+        "guest's own uptime.",
     ),
     Claim(
         id="wsl1-kernel",

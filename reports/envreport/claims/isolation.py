@@ -8,7 +8,7 @@ from envbench.metrics import words
 from envbench.phases import Experiment
 from envreport.backends import Side
 from envreport.claims.combine import Beside, OfOne, all_of, observe
-from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
+from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, shown
 from envreport.claims.references import NAMESPACES, WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, V, W, conclude, find
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
@@ -19,7 +19,11 @@ I = Experiment.ISOLATION  # noqa: E741
 
 @dataclass(frozen=True, slots=True)
 class NothingSeen:
-    """Whether nothing was seen of what was tried. The figure says how many were tried; others show nothing."""
+    """Whether nothing was seen in any way. The figure says how many ways were tried.
+
+    A way that was not tried shows nothing: where one saw nothing in some of them, those who tried all decide, and
+    without any such it stays open.
+    """
 
     experiment: Experiment
     metrics: tuple[str, ...]
@@ -28,7 +32,7 @@ class NothingSeen:
 
     def describe(self) -> str:
         """Return the test in words."""
-        return f"{', '.join(map(words, self.metrics))}: none"
+        return f"{', '.join(map(words, self.metrics))}: none, each of them tried"
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been tried."""
@@ -40,22 +44,24 @@ class NothingSeen:
         for metric in self.metrics:
             for series in find(results, self.experiment, metric, self.sides):
                 tried[series.key.backend_key].append(series)
-        found = [self._finding(series) for series in tried.values()]
+        all_tried = any(len(series) == len(self.metrics) for series in tried.values())
+        found = [self._finding(series, all_tried=all_tried) for series in tried.values()]
         saw = dict.fromkeys(words(each.key.phase) for parts in tried.values() for each in parts if all(each.values))
         outcome = conclude(found, Quantifier.ALL, self.bias, self.needs())
         return replace(outcome, failing=", ".join(f"{name}: none" for name in saw))
 
-    def _finding(self, tried: Sequence[Series]) -> Finding:
+    def _finding(self, tried: Sequence[Series], *, all_tried: bool) -> Finding:
         saw = [each for each in tried if any(each.values)]
         names = ", ".join(words(each.key.phase) for each in saw)
         text = f"{len(saw)} of {len(tried)} ways tried" + (f": {names}" if saw else "")
         left = [words(metric) for metric in self.metrics if metric not in {each.key.phase for each in tried}]
         note = f"not tried: {', '.join(left)}" if left else ""
-        answer = Answer.HOLDS
+        answer = Answer.OPEN if left else Answer.HOLDS
         if saw:
             answer = Answer.FAILS if any(all(each.values) for each in saw) else Answer.OPEN
-        keys = tuple(each.key for each in tried)
-        return Finding(answer, tried[0].key.label, text, min(len(each.values) for each in tried), note=note, keys=keys)
+        keys, number = tuple(each.key for each in tried), min(len(each.values) for each in tried)
+        finding = Finding(answer, tried[0].key.label, text, number, note=note, keys=keys)
+        return shown(finding) if left and not saw and all_tried else finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,8 @@ CLAIMS = (
         ),
         reference=NAMESPACES,
         scope="Direct sight of the other's processes, mounts, shared memory and files. An equal host name "
-        "is how a bare runtime was configured, no sight of the other: shown, not judged. What shows through the "
+        "is how a bare runtime was configured, no sight of the other: shown, not judged. Who was tried in some of "
+        "the ways only (a bare runtime runs both from one tree) is shown and does not decide. What shows through the "
         "shared kernel all the same (load, memory, counters) is listed as indirect.",
     ),
     Claim(

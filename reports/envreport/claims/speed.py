@@ -11,12 +11,14 @@ from envreport.claims.conditions import is_nested
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_answer
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs
-from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, Weighed, compare
+from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, TcgBias, Weighed
 from envreport.results import Results, Series
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
 from envreport.statistics.noise import noise_of
 
 MARGIN = "±5 %: below it, hosts of the same make differ by as much. Test: Schuirmann 1987, doi:10.1007/BF01068419"
+SAME, SLOWER = "the same within the margin", "slower beyond the margin"
+OVER_MARGIN = "the interval reaches over the margin"
 OPPOSED = "D3 and D4 say little or no overhead; D1 says that containers do not run at bare-metal speed."
 
 
@@ -43,7 +45,8 @@ def speed_findings(
             if ratio is not None:
                 about = f"{words(metric)}, {subject.key.label} against {reference.key.label}"
                 accel = accelerator_of(results, subject, reference)
-                text = units.estimate_text(ratio, Unit.RATIO, 1.0, statistic=units.RATIO_OF_MEDIANS)
+                bound = margin_bound(ratio, METRICS[metric].margin_ratio)
+                text = units.estimate_text(ratio, Unit.RATIO, bound, statistic=units.RATIO_OF_MEDIANS)
                 keys = (subject.key, reference.key)
                 yield (
                     ratio,
@@ -57,9 +60,16 @@ def speed_findings(
                         keys,
                         estimate=ratio,
                         unit=Unit.RATIO,
-                        bound=1.0,
+                        bound=bound,
                     ),
                 )
+
+
+def margin_bound(ratio: Estimate, margin: float) -> float:
+    """Return the end of 1 ± margin that the interval reaches over; where it reaches over neither, the nearer one."""
+    ends = (1 + margin, 1 - margin) if ratio.value > 1 else (1 - margin, 1 + margin)
+    limits = ratio.interval
+    return next((end for end in ends if limits is not None and limits.low <= end <= limits.high), ends[0])
 
 
 def no_bare_metal(results: Results) -> Iterator[Limit]:
@@ -127,18 +137,21 @@ class NativeSpeed:
         same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
         match equivalence(ratio, METRICS[finding.keys[0].phase].margin_ratio):
             case Equivalence.SAME:
-                return with_answer(finding, same, "the same within the margin")
+                return with_answer(finding, same, SAME)
             case Equivalence.DIFFERENT if ratio.value > 1:
-                return with_answer(finding, slower, "slower beyond the margin")
+                return with_answer(finding, slower, SLOWER)
             case Equivalence.DIFFERENT:
                 return with_answer(finding, Answer.OPEN, "faster than the host: not explained, decides nothing")
             case Equivalence.UNDECIDED:
-                return with_answer(finding, Answer.OPEN, "the interval reaches over the margin")
+                return with_answer(finding, Answer.OPEN, OVER_MARGIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Slower:
-    """One kind of backend against another by metric: slower holds where the slow-down's interval lies above 1."""
+    """One kind of backend against another by metric: slower is by more than the margin of the metric's row.
+
+    The same within the margin is not slower.
+    """
 
     over: tuple[Side, ...]
     under: tuple[Side, ...]
@@ -146,7 +159,10 @@ class Slower:
 
     def describe(self) -> str:
         """Return the test in words."""
-        return f"slow-down of {side_words(self.over)} against {side_words(self.under)} > 1 for every speed metric"
+        return (
+            f"slow-down of {side_words(self.over)} against {side_words(self.under)} with its whole interval > "
+            f"{1 + MARGIN_RATIO:g} for every speed metric"
+        )
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -154,11 +170,19 @@ class Slower:
 
     def judge(self, results: Results) -> Outcome:
         """Compare metric by metric; metrics that disagree leave it open."""
-        found = [
-            with_answer(finding, compare(ratio.interval, Relation.MORE, 1.0))
-            for ratio, finding in speed_findings(results, self.over, self.under)
-        ]
+        found = [self._finding(ratio, finding) for ratio, finding in speed_findings(results, self.over, self.under)]
         return unless_busy(conclude(found, Quantifier.AGREE, self.bias, self.needs()), results)
+
+    def _finding(self, ratio: Estimate, finding: Finding) -> Finding:
+        match equivalence(ratio, METRICS[finding.keys[0].phase].margin_ratio):
+            case Equivalence.SAME:
+                return with_answer(finding, Answer.FAILS, SAME)
+            case Equivalence.DIFFERENT if ratio.value > 1:
+                return with_answer(finding, Answer.HOLDS, SLOWER)
+            case Equivalence.DIFFERENT:
+                return with_answer(finding, Answer.FAILS, "faster beyond the margin")
+            case Equivalence.UNDECIDED:
+                return with_answer(finding, Answer.OPEN, OVER_MARGIN)
 
 
 CLAIMS = (
@@ -192,8 +216,8 @@ CLAIMS = (
         wording="VMs run slower than containers",
         stands_in=("D0", "D1", "D3"),
         rule=Slower(V, C),
-        reference="Equal speed is a ratio of 1; the direction is what the documents claim.",
-        scope="The metrics listed; those that disagree leave it open.",
+        reference=MARGIN,
+        scope="The metrics listed; those that disagree leave it open. The same within the margin is not slower.",
     ),
     Claim(
         id="wsl-interop",

@@ -211,11 +211,13 @@ VERDICTS = {Answer.HOLDS: Verdict.SUPPORTED, Answer.FAILS: Verdict.CONTRADICTED,
 def needed_samples(estimate: Estimate, bound: float) -> int | None:
     """Return about how many values would move the interval off the bound, if the figure stayed.
 
-    None where no number would.
+    None where no number would, or where it is off the bound already: then something else leaves the answer open.
 
     Interval widths shrink with the square root of n, so this is a rough guide for planning, not a promise.
     """
     if estimate.interval is None or estimate.value == bound:
+        return None
+    if not estimate.interval.low <= bound <= estimate.interval.high:
         return None
     above = estimate.value > bound
     reach = estimate.value - estimate.interval.low if above else estimate.interval.high - estimate.value

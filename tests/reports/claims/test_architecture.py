@@ -7,6 +7,7 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.architecture import KNOWN, REFUSED, foreign
 from tests.reports.claims.known.rows import KVM, TCG, E, host, seen
 
+from envbench.phases import Phase
 from envreport.claims import BY_ID, Verdict, judge
 
 
@@ -38,6 +39,18 @@ def test_an_emulator_is_no_hypervisor(rows: Any) -> None:
     assert "emulator" in found.reason
     rows.add(E.KERNEL, "qemu", "hypervisor_process", [1], variant=KVM)
     assert judge(BY_ID["hypervisor-needed"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_a_guests_clock_that_runs_too_fast_does_not_take_its_kernel_away(rows: Any) -> None:
+    """An emulated guest on a busy machine said 65 s of uptime after a start of 12 s."""
+    seen(E.KERNEL, "qemu", boot_id_equals_host=0, uptime_starts_at_zero=0)(rows)
+    unseen = judge(BY_ID["kernel-own"], rows.results())
+    assert unseen.verdict is Verdict.INCONCLUSIVE
+    assert "clock" in unseen.why
+    rows.add(E.STARTUP, "qemu", Phase.KERNEL, [5e9] * 6, variant=KVM)
+    found = judge(BY_ID["kernel-own"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert "seen on its serial line in 6 starts" in found.figure
 
 
 def test_gvisor_does_not_speak_for_containers(rows: Any) -> None:

@@ -18,9 +18,20 @@ def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
 def test_sights_of_each_other_are_told_out_of_how_many(rows: Any) -> None:
     seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL[:3], 0))(rows)
     found = judge(BY_ID["isolation-mutual"], rows.results())
-    assert found.verdict is Verdict.SUPPORTED
+    assert found.verdict is Verdict.INCONCLUSIVE, "a way that was not tried shows nothing"
     assert found.findings[0].figure == "0 of 3 ways tried"
-    assert "not tried: files" in found.findings[0].note
+    assert "not tried: files" in found.why
+
+
+def test_who_was_tried_in_some_ways_leaves_the_answer_to_who_was_tried_in_all(rows: Any) -> None:
+    seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL, 0))(rows)
+    seen(E.ISOLATION, "runc", **dict.fromkeys(MUTUAL[:1], 0))(rows)
+    found = judge(BY_ID["isolation-mutual"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert "runc" not in found.figure
+    assert [each.decides for each in found.findings if each.about == "runc"] == [False]
+    seen(E.ISOLATION, "crun", **dict.fromkeys(MUTUAL[:1], 3))(rows)
+    assert judge(BY_ID["isolation-mutual"], rows.results()).verdict is Verdict.CONTRADICTED, "one sight is enough"
 
 
 def test_counts_of_isolation_are_told_out_of_how_many(rows: Any) -> None:

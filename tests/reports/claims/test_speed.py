@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.rows import E
+from tests.reports.claims.known.rows import SPREAD, E, around, series
 from tests.reports.claims.known.speed import KNOWN, NATIVE, SLOW, UNCLEAR
 
 from envbench.phases import Unit
@@ -27,6 +27,27 @@ def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
 def test_bare_metal_is_judged_on_bare_metal_alone(host_answer: Any, words: str, rows: Any) -> None:
     SLOW(rows)
     assert judge(BY_ID["speed-container-not-bare"], rows.results({"host": host_answer})).label == words
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.02, Verdict.CONTRADICTED), (1.3, Verdict.SUPPORTED)])
+def test_a_machine_that_is_the_same_within_the_margin_is_not_slower(ratio: float, verdict: Verdict, rows: Any) -> None:
+    narrow = tuple(1 + number / 1000 for number in range(-4, 4))
+    series(E.SPEED, "cpu_int", docker=around(1000, narrow), qemu=around(1000 / ratio, narrow))(rows)
+    assert judge(BY_ID["speed-vm-slower"], rows.results()).verdict is verdict
+
+
+def test_what_more_values_would_settle_is_told_of_the_margin_that_is_reached_over(rows: Any) -> None:
+    UNCLEAR(rows)
+    calm = judge(BY_ID["speed-container-native"], rows.results())
+    assert "would settle it" in calm.why
+    bound = next(each.bound for each in calm.findings)
+    assert bound in {0.95, 1.05}
+
+
+def test_more_values_are_no_remedy_for_a_busy_machine(rows: Any) -> None:
+    series(E.SPEED, "cpu_int", process=around(1000), docker=around(700, SPREAD[::-1]))(rows)
+    rows.add(E.SPEED, "docker", "noise.psi_cpu", [0.5] * 6, unit=Unit.RATIO)
+    assert "would settle it" not in judge(BY_ID["speed-container-native"], rows.results()).why
 
 
 def test_opposite_claims_never_both_hold(make_rows: Any) -> None:

@@ -38,7 +38,11 @@ HYPERVISORS = {
 }
 KNOWN: Mapping[str, Known] = {
     "kernel-shared": facts(E.KERNEL, "docker", boot_id_equals_host=1, kernel_equals_host=1, visible_on_host=1),
-    "kernel-own": facts(E.KERNEL, "qemu", boot_id_equals_host=0, uptime_starts_at_zero=1),
+    "kernel-own": Known(
+        seen(E.KERNEL, "qemu", boot_id_equals_host=0, uptime_starts_at_zero=1),
+        seen(E.KERNEL, "qemu", boot_id_equals_host=1, uptime_starts_at_zero=0),
+        seen(E.KERNEL, "qemu", boot_id_equals_host=[0, 1], uptime_starts_at_zero=1),
+    ),
     "wsl1-kernel": facts(E.WSL, "wsl", own_kernel=0),
     "distro-mix": facts(E.KERNEL, "docker", two_userlands_one_kernel=1),
     "distro-kernel": Known(
