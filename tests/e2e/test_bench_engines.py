@@ -98,6 +98,7 @@ def ground(request, tmp_path, engine_missing) -> Iterator[Ground]:
 
 @pytest.mark.parametrize("name", BACKENDS_HERE)
 def test_two_starts_get_ready_stop_and_leave_no_trace(name, ground):
+    device = Path("/dev/null").stat()
     run = ground(name)
     for number in range(2):
         start = run.measure(number)
@@ -108,6 +109,8 @@ def test_two_starts_get_ready_stop_and_leave_no_trace(name, ground):
             assert 0 <= start.phases[Phase.OBSERVER_LAG] < start.phases[Phase.READY] + NS_PER_S // 1000
     assert run.witness.checked()["instances"] == 2
     assert run.close() == ()
+    after = Path("/dev/null").stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (device.st_uid, device.st_gid, device.st_mode)
 
 
 @pytest.mark.parametrize("name", BACKENDS_HERE)

@@ -231,7 +231,10 @@ class OciBackend(Backend):
             done = subprocess.run(
                 argv,
                 env=environment(self.settings.run_id),
-                stdin=subprocess.DEVNULL,
+                # A pipe that nothing is written to, not /dev/null: runsc, and some releases of runc, give what the
+                # container reads from and writes to away to its user, and that would be the machine's own device
+                # (https://github.com/opencontainers/runc/issues/3674).
+                input=b"",
                 stdout=output,
                 stderr=output,
                 timeout=deadline_s,

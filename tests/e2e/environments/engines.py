@@ -33,19 +33,25 @@ def _oci(runtime: str) -> Start:
     return start
 
 
+NOTHING = b""
+"""A pipe without words, where runsc would give the machine's own /dev/null away to its user."""
+
+
 def _runsc_run(lab: Lab) -> str:
     """The OCI runtime of gVisor, networkless, without cgroups of its own."""
     name, state = f"{lab.tag}-runsc", lab.folder("runsc-state")
     flags: list[str | Path] = ["--root", state, "--network=none", "--ignore-cgroups", "--platform=ptrace"]
     try:
-        return lab.run(["runsc", *flags, "run", "--bundle", _bundle(lab), name], timeout_s=110)
+        return lab.run(["runsc", *flags, "run", "--bundle", _bundle(lab), name], timeout_s=110, stdin=NOTHING)
     finally:
         lab.quietly("runsc", *flags, "delete", "--force", name)
 
 
 def _runsc_do(lab: Lab) -> str:
     return lab.run(
-        ["runsc", "--network=none", "--ignore-cgroups", "--platform=ptrace", "do", *lab.ask_here], timeout_s=110
+        ["runsc", "--network=none", "--ignore-cgroups", "--platform=ptrace", "do", *lab.ask_here],
+        timeout_s=110,
+        stdin=NOTHING,
     )
 
 
