@@ -28,7 +28,7 @@ from envbench.experiments.shared.running import Running
 from envbench.phases import Outcome, Phase
 from envbench.programs import require_program
 from envbench.run.sampler import Sampler, Ticket
-from envbench.samples import SampleWriter
+from envbench.samples import SampleWriter, read_samples
 from envbench.settings import Configuration, Settings, new_nonce, new_run_id
 from envbench.traces.journal import Journal
 from envbench.traces.procfs import command_line, shim_of
@@ -298,3 +298,22 @@ def test_limits_that_a_sandbox_does_not_set_are_no_label(tmp_path: Path) -> None
     (left_out,) = record["backends"]["skipped"]
     assert left_out["name"] == "gvisor"
     assert "its cgroup's limit is none" in left_out["reason"]
+
+
+@pytest.mark.engine("runsc")
+def test_a_sandbox_of_docker_leaves_the_machines_own_devices_whose_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--network=none", "--ignore-cgroups", "--platform=ptrace"]
+    with own_daemon({"runtimes": {"runsc": {"path": str(shutil.which("runsc")), "runtimeArgs": flags}}}) as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.socket)
+        before = Path("/dev/null").stat()
+        code, _ = run_record(tmp_path / "out", "--backend", "docker")
+        after = Path("/dev/null").stat()
+    assert code == 0
+    started = {row.variant for row in read_samples(tmp_path / "out/samples.csv") if row.backend == "docker"}
+    assert {word for variant in started for word in variant.split(";") if word.startswith("runtime=")} == {
+        "runtime=runc",
+        "runtime=runsc",
+    }
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)

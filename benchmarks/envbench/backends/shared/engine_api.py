@@ -386,6 +386,8 @@ class EngineBackend:
             entrypoint=argv[:1] or None,
             command=argv[1:] or list(settings.command),
             environment=environ,
+            # A pipe for gVisor, which would give the machine's own /dev/null away to its user.
+            stdin_open=not self._runs_own_program and "runsc" in variant.get("runtime", ""),
             labels={LABEL: settings.run_id},
             ports=[
                 (number, protocol or "tcp") for number, _, protocol in (str(key).partition("/") for key in bindings)
