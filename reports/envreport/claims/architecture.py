@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from envbench.metrics import words
 from envbench.phases import Experiment, Phase, Unit, counted
 from envreport.backends import Side
-from envreport.claims.combine import Answered, Beside, FirstOf, OfOne, OneWay, OnlyWhere, all_of, observe
+from envreport.claims.combine import Answered, Bearing, Beside, FirstOf, OfOne, OneWay, OnlyWhere, all_of, observe
+from envreport.claims.conditions import is_inside_wsl
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import NAMESPACES, WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import C, Observation, Threshold, V, accelerator_of, conclude, find
@@ -25,6 +26,8 @@ QEMU_USER = "https://www.qemu.org/docs/master/user/main.html"
 WINDOWS_CONTAINERS = (
     "https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility"
 )
+DESKTOP_ENGINE = "engine_is_desktop"
+IN_ITS_VM = "the client may be inside the engine's VM itself"
 REFUSED = Observation(K, "windows_image_refused", C)
 UPTIME = "uptime_starts_at_zero"
 GUEST_CLOCK = "the guest's own clock, which an emulator may let run too fast, shows no more"
@@ -90,8 +93,9 @@ class Examples:
         found = [finding for outcome in outcomes for finding in outcome.findings]
         outcome = conclude(found, Quantifier.AGREE, self.bias, self.needs())
         count = sum(each.answer is Answer.HOLDS for each in found)
-        limit = Limit(LimitKind.EXAMPLES, f"by {counted(count, 'example')}")
-        return replace(outcome, limits=(limit,) if count else ())
+        limit = Limit(LimitKind.EXAMPLES, f"by {counted(count, 'example')} on this one host")
+        holds = outcome.weighed is not None and outcome.weighed.answer is Answer.HOLDS
+        return replace(outcome, limits=(limit,) if holds else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,27 @@ class BootedHere:
 class OnThisMachine(OfOne):
     """A rule on all machines of a kind, of which a run sees one."""
 
+    words: str = "on this one Linux host"
+
     def judge(self, results: Results) -> Outcome:
         """Judge the rule, and say that it is of one machine."""
         own = self.rule.judge(results)
-        return replace(own, limits=(Limit(LimitKind.THIS_MACHINE, "on this one Linux host"),) if own.weighed else ())
+        return replace(own, limits=(Limit(LimitKind.THIS_MACHINE, self.words),) if own.weighed else ())
+
+
+@dataclass(frozen=True, slots=True)
+class OfDesktop(OfOne):
+    """A rule on the engines that are Docker Desktop; the run's other engines have no part in it.
+
+    Inside WSL 2 the client may be in the very VM that the engine is in: one kernel for both shows nothing there.
+    """
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge the rule on the rows of those engines."""
+        desktops = {each.key.backend_key for each in results.find(K, DESKTOP_ENGINE) if all(each.values)}
+        of_them = {key: each for key, each in results.series.items() if key.backend_key in desktops}
+        rule = OneWay(self.rule, Answer.HOLDS, IN_ITS_VM) if is_inside_wsl(results) else self.rule
+        return rule.judge(replace(results, series=of_them))
 
 
 CLAIMS = (
@@ -167,11 +188,14 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="WSL runs Linux programs on the Windows kernel, with no kernel of its own",
         stands_in=("D0",),
-        rule=FirstOf(
-            (
-                Observation(Experiment.WSL, "own_kernel", (Side.WSL,), expected=False),
-                HostLayer(("wsl1",), ("wsl2",), "the inspector finds WSL 1 (holds) or WSL 2 (fails)"),
-            )
+        rule=OnThisMachine(
+            FirstOf(
+                (
+                    Observation(Experiment.WSL, "own_kernel", (Side.WSL,), expected=False),
+                    HostLayer(("wsl1",), ("wsl2",), "the inspector finds WSL 1 (holds) or WSL 2 (fails)"),
+                )
+            ),
+            "for this machine's WSL",
         ),
         reference=WSL_VERSIONS,
         scope="The WSL version this distribution runs under: true for WSL 1, false for WSL 2, whose "
@@ -221,10 +245,13 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="A VM can run any OS on any host OS",
         stands_in=("D2",),
-        rule=Examples(K, ("guest_not_linux_ready", "guest_other_arch_ready"), V),
+        rule=OnlyWhere(
+            Answered(K, "guest_not_linux_ready", V), Examples(K, ("guest_not_linux_ready", "guest_other_arch_ready"), V)
+        ),
         reference="https://www.qemu.org/docs/master/system/targets.html",
-        scope="Guests that are not Linux, or of another CPU architecture, as examples: they are counted, and no "
-        "number of them makes it any OS. Licences and missing drivers may still forbid an OS.",
+        scope="A guest that is not Linux, and one of another CPU architecture beside it, as examples: they are "
+        "counted, and no number of them makes it any OS, nor this host any host. Licences and missing drivers may "
+        "still forbid an OS.",
     ),
     Claim(
         id="container-os-bound",
@@ -262,9 +289,15 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="The same emulation also runs Windows containers on Linux",
         stands_in=("D3",),
-        rule=Observation(K, "windows_image_refused", C, expected=False),
+        rule=OnThisMachine(
+            OnlyWhere(
+                Observation(K, "foreign_arch_runs", C, quantifier=Quantifier.SOME),
+                Observation(K, "windows_image_refused", C, expected=False),
+            )
+        ),
         reference=QEMU_USER,
-        scope="This engine, with whatever emulators are registered.",
+        scope="The engines of this run on this one host, where the emulation runs another CPU architecture's programs; "
+        "without it a refusal shows nothing.",
         reading="User-mode QEMU translates CPU instructions and Linux system calls; it has no "
         "Windows system calls to offer.",
         remedy=WINDOWS_IMAGE_REMEDY,
@@ -277,12 +310,15 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="Docker Desktop runs Linux containers in a Linux VM on Windows, macOS and Linux",
         stands_in=("D3",),
-        rule=OnlyWhere(
-            Observation(K, "engine_is_desktop", (), quantifier=Quantifier.SOME),
-            Observation(K, "engine_kernel_equals_client", (), expected=False),
+        rule=OnThisMachine(
+            OnlyWhere(
+                Observation(K, DESKTOP_ENGINE, (), quantifier=Quantifier.SOME),
+                OfDesktop(Observation(K, "engine_kernel_equals_client", (), expected=False)),
+            ),
+            "on this one machine",
         ),
         reference=DESKTOP,
-        scope="The engine this client talks to.",
+        scope="The engine this client talks to, if that is Docker Desktop; of the three systems, this machine's.",
         remedy=DESKTOP_REMEDY,
     ),
     Claim(
@@ -290,9 +326,10 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="On WSL 2 Docker needs no separate hypervisor",
         stands_in=("D3",),
-        rule=Observation(Experiment.WSL, "hyper_v", (Side.WSL,), expected=False),
+        rule=Bearing(Observation(Experiment.WSL, "hyper_v", (Side.WSL,))),
         reference=HYPER_V,
-        scope="The machine of this run, inside WSL 2.",
+        scope="That Hyper-V is underneath, seen inside WSL 2, bears on it and does not settle whether it is a separate "
+        "one: that is a matter of words.",
         reading="No other hypervisor has to be installed, but WSL 2 itself is a guest of Hyper-V: "
         "there is a hypervisor, and it is needed.",
         remedy=WSL_REMEDY,
@@ -303,22 +340,24 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording='Docker Desktop\'s VM is "hosted" (type 2), not bare metal',
         stands_in=("D3",),
-        rule=OnlyWhere(
-            FirstOf(
-                (
-                    Observation(K, "engine_is_desktop", (), quantifier=Quantifier.SOME),
+        rule=OnThisMachine(
+            OnlyWhere(
+                all_of(
+                    Observation(K, DESKTOP_ENGINE, (), quantifier=Quantifier.SOME),
                     HostLayer(("wsl2",), (), "the inspector finds WSL 2"),
-                )
+                ),
+                HostLayer(
+                    ("2",),
+                    ("1",),
+                    "type of the hypervisor that the inspector finds under the engine",
+                    hypervisor_types=True,
+                ),
             ),
-            HostLayer(
-                ("2",),
-                ("1",),
-                "type of the hypervisor that the inspector finds under the engine",
-                hypervisor_types=True,
-            ),
+            "on this one machine",
         ),
         reference=HYPER_V,
-        scope="The hypervisor found around this engine.",
+        scope="Docker Desktop inside WSL 2, where engine and client are in one VM. Elsewhere what is around the client "
+        "is not what carries the engine's VM.",
         reading="On Windows it runs on Hyper-V, a type 1 hypervisor, as D1 lists it; on macOS on "
         "Apple's framework, on Linux on KVM.",
         partner="hypervisor-types",

@@ -180,6 +180,16 @@ class Beside(OfOne):
 
 
 @dataclass(frozen=True, slots=True)
+class Bearing(OfOne):
+    """A rule whose findings bear on a claim and cannot settle it: the references answer, and the findings are shown."""
+
+    def judge(self, results: Results) -> Outcome:
+        """Show what was found; nothing is missing then."""
+        own = self.rule.judge(results)
+        return Outcome(None, tuple(map(shown, own.findings)), own.missing)
+
+
+@dataclass(frozen=True, slots=True)
 class OneWay(OfOne):
     """A rule of which a run can show one side only; findings for the other side leave the claim open.
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from envbench.metrics import words
 from envbench.phases import Experiment
 from envreport.backends import Side
-from envreport.claims.combine import Beside, OfOne, all_of, observe
+from envreport.claims.combine import Beside, EachAspect, OfOne, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, shown
 from envreport.claims.references import NAMESPACES, WSL_REMEDY
-from envreport.claims.rules import C, Exact, ExactRatio, V, W, conclude, find
+from envreport.claims.rules import C, Exact, ExactRatio, Observation, V, W, conclude, find
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
 from envreport.results import BackendKey, Results, Series
 
@@ -134,13 +134,16 @@ CLAIMS = (
         theme=Theme.ISOLATION,
         wording="WSL isolates less than a VM",
         stands_in=("D0",),
-        rule=all_of(
-            observe(Experiment.WSL, W, interop=True, kernel_shared_by_distributions=True),
-            Exact(Experiment.WSL, "drives_mounted", W, Relation.MORE, 0),
+        rule=EachAspect(
+            (
+                ("one kernel", Observation(Experiment.WSL, "kernel_shared_by_distributions", W)),
+                ("starting programs", Observation(Experiment.WSL, "interop", W)),
+                ("shared drives", Exact(Experiment.WSL, "drives_mounted", W, Relation.MORE, 0)),
+            )
         ),
         reference="https://learn.microsoft.com/windows/wsl/wsl-config",
-        scope="Default settings: shared drives, interop, one kernel for all distributions. Each can "
-        "be switched off but the last.",
+        scope="Shared drives, interop, one kernel for all distributions: what a VM has none of unless one gives it to "
+        "it; no VM is asked. Each can be switched off but the last, and where some are, it depends on what is meant.",
         remedy=WSL_REMEDY,
     ),
 )

@@ -86,6 +86,8 @@ def _by_references(claim: Claim, reason: str, remedy: str, found: tuple[Finding,
 
 
 def _unanswered(claim: Claim, rule: Rule, outcome: Outcome, results: Results) -> Judgement:
+    if claim.by_references is not None and outcome.findings and not outcome.missing:
+        return _by_references(claim, "", "", outcome.findings, results)
     missing = explain_missing(outcome.missing or rule.needs(), results)
     remedy, found = claim.remedy or missing.remedy, outcome.findings
     if claim.by_references is not None:

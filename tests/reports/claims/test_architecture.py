@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.architecture import KNOWN, REFUSED, foreign
+from tests.reports.claims.known.architecture import EMULATES, KNOWN, REFUSED, WSL2, foreign
 from tests.reports.claims.known.rows import KVM, TCG, E, host, seen
 
 from envbench.phases import Phase
@@ -26,9 +26,9 @@ def test_equal_kernels_of_containers_alone_say_nothing_of_distributions(rows: An
 
 def test_examples_are_counted_and_never_any(rows: Any) -> None:
     seen(E.KERNEL, "qemu", guest_not_linux_ready=1)(rows)
-    assert judge(BY_ID["vm-any-os"], rows.results()).label == "supported by 1 example"
+    assert judge(BY_ID["vm-any-os"], rows.results()).label == "supported by 1 example on this one host"
     seen(E.KERNEL, "qemu", guest_other_arch_ready=1)(rows)
-    assert judge(BY_ID["vm-any-os"], rows.results()).label == "supported by 2 examples"
+    assert judge(BY_ID["vm-any-os"], rows.results()).label == "supported by 2 examples on this one host"
 
 
 def test_an_emulator_is_no_hypervisor(rows: Any) -> None:
@@ -77,3 +77,48 @@ def test_one_host_does_not_stand_for_all_of_its_kind(rows: Any) -> None:
     REFUSED.supports(rows)  # type: ignore[misc]
     assert judge(BY_ID["windows-containers"], rows.results()).label == "supported on this one Linux host"
     assert judge(BY_ID["container-os-bound"], rows.results()).label == "supported"
+
+
+def test_another_architecture_alone_is_no_other_operating_system(rows: Any) -> None:
+    seen(E.KERNEL, "qemu", guest_other_arch_ready=1)(rows)
+    assert judge(BY_ID["vm-any-os"], rows.results()).verdict is Verdict.NOT_MEASURED
+    seen(E.KERNEL, "qemu", guest_not_linux_ready=0)(rows)
+    assert judge(BY_ID["vm-any-os"], rows.results()).label == "inconclusive"
+
+
+def test_a_refusal_says_nothing_of_an_emulation_that_is_not_there(rows: Any) -> None:
+    REFUSED.supports(rows)  # type: ignore[misc]
+    without = judge(BY_ID["emulation-os"], rows.results())
+    assert without.verdict is Verdict.WRONG
+    EMULATES(rows)
+    assert judge(BY_ID["emulation-os"], rows.results()).label == "contradicted on this one Linux host"
+
+
+def test_another_engine_says_nothing_of_docker_desktop(rows: Any) -> None:
+    seen(E.KERNEL, "docker", engine_is_desktop=1, engine_kernel_equals_client=0)(rows)
+    seen(E.KERNEL, "podman", engine_is_desktop=0, engine_kernel_equals_client=1)(rows)
+    found = judge(BY_ID["desktop-vm"], rows.results())
+    assert found.label == "supported on this one machine"
+    assert "podman" not in found.figure
+
+
+def test_one_kernel_for_client_and_docker_desktop_shows_nothing_inside_wsl(rows: Any) -> None:
+    """WSL 2 runs all its distributions, Docker Desktop's too, on the kernel of one VM."""
+    seen(E.KERNEL, "docker", engine_is_desktop=1, engine_kernel_equals_client=1)(rows)
+    assert judge(BY_ID["desktop-vm"], rows.results()).verdict is Verdict.CONTRADICTED
+    assert judge(BY_ID["desktop-vm"], rows.results(host(WSL2))).verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_is_around_the_client_carries_no_docker_desktop_elsewhere(rows: Any) -> None:
+    """A client in a cloud's machine, and the engine in a machine of its own inside that."""
+    seen(E.KERNEL, "docker", engine_is_desktop=1)(rows)
+    around_client = {"kind": "vm", "id": "firecracker", "name": "Firecracker", "hypervisor_type": 2}
+    assert judge(BY_ID["desktop-hosted"], rows.results(host(around_client))).verdict is Verdict.PARTLY_RIGHT
+
+
+def test_hyper_v_underneath_does_not_settle_whether_it_is_a_separate_one(rows: Any) -> None:
+    seen(E.WSL, "wsl", hyper_v=1)(rows)
+    found = judge(BY_ID["desktop-no-hypervisor"], rows.results())
+    assert found.verdict is Verdict.PARTLY_RIGHT
+    assert found.reason == ""
+    assert [each.figure for each in found.findings] == ["Hyper-V is underneath: yes"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.isolation import KNOWN, MUTUAL, counts
+from tests.reports.claims.known.isolation import KNOWN, MUTUAL, counts, wsl
 from tests.reports.claims.known.rows import KVM, E, seen
 
 from envreport.claims import BY_ID, Verdict, judge
@@ -45,6 +45,13 @@ def test_counts_of_isolation_are_told_out_of_how_many(rows: Any) -> None:
 def test_one_host_name_for_two_containers_is_no_sight_of_each_other(rows: Any) -> None:
     seen(E.ISOLATION, "runc", mutual__names_seen=1, **dict.fromkeys(MUTUAL, 0))(rows)
     assert judge(BY_ID["isolation-mutual"], rows.results()).verdict is Verdict.SUPPORTED
+
+
+def test_one_wall_that_was_put_up_does_not_make_wsl_a_machine(rows: Any) -> None:
+    wsl(interop=0, kernel_shared_by_distributions=1, drives_mounted=2)(rows)
+    found = judge(BY_ID["isolation-wsl"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "holds by one kernel, shared drives; does not by starting programs" in found.why
 
 
 def test_a_contradiction_names_what_failed_and_nothing_else(rows: Any) -> None:

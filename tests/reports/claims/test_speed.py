@@ -50,6 +50,15 @@ def test_more_values_are_no_remedy_for_a_busy_machine(rows: Any) -> None:
     assert "would settle it" not in judge(BY_ID["speed-container-native"], rows.results()).why
 
 
+def test_a_windows_drive_inside_wsl_says_nothing_of_a_machine_that_was_not_asked(rows: Any) -> None:
+    series(E.WSL, "drive_files", wsl=around(900))(rows)
+    series(E.WSL, "linux_files", wsl=around(100))(rows)
+    found = judge(BY_ID["wsl-interop"], rows.results())
+    assert found.verdict is Verdict.PARTLY_RIGHT
+    assert found.reason == ""
+    assert [each.decides for each in found.findings] == [False]
+
+
 def test_opposite_claims_never_both_hold(make_rows: Any) -> None:
     for build in (NATIVE, SLOW, UNCLEAR):
         rows = make_rows()

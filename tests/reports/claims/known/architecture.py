@@ -27,13 +27,16 @@ def foreign(slowdown: float, factors: tuple[float, ...] = SPREAD) -> Build:
 
 
 DESKTOP = seen(E.KERNEL, "docker", engine_is_desktop=1)
+EMULATES = seen(E.KERNEL, "docker", foreign_arch_runs=1)
 REFUSED = facts(E.KERNEL, "docker", windows_image_refused=1)
+WSL2 = {"kind": "wsl", "id": "wsl2", "name": "WSL 2"}
 HYPERVISORS = {
-    "supports": host({"kind": "vm", "id": "virtualbox", "name": "VirtualBox", "hypervisor_type": 2}),
-    "contradicts": host({"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1}),
+    "supports": host({"kind": "vm", "id": "virtualbox", "name": "VirtualBox", "hypervisor_type": 2}, WSL2),
+    "contradicts": host({"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1}, WSL2),
     "leaves_open": host(
         {"kind": "vm", "id": "hyper-v", "name": "Hyper-V", "hypervisor_type": 1},
         {"kind": "vm", "id": "qemu", "hypervisor_type": 2},
+        WSL2,
     ),
 }
 KNOWN: Mapping[str, Known] = {
@@ -57,13 +60,16 @@ KNOWN: Mapping[str, Known] = {
     ),
     "container-os-bound": REFUSED,
     "emulation-arch": Known(foreign(8), foreign(0.5), foreign(1, WIDE)),
-    "emulation-os": Known(REFUSED.contradicts, REFUSED.supports, REFUSED.leaves_open),
+    "emulation-os": joined(
+        facts(E.KERNEL, "docker", windows_image_refused=0),
+        Known(EMULATES, EMULATES, EMULATES),
+    ),
     "desktop-vm": Known(
         both(DESKTOP, seen(E.KERNEL, "docker", engine_kernel_equals_client=0)),
         both(DESKTOP, seen(E.KERNEL, "docker", engine_kernel_equals_client=1)),
         both(DESKTOP, seen(E.KERNEL, "docker", engine_kernel_equals_client=[0, 1])),
     ),
-    "desktop-no-hypervisor": facts(E.WSL, "wsl", hyper_v=0),
+    "desktop-no-hypervisor": Known(None, None, None),
     "desktop-hosted": Known(DESKTOP, DESKTOP, DESKTOP),
     "hypervisor-types": Known(None, None, None),
     "hypervisor-terms": Known(None, None, None),

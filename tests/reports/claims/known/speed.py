@@ -27,12 +27,5 @@ KNOWN: Mapping[str, Known] = {
         series(E.SPEED, "cpu_int", docker=around(500), qemu=around(1000)),
         series(E.SPEED, "cpu_int", docker=around(1000, WIDE), qemu=around(1000, WIDE[::-1])),
     ),
-    "wsl-interop": Known(
-        both(series(E.WSL, "drive_files", wsl=around(900)), series(E.WSL, "linux_files", wsl=around(100))),
-        both(series(E.WSL, "drive_files", wsl=around(100)), series(E.WSL, "linux_files", wsl=around(900))),
-        both(
-            series(E.WSL, "drive_files", wsl=around(100, WIDE)),
-            series(E.WSL, "linux_files", wsl=around(100, WIDE[::-1])),
-        ),
-    ),
+    "wsl-interop": Known(None, None, None),
 }
