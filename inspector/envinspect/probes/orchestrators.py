@@ -28,6 +28,15 @@ _FARGATE = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform
 _NOMAD = "https://developer.hashicorp.com/nomad/docs/deploy/production/cgroups"
 _SLURM = "https://slurm.schedmd.com/cgroup_v2.html"
 _ACTIONS = "https://docs.github.com/en/actions/how-tos/write-workflows/choose-where-workflows-run"
+_JOBS = {
+    "actions_job": ("github-actions", _ACTIONS),
+    "azpl_job": (
+        "azure-pipelines",
+        "https://learn.microsoft.com/en-us/azure/devops/pipelines/process/container-phases",
+    ),
+}
+"""The groups in which hosted runners keep the containers of their jobs."""
+_TEKTON = "https://github.com/tektoncd/pipeline/blob/main/docs/developers/taskruns.md"
 _SWARM = "https://docs.docker.com/engine/swarm/secrets/"
 _LINUXKIT = "https://github.com/linuxkit/linuxkit"
 _ORBSTACK = "https://docs.orbstack.dev/architecture"
@@ -54,6 +63,7 @@ def probe_orchestrators(facts: Facts) -> Iterator[Evidence]:
     for path in seen.paths:
         yield from _in_path(path, seen.source)
     yield from _in_mounts(facts)
+    yield from _tekton(facts)
     for folder in ("/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io"):
         if isinstance(facts.stat(folder), Found):
             yield _mark("kubernetes", Strength.STRONG, folder, "present", _ACCOUNT)
@@ -72,10 +82,17 @@ def _in_variables(source: str, value_of: Callable[[str], str | None]) -> Iterato
     for row in VARIABLES:
         values = [value_of(name) for name in row.names]
         first = values[0]
-        if any(value_of(name) is not None for name in row.unless):
+        if any(_is_set(other, value_of) for other in row.unless):
             continue
         if first is not None and None not in values and first.startswith(row.value):
             yield _mark(row.id, row.strength, source + row.names[0], first if row.value else "set", row.reference)
+
+
+def _is_set(other: str, value_of: Callable[[str], str | None]) -> bool:
+    """Say whether a variable of another product's is set: by its name, or by its name and how its value begins."""
+    name, _, start = other.partition("=")
+    value = value_of(name)
+    return value is not None and value.startswith(start)
 
 
 def _value(reading: Reading[str]) -> str | None:
@@ -105,8 +122,9 @@ def _in_path(path: tuple[str, ...], source: str) -> Iterator[Evidence]:
             yield _mark("nomad", Strength.STRONG, source, "/".join(path), _NOMAD)
         elif part.startswith("step_") and position and path[position - 1].startswith("job_"):
             yield _mark("slurm", Strength.STRONG, source, "/".join(path), _SLURM)
-        elif part == "actions_job" and below:
-            yield _mark("github-actions", Strength.STRONG, source, "/".join(path), _ACTIONS)
+        elif part in _JOBS and below:
+            mark_id, reference = _JOBS[part]
+            yield _mark(mark_id, Strength.STRONG, source, "/".join(path), reference)
 
 
 def _ecs(below: tuple[str, ...], source: str) -> Iterator[Evidence]:
@@ -136,6 +154,15 @@ def _in_mounts(facts: Facts) -> Iterator[Evidence]:
         if "/io.containerd.grpc.v1.cri/" in mount.root and mount.target.startswith("/etc/"):
             observed = f"{mount.target} is kept by containerd's Kubernetes interface"
             yield _mark("kubernetes", Strength.STRONG, table.source, observed, _PODS)
+            return
+
+
+def _tekton(facts: Facts) -> Iterator[Evidence]:
+    """Look for the folders that Tekton mounts into each step of a task; it sets no variables."""
+    table = facts.derived(mount_table)
+    for mount in table.mounts:
+        if mount.target.startswith(("/tekton/results", "/tekton/steps", "/tekton/run/")):
+            yield _mark("tekton", Strength.STRONG, table.source, f"a mount on {mount.target}", _TEKTON)
             return
 
 

@@ -63,6 +63,8 @@ SIGNS: tuple[Sign, ...] = (
          "https://developer.hashicorp.com/nomad/docs/deploy/production/cgroups"),
     Sign("/proc/self/mountinfo", "a secret of Swarm below /run/secrets", "docker-swarm",
          "https://docs.docker.com/engine/swarm/secrets/"),
+    Sign("/proc/self/mountinfo", "a mount on /tekton/results, /tekton/steps or /tekton/run", "tekton",
+         "https://github.com/tektoncd/pipeline/blob/main/docs/developers/taskruns.md"),
     Sign("/sys/class/dmi/id/product_uuid", "a UUID that begins ec2", "aws",
          "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html"),
     Sign("/sys/hypervisor/uuid", "a UUID that begins ec2", "aws",

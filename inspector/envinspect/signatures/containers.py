@@ -72,6 +72,7 @@ FOLDERS: tuple[Folder, ...] = (
     Folder(
         "actions_job", "docker", "https://docs.github.com/en/actions/how-tos/write-workflows/choose-where-workflows-run"
     ),
+    Folder("azpl_job", "docker", "https://learn.microsoft.com/en-us/azure/devops/pipelines/process/container-phases"),
     Folder("libpod", "podman", _PODMAN),
     Folder("lxc", "lxc", _LXC, needs_id=False),
     Folder("lxc.payload", "lxc", _LXC, needs_id=False),

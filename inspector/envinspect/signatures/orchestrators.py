@@ -38,6 +38,14 @@ _FUNCTIONS = "https://cloud.google.com/functions/docs/configuring/env-var"
 _VERCEL = "https://vercel.com/docs/environment-variables/system-environment-variables"
 _NETLIFY = "https://docs.netlify.com/build/configure-builds/environment-variables/"
 _SLURM = "https://slurm.schedmd.com/srun.html#SECTION_OUTPUT-ENVIRONMENT-VARIABLES"
+_WOODPECKER = "https://woodpecker-ci.org/docs/usage/environment"
+_CIRRUS = "https://cirrus-ci.org/guide/writing-tasks/#environment-variables"
+_APPVEYOR = "https://www.appveyor.com/docs/environment-variables/"
+_SEMAPHORE = "https://docs.semaphoreci.com/reference/env-vars"
+_ARGO = "https://github.com/argoproj/argo-workflows/blob/main/workflow/common/common.go"
+_COLAB = "https://github.com/clearml/clearml/pull/515"
+_KAGGLE = "https://github.com/Kaggle/kagglehub/pull/230"
+_DATABRICKS = "https://docs.databricks.com/aws/en/init-scripts/environment-variables"
 _CODESPACES = (
     "https://docs.github.com/en/codespaces/developing-in-a-codespace/default-environment-variables-for-your-codespace"
 )
@@ -46,7 +54,8 @@ _CODESPACES = (
 class Variables(Record):
     """Variables that must all be set; `value` begins the value of the first one ("" for any).
 
-    `unless` names those that another product sets beside the same variables.
+    `unless` names those that another product sets beside the same variables, where it is to be told by its value as
+    `NAME=` and how that begins.
     """
 
     names: tuple[str, ...]
@@ -170,8 +179,23 @@ VARIABLES: tuple[Variables, ...] = (
     Variables(("TF_BUILD",), "True", "azure-pipelines", Strength.STRONG, _AZURE_PIPELINES),
     Variables(("TRAVIS",), "true", "travis-ci", Strength.STRONG, _TRAVIS),
     Variables(("TEAMCITY_VERSION",), "", "teamcity", Strength.STRONG, _TEAMCITY),
-    Variables(("DRONE",), "true", "drone", Strength.STRONG, _DRONE),
+    # Woodpecker began as Drone, and long set its variables too.
+    Variables(("DRONE",), "true", "drone", Strength.STRONG, _DRONE, ("CI=woodpecker",)),
+    Variables(("CI",), "woodpecker", "woodpecker", Strength.STRONG, _WOODPECKER),
+    Variables(("CIRRUS_CI",), "true", "cirrus-ci", Strength.STRONG, _CIRRUS),
+    Variables(("APPVEYOR",), "", "appveyor", Strength.STRONG, _APPVEYOR),
+    Variables(("SEMAPHORE",), "true", "semaphore", Strength.STRONG, _SEMAPHORE),
     *_any_of("codebuild", _CODEBUILD, "CODEBUILD_BUILD_ID"),
+    *_with_first(
+        "argo-workflows", _ARGO, "ARGO_CONTAINER_NAME", "ARGO_NODE_ID", "ARGO_TEMPLATE", "ARGO_INCLUDE_SCRIPT_OUTPUT"
+    ),
+    *_any_of("kaggle", _KAGGLE, "KAGGLE_KERNEL_RUN_TYPE"),
+    # Kaggle's image is made from Colab's, and keeps its variables.
+    *(
+        Variables((name,), "", "colab", Strength.STRONG, _COLAB, ("KAGGLE_KERNEL_RUN_TYPE",))
+        for name in ("COLAB_RELEASE_TAG", "COLAB_GPU")
+    ),
+    *_any_of("databricks", _DATABRICKS, "DATABRICKS_RUNTIME_VERSION"),
     Variables(("GAE_SERVICE", "GAE_INSTANCE"), "", "app-engine", Strength.STRONG, _GAE),
     Variables(("FUNCTION_TARGET", "K_SERVICE"), "", "cloud-functions", Strength.STRONG, _FUNCTIONS),
     # Without a region it is `vercel dev` or `vercel env pull` on a developer's own machine.
