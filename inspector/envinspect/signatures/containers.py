@@ -155,6 +155,9 @@ STORAGE: tuple[Storage, ...] = (
     Storage(("containers", "storage", "vfs"), "podman", _STORAGE),
     Storage(("containers", "storage", "btrfs"), "podman", _STORAGE),
     Storage(("storage", "overlay", "l"), "podman", _STORAGE),
+    # Wherever the storage was moved to (graphroot): Docker's driver calls its folder overlay2.
+    Storage(("overlay", "l"), "podman", _STORAGE),
+    Storage(("overlay", _ID, "diff"), "podman", _STORAGE),
     Storage(
         ("io.containerd.snapshotter.v1.*",),
         "containerd",
