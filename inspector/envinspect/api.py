@@ -18,10 +18,10 @@ from envinspect.facets.host import host_block
 from envinspect.facets.isolation import isolation_block
 from envinspect.facets.records import Abilities, Host, Isolation, Resources, host_of, isolation_of, resources_of
 from envinspect.facets.resources import resources_block
+from envinspect.fleet.node_census import Census
+from envinspect.fleet.node_census import census as take_census
 from envinspect.inspection import inspect as inspect_facts
 from envinspect.model import Record, Stack
-from envinspect.node_census import Census
-from envinspect.node_census import census as take_census
 from envinspect.signatures.names import holds, known
 from envinspect.systems.choose import Place
 

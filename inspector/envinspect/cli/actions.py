@@ -148,7 +148,7 @@ def _collector(_call: Call) -> Rendered:
 
 
 def _census(call: Call) -> Rendered:
-    from envinspect.node_census import census
+    from envinspect.fleet.node_census import census
     from envinspect.render.census import census_json, census_text
 
     found = census()

@@ -10,7 +10,7 @@ from envinspect.render.blocks import bytes_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envinspect.node_census import Census, NamespaceSet
+    from envinspect.fleet.node_census import Census, NamespaceSet
     from envinspect.render.terminal import Palette
 
 _HEAD = ("PROCESSES", "PID", "STACK", "ENGINE", "ID", "POD", "LIMITS")

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envinspect.node_census import Census
+    from envinspect.fleet.node_census import Census
 
 FORMS: dict[str, Callable[[Census], str]] = {"prometheus": prometheus, "openmetrics": openmetrics, "nfd": nfd}
 

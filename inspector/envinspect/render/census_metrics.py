@@ -12,7 +12,7 @@ from envinspect.render.prometheus import Family, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envinspect.node_census import Census, NamespaceSet
+    from envinspect.fleet.node_census import Census, NamespaceSet
 
 
 def prometheus(census: Census) -> str:

@@ -9,7 +9,7 @@ from envinspect.model import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envinspect.node_census import Census
+    from envinspect.fleet.node_census import Census
 
 
 def nfd(census: Census) -> str:

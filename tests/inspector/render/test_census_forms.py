@@ -14,12 +14,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 from tests.inspector.captured_systems import NAMES, answer_for
 
-from envinspect import node_census
 from envinspect.cli.commands import run
 from envinspect.facets.records import resources_of
 from envinspect.facets.resources import resources_block
+from envinspect.fleet import node_census
+from envinspect.fleet.node_census import Census, Gap, NamespaceSet
 from envinspect.model import Kind, Stack
-from envinspect.node_census import Census, Gap, NamespaceSet
 from envinspect.render.census import stack_name
 from envinspect.render.census_forms import FORMS, census_form
 from envinspect.signatures.catalogue import ENTRIES

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 import envinspect
-from envinspect import node_census
+from envinspect.fleet import node_census
 from envinspect.model import Denied, Found
 from envinspect.render.census import census_json, census_text
 from envinspect.render.terminal import PLAIN
@@ -96,7 +96,7 @@ def test_to_an_ordinary_user_what_may_not_be_looked_at_is_denied_and_never_absen
     apart: subprocess.Popen[bytes],
 ) -> None:
     # Everything is loaded before the rights go: the checkout may be root's own.
-    loaded = "import envinspect.node_census, envinspect.render.census; from envinspect.cli.commands import run; "
+    loaded = "import envinspect.fleet.node_census, envinspect.render.census; from envinspect.cli.commands import run; "
     program = AS_NOBODY + "raise SystemExit(run(['census', '--json']))"
     done = subprocess.run([sys.executable, "-c", loaded + program], capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
