@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from envbench.metrics import METRICS
+from envbench.records.metrics import METRICS
 from envreport.statistics.summary import COLUMNS
 
 RESULTS_FORMAT = Path(__file__).resolve().parents[1] / "docs" / "results-format.md"

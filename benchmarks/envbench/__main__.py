@@ -8,7 +8,7 @@ def main():  # type: () -> None  # noqa: ANN201 - an annotation, which Python 2 
     if sys.version_info < (3, 11):  # noqa: UP036 - the wheel is envinspect's, which runs on 3.9
         sys.stderr.write("envbench: needs Python 3.11 or newer, this is %d.%d\n" % sys.version_info[:2])  # noqa: UP031
         sys.exit(1)
-    from envbench.surroundings import make_usable
+    from envbench.surroundings.streams import make_usable
 
     make_usable()
     from envbench.cli import main as run

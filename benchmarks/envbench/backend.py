@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from envbench.causes import Cause
 from envbench.errors import BackendError
-from envbench.phases import BackendKind, ImageUse
-from envbench.programs import require_program
+from envbench.records.phases import BackendKind, ImageUse
+from envbench.surroundings.programs import require_program
 
 if TYPE_CHECKING:
     from envbench.settings import Settings

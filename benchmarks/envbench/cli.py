@@ -13,7 +13,7 @@ from envbench import __version__
 from envbench.errors import EnvbenchError, InterruptedRunError, advice, one_line
 from envbench.experiments import EXPERIMENTS
 from envbench.run.interruption import interruptible, uninterrupted
-from envbench.surroundings import end_streams
+from envbench.surroundings.streams import end_streams
 
 
 class Place(NamedTuple):

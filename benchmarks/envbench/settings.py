@@ -10,8 +10,8 @@ from threading import RLock
 from typing import Any, TypeVar, cast
 
 from envbench.condition import SERVICE_READY, Ready
-from envbench.phases import ImageUse
-from envbench.samples import variant_text
+from envbench.records.phases import ImageUse
+from envbench.records.samples import variant_text
 
 Found = TypeVar("Found")
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from envbench.phases import BackendKind
-from envbench.run_json import Used
-from envbench.samples import variant_keys
+from envbench.records.phases import BackendKind
+from envbench.records.run_json import Used
+from envbench.records.samples import variant_keys
 
 Side = BackendKind
 """The kinds of backends that claims are about; claims on containers are not judged by sandboxes."""

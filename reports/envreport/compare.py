@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from envbench.metrics import MARGIN_RATIO, Metric, Shown, metric, metrics_of, words
-from envbench.phases import Experiment, Unit
-from envbench.run_json import HostAnswer, Run
+from envbench.records.metrics import MARGIN_RATIO, Metric, Shown, metric, metrics_of, words
+from envbench.records.phases import Experiment, Unit
+from envbench.records.run_json import HostAnswer, Run
 from envreport import units
 from envreport.backends import label
 from envreport.results import BackendKey, Results, Series

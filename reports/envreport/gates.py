@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from envbench.metrics import metric, words
-from envbench.run_json import RUNNING
+from envbench.records.metrics import metric, words
+from envbench.records.run_json import RUNNING
 from envreport import backends, units
 from envreport.claims.rules import quantile_with_failures
 from envreport.claims.verdict import Answer, Relation, compare, compare_exact

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from envbench.metrics import metric
-from envbench.phases import OWN_KEYS, Experiment, Phase, Unit
-from envbench.samples import variant_keys, variant_text
+from envbench.records.metrics import metric
+from envbench.records.phases import OWN_KEYS, Experiment, Phase, Unit
+from envbench.records.samples import variant_keys, variant_text
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, change_by_test, change_word

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from envbench.phases import NOISE_PREFIX, Experiment, Outcome, Unit
-from envbench.run_json import RUN_FILE, SCHEMA, HostAnswer, Run, RunJsonError, record_of
-from envbench.samples import SAMPLES_FILE, Sample, read_samples
+from envbench.records.phases import NOISE_PREFIX, Experiment, Outcome, Unit
+from envbench.records.run_json import RUN_FILE, SCHEMA, HostAnswer, Run, RunJsonError, record_of
+from envbench.records.samples import SAMPLES_FILE, Sample, read_samples
 from envreport import backends
 from envreport.backends import Side
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import json
 
-from envbench.run_json import SCHEMA, HostAnswer, Run
+from envbench.records.run_json import SCHEMA, HostAnswer, Run
 
 
 def run_schema() -> dict[str, Any]:

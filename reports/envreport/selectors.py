@@ -9,9 +9,9 @@ statistic   = median (default) | p5 | p25 | p75 | p95 | p99 | min | max
 import re
 from dataclasses import dataclass
 
-from envbench.metrics import METRICS, metric
-from envbench.phases import Unit
-from envbench.samples import variant_keys
+from envbench.records.metrics import METRICS, metric
+from envbench.records.phases import Unit
+from envbench.records.samples import variant_keys
 from envreport.units import nearest
 
 QUANTILES = {"median": 0.5, "p5": 0.05, "p25": 0.25, "p75": 0.75, "p95": 0.95, "p99": 0.99}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from envbench.phases import Unit
+from envbench.records.phases import Unit
 from envreport.statistics.figures import Estimate, Interval
 
 WITHIN_NOISE = "within the noise"

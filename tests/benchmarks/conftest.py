@@ -9,10 +9,10 @@ import pytest
 from envbench.backend import Backend, Mark, MarkCallback, Unusable, Usable, Workload
 from envbench.commands import startup
 from envbench.errors import BackendError
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
+from envbench.records.samples import SampleWriter
 from envbench.run import opening
 from envbench.run.sampler import Sampler
-from envbench.samples import SampleWriter
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal
 

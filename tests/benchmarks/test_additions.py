@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from envbench.phases import Outcome, Phase
-from envbench.samples import read_samples
+from envbench.records.phases import Outcome, Phase
+from envbench.records.samples import read_samples
 
 FILE = '''
 """Runs the payload below nice(1), and keeps a list of what runs in a folder, as an engine does."""
@@ -29,7 +29,7 @@ from envbench.backend import Usable, unusable
 from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.words import argv_for
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
 from envbench.traces.journal import Kind
 
 STORE = Path(os.environ["NICE_STORE"])

@@ -7,7 +7,7 @@ import pytest
 
 from envbench.backend import Backend, Instance, Unusable, Usable
 from envbench.backends import BACKENDS, load
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
 
 METHODS = [name for name, _ in inspect.getmembers(Backend, callable) if not name.startswith("_")]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from envbench.backends import load
+from envbench.records.samples import variant_keys, variant_text
 from envbench.run.scheduler import dry_run
-from envbench.samples import variant_keys, variant_text
 from envbench.settings import (
     Configuration,
     Plan,

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.programs import require_program
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.programs import require_program
 from envbench.traces.procfs import children_of, process_start_ticks
 
 # In a network namespace of its own: a daemon without a bridge deletes docker0, whoever's it is.

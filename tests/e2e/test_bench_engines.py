@@ -18,17 +18,17 @@ import pytest
 from envbench.backend import Unusable, Workload
 from envbench.backends import load
 from envbench.backends.shared import engine_api
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Output, finish, shell
 from envbench.payload.kernel import default_cache_dir
-from envbench.phases import BackendKind, Outcome, Phase
-from envbench.readiness import reader_for
+from envbench.readiness.output import reader_for
+from envbench.records.phases import BackendKind, Outcome, Phase
+from envbench.records.samples import SampleWriter, read_samples
 from envbench.run.audit import Witness, traces_of
 from envbench.run.reaper import reap_entries
 from envbench.run.sampler import Sampler, Ticket
-from envbench.samples import SampleWriter, read_samples
 from envbench.settings import Configuration, Settings, new_nonce, new_run_id
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.vm.emulator import architecture
 

@@ -17,19 +17,19 @@ import pytest
 from envbench.backend import Usable
 from envbench.backends import load as load_backend
 from envbench.backends.shared.child import environment
-from envbench.clock import NS_PER_S
 from envbench.errors import BackendError
 from envbench.experiments.deploy import experiment as deploy
 from envbench.experiments.deploy import registry
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.userland import is_cached
-from envbench.probe import free_port
+from envbench.readiness.probe import free_port
+from envbench.records.samples import Sample, SampleWriter, read_samples
 from envbench.run.audit import traces_of
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Sampler
 from envbench.run.session import settings_for
-from envbench.samples import Sample, SampleWriter, read_samples
 from envbench.settings import Configuration, Settings, new_run_id
+from envbench.surroundings.clock import NS_PER_S
 from envbench.traces.journal import Journal, Kind, read_journal
 from envbench.traces.procfs import command_line, marked_processes
 

@@ -25,11 +25,11 @@ from envbench.backends.shared.stored import allocated_bytes
 from envbench.backends.shared.try_start import try_start
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running
-from envbench.phases import Outcome, Phase
-from envbench.programs import require_program
+from envbench.records.phases import Outcome, Phase
+from envbench.records.samples import SampleWriter, read_samples
 from envbench.run.sampler import Sampler, Ticket
-from envbench.samples import SampleWriter, read_samples
 from envbench.settings import Configuration, Settings, new_nonce, new_run_id
+from envbench.surroundings.programs import require_program
 from envbench.traces.journal import Journal
 from envbench.traces.procfs import command_line, shim_of
 

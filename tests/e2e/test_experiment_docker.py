@@ -16,9 +16,9 @@ from envbench.experiments.size import experiment as size
 from envbench.experiments.size.contents import CLASSES
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.userland import userland_tree
+from envbench.records.samples import Sample, SampleWriter, read_samples
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Sampler
-from envbench.samples import Sample, SampleWriter, read_samples
 from envbench.settings import LABEL, Configuration, Settings, new_run_id
 from envbench.traces.journal import Journal
 

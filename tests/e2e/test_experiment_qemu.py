@@ -14,9 +14,9 @@ from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.userland import userland_tree
+from envbench.records.samples import SampleWriter, read_samples
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Sampler
-from envbench.samples import SampleWriter, read_samples
 from envbench.settings import Configuration, Settings, new_run_id
 from envbench.traces.journal import Journal
 from envbench.traces.procfs import marked_processes

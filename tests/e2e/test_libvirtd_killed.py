@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from own_libvirtd import OwnLibvirtd
 
-from envbench.phases import Outcome, Phase
+from envbench.records.phases import Outcome, Phase
+from envbench.records.samples import Sample, read_samples
 from envbench.run.audit import traces_of
-from envbench.samples import Sample, read_samples
 from envbench.settings import new_nonce
 from envbench.traces.procfs import marked_processes
 

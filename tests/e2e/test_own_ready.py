@@ -21,9 +21,9 @@ from envbench.payload.floor import floor_disk
 from envbench.payload.kernel import default_cache_dir, find_kernel
 from envbench.payload.tree import build_tree
 from envbench.payload.userland import IMAGES, userland_tree
-from envbench.phases import Outcome
-from envbench.probe import free_port
-from envbench.samples import Sample, read_samples, variant_keys
+from envbench.readiness.probe import free_port
+from envbench.records.phases import Outcome
+from envbench.records.samples import Sample, read_samples, variant_keys
 from envbench.settings import Settings, new_run_id
 
 pytestmark = [

@@ -19,9 +19,9 @@ from msgspec import to_builtins
 from PIL import Image, ImageChops
 from tests.reports.dataset.conftest import written_run
 
-from envbench.phases import Experiment, Outcome, Phase, Unit
+from envbench.records.phases import Experiment, Outcome, Phase, Unit
+from envbench.records.samples import Sample, SampleWriter
 from envbench.run.machine import machine
-from envbench.samples import Sample, SampleWriter
 from envreport import write_all
 from envreport.dataset.store import collect_run
 

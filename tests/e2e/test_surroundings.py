@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from envbench.records.samples import read_samples
 from envbench.run.interruption import SIGNALS
-from envbench.samples import read_samples
 
 STARTUP = ("startup", "--backend", "process", "--runs", "5", "--format", "csv", "--output", "out")
 MODULE = (sys.executable, "-m", "envbench")

@@ -23,13 +23,13 @@ from envbench.backends.containerd.backend import namespace_of, remove_namespace
 from envbench.backends.containerd.folders import shim_sockets
 from envbench.backends.containerd.shims import shims
 from envbench.backends.shared.images import oci_archive, payload_tar
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.payload.tree import tree_of_run
-from envbench.phases import Outcome, Phase
-from envbench.programs import require_program
+from envbench.records.phases import Outcome, Phase
+from envbench.records.samples import Sample, read_samples
 from envbench.run.audit import traces_of
-from envbench.samples import Sample, read_samples
 from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.programs import require_program
 from envbench.traces.journal import Journal
 from envbench.traces.procfs import command_line
 

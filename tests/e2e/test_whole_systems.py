@@ -13,17 +13,17 @@ import pytest
 
 from envbench.backend import Unusable, Workload
 from envbench.backends import load
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.condition import SERVICE_READY
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.userland import MACHINES, USERLANDS, userland_folder
-from envbench.phases import Outcome
-from envbench.probe import free_port, wait_answer
-from envbench.readiness import OutputReader, marker_for, read_until, wait_ready
+from envbench.readiness.output import OutputReader, marker_for, read_until, wait_ready
+from envbench.readiness.probe import free_port, wait_answer
+from envbench.records.phases import Outcome
+from envbench.records.samples import Sample, read_samples
 from envbench.run.audit import traces_of
 from envbench.run.session import settings_for
-from envbench.samples import Sample, read_samples
 from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
 
 pytestmark = [

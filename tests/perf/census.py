@@ -18,7 +18,7 @@ from pathlib import Path
 
 from perf_figures import Figures
 
-from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 CONTAINERS = 200
 ROUNDS = 5

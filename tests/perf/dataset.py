@@ -26,7 +26,7 @@ import pandas as pd
 from perf_figures import Figures
 
 import envreport
-from envbench.phases import NOISE_PREFIX, Experiment, Phase
+from envbench.records.phases import NOISE_PREFIX, Experiment, Phase
 from envreport.dataset.frames import Frames, run_record
 from envreport.dataset.store import SCHEMA, figures_bytes, run_bytes, samples_bytes
 from envreport.results import load

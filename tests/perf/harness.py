@@ -12,11 +12,11 @@ from perf_figures import Figures
 from envbench.backend import Backend, Unusable
 from envbench.backends import load
 from envbench.payload.kernel import default_cache_dir
-from envbench.phases import Phase
+from envbench.records.phases import Phase
+from envbench.records.samples import SampleWriter
 from envbench.run.noise import NoiseWatch
 from envbench.run.reaper import reap_entries
 from envbench.run.sampler import Sampler, Start, Ticket
-from envbench.samples import SampleWriter
 from envbench.settings import Configuration, Settings, new_run_id
 from envbench.traces.journal import Journal
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from perf_figures import Figures
 
-from envbench.metrics import metric
+from envbench.records.metrics import metric
 from envreport.compare import Change
 from envreport.dataset.across import MIN_RUNS
 from envreport.dataset.history import judge

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from perf_figures import Figures
 
-from envbench.phases import Experiment, Outcome, Phase, Unit
-from envbench.samples import Sample, SampleWriter
+from envbench.records.phases import Experiment, Outcome, Phase, Unit
+from envbench.records.samples import Sample, SampleWriter
 
 LIMITS = {1_000: (None, None), 10_000: (None, None), 100_000: (4.0, 200.0), 1_000_000: (30.0, 1000.0)}
 """Rows → most seconds of CPU time and megabytes of memory, None where no limit is set."""

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from perf_figures import Figures
 
-from envbench.phases import Phase
+from envbench.records.phases import Phase
+from envbench.records.samples import read_samples
 from envbench.run.scheduler import MOST_RUNS, Tally, half_width_ratio, interval_ranks, runs_needed
-from envbench.samples import read_samples
 from envbench.settings import ADAPTIVE_RUNS, DEFAULT_PRECISION_RATIO, DEFAULT_RUNS, Configuration, Plan
 
 REPORTED_CONFIDENCE = 0.95

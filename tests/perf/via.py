@@ -15,7 +15,7 @@ from pathlib import Path
 
 from perf_figures import Figures
 
-from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 ROUNDS = 15
 LIMIT_S = 0.3

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from envbench.metrics import metric
-from envbench.phases import Experiment, Outcome, Phase, Unit
-from envbench.run_json import record_of
-from envbench.samples import Sample, SampleWriter
+from envbench.records.metrics import metric
+from envbench.records.phases import Experiment, Outcome, Phase, Unit
+from envbench.records.run_json import record_of
+from envbench.records.samples import Sample, SampleWriter
 from envreport.results import Results, collect
 
 GOLD = Path(__file__).parent.parent / "gold" / "reports"

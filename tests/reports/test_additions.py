@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from envbench.metrics import METRICS, Metric, Shown
-from envbench.phases import Experiment, Unit
+from envbench.records.metrics import METRICS, Metric, Shown
+from envbench.records.phases import Experiment, Unit
 from envreport.claims import Verdict, judge
 from envreport.claims.model import Claim, Theme
 from envreport.claims.rules import C, Exact

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from envbench.metrics import metric
-from envbench.phases import Experiment, Outcome, Phase
+from envbench.records.metrics import metric
+from envbench.records.phases import Experiment, Outcome, Phase
 from envreport.compare import (
     Change,
     NotComparableError,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from envbench.cli import COMMANDS
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 
 HEAVY = {"docker", "jinja2", "libvirt", "matplotlib", "numpy", "pandas", "pyarrow", "requests", "rich", "scipy"}
 """Libraries that take from 20 ms to more than a second to load."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from envbench.phases import Experiment, Outcome, Phase
+from envbench.records.phases import Experiment, Outcome, Phase
 from envreport import console_summary
 from envreport.compare import Change
 from envreport.document.build import build

@@ -166,7 +166,7 @@ def test_every_claim_is_whole() -> None:
 
 
 def test_every_metric_a_claim_needs_exists() -> None:
-    from envbench.metrics import metric
+    from envbench.records.metrics import metric
 
     for claim in CLAIMS:
         for need in claim.rule.needs() if claim.rule else ():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbench.phases import Unit
+from envbench.records.phases import Unit
 from envreport.statistics.figures import Estimate, Interval, Method
 from envreport.units import DURATIONS, MISSING, SIZES, estimate_text, percent, quantity
 

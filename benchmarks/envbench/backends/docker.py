@@ -16,9 +16,9 @@ from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.sockets import socket_problem
 from envbench.causes import Cause, remedy_for
 from envbench.errors import BackendError
-from envbench.phases import BackendKind, ImageUse
-from envbench.programs import find_program
+from envbench.records.phases import BackendKind, ImageUse
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
+from envbench.surroundings.programs import find_program
 from envbench.traces.daemons import daemon_of, endpoint_socket
 from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import children_of, command_line

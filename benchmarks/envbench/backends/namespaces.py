@@ -18,7 +18,7 @@ from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import REMEDY, find_busybox
 from envbench.payload.words import argv_for
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
 from envbench.traces.procfs import children_of
 
 USER_NAMESPACE_REMEDY = (

@@ -19,13 +19,13 @@ from envbench.backends.shared.bundle import bundle_config
 from envbench.backends.shared.child import environment, output_pipe, run_command
 from envbench.backends.shared.piped import PipedInstance
 from envbench.backends.shared.try_start import try_start
-from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError, CommandError, StartTimeoutError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
-from envbench.phases import BackendKind
-from envbench.programs import require_program
+from envbench.records.phases import BackendKind
 from envbench.settings import LIMIT_KEYS, Settings, networkless_variants
+from envbench.surroundings.clock import NS_PER_MS, monotonic_ns
+from envbench.surroundings.programs import require_program
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, descendants_of, process_start_ticks, shim_of
 from envbench.traces.removal import remove_cgroups

@@ -12,7 +12,7 @@ from envbench.backends.shared.spawned import SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import REMEDY, find_busybox
 from envbench.payload.words import argv_for
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
 
 
 class ProcessBackend(SpawningBackend):

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from envbench.backend import MarkCallback, Workload
 from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
 from envbench.vm.direct import DirectMachine, start_direct
 from envbench.vm.guest import Guest

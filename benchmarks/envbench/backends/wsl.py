@@ -19,7 +19,7 @@ from envbench.backends.shared.child import environment
 from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError, CommandError
 from envbench.payload.words import argv_for
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
 
 NOT_WSL = "this is not a WSL distribution"
 REMEDY = "run it inside a WSL distribution on Windows (wsl.exe --install), with interop on"

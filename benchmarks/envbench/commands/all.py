@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from envbench import settings as plans
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.defaults import Configured
 from envbench.commands.experiments import max_option, note_skips, run_experiments
 from envbench.commands.measuring import run_and_report
@@ -19,6 +18,7 @@ from envbench.experiments import AFTER_ALL_S, EXPECTED_S, EXPERIMENTS
 from envbench.experiments.release.experiment import whole_run_audited
 from envbench.run.progress import Reporter
 from envbench.run.session import Session
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

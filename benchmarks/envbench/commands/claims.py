@@ -46,7 +46,7 @@ def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, 
 
 def newest_run(results: Path = Path("results")) -> Path | None:
     """Return the folder of the newest run among those that `envbench` wrote here by default, None without any."""
-    from envbench.samples import SAMPLES_FILE
+    from envbench.records.samples import SAMPLES_FILE
 
     runs = sorted(results.glob(f"*/{SAMPLES_FILE}"), key=lambda path: path.stat().st_mtime)
     return runs[-1].parent if runs else None

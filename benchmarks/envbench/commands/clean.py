@@ -4,7 +4,7 @@ import click
 
 from envbench.commands.arguments import debug_option
 from envbench.errors import EnvbenchError, UsageError
-from envbench.phases import counted
+from envbench.records.phases import counted
 from envbench.run.reaper import Left, Reaped, Reaping, reap
 from envbench.traces.journal import found_journals
 from envbench.traces.owner import Standing

@@ -18,7 +18,7 @@ from envbench.commands.arguments import debug_option
 from envbench.commands.names import OneOf
 from envbench.errors import LeftBehindError, NoUsableBackendError, advice
 from envbench.payload.kernel import default_cache_dir
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
 from envbench.run.course import about
 from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend

@@ -16,7 +16,7 @@ from envbench.commands.run_options import name_in_registry
 from envbench.errors import EnvbenchError, NoUsableBackendError
 from envbench.experiments import EXPERIMENTS, load
 from envbench.experiments.deploy.link import read_bandwidth
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench, reason_and_remedy
 from envbench.run.progress import Reporter
 from envbench.run.session import Session

@@ -9,8 +9,8 @@ import click
 
 from envbench.backends import BACKENDS, load
 from envbench.errors import EnvbenchError, GateFailedError, GateInconclusiveError, StartsFailedError, UsageError
-from envbench.metrics import metric
-from envbench.phases import HOST, Experiment
+from envbench.records.metrics import metric
+from envbench.records.phases import HOST, Experiment
 from envbench.settings import CONDITION_KEYS, DEPLOY_KEYS, Plan
 
 DEFAULT_MAX_REGRESSION_RATIO = 0.10

@@ -23,7 +23,7 @@ from envbench.errors import (
     advice,
     one_line,
 )
-from envbench.phases import counted
+from envbench.records.phases import counted
 from envbench.run.interruption import deferred, interruptible, uninterrupted
 from envbench.run.progress import Reporter, errors_told, reporter
 from envbench.run.reaper import clear_away

@@ -13,15 +13,15 @@ from time import sleep
 import click
 
 from envbench.backends import BACKENDS
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import Amount, OneOf
 from envbench.errors import EnvbenchError
-from envbench.phases import counted
+from envbench.records.phases import counted
+from envbench.records.run_json import RUN_FILE
+from envbench.records.samples import SAMPLES_FILE
 from envbench.run.audit import traces_of
 from envbench.run.reaper import reap
-from envbench.run_json import RUN_FILE
-from envbench.samples import SAMPLES_FILE
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import found_journals
 from envbench.traces.owner import Standing
 

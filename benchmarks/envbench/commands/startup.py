@@ -12,7 +12,6 @@ import click
 from envbench import settings as plans
 from envbench.backend import Unusable
 from envbench.backends import BACKENDS, load
-from envbench.clock import NS_PER_S
 from envbench.commands.defaults import Configured
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
@@ -21,8 +20,8 @@ from envbench.commands.options import Ratio, common_options, format_option, make
 from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
 from envbench.experiments.size import experiment as size
-from envbench.metrics import metrics_of
-from envbench.phases import Experiment, counted
+from envbench.records.metrics import metrics_of
+from envbench.records.phases import Experiment, counted
 from envbench.run.bench import Prepared
 from envbench.run.interruption import deferred
 from envbench.run.opening import close_backend, open_backend
@@ -31,6 +30,7 @@ from envbench.run.reaper import clear_away
 from envbench.run.scheduler import Scheduler, Tally, dry_run
 from envbench.run.session import Session, make_work_dir, settings_for, titled
 from envbench.settings import Configuration, Plan, new_run_id, profile_of
+from envbench.surroundings.clock import NS_PER_S
 from envbench.traces.journal import Journal
 
 SIZE_S, WHOLE_SYSTEM_SIZE_S = 1.0, 7.0

@@ -9,14 +9,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from time import sleep
 
-from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError
 from envbench.experiments.memory import footprint
 from envbench.experiments.shared.accounting import available_bytes, memory_pressure, total_bytes
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Configuration
+from envbench.surroundings.clock import monotonic_ns
 
 FREE_SHARE = 0.25
 """No step is begun that is expected to leave less than this share of the machine's memory available."""

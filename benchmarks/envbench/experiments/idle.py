@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from time import sleep
 
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.memory import footprint
 from envbench.experiments.shared.accounting import cpu_ns, growth, wakeups
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import Experiment, counted
+from envbench.records.phases import Experiment, counted
 from envbench.run.bench import Bench, Prepared
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 WINDOWS = 12
 """Enough for the exact interval of a median to leave out the odd window in which a shim collects its garbage."""

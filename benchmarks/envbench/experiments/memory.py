@@ -23,7 +23,7 @@ from envbench.experiments.shared.accounting import (
 from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.experiments.shared.limits import require_memory_limit
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import BackendKind, Experiment, counted
+from envbench.records.phases import BackendKind, Experiment, counted
 from envbench.run.bench import Bench, Prepared
 
 SETTLE_S = 0.3

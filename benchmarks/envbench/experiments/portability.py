@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from envbench.clock import monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
@@ -20,9 +19,10 @@ from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.kernel import find_kernel
 from envbench.payload.tree import tree_of_run
-from envbench.phases import Experiment, counted
+from envbench.records.phases import Experiment, counted
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import LABEL, new_nonce
+from envbench.surroundings.clock import monotonic_ns
 from envbench.traces.journal import Kind
 from envbench.vm.guest import Disk
 

@@ -8,13 +8,13 @@ import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError, StartTimeoutError, one_line
 from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
 from envbench.experiments.shared.running import Running, running, shell
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench, Prepared
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 MIB = 1 << 20
 CONTAINER_MEMORY = (64 * MIB, 128 * MIB, 48 * MIB)

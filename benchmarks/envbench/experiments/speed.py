@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backends.shared.child import run_command
-from envbench.clock import monotonic_ns
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
 from envbench.experiments.shared.running import Running, finish, running, shell
 from envbench.experiments.shared.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
-from envbench.phases import BackendKind, Experiment
+from envbench.records.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Ticket
 from envbench.settings import Settings
+from envbench.surroundings.clock import monotonic_ns
 from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 20, 8

@@ -11,12 +11,12 @@ from time import sleep
 
 from envbench.backend import Unusable
 from envbench.backends.wsl import WslBackend, distributions, run_windows, wsl_exe, wsl_version
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.experiments.shared.accounting import available_bytes, total_bytes
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench
 from envbench.settings import Configuration
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envinspect.model import Found
 from envinspect.systems.cpuid import LiveCpuid
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError
-from envbench.programs import answer_of
+from envbench.surroundings.programs import answer_of
 
 REMEDY = "apt install busybox-static (or put a static busybox on the PATH)"
 

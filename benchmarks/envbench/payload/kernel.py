@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError
-from envbench.folders import cache_folder
 from envbench.payload.growth import Grew, tell_grown
 from envbench.payload.packages import Apt, beside_modules, kernel_images, newest_first, release_of, require_apt
+from envbench.surroundings.folders import cache_folder
 
 REMEDY = "envbench fetch kernel, or --kernel FILE"
 

@@ -14,9 +14,9 @@ from time import sleep
 
 from envbench.backend import Backend, Instance
 from envbench.backends import BACKENDS, load
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError
-from envbench.programs import find_program
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.programs import find_program
 from envbench.traces.mounts import mounts_under
 from envbench.traces.procfs import command_line, marked_processes, process_start_ticks
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from envbench.backend import Backend
-from envbench.clock import monotonic_ns
 from envbench.errors import EnvbenchError, StartTimeoutError
-from envbench.metrics import metric
-from envbench.phases import HOST, BackendKind, Experiment, ImageUse, Outcome
+from envbench.records.metrics import metric
+from envbench.records.phases import HOST, BackendKind, Experiment, ImageUse, Outcome
+from envbench.records.run_json import Skip
 from envbench.run.course import Course
 from envbench.run.sampler import Sampler, Ticket
-from envbench.run_json import Skip
 from envbench.settings import Configuration, Settings
+from envbench.surroundings.clock import monotonic_ns
 from envbench.traces.journal import Journal
 
 CONTAINERS = (BackendKind.NAMESPACES, BackendKind.CONTAINER, BackendKind.SANDBOX)

@@ -7,7 +7,7 @@ over, there is no estimate.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 ENOUGH_RATIO = 0.08
 """The pace of the parts so far is told of the others once they were to take this share of the whole."""

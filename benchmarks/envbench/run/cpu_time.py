@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from envbench.backend import Backend, Instance
-from envbench.clock import NS_PER_S, NS_PER_US
+from envbench.surroundings.clock import NS_PER_S, NS_PER_US
 from envbench.traces.procfs import children_cpu_ticks
 
 _CPUCLOCK_SCHED = 2

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from envbench.run_json import Answer, ClockRate, Disk, Machine, Seen
+from envbench.records.run_json import Answer, ClockRate, Disk, Machine, Seen
 
 SYSFS = Path("/sys")
 CPUS = "devices/system/cpu"

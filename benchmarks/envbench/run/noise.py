@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import CLOCK_REALTIME, clock_gettime_ns, sleep
 
-from envbench.clock import NS_PER_S, monotonic_ns
-from envbench.metrics import STAMPS, is_noisy, noise_code
-from envbench.phases import Unit
+from envbench.records.metrics import STAMPS, is_noisy, noise_code
+from envbench.records.phases import Unit
+from envbench.records.run_json import Caution
 from envbench.run import machine
-from envbench.run_json import Caution
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 PRESSURES = ("cpu", "io", "memory")
 QUIET_POLL_S = 1.0

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import click
 
-from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.errors import EnvbenchError, InterruptedRunError
-from envbench.phases import Outcome
+from envbench.records.phases import Outcome
 from envbench.run.course import Position
 from envbench.run.sampler import Start
+from envbench.surroundings.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

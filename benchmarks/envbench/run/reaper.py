@@ -10,7 +10,7 @@ from pathlib import Path
 
 from envbench.backends import BACKENDS, load
 from envbench.errors import EnvbenchError, StartTimeoutError, one_line
-from envbench.phases import counted
+from envbench.records.phases import counted
 from envbench.traces.journal import Entry, Found, Journal, Kind, found_journals
 from envbench.traces.owner import Standing, boot_id
 from envbench.traces.procfs import marked_processes

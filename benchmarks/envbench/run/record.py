@@ -14,16 +14,17 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from envbench import __version__, run_json
+from envbench import __version__
 from envbench.backend import Backend, Unusable, Usable
 from envbench.condition import LogReady, PortReady, as_record
 from envbench.errors import EnvbenchError, without_passwords
 from envbench.payload.kernel import GuestKernel
 from envbench.payload.tree import PayloadTree
-from envbench.phases import BackendKind
+from envbench.records import run_json
+from envbench.records.phases import BackendKind
+from envbench.records.run_json import RUN_FILE, RUNNING, Caution, Cleanup, Part, Run, Skip, text_of
 from envbench.run.machine import machine
 from envbench.run.scheduler import Unfinished
-from envbench.run_json import RUN_FILE, RUNNING, Caution, Cleanup, Part, Run, Skip, text_of
 from envbench.settings import Plan, Settings
 
 _LIBRARIES = ("scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil")

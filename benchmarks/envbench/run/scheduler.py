@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from statistics import median
 
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import InterruptedRunError
-from envbench.phases import Experiment, Outcome
+from envbench.records.phases import Experiment, Outcome
 from envbench.run.sampler import Start, Ticket
 from envbench.settings import ADAPTIVE_RUNS, QUICK_RUNS, Configuration, Plan
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 STOPPING_CONFIDENCE = 0.98
 """A backend has enough starts once this interval of its median is narrow; the report gives the 95 % interval. A run

@@ -15,7 +15,6 @@ from typing import Any
 
 from envbench.backend import Backend, Unusable, Usable, unusable
 from envbench.backends import BACKENDS, load
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.condition import PortReady
 from envbench.errors import (
     BackendError,
@@ -29,7 +28,9 @@ from envbench.errors import (
 from envbench.payload.kernel import GuestKernel, fetch_kernel, find_kernel
 from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, MACHINES, userland_tree
-from envbench.phases import BackendKind, ImageUse, Outcome
+from envbench.records.phases import BackendKind, ImageUse, Outcome
+from envbench.records.run_json import RUN_FILE, Caution
+from envbench.records.samples import SAMPLES_FILE, SampleWriter
 from envbench.run import audit, noise
 from envbench.run.bench import Bench, Prepared, named
 from envbench.run.course import Course
@@ -39,8 +40,6 @@ from envbench.run.progress import Reporter
 from envbench.run.reaper import reap, reap_entries, reap_marked_processes
 from envbench.run.record import RunRecord, host_answer
 from envbench.run.sampler import Sampler, Start, Ticket
-from envbench.run_json import RUN_FILE, Caution
-from envbench.samples import SAMPLES_FILE, SampleWriter
 from envbench.settings import (
     WHOLE_SYSTEMS,
     Configuration,
@@ -49,6 +48,7 @@ from envbench.settings import (
     profile_of,
     ready_of,
 )
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
 from envbench.traces.run_folder import make_run_folder
 from envbench.vm.emulator import find_emulator

@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from envbench.folders import make_private, state_folders
+from envbench.surroundings.folders import make_private, state_folders
 from envbench.traces.lock import on_own_filesystem, take_lock
 from envbench.traces.owner import Owner, Place, Standing, standing, this_place, this_process
 

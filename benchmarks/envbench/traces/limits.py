@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from envbench.phases import counted
+from envbench.records.phases import counted
 from envbench.traces.procfs import CGROUP_ROOT, command_line
 
 Number = TypeVar("Number", int, float)

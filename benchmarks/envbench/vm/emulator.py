@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from envbench.errors import BackendError
-from envbench.programs import answer_of, require_program
+from envbench.surroundings.programs import answer_of, require_program
 
 FIRMWARE_FOLDERS = (
     Path("/etc/qemu/firmware"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from envbench.phases import counted
+from envbench.records.phases import counted
 from envbench.vm.guest import Guest
 
 ROUNDING_BYTES = 1 << 20

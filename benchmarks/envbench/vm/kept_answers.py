@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -14,10 +14,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from envbench.backend import Mark, Workload
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.readiness import marker_for
+from envbench.readiness.output import marker_for
 from envbench.settings import Settings, new_nonce
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.vm.accelerator import Accelerator
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import Emulator, find_emulator

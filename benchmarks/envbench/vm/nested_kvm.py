@@ -16,15 +16,15 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from envbench.backend import Mark, Workload
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.payload.entries import Entry
 from envbench.payload.floor import floor_disk
 from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.modules import module_chain
-from envbench.readiness import marker_for
+from envbench.readiness.output import marker_for
 from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import Emulator, find_emulator
 from envbench.vm.guest import Disk, Guest, qemu_argv

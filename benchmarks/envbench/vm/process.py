@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.settings import RUN_ENVIRONMENT
+from envbench.surroundings.clock import NS_PER_MS, monotonic_ns
 
 PR_SET_PDEATHSIG = 1
 """prctl(2); linux/prctl.h. The signal comes when the *thread* that forked ends, so a VMM belongs to one thread."""

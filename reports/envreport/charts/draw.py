@@ -16,7 +16,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MultipleLocator, NullFormatter, NullLocator
 
-from envbench.phases import Unit
+from envbench.records.phases import Unit
 from envreport import units
 from envreport.backends import Side
 from envreport.charts.svg import clean

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from envbench.metrics import words
-from envbench.phases import Experiment, Phase, Unit, counted
+from envbench.records.metrics import words
+from envbench.records.phases import Experiment, Phase, Unit, counted
 from envreport.backends import Side
 from envreport.claims.combine import Answered, Bearing, Beside, FirstOf, OfOne, OneWay, OnlyWhere, all_of, observe
 from envreport.claims.conditions import is_inside_wsl

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envreport.backends import Side, side_words
 from envreport.claims.model import Need, Outcome, Rule, shown, with_answer
 from envreport.claims.rules import Observation, find

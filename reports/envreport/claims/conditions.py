@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from envbench.samples import variant_keys
+from envbench.records.samples import variant_keys
 from envreport.backends import USUAL_PROFILE
 from envreport.results import Results, SeriesKey
 from envreport.statistics.noise import noise_of

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median as middle
 
-from envbench.phases import Experiment, Phase, Unit
-from envbench.samples import variant_keys, variant_text
+from envbench.records.phases import Experiment, Phase, Unit
+from envbench.records.samples import variant_keys, variant_text
 from envreport import backends, units
 from envreport.backends import Side
 from envreport.claims.combine import Beside, OfOne, OneWay, all_of

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from envbench.phases import Experiment
-from envbench.samples import variant_keys
+from envbench.records.phases import Experiment
+from envbench.records.samples import variant_keys
 from envreport.backends import is_from_nothing
 from envreport.claims.combine import AllOf, OfOne
 from envreport.claims.model import Need, Outcome, Rule, shown

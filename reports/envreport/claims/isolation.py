@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from envbench.metrics import words
-from envbench.phases import Experiment
+from envbench.records.metrics import words
+from envbench.records.phases import Experiment
 from envreport.backends import Side
 from envreport.claims.combine import Beside, EachAspect, OfOne, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, shown

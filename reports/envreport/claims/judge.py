@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from envbench.metrics import words
-from envbench.phases import Experiment, Unit, counted
-from envbench.run_json import Skip
+from envbench.records.metrics import words
+from envbench.records.phases import Experiment, Unit, counted
+from envbench.records.run_json import Skip
 from envreport import units
 from envreport.backends import USUAL_PROFILE, Side, is_whole_system, label, side_of
 from envreport.claims.conditions import (

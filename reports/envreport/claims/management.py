@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envbench.metrics import words
-from envbench.phases import Experiment, counted
+from envbench.records.metrics import words
+from envbench.records.phases import Experiment, counted
 from envreport import units
 from envreport.backends import Side, side_words
 from envreport.claims.combine import Beside, EachAspect, all_of, observe

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from envbench.phases import Experiment, Unit
+from envbench.records.phases import Experiment, Unit
 from envreport.backends import Side, side_words
 from envreport.claims.conditions import Condition
 from envreport.claims.verdict import Answer, Limit, LimitKind, TcgBias, Verdict, Weighed

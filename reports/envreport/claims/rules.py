@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median as middle
 
-from envbench.metrics import words
-from envbench.phases import Experiment, Phase, Unit, counted
+from envbench.records.metrics import words
+from envbench.records.phases import Experiment, Phase, Unit, counted
 from envreport import units
 from envreport.backends import FLOOR_PROFILE, Side, accelerator, side_words
 from envreport.claims.model import Finding, Need, Outcome, shown

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from statistics import median as middle
 
-from envbench.metrics import words
-from envbench.phases import Experiment, Unit
+from envbench.records.metrics import words
+from envbench.records.phases import Experiment, Unit
 from envreport import units
 from envreport.claims.combine import Beside, all_of
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, shown

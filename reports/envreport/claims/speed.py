@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from envbench.metrics import MARGIN_RATIO, METRICS, metrics_of, words
-from envbench.phases import NOISE_PREFIX, Experiment, Unit
+from envbench.records.metrics import MARGIN_RATIO, METRICS, metrics_of, words
+from envbench.records.phases import NOISE_PREFIX, Experiment, Unit
 from envreport import units
 from envreport.backends import Side, side_words
 from envreport.claims.combine import Bearing

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from envbench.phases import Experiment, Phase, Unit
+from envbench.records.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.claims.combine import all_of
 from envreport.claims.deployment import READY_FROM_NOTHING, WithTransfer

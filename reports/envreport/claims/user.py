@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from envbench.metrics import METRICS, Metric, metric
-from envbench.phases import Experiment, Unit
+from envbench.records.metrics import METRICS, Metric, metric
+from envbench.records.phases import Experiment, Unit
 from envreport.backends import Side
 from envreport.claims.model import Claim, Rule, Theme
 from envreport.claims.rules import Exact, Ratio, Threshold

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations, groupby
 from typing import Any, TypeVar
 
-from envbench.metrics import Metric, metric
+from envbench.records.metrics import Metric, metric
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, change_by_test, change_word

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from envbench.phases import NOISE_PREFIX, Unit
+from envbench.records.phases import NOISE_PREFIX, Unit
 from envreport.dataset.files import LABEL_PREFIX
 from envreport.results import Results, ResultsError
 from envreport.statistics.summary import summarise

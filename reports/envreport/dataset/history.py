@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from envbench.metrics import metric
-from envbench.phases import counted
+from envbench.records.metrics import metric
+from envbench.records.phases import counted
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, change_word, direction

@@ -4,7 +4,7 @@ Otava compares every row with the rows before. So it gets what `history` itself 
 configuration, and each configuration is a branch: without `--branch` Otava refuses to mix them, and names them.
 """
 
-from envbench.metrics import metric
+from envbench.records.metrics import metric
 from envreport.dataset.history import ENVIRONMENT, History, csv_text
 from envreport.selectors import backend_name
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from envbench.phases import counted
-from envbench.run_json import SCHEMA as RUN_SCHEMA
+from envbench.records.phases import counted
+from envbench.records.run_json import SCHEMA as RUN_SCHEMA
 from envreport.dataset.files import FIGURES, RUNS, SAMPLES, is_local, opened, read_table
 from envreport.dataset.frames import (
     FIGURE_COLUMNS,

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from envbench.metrics import STAMPS, Stamp
-from envbench.phases import NOISE_PREFIX, Experiment, Phase, Unit, counted
-from envbench.samples import SAMPLES_FILE
+from envbench.records.metrics import STAMPS, Stamp
+from envbench.records.phases import NOISE_PREFIX, Experiment, Phase, Unit, counted
+from envbench.records.samples import SAMPLES_FILE
 from envreport import units
 from envreport.backends import label
 from envreport.claims import CLAIMS, Claim, judge_all

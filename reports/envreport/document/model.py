@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envreport.backends import Side
 from envreport.claims.conditions import Condition
 from envreport.claims.model import Judgement, Theme

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from envbench.metrics import NOISE_CODES, noise_code
-from envbench.phases import Experiment, Phase, Unit, counted
-from envbench.samples import Sample
+from envbench.records.metrics import NOISE_CODES, noise_code
+from envbench.records.phases import Experiment, Phase, Unit, counted
+from envbench.records.samples import Sample
 from envreport import backends
 from envreport.document.model import Caution
 from envreport.results import Results, Series

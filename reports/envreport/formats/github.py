@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 from envreport.document.model import ReportDocument
 from envreport.formats import markdown
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from envbench.metrics import metric, words
-from envbench.phases import counted
+from envbench.records.metrics import metric, words
+from envbench.records.phases import counted
 from envreport import units
 from envreport.backends import side_of
 from envreport.compare import Change, change_word

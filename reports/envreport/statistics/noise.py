@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from envbench.metrics import STAMPS, Stamp, is_noisy
-from envbench.phases import NOISE_PREFIX
-from envbench.samples import Sample
+from envbench.records.metrics import STAMPS, Stamp, is_noisy
+from envbench.records.phases import NOISE_PREFIX
+from envbench.records.samples import Sample
 
 
 @dataclass(frozen=True, slots=True)

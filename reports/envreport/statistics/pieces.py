@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from envbench.phases import Phase
+from envbench.records.phases import Phase
 from envreport.results import Results, Series
 
 UNTIL_READY = "until ready"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from envbench.phases import counted
+from envbench.records.phases import counted
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate, Interval, Method
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from statistics import fmean, stdev
 
-from envbench.phases import NOISE_PREFIX
+from envbench.records.phases import NOISE_PREFIX
 from envreport.results import Results, Series
 from envreport.statistics import estimates
 

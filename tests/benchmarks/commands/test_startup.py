@@ -12,14 +12,14 @@ import pytest
 from tests.benchmarks.run.test_scheduler import Machine
 
 from envbench.cli import COMMANDS, cli, main
-from envbench.clock import NS_PER_S
 from envbench.commands.startup import looks_s
-from envbench.phases import Outcome
+from envbench.records.phases import Outcome
+from envbench.records.samples import read_samples
 from envbench.run.course import Course
 from envbench.run.scheduler import Scheduler
 from envbench.run.session import Session, ignored_by_guests
-from envbench.samples import read_samples
 from envbench.settings import Configuration, Plan, Settings
+from envbench.surroundings.clock import NS_PER_S
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_folder_that_cannot_be_made_fails_before_anything_is_started(use_fake,
 
 
 def test_a_disk_that_fills_up_ends_the_run_with_a_clear_line(use_fake, out, capsys, monkeypatch):
-    from envbench.samples import SampleWriter
+    from envbench.records.samples import SampleWriter
 
     append, count = SampleWriter.append, []
 
@@ -329,8 +329,8 @@ def test_a_gate_on_a_backend_that_cannot_run_here_fails_with_the_reason(use_fake
 
 def test_what_observing_the_kernel_writes_are_metrics_of_that_experiment():
     from envbench.experiments.kernel.experiment import OBSERVED
-    from envbench.metrics import metrics_of
-    from envbench.phases import Experiment
+    from envbench.records.metrics import metrics_of
+    from envbench.records.phases import Experiment
 
     assert set(OBSERVED) < set(metrics_of(Experiment.KERNEL))
 

@@ -10,7 +10,6 @@ import pytest
 
 from envbench import backends
 from envbench.backends.wsl import decode_windows, wsl_version
-from envbench.clock import monotonic_ns
 from envbench.commands.all import experiments_for
 from envbench.commands.experiments import run_experiments
 from envbench.errors import BackendError, EnvbenchError, InterruptedRunError, UsageError
@@ -46,11 +45,12 @@ from envbench.experiments.shared.accounting import (
 from envbench.experiments.size.contents import CLASSES, class_of, image_files, items_of, tree_files
 from envbench.experiments.speed import MEASURES, Work, sections, turns, wanted
 from envbench.experiments.wsl import files_per_s, windows_drives
-from envbench.metrics import METRICS, metric
-from envbench.phases import Experiment, Unit
+from envbench.records.metrics import METRICS, metric
+from envbench.records.phases import Experiment, Unit
 from envbench.run.bench import Bench, Prepared
 from envbench.run.record import RunRecord
 from envbench.settings import Configuration, Plan
+from envbench.surroundings.clock import monotonic_ns
 from envbench.traces.limits import memory_limit_bytes
 from envbench.vm.guest import Disk
 

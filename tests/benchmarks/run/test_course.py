@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from envbench.clock import NS_PER_S
 from envbench.experiments import EXPECTED_S, EXPERIMENTS
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench
 from envbench.run.course import Course, Position, about
+from envbench.surroundings.clock import NS_PER_S
 
 
 class Clock:

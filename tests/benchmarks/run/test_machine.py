@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from envbench.records.run_json import Answer, ClockRate, Disk, Seen
 from envbench.run import machine as looking
 from envbench.run.machine import cgroup_version, clock_rate, disk, governor, machine, mitigations, mount_of
-from envbench.run_json import Answer, ClockRate, Disk, Seen
 
 
 def put(path, text):

@@ -7,7 +7,7 @@ import pytest
 
 from envbench.cli import main
 from envbench.errors import BackendError, EnvbenchError
-from envbench.phases import Outcome, Phase
+from envbench.records.phases import Outcome, Phase
 from envbench.run.course import Position
 from envbench.run.progress import (
     EVENT_SCHEMA,

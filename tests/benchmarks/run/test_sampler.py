@@ -7,11 +7,11 @@ import pytest
 
 from envbench.backend import Mark
 from envbench.errors import EnvbenchError
-from envbench.phases import Outcome, Phase
-from envbench.readiness import OutputReader
+from envbench.readiness.output import OutputReader
+from envbench.records.phases import Outcome, Phase
+from envbench.records.samples import SampleWriter, read_samples
 from envbench.run import sampler as sampler_module
 from envbench.run.sampler import Ticket, observer_lag_ns, phases_of
-from envbench.samples import SampleWriter, read_samples
 from envbench.settings import Configuration
 
 TICKET = Ticket(Configuration("process"), order=0, iteration=0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbench.phases import Outcome, Phase
+from envbench.records.phases import Outcome, Phase
 from envbench.run.sampler import Start
 from envbench.run.scheduler import (
     SHORTEST_DEADLINE_S,

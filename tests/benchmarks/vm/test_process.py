@@ -11,9 +11,9 @@ from typing import Self
 import pytest
 
 from envbench.backend import Mark
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.settings import RUN_ENVIRONMENT
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.vm.accelerator import Accelerator, choose_accelerators
 from envbench.vm.kvm import canary_deadline_s, open_problem
 from envbench.vm.process import VmmProcess, wait_readable

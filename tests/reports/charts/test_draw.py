@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 from PIL import Image
 
-from envbench.phases import Unit
+from envbench.records.phases import Unit
 from envreport.backends import Side
 from envreport.charts.draw import PICTURE_COLOURS, RASTER_FROM, draw
 from envreport.document.model import Chart, ChartKind, Mark, Table

@@ -7,7 +7,7 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.architecture import EMULATES, KNOWN, REFUSED, WSL2, foreign
 from tests.reports.claims.known.rows import KVM, TCG, E, host, seen
 
-from envbench.phases import Phase
+from envbench.records.phases import Phase
 from envreport.claims import BY_ID, Verdict, judge
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envreport.claims.conditions import ConditionKind, run_conditions
 
 

@@ -7,7 +7,7 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.cost import KNOWN, density
 from tests.reports.claims.known.rows import KVM, MIB, MS, E, S, around, seen, series
 
-from envbench.phases import Phase, Unit
+from envbench.records.phases import Phase, Unit
 from envreport.claims import BY_ID, Verdict, judge
 
 

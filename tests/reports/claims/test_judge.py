@@ -9,7 +9,7 @@ from tests.reports.claims.known import EXPECTED, KNOWN, MODULES
 from tests.reports.claims.known.architecture import HYPERVISORS
 from tests.reports.claims.known.rows import KVM, E, S, around, series
 
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 from envreport.backends import Side
 from envreport.claims import BY_ID, CLAIMS, Verdict, judge, judge_all
 from envreport.claims.conditions import ConditionKind

@@ -7,7 +7,7 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.rows import SPREAD, E, around, series
 from tests.reports.claims.known.speed import KNOWN, NATIVE, SLOW, UNCLEAR
 
-from envbench.phases import Unit
+from envbench.records.phases import Unit
 from envreport.claims import BY_ID, Verdict, judge
 
 

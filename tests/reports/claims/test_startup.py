@@ -7,7 +7,7 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.rows import KVM, E, S, around, series
 from tests.reports.claims.known.startup import KNOWN, startup_shares
 
-from envbench.phases import Phase
+from envbench.records.phases import Phase
 from envreport.claims import BY_ID, Verdict, judge
 
 

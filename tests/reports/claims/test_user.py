@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envreport import report_document
 from envreport.claims import CLAIMS, Verdict, judge
 from envreport.claims.user import ClaimsFileError, load_claims

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.reports.conftest import Rows, run_meta
 
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 
 MS = 1_000_000
 

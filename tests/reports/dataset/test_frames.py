@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 import envreport
-from envbench.phases import Experiment, Outcome, Phase, Unit
+from envbench.records.phases import Experiment, Outcome, Phase, Unit
 
 
 def test_a_run_is_tables_whose_columns_name_their_units(run_folder: Path) -> None:

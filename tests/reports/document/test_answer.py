@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from envbench.metrics import METRICS
-from envbench.phases import Experiment, Phase, Unit
+from envbench.records.metrics import METRICS
+from envbench.records.phases import Experiment, Phase, Unit
 from envreport.document.answer import ANSWERS
 from envreport.document.build import build
 

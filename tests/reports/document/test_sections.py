@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 from envreport.document.build import build
 from envreport.document.model import ChartKind, ReportDocument, Section, Table
 from envreport.document.sections.runs import side_by_side

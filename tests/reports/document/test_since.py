@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 from envreport.document.model import Section
 from envreport.document.sections.runs import since
 

@@ -19,7 +19,7 @@ import jsonschema
 import pandas as pd
 import pytest
 
-from envbench.phases import Experiment, Outcome, Phase
+from envbench.records.phases import Experiment, Outcome, Phase
 from envreport import DEFAULT_FORMATS, ci_notice, console_summary, report_document, write_all
 from envreport.charts.draw import RASTER_FROM
 from envreport.claims import CLAIMS

@@ -13,7 +13,7 @@ from junitparser import Failure, JUnitXml, Skipped
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from envbench.phases import Experiment, Outcome, Phase
+from envbench.records.phases import Experiment, Outcome, Phase
 from envreport import report_document
 from envreport.claims.verdict import Verdict
 from envreport.formats import render

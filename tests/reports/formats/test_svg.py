@@ -3,7 +3,7 @@
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 from envreport.document.build import build
 from envreport.formats import render
 from envreport.formats.svg import light_colours

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbench.phases import Experiment, Phase
+from envbench.records.phases import Experiment, Phase
 from envreport.statistics.pieces import PIECES, UNTIL_READY, pieces_by_start, pieces_of, pieces_of_middle
 
 

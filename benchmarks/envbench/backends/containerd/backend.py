@@ -20,13 +20,13 @@ from envbench.backends.shared.piped import PipedInstance
 from envbench.backends.shared.sockets import socket_problem
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.causes import Cause, remedy_for
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
-from envbench.phases import BackendKind, ImageUse
-from envbench.programs import require_program
+from envbench.records.phases import BackendKind, ImageUse
 from envbench.settings import LABEL, LIMIT_KEYS, RUN_ENVIRONMENT, Settings, networkless_variants
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.programs import require_program
 from envbench.traces.daemons import daemon_of
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, instance_process, shim_of

@@ -35,9 +35,9 @@ from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.libvirt.removal import domain_log, end_domain, remove_domain
 from envbench.backends.shared.sight import nonce_file, unseen
 from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.settings import Settings, new_nonce
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, processes_of
 from envbench.traces.run_folder import RunFolder, make_run_folder

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 from envbench.backends.libvirt.connection import NoDaemonError, connected, is_embedded, load_libvirt, translated
 from envbench.backends.libvirt.domain import METADATA_NAMESPACE
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.procfs import CGROUP_ROOT, marked_processes, processes_of
 from envbench.traces.removal import end_process, remove_cgroup
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from envbench.backend import CPU_PERIOD_US, Workload
 from envbench.backends.shared.child import environment
-from envbench.programs import USUAL_PATH
 from envbench.settings import LABEL, Settings
+from envbench.surroundings.programs import USUAL_PATH
 
 _CAPABILITIES = ("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
 """What `runc spec` gives a process: the least that runtimes agree on."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from envbench.backend import Mark, MarkCallback
 from envbench.causes import Cause
-from envbench.clock import NS_PER_MS, monotonic_ns
 from envbench.errors import BackendError, CommandError
-from envbench.programs import users_path
 from envbench.settings import RUN_ENVIRONMENT
+from envbench.surroundings.clock import NS_PER_MS, monotonic_ns
+from envbench.surroundings.programs import users_path
 
 COMMAND_DEADLINE_S = 60.0
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from envbench.backends.shared.engine_causes import cause_of
 from envbench.causes import Cause, remedy_for
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.settings import LABEL
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Entry, Kind
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from envbench.backend import Mark, MarkCallback
 from envbench.backends.shared.engine_calls import engine_errors, remove_container
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.procfs import cgroup_of, shim_of
 
 if TYPE_CHECKING:

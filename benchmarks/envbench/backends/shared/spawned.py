@@ -8,10 +8,10 @@ from typing import ClassVar
 from envbench.backend import Backend, MarkCallback, Workload
 from envbench.backends.shared.child import Child, environment, spawn
 from envbench.backends.shared.piped import PipedInstance
-from envbench.clock import monotonic_ns
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.settings import Settings
+from envbench.surroundings.clock import monotonic_ns
 from envbench.traces.journal import Journal
 from envbench.traces.procfs import descendants_of
 

@@ -13,8 +13,8 @@ from envbench.backend import Backend, Instance, MarkCallback, Unusable, Usable, 
 from envbench.backends.shared.try_start import try_start
 from envbench.errors import BackendError
 from envbench.payload.kernel import find_kernel
-from envbench.phases import BackendKind
-from envbench.samples import variant_text
+from envbench.records.phases import BackendKind
+from envbench.records.samples import variant_text
 from envbench.settings import Settings
 from envbench.traces.journal import Journal, Kind
 from envbench.vm.accelerator import choose_accelerators

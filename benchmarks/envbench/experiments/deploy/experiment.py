@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import cast
 
 from envbench.backends.shared.vm_backend import VmBackend
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.experiments.deploy.guest_files import FORMS, fetch_files, files_of, made_from
 from envbench.experiments.deploy.layers import Layer, base_files, write_layer
@@ -24,12 +23,13 @@ from envbench.experiments.deploy.served import LOOPBACK, files_served, relayed
 from envbench.experiments.deploy.users_image import ways_to_users_image
 from envbench.experiments.deploy.way import ABSENT, THERE, Way, configured, nothing_before
 from envbench.payload.tree import tree_of_run
-from envbench.phases import Experiment
-from envbench.probe import wait_until_ready
-from envbench.readiness import reader_for
+from envbench.readiness.output import reader_for
+from envbench.readiness.probe import wait_until_ready
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.run.session import drop_caches
 from envbench.settings import PROFILES, new_nonce, ready_of
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 ROUNDS = 6
 """The smallest number of values for which the exact 95 % interval of a median exists."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from time import sleep
 
-from envbench.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 BITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 BURST_S = 0.02

@@ -11,13 +11,13 @@ from typing import IO
 
 from envbench.backends.shared.child import Child, environment
 from envbench.backends.shared.images import MANIFEST_TYPE, PACKED_LAYER_TYPE, digest_of, image_config, image_manifest
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.deploy.layers import Layer
 from envbench.experiments.deploy.served import LOOPBACK
-from envbench.probe import free_port
-from envbench.programs import find_program
+from envbench.readiness.probe import free_port
 from envbench.settings import LABEL
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.programs import find_program
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.procfs import process_start_ticks
 

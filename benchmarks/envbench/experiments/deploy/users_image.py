@@ -7,7 +7,7 @@ from pathlib import Path
 
 from envbench.backend import Backend, UsersImage
 from envbench.experiments.deploy.way import ABSENT, THERE, Way, configured
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import OWN
 

@@ -20,7 +20,7 @@ from envbench.experiments.isolation.scripts import (
 )  # fmt: skip
 from envbench.experiments.shared.limits import require_memory_limit
 from envbench.experiments.shared.running import ask, first, running, shell
-from envbench.phases import BackendKind, Experiment, counted
+from envbench.records.phases import BackendKind, Experiment, counted
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Configuration, new_nonce
 

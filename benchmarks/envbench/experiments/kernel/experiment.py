@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from envbench.clock import NS_PER_S
 from envbench.errors import EnvbenchError
 from envbench.experiments.kernel import foreign, guests, managers
 from envbench.experiments.kernel.windows_image import refusal_of_windows_image
@@ -18,9 +17,10 @@ from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.experiments.shared.running import Running, first, running, shell
 from envbench.experiments.shared.toolbox import with_settings
 from envbench.payload.userland import userland_tree
-from envbench.phases import BackendKind, Experiment
+from envbench.records.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Configuration, Settings
+from envbench.surroundings.clock import NS_PER_S
 
 VMM_NAMES = re.compile(
     r"qemu|kvm|cloud-hyperviso|firecracker|crosvm|VBox|vmware-vmx|bhyve|xen|uml|linux\.uml|dragonball|stratovirt"

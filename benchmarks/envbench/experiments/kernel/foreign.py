@@ -16,7 +16,7 @@ from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.shared import artefacts
 from envbench.experiments.shared.running import ask, first
 from envbench.experiments.shared.toolbox import FOREIGN, toolbox
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.removal import remove_handler

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from envbench.backends.qemu import QemuBackend
 from envbench.backends.shared.child import Child, environment, output_pipe
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.experiments.shared import artefacts
 from envbench.experiments.shared.running import Output
@@ -19,11 +18,12 @@ from envbench.payload.busybox import find_busybox
 from envbench.payload.entries import Entry
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.kernel import find_kernel
-from envbench.phases import Experiment
-from envbench.programs import require_program
-from envbench.readiness import last_words, marker_for
+from envbench.readiness.output import last_words, marker_for
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench
 from envbench.settings import Configuration, new_nonce
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
+from envbench.surroundings.programs import require_program
 
 MACH_MARK = "vm_page: page table size"
 """What Mach prints once its virtual memory is up; any program might print its banner."""

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 
 from envbench.experiments.shared.engine_cli import engine_cli
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envbench.run.bench import Bench
 
 VM_MANAGERS = {

@@ -14,7 +14,7 @@ from time import sleep
 from envbench.experiments.release.host_state import KINDS, HostState, left_behind, take
 from envbench.experiments.shared.accounting import available_bytes
 from envbench.experiments.shared.running import Running, running
-from envbench.phases import Experiment, counted
+from envbench.records.phases import Experiment, counted
 from envbench.run.audit import traces_of
 from envbench.run.bench import Bench, Prepared
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from envbench.backend import Mark, Workload
 from envbench.backends.qemu import QemuBackend, QemuInstance
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.experiments.shared.running import Running, await_ready, shell
 from envbench.payload.kernel import find_kernel
 from envbench.payload.modules import module_chain
 from envbench.payload.tree import tree_of_run
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings, new_nonce
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Kind
 from envbench.vm.direct import start_direct
 from envbench.vm.emulator import find_emulator

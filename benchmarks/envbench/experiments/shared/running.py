@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from envbench.backend import Instance, Mark, Workload
-from envbench.clock import NS_PER_S, monotonic_ns
 from envbench.errors import BackendError
 from envbench.payload.words import EXIT_WORD
-from envbench.readiness import Speaker, last_words, marker_for, read_until
+from envbench.readiness.output import Speaker, last_words, marker_for, read_until
 from envbench.run.bench import MAX_FAILED, Bench, Prepared
 from envbench.settings import OWN, new_nonce
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 REPORT_SIGN = "@"
 STOP_DEADLINE_S = 30.0

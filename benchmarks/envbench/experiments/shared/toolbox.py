@@ -20,7 +20,7 @@ from envbench.backends import load
 from envbench.errors import BackendError, one_line
 from envbench.experiments.shared.artefacts import foreign_busybox
 from envbench.payload.tree import build_tree
-from envbench.phases import BackendKind
+from envbench.records.phases import BackendKind
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
 

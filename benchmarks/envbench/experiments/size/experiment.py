@@ -27,7 +27,7 @@ from envbench.payload.initramfs import cpio
 from envbench.payload.kernel import GuestKernel, find_kernel
 from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, MACHINES, disk_initrd, is_cached, root_disk, userland_tree
-from envbench.phases import BackendKind, Experiment, ImageUse
+from envbench.records.phases import BackendKind, Experiment, ImageUse
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings
 from envbench.vm.emulator import find_emulator

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 from envreport.claims.conditions import run_conditions
 from envreport.document.answer.figure import FIGURES, density_answer, figure_answer
 from envreport.document.answer.meaning import meaning

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from envbench.metrics import METRICS
-from envbench.phases import Experiment, Phase, Unit
-from envbench.samples import variant_keys
+from envbench.records.metrics import METRICS
+from envbench.records.phases import Experiment, Phase, Unit
+from envbench.records.samples import variant_keys
 from envreport import units
 from envreport.backends import is_from_nothing, is_from_users_registry, label
 from envreport.claims.cost import density_slopes

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import ceil
 from statistics import median
 
-from envbench.phases import Experiment, Phase, Unit
+from envbench.records.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.claims.conditions import ConditionKind, run_conditions
 from envreport.document.answer.pair import Answer, pair_of

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from envbench.samples import variant_keys
+from envbench.records.samples import variant_keys
 from envreport.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, accelerator, is_whole_system, variant_words
 from envreport.results import BackendKey, Results
 

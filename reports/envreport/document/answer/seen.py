@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from envbench.metrics import METRICS, metrics_of, words
-from envbench.phases import HOST, Experiment, Unit, counted
+from envbench.records.metrics import METRICS, metrics_of, words
+from envbench.records.phases import HOST, Experiment, Unit, counted
 from envreport import units
 from envreport.backends import Side, label
 from envreport.claims.rules import pairs

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from envbench.metrics import Shown, metrics_of
-from envbench.phases import Experiment, Phase
+from envbench.records.metrics import Shown, metrics_of
+from envbench.records.phases import Experiment, Phase
 from envreport.document.model import Section
 from envreport.document.sections.costs import costs
 from envreport.document.sections.deploy import deploy

@@ -1,6 +1,6 @@
 """Cells of the reports' tables: a value in, what a person reads and what it sorts by out."""
 
-from envbench.phases import Unit
+from envbench.records.phases import Unit
 from envreport import units
 from envreport.document.model import Cell
 

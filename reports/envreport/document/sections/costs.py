@@ -1,7 +1,7 @@
 """What one instance costs: a row for each way of starting, a column for each measured cost."""
 
-from envbench.metrics import Shown, metrics_of
-from envbench.phases import Experiment
+from envbench.records.metrics import Shown, metrics_of
+from envbench.records.phases import Experiment
 from envreport.document.model import Section
 from envreport.document.sections.series import backend_table
 from envreport.results import Results

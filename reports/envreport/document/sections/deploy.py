@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from statistics import median
 
-from envbench.metrics import words
-from envbench.phases import Experiment, Unit
+from envbench.records.metrics import words
+from envbench.records.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import is_from_users_registry
 from envreport.document.model import Cell, Section, Table

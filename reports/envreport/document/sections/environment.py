@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from msgspec import UnsetType, to_builtins
 
-from envbench.phases import Unit, counted
-from envbench.run_json import Answer, ClockRate, Disk, Seen
+from envbench.records.phases import Unit, counted
+from envbench.records.run_json import Answer, ClockRate, Disk, Seen
 from envreport import units
 from envreport.claims.conditions import INSIDE
 from envreport.document.model import Cell, Fact, Layer, Table

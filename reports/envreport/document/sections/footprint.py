@@ -5,9 +5,9 @@ from dataclasses import replace
 from statistics import median
 from typing import NamedTuple
 
-from envbench.metrics import Shown, metrics_of, words
-from envbench.phases import Experiment, Unit
-from envbench.samples import variant_keys
+from envbench.records.metrics import Shown, metrics_of, words
+from envbench.records.phases import Experiment, Unit
+from envbench.records.samples import variant_keys
 from envreport import backends, units
 from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table

@@ -6,8 +6,8 @@ Figures are compared only where the runs are comparable.
 from collections.abc import Sequence
 from itertools import pairwise
 
-from envbench.metrics import metric, words
-from envbench.phases import Experiment, Phase, Unit
+from envbench.records.metrics import metric, words
+from envbench.records.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.backends import label
 from envreport.compare import Change, Comparison, compare, differences, obstacles

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from envbench.metrics import is_noisy_metric, words
-from envbench.phases import Experiment, Unit
+from envbench.records.metrics import is_noisy_metric, words
+from envbench.records.phases import Experiment, Unit
 from envreport import units
 from envreport.claims.judge import left_out
 from envreport.document.model import Cell, Mark, Section, Table

@@ -1,7 +1,7 @@
 """Speed of work, as slow-down against the host."""
 
-from envbench.metrics import metrics_of, words
-from envbench.phases import Experiment, Unit
+from envbench.records.metrics import metrics_of, words
+from envbench.records.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import Side
 from envreport.claims.rules import pairs

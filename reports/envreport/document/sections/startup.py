@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from statistics import median
 
-from envbench.metrics import MARGIN_RATIO
-from envbench.phases import Experiment, Phase, Unit
+from envbench.records.metrics import MARGIN_RATIO
+from envbench.records.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.compare import ERROR_RATE, change_word
 from envreport.document.model import Cell, Chart, Mark, Section, Table

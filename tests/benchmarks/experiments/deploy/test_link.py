@@ -2,8 +2,8 @@
 
 import pytest
 
-from envbench.clock import NS_PER_S
 from envbench.experiments.deploy.link import BURST_S, Link, read_bandwidth
+from envbench.surroundings.clock import NS_PER_S
 
 
 @pytest.mark.parametrize(

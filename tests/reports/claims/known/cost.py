@@ -20,7 +20,7 @@ from tests.reports.claims.known.rows import (
     series,
 )
 
-from envbench.phases import Phase
+from envbench.records.phases import Phase
 
 
 def density(vm: tuple[float, ...], container: tuple[float, ...]) -> Build:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from envbench.phases import Experiment
+from envbench.records.phases import Experiment
 
 E = Experiment
 MS, S, MIB, GB = 1_000_000, 1_000_000_000, 2**20, 10**9

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.reports.claims.known.rows import KVM, SPREAD, WIDE, Build, E, Known, S, around, pair, series
 
-from envbench.phases import Phase
+from envbench.records.phases import Phase
 
 
 def startup_shares(kernel_share: tuple[float, ...]) -> Build:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from envbench.phases import Experiment, Unit
+from envbench.records.phases import Experiment, Unit
 
 MS_NS = 1e6
 MARGIN_RATIO = 0.05

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from envbench.folders import cache_folder, make_private, state_folders
+from envbench.surroundings.folders import cache_folder, make_private, state_folders
 
 
 @pytest.fixture

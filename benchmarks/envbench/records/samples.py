@@ -17,7 +17,7 @@ from sys import intern
 from types import TracebackType
 from typing import Self
 
-from envbench.phases import Experiment, Outcome, Unit
+from envbench.records.phases import Experiment, Outcome, Unit
 
 SCHEMA = "envbench-samples/1"
 SAMPLES_FILE = "samples.csv"

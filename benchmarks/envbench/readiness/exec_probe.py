@@ -12,10 +12,10 @@ import threading
 from typing import Protocol
 
 from envbench.backend import Instance
-from envbench.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.condition import InsideReady
 from envbench.errors import StartTimeoutError, foreseen, one_line
-from envbench.readiness import Answered, OutputReader, hear, last_words
+from envbench.readiness.output import Answered, OutputReader, hear, last_words
+from envbench.surroundings.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 
 
 class Checked(Instance, Protocol):

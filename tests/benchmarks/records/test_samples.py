@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbench.phases import Experiment, Outcome, Phase, Unit
-from envbench.samples import Sample, SamplesError, SampleWriter, read_samples
+from envbench.records.phases import Experiment, Outcome, Phase, Unit
+from envbench.records.samples import Sample, SamplesError, SampleWriter, read_samples
 
 
 def written(folder: Path, value: float, unit: Unit) -> Path:

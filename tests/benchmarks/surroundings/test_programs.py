@@ -11,7 +11,7 @@ from envbench.backends.shared.bundle import bundle_config
 from envbench.backends.shared.child import environment, run_command
 from envbench.causes import Cause
 from envbench.errors import BackendError
-from envbench.programs import USUAL_PATH, answer_of, find_program, require_program, users_path
+from envbench.surroundings.programs import USUAL_PATH, answer_of, find_program, require_program, users_path
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert, field, to_builtins
 
-from envbench.phases import BackendKind, Experiment, ImageUse
+from envbench.records.phases import BackendKind, Experiment, ImageUse
 
 SCHEMA = "envbench-run/1"
 RUN_FILE = "run.json"

@@ -8,9 +8,8 @@ import pytest
 
 from envbench.backend import Unusable, Usable
 from envbench.backends import load
-from envbench.phases import BackendKind, Experiment, ImageUse
-from envbench.run.record import RunRecord
-from envbench.run_json import (
+from envbench.records.phases import BackendKind, Experiment, ImageUse
+from envbench.records.run_json import (
     RUN_FILE,
     Answer,
     Caution,
@@ -23,6 +22,7 @@ from envbench.run_json import (
     record_of,
     text_of,
 )
+from envbench.run.record import RunRecord
 from envbench.settings import Plan
 from envreport.schema import run_schema
 

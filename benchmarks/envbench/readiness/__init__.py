@@ -1,0 +1,1 @@
+"""Whether what was started is ready: by its output, by its port, by a command inside."""

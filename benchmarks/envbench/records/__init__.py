@@ -1,0 +1,1 @@
+"""What a run writes: its words, its quantities, its rows and its record."""
