@@ -20,6 +20,7 @@ from envinspect.probes.roots import (
     first_is_outside,
     first_table,
     root_place,
+    stands_on_hidden_mount,
 )
 from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import MOUNTINFO, MountTable, mount_table
@@ -89,8 +90,15 @@ def _by_other_signs(facts: Facts, place: Place, own: Stat, first: Reading[Stat])
     elif facts.derived(lost_engine_files) and not masks_proc(table):
         observed = "/ is the container's root again, without what the engine mounts into it"
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
+    elif _first_is_hidden(facts) and stands_on_hidden_mount(facts):
+        yield Unknown(FIRST_MOUNTINFO, "hidden", _TOLD, shows=(Kind.CHROOT,))
     elif place.state != SAME:
         yield from _untold(facts, differs=isinstance(first, Found) and own.place != first.value.place)
+
+
+def _first_is_hidden(facts: Facts) -> bool:
+    """Say whether the host's first process is not shown: /proc was mounted with hidepid, for others than root."""
+    return isinstance(facts.text(FIRST_MOUNTINFO), Absent) and "pid" in facts.derived(namespaces).initial
 
 
 def _untold(facts: Facts, *, differs: bool) -> Iterator[Unknown]:

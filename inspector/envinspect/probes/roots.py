@@ -68,6 +68,18 @@ def _against(root: Mount, first: MountTable) -> Place:
     )
 
 
+def stands_on_hidden_mount(facts: Facts) -> bool:
+    """Say whether / lies on a mount that is out of sight, in the mounts that the host booted with.
+
+    What a system boots from lies on the first mount of all, the kernel's rootfs (linux: fs/namespace.c,
+    init_mount_tree); so does no root that chroot(2) was called for.
+    """
+    table = facts.derived(mount_table)
+    if table.root is None or "mnt" not in facts.derived(namespaces).initial:
+        return False
+    return table.root.parent > 1 and table.root.parent not in {mount.id for mount in table.mounts}
+
+
 def is_left_over(facts: Facts) -> bool:
     """Say whether only the control group of this process is a container's: `nsenter -t 1 -a` leaves it as it was.
 

@@ -1,4 +1,4 @@
-"""Sandboxes around an application on a host or in a container: bubblewrap, Flatpak, Firejail, snap, PRoot."""
+"""Sandboxes around a program on a host or in a container: bubblewrap, Flatpak, Firejail, snap, PRoot, Nix's builds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _BWRAP = "https://github.com/containers/bubblewrap/blob/main/bubblewrap.c"
 _MKOSI = "https://github.com/systemd/mkosi/blob/main/mkosi/sandbox.py"
+_NIX = "https://nix.dev/manual/nix/stable/command-ref/conf-file.html#conf-sandbox"
+_NIX_ROOT = ".drv.chroot"
+"""How the folder of a build's root ends, in the store beside what is built; Guix's daemon does the same."""
 _FAKECHROOT = "https://github.com/dex4er/fakechroot/blob/master/man/fakechroot.pod"
 _FLATPAK = "https://docs.flatpak.org/en/latest/flatpak-command-reference.html#flatpak-metadata"
 _FIREJAIL = "https://github.com/netblue30/firejail/blob/master/src/include/rundefs.h"
@@ -48,6 +51,8 @@ def _mounts(facts: Facts) -> Iterator[Evidence]:
         own = own or facts.str_or("/proc/1/comm") == "bwrap" or facts.exists("/.flatpak-info")
         sandbox_id, reference = ("bubblewrap", _BWRAP) if own else ("mkosi-sandbox", _MKOSI)
         yield _evidence(sandbox_id, Strength.PROOF, table.source, "/ is tmpfs /newroot", reference)
+    if table.root is not None and any(part.endswith(_NIX_ROOT) for part in table.root.root.split("/")):
+        yield _evidence("nix-build", Strength.PROOF, table.source, f"/ is {table.root.root}", _NIX)
     for mount in table.mounts:
         if mount.target == "/run/firejail/mnt" and mount.fstype == "tmpfs":
             yield _evidence("firejail", Strength.PROOF, table.source, "a tmpfs on /run/firejail/mnt", _FIREJAIL)

@@ -124,6 +124,13 @@ _SANDBOXES = (
         "https://github.com/dex4er/fakechroot/wiki",
         note="a preloaded library rewrites paths: no namespace, no privilege, no isolation from a process that knows",
     ),
+    _sandbox(
+        "nix-build",
+        "Nix build sandbox",
+        "https://nix.dev/manual/nix/stable/command-ref/conf-file.html#conf-sandbox",
+        _OTHER,
+        note="Guix builds in the same way",
+    ),
     _sandbox("mkosi-sandbox", "mkosi-sandbox", "https://github.com/systemd/mkosi/blob/main/mkosi/sandbox.py"),
 )
 

@@ -13,8 +13,8 @@ class Mount(Record):
     """One mount: where it is (`target`), what of its file system is shown there (`root`), the file system, its options.
 
     `root` is "" where the source (/proc/mounts) does not tell it. `options` are the file system's, an overlay's
-    layers among them, `flags` the mount's own. `id` is unique among all mounts of the machine (0: not told), `device`
-    is major:minor of the file system.
+    layers among them, `flags` the mount's own. `id` is unique among all mounts of the machine, `parent` that of the
+    mount below it (0: not told), `device` is major:minor of the file system.
     """
 
     root: str
@@ -25,6 +25,7 @@ class Mount(Record):
     id: int = 0
     device: str = ""
     flags: str = ""
+    parent: int = 0
 
     @property
     def read_only(self) -> bool:
@@ -59,9 +60,9 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
             continue
         fstype, _, rest = after.partition(" ")
         source, _, options = rest.partition(" ")
-        number = int(fields[0]) if len(fields[0]) < 12 else 0
+        number, parent = (int(field) if field.isdecimal() and len(field) < 12 else 0 for field in fields[:2])
         place = (_plain(fields[3]), _plain(fields[4]))
-        mounts.append(Mount(*place, fstype, _plain(source), options, number, fields[2], fields[5]))
+        mounts.append(Mount(*place, fstype, _plain(source), options, number, fields[2], fields[5], parent))
     return tuple(mounts)
 
 

@@ -15,7 +15,7 @@ ID = "5d1f0c7a" * 8
 def test_reads_optional_fields_and_escapes() -> None:
     text = "36 35 98:0 /mnt\\0401 /a\\134b rw,noatime shared:1 master:2 - ext3 /dev/x rw,errors=continue\n"
     assert parse_mountinfo(text) == (
-        Mount("/mnt 1", "/a\\b", "ext3", "/dev/x", "rw,errors=continue", 36, "98:0", "rw,noatime"),
+        Mount("/mnt 1", "/a\\b", "ext3", "/dev/x", "rw,errors=continue", 36, "98:0", "rw,noatime", 35),
     )
 
 
