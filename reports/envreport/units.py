@@ -80,11 +80,11 @@ def bound_text(bound: float, unit: Unit | str) -> str:
     return quantity(bound, unit)
 
 
-def _digits(number: float, bound: float | None) -> str:
-    text = _round(number, DIGITS)
+def _digits(number: float, bound: float | None, fewest: int = DIGITS) -> str:
+    text = _round(number, fewest)
     if bound is None or number == bound:
         return text
-    for digits in range(DIGITS, MAX_DIGITS + 1):
+    for digits in range(fewest, MAX_DIGITS + 1):
         text = _round(number, digits)
         if (float(text.replace("\u202f", "")) > bound) == (number > bound) and float(
             text.replace("\u202f", "")
@@ -139,9 +139,12 @@ def frequency(hertz: float) -> str:
     return f"{_round(hertz / 1e9, DIGITS)} GHz"
 
 
-def percent(ratio: float) -> str:
-    """Return a share as a percentage, e.g. "45 %"; small shares keep a digit that is not 0."""
-    return f"{_round(ratio * 100, 2)} %"
+def percent(ratio: float, bound: float | None = None) -> str:
+    """Return a share as a percentage, e.g. "45 %"; small shares keep a digit that is not 0.
+
+    Digits are added until it stands on the same side of the bound, a share as well.
+    """
+    return f"{_digits(ratio * 100, None if bound is None else bound * 100, 2)} %"
 
 
 def printable(text: str) -> str:

@@ -177,7 +177,7 @@ METRICS: Mapping[str, Metric] = {
     "two_userlands_one_kernel": Metric(
         _KERNEL,
         _BOOL,
-        "two distributions read one boot id and one kernel release",
+        "two userlands read one boot id and one kernel release",
         "containers of two distributions, or releases of one, read the same boot id and kernel release",
     ),
     "all_kernels_equal": Metric(
@@ -189,7 +189,7 @@ METRICS: Mapping[str, Metric] = {
     "distribution_kernels_equal": Metric(
         _KERNEL,
         _BOOL,
-        "kernels of two distributions report one release",
+        "kernels of two releases of a distribution report one kernel release",
         "guests with this distribution's kernel and with another release's report the same kernel release",
     ),
     "windows_image_refused": Metric(

@@ -5,9 +5,20 @@ from dataclasses import dataclass, replace
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Phase, Unit, counted
 from envreport.backends import Side
-from envreport.claims.combine import Answered, Bearing, Beside, FirstOf, OfOne, OneWay, OnlyWhere, all_of, observe
+from envreport.claims.combine import (
+    Answered,
+    Bearing,
+    Beside,
+    FirstOf,
+    OfOne,
+    OneWay,
+    OnlyWhere,
+    Within,
+    all_of,
+    observe,
+)
 from envreport.claims.conditions import is_inside_wsl
-from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
+from envreport.claims.model import Claim, Finding, Need, Outcome, Rule, Theme
 from envreport.claims.references import NAMESPACES, WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import C, Observation, Threshold, V, accelerator_of, conclude, find
 from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, Verdict
@@ -134,16 +145,9 @@ class BootedHere:
         return Finding(answer, uptime.key.label, text, len(uptime.values), accel, note, tuple(keys))
 
 
-@dataclass(frozen=True, slots=True)
-class OnThisMachine(OfOne):
-    """A rule on all machines of a kind, of which a run sees one."""
-
-    words: str = "on this one Linux host"
-
-    def judge(self, results: Results) -> Outcome:
-        """Judge the rule, and say that it is of one machine."""
-        own = self.rule.judge(results)
-        return replace(own, limits=(Limit(LimitKind.THIS_MACHINE, self.words),) if own.weighed else ())
+def on_this_machine(rule: Rule, words: str = "on this one Linux host") -> Within:
+    """Return a rule on all machines of a kind, of which a run sees one."""
+    return Within(rule, Limit(LimitKind.THIS_MACHINE, words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,7 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="WSL runs Linux programs on the Windows kernel, with no kernel of its own",
         stands_in=("D0",),
-        rule=OnThisMachine(
+        rule=on_this_machine(
             FirstOf(
                 (
                     Observation(Experiment.WSL, "own_kernel", (Side.WSL,), expected=False),
@@ -210,7 +214,9 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="Containers of different distributions run on one host kernel",
         stands_in=("D2", "D3"),
-        rule=Observation(K, "two_userlands_one_kernel", C),
+        rule=Within(
+            Observation(K, "two_userlands_one_kernel", C), Limit(LimitKind.EXAMPLES, "by the two userlands of this run")
+        ),
         reference=NAMESPACES,
         scope="The two userlands of this run, this distribution's and another release's, each with its own shell and "
         "libraries; a program that needs a newer kernel than the host's is not covered.",
@@ -289,7 +295,7 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="The same emulation also runs Windows containers on Linux",
         stands_in=("D3",),
-        rule=OnThisMachine(
+        rule=on_this_machine(
             OnlyWhere(
                 Observation(K, "foreign_arch_runs", C, quantifier=Quantifier.SOME),
                 Observation(K, "windows_image_refused", C, expected=False),
@@ -310,7 +316,7 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording="Docker Desktop runs Linux containers in a Linux VM on Windows, macOS and Linux",
         stands_in=("D3",),
-        rule=OnThisMachine(
+        rule=on_this_machine(
             OnlyWhere(
                 Observation(K, DESKTOP_ENGINE, (), quantifier=Quantifier.SOME),
                 OfDesktop(Observation(K, "engine_kernel_equals_client", (), expected=False)),
@@ -340,7 +346,7 @@ CLAIMS = (
         theme=Theme.ARCHITECTURE,
         wording='Docker Desktop\'s VM is "hosted" (type 2), not bare metal',
         stands_in=("D3",),
-        rule=OnThisMachine(
+        rule=on_this_machine(
             OnlyWhere(
                 all_of(
                     Observation(K, DESKTOP_ENGINE, (), quantifier=Quantifier.SOME),
@@ -422,7 +428,7 @@ CLAIMS = (
         theme=Theme.MANAGEMENT,
         wording="Windows containers run only on Windows hosts",
         stands_in=("D3",),
-        rule=OnThisMachine(REFUSED),
+        rule=on_this_machine(REFUSED),
         reference=WINDOWS_CONTAINERS,
         scope="That this Linux engine refuses one; that all Windows hosts accept it is not measured.",
         reading="A Windows container shares a Windows kernel, and its version must fit the host's.",

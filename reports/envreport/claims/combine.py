@@ -6,7 +6,7 @@ from envbench.records.phases import Experiment
 from envreport.backends import Side, side_words
 from envreport.claims.model import Need, Outcome, Rule, shown, with_answer
 from envreport.claims.rules import Observation, find
-from envreport.claims.verdict import Answer, Quantifier, TcgBias, Weighed, both, unite
+from envreport.claims.verdict import Answer, Limit, Quantifier, TcgBias, Weighed, both, unite
 from envreport.results import Results
 
 
@@ -177,6 +177,18 @@ class Beside(OfOne):
         own = self.rule.judge(results)
         extra = tuple(shown(finding) for rule in self.beside for finding in rule.judge(results).findings)
         return replace(own, findings=(*own.findings, *extra))
+
+
+@dataclass(frozen=True, slots=True)
+class Within(OfOne):
+    """A rule whose verdict, whichever it is, never stands without a limit."""
+
+    limit: Limit
+
+    def judge(self, results: Results) -> Outcome:
+        """Judge the rule, and say what its answer is limited to."""
+        own = self.rule.judge(results)
+        return replace(own, limits=(*own.limits, self.limit)) if own.weighed else own
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Slopes:
             for container, (flat, others) in slopes.items():
                 same = vm.profile == container.profile and _mode(vm) == _mode(container)
                 if same and results.side(vm) is Side.VM and results.side(container) is Side.CONTAINER:
-                    costs = (units.estimate_text(each, Unit.BYTES) for each in (steep, flat))
+                    costs = (units.estimate_text(each, Unit.BYTES, statistic="slope") for each in (steep, flat))
                     text = f"{' against '.join(costs)} for each further one"
                     about = f"{_backend_label(vm)} against {_backend_label(container)}"
                     keys = tuple(part.key for part in (*parts, *others))
@@ -211,7 +211,8 @@ CLAIMS = (
             Ratio(Experiment.IDLE, "cpu_ns_per_min", V, C),
         ),
         reference=DIRECTION,
-        scope="CPU time charged on the host per start, and per minute of doing nothing; CPU-bound work is under speed.",
+        scope="CPU time charged on the host per start, and per minute of doing nothing, of one idle instance each; "
+        "CPU-bound work is under speed.",
     ),
     Claim(
         id="idle-cost",
@@ -223,7 +224,8 @@ CLAIMS = (
             Ratio(Experiment.IDLE, "idle_memory", V, C),
         ),
         reference="Against an idle container with the same payload: what the VM takes above it is due to being a VM.",
-        scope="An idle window of this run; a guest with services, or with a balloon that gives memory back, differs.",
+        scope="The idle windows of one instance each; a guest with services, or with a balloon that gives memory back, "
+        "differs.",
     ),
     Claim(
         id="release-clean",

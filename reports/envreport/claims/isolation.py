@@ -127,7 +127,8 @@ CLAIMS = (
         ),
         reference="https://doi.org/10.6028/NIST.SP.800-190 §2 (a shared kernel is a larger attack surface)",
         scope="Host facts readable from inside and host kernel interfaces that answer, counted alike "
-        "in both. A count is not proof against escape.",
+        "in both. A count is not proof against escape, "
+        "and QEMU's authors promise isolation with KVM alone (qemu.org/docs/master/system/security.html).",
     ),
     Claim(
         id="isolation-wsl",

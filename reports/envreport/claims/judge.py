@@ -45,7 +45,7 @@ def judge(claim: Claim, results: Results) -> Judgement:
         verdict=verdict,
         figure="; ".join((*figures, *([f"and {left_out} more"] if left_out else []))),
         why=why,
-        conditions=tuple(conditions_of(outcome.findings, results)),
+        conditions=(*conditions_of(outcome.findings, results), *_unheard(claim.rule, results)),
         findings=outcome.findings,
         limits=(*emulated, *floor, *outcome.limits),
         figures=figures,
@@ -156,6 +156,15 @@ def _failures(results: Results, need: Need) -> Iterator[str]:
             yield f"{label(*key)}: {results.failure(experiment, key)}"
 
 
+def _unheard(rule: Rule, results: Results) -> Iterator[Condition]:
+    """Yield who was started and never got ready, and so has no part in a verdict on its kind."""
+    asked = [(need.experiment, need.sides) for need in rule.needs()]
+    for (experiment, key), rows in results.failures.items():
+        is_asked = any(experiment is each and results.side(key) in sides for each, sides in asked)
+        if is_asked and len(rows) >= results.starts.get((experiment, key), 0):
+            yield condition(ConditionKind.FAILED, f"without {label(*key)}: {results.failure(experiment, key)}")
+
+
 def left_out(results: Results, experiment: str) -> list[Skip]:
     """Return the run's own notes on what it could not measure in this experiment."""
     return [each for each in results.run.skips if each.experiment == experiment]
@@ -169,7 +178,10 @@ def _skipped(results: Results, sides: Sequence[Side]) -> Iterator[str]:
 
 def telling_figures(findings: Sequence[Finding], answer: Answer) -> tuple[tuple[str, ...], int]:
     """Return the figures that the verdict rests on, the most telling first, and how many more there are."""
-    telling = [each for each in findings if each.answer is answer and each.decides]
+    deciding = [each for each in findings if each.decides]
+    telling = [each for each in deciding if each.answer is answer]
+    if answer is Answer.OPEN and {Answer.HOLDS, Answer.FAILS} <= {each.answer for each in deciding}:
+        telling = [each for each in deciding if each.answer is not Answer.OPEN]
     grouped: dict[str, list[str]] = {}
     for each in telling or findings:
         grouped.setdefault(each.figure, []).append(each.about)
@@ -202,7 +214,8 @@ def _emulated(claim: Claim, outcome: Outcome) -> bool:
     if outcome.weighed is not None and outcome.weighed.tcg_only:
         return True
     against = claim.rule is not None and claim.rule.bias.suspect is Answer.HOLDS
-    return against and any(each.accelerator == "tcg" for each in outcome.findings)
+    failing = (each for each in outcome.findings if each.decides and each.answer is Answer.FAILS)
+    return against and any(each.accelerator == "tcg" for each in failing)
 
 
 def _settled_reason(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[str, str]:
@@ -212,7 +225,10 @@ def _settled_reason(claim: Claim, outcome: Outcome, verdict: Verdict) -> tuple[s
         tail = " Emulation itself pushes the answer this way, so nothing follows for a VM on KVM."
         return f"{found} for guests that are emulated in software", tail
     if verdict is Verdict.CONTRADICTED and _emulated(claim, outcome):
-        return "Fails even for guests that are emulated in software, the slower kind, and so for KVM too", ""
+        return (
+            "Fails even for guests that are emulated in software, though that pushes the other way; and so for KVM too",
+            "",
+        )
     if any(each.estimate for each in outcome.findings):
         return "Holds with the whole interval", ""
     return "Holds wherever it was looked at", ""

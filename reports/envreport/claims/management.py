@@ -80,6 +80,13 @@ WRITTEN: Mapping[str, tuple[str, bool]] = {
 """Observation → what was done to the instance, and how the observation reads where the data are kept."""
 
 
+OF_SIDE: Mapping[Side, tuple[str, ...]] = {
+    Side.CONTAINER: ("kept_over_restart", "gone_after_remove", "kept_with_volume"),
+    Side.VM: ("vm_disk_keeps",),
+}
+"""What is done to an instance of each kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What becomes of what is written inside, by all that is done to an instance; one of them decides."""
@@ -121,7 +128,9 @@ class Written:
         if len(values) == 1:
             answer = Answer.HOLDS if self.expected in values else Answer.FAILS
         keys = tuple(each.key for each in seen.values())
-        return Finding(answer, decides.key.label, text, len(decides.values), keys=keys)
+        left = [done for metric, (done, _) in WRITTEN.items() if metric in OF_SIDE[self.side] and metric not in seen]
+        note = f"not tried: {', '.join(left)}" if left else ""
+        return Finding(answer, decides.key.label, text, len(decides.values), note=note, keys=keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,7 @@ class Seen:
 CLAIMS = (
     Claim(
         id="portable",
+        whole_system=True,
         theme=Theme.MANAGEMENT,
         wording="Containers are more portable than VMs",
         stands_in=("D1", "D4"),

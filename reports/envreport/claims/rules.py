@@ -120,9 +120,10 @@ class Threshold:
         notes = [f"{also}: {_yes_no(compare(estimate.interval, self.relation, bound))}" for also, bound in self.also]
         if estimate.method is Method.LOG_NORMAL:
             notes.append("limits assume log-normal times: n is too small for exact ones")
+        what = self.word or ("" if self.metric == Phase.READY else words(self.metric))
         finding = Finding(
             answer=compare(estimate.interval, self.relation, self.bound),
-            about=f"{self.word}: {series.key.label}" if self.word else series.key.label,
+            about=f"{what}: {series.key.label}" if what else series.key.label,
             figure=units.estimate_text(estimate, self.unit, self.bound, statistic=units.quantile_name(self.quantile)),
             n=estimate.n,
             accelerator=accelerator_of(results, series),
@@ -335,10 +336,8 @@ class Exact:
 
 
 def _range(values: Sequence[float], unit: Unit, bound: float | None = None) -> str:
-    low, high = min(values), max(values)
-    if low == high:
-        return units.quantity(low, unit, bound)
-    return f"{units.quantity(low, unit, bound)} to {units.quantity(high, unit, bound)}"
+    ends = (units.quantity(each, unit, bound) for each in (min(values), max(values)))
+    return " to ".join(dict.fromkeys(ends))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from statistics import median as middle
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Unit
 from envreport import units
-from envreport.claims.combine import Beside, all_of
+from envreport.claims.combine import Beside, Within, all_of
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, shown
 from envreport.claims.rules import C, Exact, V, accelerator_of, conclude, find, pairs, unpaired
-from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
+from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias
 from envreport.results import Results, Series
 
 Z = Experiment.SIZE
@@ -72,7 +72,7 @@ class SizeShare:
             return Finding(Answer.FAILS, about, "the VM's files are no more", 1, accel, "", keys)
         kernel, inside = sum(there.get(name, 0) for name in KERNEL_ITEMS), here["item.kernel"]
         part, whole = units.quantity(kernel, Unit.BYTES), units.quantity(added, Unit.BYTES)
-        text = f"{part} of {whole} more in files ({units.percent(kernel / added)})"
+        text = f"{part} of {whole} more in files ({units.percent(kernel / added, MAJORITY)})"
         if filesystem > 0:
             text += f"; the disk's own filesystem takes another {units.quantity(filesystem, Unit.BYTES)}"
         holds = kernel / added > MAJORITY and inside == 0
@@ -129,6 +129,9 @@ class ImageContents:
         if disk.key.profile not in BUILT:
             return shown(Finding(Answer.OPEN, disk.key.label, text, 1), OWN_TREE)
         answer = Answer.HOLDS if total < SCRIPT_BYTES else Answer.FAILS
+        unknown = ", ".join(words(item) for item in OS_ITEMS if item not in parts)
+        if unknown and answer is Answer.HOLDS:
+            answer, held = Answer.OPEN, f"not known: {unknown}"
         return Finding(answer, disk.key.label, text, 1, note=held, keys=(disk.key,))
 
 
@@ -144,15 +147,18 @@ CLAIMS = (
         theme=Theme.SIZE,
         wording="Container images are MBs, VM images GBs",
         stands_in=("D2", "D3", "D4"),
-        rule=Beside(
-            all_of(
-                Exact(Z, "disk", C, Relation.LESS, GB, Unit.BYTES),
-                Exact(Z, "disk", V, Relation.MORE, GB, Unit.BYTES),
+        rule=Within(
+            Beside(
+                all_of(
+                    Exact(Z, "disk", C, Relation.LESS, GB, Unit.BYTES),
+                    Exact(Z, "disk", V, Relation.MORE, GB, Unit.BYTES),
+                ),
+                (
+                    Exact(Experiment.DEPLOY, "deploy_bytes", C, Relation.LESS, GB, Unit.BYTES),
+                    Exact(Experiment.DEPLOY, "deploy_bytes", V, Relation.MORE, GB, Unit.BYTES),
+                ),
             ),
-            (
-                Exact(Experiment.DEPLOY, "deploy_bytes", C, Relation.LESS, GB, Unit.BYTES),
-                Exact(Experiment.DEPLOY, "deploy_bytes", V, Relation.MORE, GB, Unit.BYTES),
-            ),
+            Limit(LimitKind.EXAMPLES, "by the artefacts of this run"),
         ),
         reference="A gigabyte is 10^9 bytes (SI); less is megabytes.",
         scope="Bytes on this disk of the artefacts of this run, minimal and full-distribution apart; "

@@ -61,7 +61,7 @@ def _claim_record(judgement: Judgement, run_id: str) -> Record:
         "only": "; ".join(each.kind for each in judgement.limits) or None,
         "tcg_only": int(judgement.tcg_only),
         "figure": judgement.figure or None,
-        "n": min((finding.n for finding in judgement.findings if finding.decides), default=None),
+        "n": min((each.n for each in judgement.findings if each.decides and judgement.figure), default=None),
         "why": judgement.why,
         "conditions": "; ".join(each.words for each in judgement.conditions) or None,
         "reason": judgement.reason or None,

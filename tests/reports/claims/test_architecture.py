@@ -122,3 +122,14 @@ def test_hyper_v_underneath_does_not_settle_whether_it_is_a_separate_one(rows: A
     assert found.verdict is Verdict.PARTLY_RIGHT
     assert found.reason == ""
     assert [each.figure for each in found.findings] == ["Hyper-V is underneath: yes"]
+
+
+def test_a_figure_names_what_it_is_of(rows: Any) -> None:
+    foreign(8)(rows)
+    figure = judge(BY_ID["emulation-arch"], rows.results()).figure
+    assert "CPU time of a foreign program over that of the native one: docker: median" in figure
+
+
+def test_two_userlands_are_an_example_of_different_distributions(rows: Any) -> None:
+    seen(E.KERNEL, "docker", two_userlands_one_kernel=1)(rows)
+    assert judge(BY_ID["distro-mix"], rows.results()).label == "supported by the two userlands of this run"

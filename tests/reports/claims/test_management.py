@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.management import KNOWN, exported, ran_here
-from tests.reports.claims.known.rows import E, both, seen
+from tests.reports.claims.known.rows import MIB, E, both, seen
 
 from envreport.claims import BY_ID, Verdict, judge
 
@@ -48,3 +48,17 @@ def test_managers_that_are_found_are_named_and_were_not_tried(rows: Any) -> None
     found = judge(BY_ID["managers"], rows.results())
     assert found.label == "supported by 3 examples, found and not tried"
     assert "libvirt (virsh)" in found.figure
+
+
+def test_what_was_not_done_to_an_instance_is_told(rows: Any) -> None:
+    seen(E.PORTABILITY, "docker", gone_after_remove=1)(rows)
+    seen(E.PORTABILITY, "qemu", vm_disk_keeps=1)(rows)
+    notes = [each.note for each in judge(BY_ID["storage-ephemeral"], rows.results()).findings]
+    assert notes == ["not tried: stop and start, removal, in a volume", ""]
+
+
+def test_sizes_that_read_the_same_are_told_once(rows: Any) -> None:
+    both(exported(11.8, 2), ran_here((1, 1, 1), (1, 0, 1)))(rows)
+    seen(E.PORTABILITY, "qemu", export_bytes=int(11.8 * MIB) + 1)(rows)
+    figures = [each.figure for each in judge(BY_ID["portable"], rows.results()).findings]
+    assert "exported size: 11.8 MiB against 2 MiB" in figures

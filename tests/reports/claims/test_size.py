@@ -42,3 +42,17 @@ def test_a_disks_own_filesystem_is_shown_and_is_no_part_of_what_the_files_add(ro
 def test_a_users_own_image_is_told_what_it_holds(rows: Any) -> None:
     seen(E.SIZE, "docker", profile="own", disk=90 * MIB, **dict.fromkeys(ITEMS, 5 * MIB))(rows)
     assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED
+
+
+def test_what_was_not_looked_for_in_an_image_is_not_absent(rows: Any) -> None:
+    seen(E.SIZE, "docker", profile="service", disk=90 * MIB, item__kernel=0)(rows)
+    found = judge(BY_ID["size-app-only"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "not known: modules" in found.why
+    seen(E.SIZE, "docker", profile="service", item__package_manager=5 * MIB)(rows)
+    assert judge(BY_ID["size-app-only"], rows.results()).verdict is Verdict.CONTRADICTED, "one part is enough"
+
+
+def test_sizes_are_those_of_this_runs_artefacts(rows: Any) -> None:
+    KNOWN["size-mb-gb"].supports(rows)  # type: ignore[misc]
+    assert judge(BY_ID["size-mb-gb"], rows.results()).label == "supported by the artefacts of this run"

@@ -142,3 +142,50 @@ def test_a_base_that_was_there_or_another_bandwidth_decides_nothing(rows: Any, v
     found = judge(BY_ID["cycle-rapid"], rows.results())
     assert found.verdict is Verdict.SUPPORTED
     assert any("from nothing" in each.about for each in found.findings) is (keys == "base=there")
+
+
+def test_the_firmware_is_no_kernel(rows: Any) -> None:
+    """A start of 10 s with 4 s of firmware and 3 s of kernel is not slow because of its kernel, nor without it."""
+    for order in range(8):
+        for phase, value in ((Phase.READY, 10 * S), (Phase.FIRMWARE, 4 * S), (Phase.KERNEL, 3 * S)):
+            rows.add(E.STARTUP, "qemu", phase, [value], variant=KVM, orders=[order])
+    found = judge(BY_ID["start-why-kernel"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "with the firmware only" in found.why
+    assert found.figure.startswith("kernel's share of a start, qemu (KVM): median 30 %")
+    assert "; with the firmware median 70 %" in found.figure
+
+
+def test_a_share_is_not_rounded_to_its_bound(rows: Any) -> None:
+    startup_shares((0.5004,) * 8)(rows)
+    found = judge(BY_ID["start-why-kernel"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert "median 50.04 %" in found.figure
+
+
+def test_where_backends_disagree_both_sides_are_the_figure(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, docker=around(0.3 * S), runc=around(0.05 * S), podman=around(0.1 * S))(rows)
+    found = judge(BY_ID["start-container-ms"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "almost instantly: docker" in found.figure
+    assert "almost instantly: runc" in found.figure
+    assert "almost instantly: podman" not in found.figure
+
+
+def test_who_never_got_ready_is_named_beside_a_verdict_on_its_kind(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, docker=around(0.3 * S), qemu=around(5 * S))(rows)
+    rows.add(E.STARTUP, "podman", Phase.READY, [None] * 3, outcome="failed", detail="no space")
+    rows.add(E.STARTUP, "qemu", Phase.READY, [None] * 2, variant=KVM, profile="distro", outcome="failed", detail="dead")
+    said = [each.words for each in judge(BY_ID["start-faster"], rows.results()).conditions]
+    assert "without podman: 3 of 3 starts failed (no space)" in said
+    minutes = judge(BY_ID["start-vm-minutes"], rows.results())
+    assert minutes.label == "contradicted for a minimal guest only"
+    assert "without qemu (KVM) · distro: 2 of 2 starts failed (dead)" in [each.words for each in minutes.conditions]
+    assert not any("podman" in each.words for each in minutes.conditions), "no machine"
+
+
+def test_a_guest_under_kvm_that_fails_is_no_emulated_one(rows: Any) -> None:
+    series(E.STARTUP, Phase.READY, qemu=around(5 * S), libvirt_tcg=around(90 * S))(rows)
+    found = judge(BY_ID["start-vm-minutes"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED
+    assert "emulated" not in found.why
