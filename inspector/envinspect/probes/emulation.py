@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.probes.cpuid import cpu_brand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ _ROSETTA = "https://developer.apple.com/documentation/virtualization/running-int
 _LX86 = "https://people.redhat.com/~rjones/virt-what/"
 
 _LINUXULATOR = "https://github.com/freebsd/freebsd-src/blob/main/sys/compat/linprocfs/linprocfs.c"
+
+_VIRTUAL_APPLE = "VirtualApple"
+"""What Rosetta calls the CPU."""
 
 _X86 = frozenset({"x86_64", "i386", "i486", "i586", "i686"})
 
@@ -31,13 +35,28 @@ def probe_emulation(facts: Facts) -> Iterator[Evidence]:
         elif program == "rosetta":
             yield _evidence("rosetta", Strength.PROOF, "/proc/thread-self/exe", thread.value, _ROSETTA)
     cpuinfo = facts.str_or("/proc/cpuinfo")[:4096]
-    if "VirtualApple" in cpuinfo:
-        yield _evidence("rosetta", Strength.STRONG, "/proc/cpuinfo", "VirtualApple", _ROSETTA)
+    source = _apples_cpu(facts, cpuinfo)
+    if source:
+        yield _evidence("rosetta", Strength.STRONG, source, _VIRTUAL_APPLE, _ROSETTA)
     elif "PowerVM Lx86" in cpuinfo:
         yield _evidence("lx86", Strength.STRONG, "/proc/cpuinfo", "PowerVM Lx86", _LX86)
     elif facts.uname.machine and _is_other(facts.uname.machine, cpuinfo):
         observed = f"uname says {facts.uname.machine}, the CPU is another"
         yield _evidence("qemu-user", Strength.STRONG, "/proc/cpuinfo", observed, _QEMU)
+
+
+def _apples_cpu(facts: Facts, cpuinfo: str) -> str:
+    """Return where Rosetta's CPU shows, "" for nowhere.
+
+    In a Linux machine /proc/cpuinfo is the arm kernel's own, and CPUID alone is Rosetta's
+    (https://github.com/dotnet/runtime/pull/102509, https://github.com/docker/for-mac/issues/7080).
+    """
+    if _VIRTUAL_APPLE in cpuinfo:
+        return "/proc/cpuinfo"
+    maker = facts.cpuid(0)
+    if isinstance(maker, Found) and maker.value.vendor() == _VIRTUAL_APPLE:
+        return "CPUID 0x00000000"
+    return "CPUID 0x80000002" if cpu_brand(facts).startswith(_VIRTUAL_APPLE) else ""
 
 
 def _freebsd(facts: Facts) -> Iterator[Evidence]:

@@ -48,9 +48,10 @@ def _platform(name: str) -> tuple[tuple[str, str], ...]:
 
 
 HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
-    DmiRow(VM, "vmware", (("sys_vendor", STARTS, "VMware"),), VMWARE),
-    DmiRow(VM, "vmware", (("product_name", STARTS, "VMware"),), VMWARE),
-    DmiRow(VM, "vmware", (("bios_vendor", STARTS, "VMware"),), VMWARE),
+    # Some write their name short (systemd's table has VMW, which begins VMware as well).
+    DmiRow(VM, "vmware", (("sys_vendor", STARTS, "VMW"),), SYSTEMD),
+    DmiRow(VM, "vmware", (("product_name", STARTS, "VMW"),), SYSTEMD),
+    DmiRow(VM, "vmware", (("bios_vendor", STARTS, "VMW"),), SYSTEMD),
     # vCenter's instances begin 42, those made by a single host or a desktop product 56 4d (the letters VM).
     DmiRow(VM, "vmware", (("product_serial", STARTS, "VMware-42 "),), VMWARE, details=(("product", "esxi"),)),
     DmiRow(VM, "virtualbox", (("product_name", IS, "VirtualBox"),), VBOX),
