@@ -246,7 +246,11 @@ CLAIMS = (
         stands_in=("D1",),
         rule=all_of(
             *(
-                Observation(Experiment.RESIZE, metric, sides, quantifier=SOME)
+                OneWay(
+                    Observation(Experiment.RESIZE, metric, sides, quantifier=SOME),
+                    Answer.HOLDS,
+                    "what one refuses another may do",
+                )
                 for sides in (C, V)
                 for metric in ("memory_grown", "memory_shrunk", "cpu_changed")
             )

@@ -7,7 +7,7 @@ from envbench.records.metrics import words
 from envbench.records.phases import Experiment, counted
 from envreport import units
 from envreport.backends import Side, side_words
-from envreport.claims.combine import Beside, EachAspect, all_of, observe
+from envreport.claims.combine import Beside, EachAspect, OneWay, all_of, observe
 from envreport.claims.deployment import FromNothing
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY
@@ -204,7 +204,11 @@ CLAIMS = (
         stands_in=("D1",),
         rule=all_of(
             Written("gone_after_remove", Side.CONTAINER, expected=True),
-            Written("vm_disk_keeps", Side.VM, expected=True),
+            OneWay(
+                Written("vm_disk_keeps", Side.VM, expected=True),
+                Answer.HOLDS,
+                "a machine that loses them is no container",
+            ),
         ),
         reference="https://docs.docker.com/engine/storage/",
         scope="What is written inside without further options, over stop and start, and over removal; a volume beside "

@@ -54,7 +54,8 @@ def _claims(document: ReportDocument) -> ET.Element:
         case = ET.SubElement(
             suite, "testcase", {"classname": "envbench.claims", "name": clean(each.claim.id), "time": "0"}
         )
-        text = clean(f"{each.label}: {each.claim.wording}. {each.figure} {each.why}")
+        figure = f"{each.figure}. " if each.figure else ""
+        text = clean(f"{each.label}: {each.claim.wording}. {figure}{each.why}")
         if each.verdict in SKIPPED:
             ET.SubElement(case, "skipped", {"message": text})
         else:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.cost import KNOWN, density
+from tests.reports.claims.known.cost import KNOWN, density, resized
 from tests.reports.claims.known.rows import KVM, MIB, MS, E, S, around, seen, series
 
 from envbench.records.phases import Phase, Unit
@@ -66,3 +66,13 @@ def test_a_clean_release_and_an_audit_that_found_something_do_not_go_together(ro
     assert "cgroup /x" in {each.about: each.figure for each in leaked.findings}["the run's own audit"]
     rows.add(E.RELEASE, "host", "leaked.whole_run", [2], detail="docker container c; mount m")
     assert judge(BY_ID["release-clean"], rows.results()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_one_refuses_does_not_contradict_that_it_can_be_in_some_cases(rows: Any) -> None:
+    resized(1)(rows)
+    rows.samples[:] = [each for each in rows.samples if each.phase != "cpu_changed"]
+    for backend, changed in (("docker", 1), ("qemu", 0)):
+        seen(E.RESIZE, backend, cpu_changed=changed)(rows)
+    found = judge(BY_ID["hot-resize"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "another may do" in found.why

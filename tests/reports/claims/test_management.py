@@ -62,3 +62,10 @@ def test_sizes_that_read_the_same_are_told_once(rows: Any) -> None:
     seen(E.PORTABILITY, "qemu", export_bytes=int(11.8 * MIB) + 1)(rows)
     figures = [each.figure for each in judge(BY_ID["portable"], rows.results()).findings]
     assert "exported size: 11.8 MiB against 2 MiB" in figures
+
+
+def test_a_machine_that_loses_its_data_says_nothing_of_containers(rows: Any) -> None:
+    seen(E.PORTABILITY, "qemu", vm_disk_keeps=0)(rows)
+    assert judge(BY_ID["storage-ephemeral"], rows.results()).verdict is Verdict.NOT_MEASURED
+    seen(E.PORTABILITY, "docker", gone_after_remove=1)(rows)
+    assert judge(BY_ID["storage-ephemeral"], rows.results()).verdict is Verdict.INCONCLUSIVE

@@ -7,6 +7,7 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.rows import SPREAD, E, around, series
 from tests.reports.claims.known.speed import KNOWN, NATIVE, SLOW, UNCLEAR
 
+from envbench.records.metrics import METRICS, metrics_of
 from envbench.records.phases import Unit
 from envreport.claims import BY_ID, Verdict, judge
 
@@ -85,3 +86,17 @@ def test_a_busy_machine_says_nothing_of_speed(claim_id: str, make_rows: Any) -> 
         rows.samples[:] = rows.samples[:own]
         rows.add(E.SPEED, "docker", "noise.psi_io", [0.5] * 6, unit=Unit.RATIO)
         assert judge(BY_ID[claim_id], rows.results()).verdict is calm, "storage waits for the run's own work"
+
+
+def test_one_metric_of_many_beyond_the_margin_may_be_chance(make_rows: Any) -> None:
+    """Four values a side that do not overlap: 3 % for one metric, a third for twelve."""
+    verdicts = []
+    for many in (metrics_of(E.SPEED), ("cpu_int",)):
+        rows = make_rows()
+        for metric in many:
+            better = METRICS[metric].better == "higher"
+            slow = (1000 / 1.3 if better else 1300) if metric == "cpu_int" else 1000
+            few = (0.998, 0.999, 1.001, 1.002)
+            series(E.SPEED, metric, process=around(1000, few), docker=around(slow, few))(rows)
+        verdicts.append(judge(BY_ID["speed-container-native"], rows.results()).verdict)
+    assert verdicts == [Verdict.INCONCLUSIVE, Verdict.CONTRADICTED]

@@ -74,7 +74,7 @@ KNOWN: Mapping[str, Known] = {
         seen(E.RELEASE, "docker", leaked__total=3),
         seen(E.RELEASE, "docker", leaked__total=[0, 2]),
     ),
-    "hot-resize": Known(resized(1), resized(0), resized([0, 1])),
+    "hot-resize": Known(resized(1), None, resized(0)),
     "density": Known(density((60, 61, 62), (8, 9)), density((8, 9), (60, 61, 62)), density((5, 60), (5, 60))),
     "wsl-light": Known(wsl_light(5, 1, 0.3), wsl_light(1, 5, 6), wsl_light(1, 1, 0.3, WIDE)),
 }

@@ -12,8 +12,6 @@ from tests.reports.claims.known.rows import (
     S,
     around,
     both,
-    facts,
-    joined,
     seen,
     series,
 )
@@ -51,14 +49,17 @@ def ran_here(containers: tuple[int, int, int], vms: tuple[int, int, int]) -> Bui
     )
 
 
+DISK_KEEPS = seen(E.PORTABILITY, "qemu", vm_disk_keeps=1)
 KNOWN: Mapping[str, Known] = {
     "portable": Known(
         both(exported(40, 2), ran_here((1, 1, 1), (1, 0, 1))),
         both(exported(2, 40), ran_here((1, 0, 0), (1, 1, 1))),
         both(exported(40, 2), ran_here((1, 0, 1), (1, 1, 1))),
     ),
-    "storage-ephemeral": joined(
-        facts(E.PORTABILITY, "docker", gone_after_remove=1), facts(E.PORTABILITY, "qemu", vm_disk_keeps=1)
+    "storage-ephemeral": Known(
+        both(DISK_KEEPS, seen(E.PORTABILITY, "docker", gone_after_remove=1)),
+        both(DISK_KEEPS, seen(E.PORTABILITY, "docker", gone_after_remove=0)),
+        both(DISK_KEEPS, seen(E.PORTABILITY, "docker", gone_after_remove=[0, 1])),
     ),
     "wsl-integration": Known(
         wsl(interop=1, interop_back=1, drives_mounted=2),
