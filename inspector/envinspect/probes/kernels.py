@@ -5,7 +5,7 @@ from __future__ import annotations
 from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows
-from envinspect.sources.mounts import mount_table
+from envinspect.sources.mounts import Mount, mount_table
 from envinspect.sources.status import own_status
 
 TYPE_CHECKING = False
@@ -16,6 +16,8 @@ _GVISOR = "https://github.com/google/gvisor/blob/master/pkg/sentry/syscalls/linu
 _GVISOR_BUILD = "Sun Jan 10 15:06:54 PST 2016"
 """The build date that gVisor gives its made-up kernel."""
 _ILLUMOS = "https://github.com/omniosorg/illumos-omnios/tree/master/usr/src/uts/common/brand/lx"
+_KATA = "https://github.com/kata-containers/runtime/issues/1071"
+_KATA_FOLDER = "/kata-containers/"
 _OPENVZ = "https://wiki.openvz.org/Download/kernel"
 _VSERVER = "https://en.wikipedia.org/wiki/Linux-VServer"
 
@@ -33,15 +35,28 @@ def _evidence(facts: Facts) -> Iterator[Evidence]:
         yield _piece("illumos-lx", Strength.PROOF, "/proc/version", "BrandZ virtual linux", _ILLUMOS)
     table = facts.derived(mount_table)
     for row, mount in filesystem_rows(table):
-        if row.id in {"kata", "sysbox"}:
+        if row.id in {"kata", "sysbox"} and _KATA_FOLDER not in mount.target:
             yield evidence_of_mount(mount, table.source, row.id, Strength.PROOF, row.reference)
             break
+    copied = next((mount for mount in table.mounts if _is_katas(mount)), None)
+    if copied is not None:
+        yield evidence_of_mount(copied, table.source, "kata", Strength.PROOF, _KATA)
     yield from _openvz(facts)
     status = facts.derived(own_status)
     for name in ("VxID", "s_context"):
         context = status.get(name, "0")
         if context.isdecimal() and context != "0":
             yield _piece("linux-vserver", Strength.PROOF, "/proc/self/status", f"{name}: {context}", _VSERVER)
+
+
+def _is_katas(mount: Mount) -> bool:
+    """Say whether something is mounted from where Kata's agent keeps a container's files inside the machine.
+
+    Where the VMM shares no folder (Firecracker, confidential machines) they are copied there. On the host, and for the
+    agent itself, such mounts lie below that folder.
+    """
+    layers = mount.options if mount.target == "/" else ""
+    return (_KATA_FOLDER in mount.root or _KATA_FOLDER in layers) and _KATA_FOLDER not in mount.target
 
 
 def _openvz(facts: Facts) -> Iterator[Evidence]:

@@ -35,6 +35,8 @@ SIGNS: tuple[Sign, ...] = (
     Sign("/dev/incus/sock", "the guest API's socket", "incus", "https://linuxcontainers.org/incus/docs/main/dev-incus/"),
     Sign("environ APPTAINER_CONTAINER", "set", "apptainer", "https://apptainer.org/docs/user/latest/environment_and_metadata.html"),
     Sign("environ CH_RUNNING", "set", "charliecloud", "https://hpc.github.io/charliecloud/ch-run.html#environment-variables"),
+    Sign("/proc/self/mountinfo", "files that Kata's agent keeps below /run/kata-containers", "kata",
+         "https://github.com/kata-containers/runtime/issues/1071"),
     Sign("/proc/version", "gVisor's own kernel version", "gvisor", "https://github.com/google/gvisor/blob/master/pkg/sentry/syscalls/linux/linux64.go"),
     Sign("/proc/self/status", "a field envID other than 0", "openvz", "https://wiki.openvz.org/Download/kernel"),
     Sign("/proc/vz", "the folder, without /proc/bc", "openvz", "https://wiki.openvz.org/Download/kernel"),

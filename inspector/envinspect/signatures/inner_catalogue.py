@@ -181,6 +181,7 @@ _ORCHESTRATORS = (
         "GitHub Actions",
         "https://docs.github.com/en/actions/reference/workflows-and-actions/variables",
     ),
+    _orchestrator("act", "act (GitHub's workflows run locally)", "https://nektosact.com/"),
     _orchestrator("forgejo-actions", "Forgejo Actions", "https://forgejo.org/docs/latest/user/actions/overview/"),
     _orchestrator("gitea-actions", "Gitea Actions", "https://docs.gitea.com/usage/actions/overview"),
     _orchestrator("gitlab-ci", "GitLab CI/CD", "https://docs.gitlab.com/ci/variables/predefined_variables/"),

@@ -13,6 +13,7 @@ _AZURE = "https://learn.microsoft.com/en-us/azure/app-service/reference-app-sett
 _HEROKU = "https://devcenter.heroku.com/articles/dynos#local-environment-variables"
 _FLY = "https://fly.io/docs/machines/runtime-environment/"
 _ACTIONS = "https://docs.github.com/en/actions/reference/workflows-and-actions/variables"
+_ACT = "https://github.com/nektos/act/issues/422"
 _GITEA = "https://github.com/go-gitea/gitea/issues/24038"
 _FORGEJO = "https://code.forgejo.org/forgejo/runner/src/branch/main/internal/app/run/runner.go"
 _GITLAB = "https://docs.gitlab.com/ci/variables/predefined_variables/"
@@ -93,8 +94,15 @@ VARIABLES: tuple[Variables, ...] = (
     Variables(("DYNO",), "", "heroku", Strength.HINT, _HEROKU),
     *_with_first("fly", _FLY, "FLY_APP_NAME", "FLY_REGION", "FLY_MACHINE_ID"),
     Variables(
-        ("GITHUB_ACTIONS",), "true", "github-actions", Strength.STRONG, _ACTIONS, ("GITEA_ACTIONS", "FORGEJO_ACTIONS")
+        ("GITHUB_ACTIONS",),
+        "true",
+        "github-actions",
+        Strength.STRONG,
+        _ACTIONS,
+        ("GITEA_ACTIONS", "FORGEJO_ACTIONS", "ACT=true"),
     ),
+    # Runs GitHub's workflows on a developer's own machine; Gitea's and Forgejo's runners are made from it.
+    Variables(("ACT",), "true", "act", Strength.STRONG, _ACT, ("GITEA_ACTIONS", "FORGEJO_ACTIONS")),
     Variables(("GITEA_ACTIONS",), "true", "gitea-actions", Strength.STRONG, _GITEA, ("FORGEJO_ACTIONS",)),
     Variables(("FORGEJO_ACTIONS",), "true", "forgejo-actions", Strength.STRONG, _FORGEJO),
     Variables(("GITLAB_CI",), "true", "gitlab-ci", Strength.STRONG, _GITLAB),
