@@ -210,11 +210,7 @@ class OneWay(OfOne):
 
     can_show: Answer
     because: str
-    """Why the other side cannot be shown."""
-
-    def describe(self) -> str:
-        """Return the rule in words, and what it cannot show."""
-        return f"{self.rule.describe()} ({self.because})"
+    """Why the other side cannot be shown; said where it leaves a claim open."""
 
     def judge(self, results: Results) -> Outcome:
         """Judge the rule and leave open what it cannot show."""

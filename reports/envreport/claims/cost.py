@@ -161,10 +161,10 @@ CLAIMS = (
         theme=Theme.COST,
         wording="A container has less memory overhead than a VM",
         stands_in=("D0", "D1", "D3", "D4"),
-        rule=Ratio(M, "total", V, C),
+        rule=Beside(Ratio(M, "total", V, C), (Exact(M, "engine_pss", C, Relation.MORE, -1, Unit.BYTES),)),
         reference=SMAPS,
         scope="One idle instance with the same payload: all its host processes and its cgroup's "
-        "charge. What the engine's daemon shares among all is apart.",
+        "charge. What an engine's own daemons take, once for all instances, is apart and stands beside.",
     ),
     Claim(
         id="memory-app-only",
@@ -258,7 +258,7 @@ CLAIMS = (
         reference="https://libvirt.org/formatdomain.html (memory balloon, vCPU hot-plug); "
         "docs.docker.com/reference/cli/docker/container/update",
         scope='"In some cases", says D1: one backend of each kind that can do it is enough. '
-        "What was refused, and by whom, is listed.",
+        "What was refused, and by whom, is listed. A bare runtime has no engine to ask: envbench writes its cgroup.",
     ),
     Claim(
         id="density",
@@ -283,6 +283,7 @@ CLAIMS = (
     ),
     Claim(
         id="wsl-light",
+        whole_system=True,
         theme=Theme.COST,
         wording="WSL is lighter than a VM and heavier than a container",
         stands_in=("D0",),

@@ -96,7 +96,9 @@ CLAIMS = (
             observe(I, C, cgroup_own=True, memory_limit_enforced=True, cpu_limit_enforced=True),
         ),
         reference=NAMESPACES,
-        scope="Engine defaults of this run; options such as --pid=host take isolation away.",
+        scope="Engine defaults of this run; options such as --pid=host take isolation away. A bare runtime's "
+        "namespaces are those that envbench asks it for. Limits are asked of all, and what is tested is that they are "
+        "kept.",
     ),
     Claim(
         id="isolation-mutual",

@@ -132,7 +132,9 @@ def unless_busy(outcome: Outcome, results: Results) -> Outcome:
     busy = any(noise_of(own if any(own.values()) else of_others))
     if outcome.weighed is None or not busy:
         return outcome
-    findings = tuple(with_answer(each, Answer.OPEN, BUSY) if each.decides else each for each in outcome.findings)
+    findings = tuple(
+        replace(each, answer=Answer.OPEN, note=BUSY, bound=None) if each.decides else each for each in outcome.findings
+    )
     return replace(outcome, weighed=Weighed(Answer.OPEN), findings=findings)
 
 

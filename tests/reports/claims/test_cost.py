@@ -76,3 +76,11 @@ def test_what_one_refuses_does_not_contradict_that_it_can_be_in_some_cases(rows:
     found = judge(BY_ID["hot-resize"], rows.results())
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "another may do" in found.why
+
+
+def test_what_an_engine_takes_once_for_all_stands_beside_the_memory_of_an_instance(rows: Any) -> None:
+    series(E.MEMORY, "total", qemu=around(200 * MIB), docker=around(8 * MIB))(rows)
+    seen(E.MEMORY, "docker", engine_pss=133 * MIB)(rows)
+    found = judge(BY_ID["memory-overhead"], rows.results())
+    assert found.label == "supported for a minimal guest only"
+    assert [e.figure for e in found.findings if not e.decides] == ["PSS of the engine, once for all: 133 MiB"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.rows import SPREAD, E, around, series
+from tests.reports.claims.known.rows import SPREAD, WIDE, E, around, series
 from tests.reports.claims.known.speed import KNOWN, NATIVE, SLOW, UNCLEAR
 
 from envbench.records.metrics import METRICS, metrics_of
@@ -47,6 +47,7 @@ def test_what_more_values_would_settle_is_told_of_the_margin_that_is_reached_ove
 
 def test_more_values_are_no_remedy_for_a_busy_machine(rows: Any) -> None:
     series(E.SPEED, "cpu_int", process=around(1000), docker=around(700, SPREAD[::-1]))(rows)
+    series(E.SPEED, "syscall", process=around(1000, WIDE), docker=around(700, WIDE[::-1]))(rows)
     rows.add(E.SPEED, "docker", "noise.psi_cpu", [0.5] * 6, unit=Unit.RATIO)
     assert "would settle it" not in judge(BY_ID["speed-container-native"], rows.results()).why
 
