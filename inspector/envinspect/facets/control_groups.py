@@ -145,7 +145,7 @@ class ControlGroups:
         return reading.value if isinstance(reading, Found) else ""
 
     def find(self, controller: str, v1: str, v2: str, value: Value, *, v1_whole: str = "") -> Finding:
-        """Return the smallest value of a control file (`v1` or `v2` by the version) on any level.
+        """Return the smallest value of a control file (`v1` or `v2` by the version, "" where it has none) on any level.
 
         `value` reads a file's text and returns None for "no limit". `v1_whole` is the line of the own group's
         memory.stat that says what binds with regard to the whole hierarchy: levels out of sight included, and levels
@@ -153,7 +153,9 @@ class ControlGroups:
         """
         levels = self.levels(controller)
         name = v1 if levels.version == 1 else v2
-        read = [self._read(folder, name, value) for folder in levels.folders] if name else []
+        if not name:
+            return Finding(State.NONE_VISIBLE, None, 0, f"cgroup v{levels.version} has no {v1 or v2}")
+        read = [self._read(folder, name, value) for folder in levels.folders]
         if levels.version == 1 and v1_whole and levels.folders:
             stat = f"{levels.folders[0]}/memory.stat"
             reading, told = self._facts.text(stat), row(self.text(stat), v1_whole)

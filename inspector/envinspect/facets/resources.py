@@ -172,6 +172,8 @@ def _memory(facts: Facts, groups: ControlGroups) -> Block:
         if left is not None and (available is None or left < available):
             folder = limit.source.rpartition("/")[0] if limit is not None else ""
             available, available_because = left, f"limit less use, without file cache, in {folder}"
+    if memory is not None and available is not None and available > memory:
+        available, available_because = memory, f"no more than the tightest limit: {because}"
     swap_allowed, swap_because, swap = _swap(facts, groups, _kibibytes(meminfo.get("SwapTotal")), hard.limit)
     return {
         "memory_bytes": memory,

@@ -441,3 +441,20 @@ def test_a_limit_that_is_not_understood_is_no_absence_of_one(text: str, state: s
     limits = resources_block(system(files))["limits"]
     assert limits["memory"]["state"] == state
     assert limits["memory_high"]["state"] == limits["cpu"]["state"] == "none-visible"
+
+
+def test_a_limit_that_the_version_does_not_have_is_absent() -> None:
+    files = base() | {
+        "/proc/self/cgroup": "4:memory:/\n",
+        "/proc/self/mountinfo": V1,
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "1073741824\n",
+    }
+    limit = resources_block(system(files))["limits"]["memory_high"]
+    assert limit == {"state": "none-visible", "value": None, "levels": 0, "because": "cgroup v1 has no memory.high"}
+
+
+def test_no_more_is_available_than_a_limit_whose_use_cannot_be_read() -> None:
+    files = v2("/", **{"/memory.max": "1073741824\n"})
+    block = resources_block(system(files, {"/sys/fs/cgroup/memory.current": "EACCES"}))
+    assert block["memory_available_bytes"] == block["memory_bytes"] == 1 << 30
+    assert block["memory_available_because"].startswith("no more than the tightest limit: ")
