@@ -74,8 +74,8 @@ class Places:
 WRITTEN: Mapping[str, tuple[str, bool]] = {
     "kept_over_restart": ("stop and start", True),
     "gone_after_remove": ("removal", False),
-    "kept_with_volume": ("removal, in a volume", True),
-    "vm_disk_keeps": ("power-off and removal, on its disk", True),
+    "kept_with_volume": ("removal with a volume", True),
+    "vm_disk_keeps": ("power-off and removal with its disk kept", True),
 }
 """Observation → what was done to the instance, and how the observation reads where the data are kept."""
 

@@ -37,8 +37,8 @@ def test_what_loses_data_and_what_keeps_them_is_told(rows: Any) -> None:
     found = judge(BY_ID["storage-ephemeral"], rows.results())
     assert found.verdict is Verdict.SUPPORTED
     assert [each.figure for each in found.findings] == [
-        "lost by removal; kept over stop and start, removal, in a volume",
-        "kept over power-off and removal, on its disk",
+        "lost by removal; kept over stop and start, removal with a volume",
+        "kept over power-off and removal with its disk kept",
     ]
 
 
@@ -54,7 +54,7 @@ def test_what_was_not_done_to_an_instance_is_told(rows: Any) -> None:
     seen(E.PORTABILITY, "docker", gone_after_remove=1)(rows)
     seen(E.PORTABILITY, "qemu", vm_disk_keeps=1)(rows)
     notes = [each.note for each in judge(BY_ID["storage-ephemeral"], rows.results()).findings]
-    assert notes == ["not tried: stop and start, removal, in a volume", ""]
+    assert notes == ["not tried: stop and start, removal with a volume", ""]
 
 
 def test_sizes_that_read_the_same_are_told_once(rows: Any) -> None:
