@@ -24,6 +24,8 @@ LEVELS_LIMIT = 64
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 says "no limit" with the largest multiple of the page size; no machine has an exbibyte."""
 DIGITS_LIMIT = 64
+OF_EVERY_GROUP = ("cgroup.procs", "cgroup.controllers", "tasks")
+"""Files by which a folder is a group that can be seen, whatever controllers it has (the last is only v1's)."""
 UP = ".."
 
 
@@ -181,7 +183,7 @@ class ControlGroups:
             self.unreadable.append(f"{path} ({reading.error})")
             return _Level(0, None, f"{path} ({reading.error})")
         # A group that lacks the file, as the root of a hierarchy does, sets no such limit.
-        return _Level(int(self._facts.exists(f"{folder}/cgroup.procs")), None, "")
+        return _Level(int(any(self._facts.exists(f"{folder}/{file}") for file in OF_EVERY_GROUP)), None, "")
 
     def cpu_quota(self) -> Finding:
         """Return the CPU time per time that the scheduler grants, in CPUs (docs.kernel.org/scheduler/sched-bwc)."""

@@ -157,6 +157,10 @@ def _memory(facts: Facts, groups: ControlGroups) -> Block:
     available_because = f"MemAvailable in {_MEMINFO}"
     if available is None:
         available_because = _why_unknown(facts, _MEMINFO, "MemAvailable")
+    if total == 0:
+        # lxcfs says so where it cannot read the container's group (https://github.com/lxc/lxcfs/issues/389).
+        memory = total = available = None
+        because = available_because = f"{_MEMINFO} says 0 kB, which nothing that runs has"
     hard = groups.find("memory", "memory.limit_in_bytes", "memory.max", whole, v1_whole="hierarchical_memory_limit")
     high = groups.find("memory", "", "memory.high", whole)
     space = _rlimit_found(facts, "Max address space", "RLIMIT_AS")

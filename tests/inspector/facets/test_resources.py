@@ -458,3 +458,21 @@ def test_no_more_is_available_than_a_limit_whose_use_cannot_be_read() -> None:
     block = resources_block(system(files, {"/sys/fs/cgroup/memory.current": "EACCES"}))
     assert block["memory_available_bytes"] == block["memory_bytes"] == 1 << 30
     assert block["memory_available_because"].startswith("no more than the tightest limit: ")
+
+
+def test_memory_that_is_told_as_nothing_is_not_known() -> None:
+    """https://github.com/lxc/lxcfs/issues/389."""
+    meminfo = "MemTotal:              0 kB\nMemAvailable:              0 kB\n"
+    files = v2("/", **{"/memory.max": "max\n"}) | {"/proc/meminfo": meminfo}
+    block = resources_block(system(files))
+    assert (block["memory_bytes"], block["memory_available_bytes"]) == (None, None)
+    assert block["memory_because"].startswith("/proc/meminfo says 0 kB")
+    block = resources_block(system(files | {"/sys/fs/cgroup/memory.max": "1073741824\n"}))
+    assert block["memory_bytes"] == 1 << 30
+
+
+@pytest.mark.parametrize("file", ["cgroup.controllers", "cgroup.procs"])
+def test_a_group_without_the_controller_sets_no_limit_of_it(file: str) -> None:
+    """https://github.com/rootless-containers/rootlesskit/issues/282."""
+    limit = resources_block(system(v2("/a", **{f"/a/{file}": "memory pids\n"})))["limits"]["cpu"]
+    assert (limit["state"], limit["levels"]) == ("none-visible", 1)
