@@ -21,7 +21,7 @@ from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome, Rul
 from envreport.claims.verdict import EMULATED, MINIMAL, MINIMAL_PAYLOAD, VERDICTS, Answer, Verdict, needed_samples
 from envreport.results import Results
 
-FLOOR_NOTE = "the minimal guest, the floor of the technology"
+FLOOR_NOTE = "the minimal payload, the floor of the technology"
 SHOWN_FINDINGS = 3
 SHOWN_LEFT_OUT = 2
 MANY_SAMPLES = 10_000

@@ -30,6 +30,9 @@ FILESYSTEM = "item.filesystem"
 KERNEL_ITEMS = ("item.kernel", "item.initramfs", "item.modules", "item.boot")
 
 
+OF_THIS_RUN = Limit(LimitKind.EXAMPLES, "by the artefacts of this run")
+
+
 @dataclass(frozen=True, slots=True)
 class SizeShare:
     """What kernel, initramfs, modules and boot files make of what a VM's files add to a container's.
@@ -158,7 +161,7 @@ CLAIMS = (
                     Exact(Experiment.DEPLOY, "deploy_bytes", V, Relation.MORE, GB, Unit.BYTES),
                 ),
             ),
-            Limit(LimitKind.EXAMPLES, "by the artefacts of this run"),
+            OF_THIS_RUN,
         ),
         reference="A gigabyte is 10^9 bytes (SI); less is megabytes.",
         scope="Bytes on this disk of the artefacts of this run, minimal and full-distribution apart; "
@@ -171,7 +174,7 @@ CLAIMS = (
         theme=Theme.SIZE,
         wording="Containers are smaller because they lack the kernel",
         stands_in=("D2",),
-        rule=SizeShare(),
+        rule=Within(SizeShare(), OF_THIS_RUN),
         remedy="`sudo envbench fetch service`, then `envbench size`.",
         reference='More than half of the difference is the least that "because" can mean.',
         scope="The service profile: nginx in a slim image, against a Debian disk with the same nginx, as people build "
@@ -185,12 +188,15 @@ CLAIMS = (
         theme=Theme.SIZE,
         wording="A container image holds only the app and its dependencies, no OS",
         stands_in=("D3", "D4"),
-        rule=Beside(
-            ImageContents(),
-            (
-                Exact(Z, "item.libraries", C, Relation.MORE, -1, Unit.BYTES),
-                Exact(Z, "item.app", C, Relation.MORE, -1, Unit.BYTES),
+        rule=Within(
+            Beside(
+                ImageContents(),
+                (
+                    Exact(Z, "item.libraries", C, Relation.MORE, -1, Unit.BYTES),
+                    Exact(Z, "item.app", C, Relation.MORE, -1, Unit.BYTES),
+                ),
             ),
+            OF_THIS_RUN,
         ),
         reference="https://github.com/opencontainers/image-spec/blob/main/spec.md (an image is a "
         "root filesystem; it says nothing of what is in it)",

@@ -315,6 +315,8 @@ def test_managers_are_those_on_the_path():
         ("bin/busybox", "app"),
         ("usr/bin/busybox", "app"),
         ("envbench/ready", "app"),
+        ("usr/sbin/nginx", "app"),
+        ("usr/lib/nginx/modules/ngx_http_echo_module.so", "app"),
         ("etc/passwd", "other"),
         ("usr/bin/initialise", "other"),
     ],

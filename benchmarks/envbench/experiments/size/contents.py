@@ -33,7 +33,7 @@ _RULES = (
             r"var/(lib|cache)/(apt|dpkg|rpm|debconf|pacman|dnf)|usr/share/(dpkg|apt|debconf|keyrings)|etc/(apt|dpkg|apk)/"
         ),
     ),
-    ("app", r"envbench/|(usr/)?bin/busybox$"),
+    ("app", r"envbench/|(usr/)?bin/busybox$|usr/(s?bin|lib|share)/nginx(/|$)|etc/nginx/"),
     (
         "libraries",
         (

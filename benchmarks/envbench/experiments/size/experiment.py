@@ -29,7 +29,7 @@ from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, MACHINES, disk_initrd, is_cached, root_disk, userland_tree
 from envbench.records.phases import BackendKind, Experiment, ImageUse
 from envbench.run.bench import Bench, Prepared
-from envbench.settings import Settings
+from envbench.settings import OWN, Settings
 from envbench.vm.emulator import find_emulator
 from envbench.vm.guest import disk_format
 from envbench.vm.recipe import make_recipe
@@ -236,6 +236,11 @@ def contradiction(artefact: Artefact) -> str:
     return ""
 
 
+def known_items(items: Mapping[str, int], profile: str) -> Mapping[str, int]:
+    """Return the classes without an app of which nothing was found in a user's own: it is in "other", unrecognised."""
+    return {name: size for name, size in items.items() if size or name != "app" or profile != OWN}
+
+
 def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
     against = contradiction(artefact)
     if against:
@@ -244,7 +249,7 @@ def _record(bench: Bench, prepared: Prepared, artefact: Artefact) -> None:
         value = getattr(artefact, name)
         if value is not None:
             bench.record(name, value, prepared.configuration, detail=artefact.words)
-    for name, size_bytes in artefact.items.items():
+    for name, size_bytes in known_items(artefact.items, prepared.configuration.profile).items():
         bench.record(f"item.{name}", size_bytes, prepared.configuration, detail=artefact.words)
     if artefact.disk is not None:
         bench.say(f"size: {prepared.name}: {artefact.disk / 1e6:.2f} MB on disk ({artefact.words})")

@@ -1,6 +1,13 @@
 """Sizes that cannot be true together are no rows."""
 
-from envbench.experiments.size.experiment import FILESYSTEM, Artefact, contradiction, tree_artefact, with_filesystem
+from envbench.experiments.size.experiment import (
+    FILESYSTEM,
+    Artefact,
+    contradiction,
+    known_items,
+    tree_artefact,
+    with_filesystem,
+)
 
 
 def test_files_are_never_longer_than_what_the_instance_sees():
@@ -22,3 +29,8 @@ def test_a_trees_sizes_agree(tmp_path):
 
 def test_what_is_not_known_of_the_disk_says_nothing_of_its_filesystem():
     assert with_filesystem({"app": 10}, None) == {"app": 10}
+
+
+def test_an_app_that_is_not_recognised_is_not_absent():
+    assert known_items({"app": 0, "kernel": 0, "other": 9}, "own") == {"kernel": 0, "other": 9}
+    assert known_items({"app": 0, "kernel": 0}, "service") == {"app": 0, "kernel": 0}
