@@ -117,11 +117,12 @@ class ControlGroups:
             return Levels(version, (), f"cgroup v{version} is not mounted here", whole=False)
         own, *above = _ancestors(membership.path, mounts)
         folder = _folder(own, mounts)
+        visible = [found for level in above if (found := _folder(level, mounts)) is not None]
         if folder is None:
             roots = ", ".join(f"{mount.root} at {mount.target}" for mount in mounts[:3])
             why = f"the own group {membership.path} is not in what is mounted ({roots})"
-            return Levels(version, self._container_group(membership, mounts), why, whole=False)
-        visible = [found for level in above if (found := _folder(level, mounts)) is not None]
+            seen = self._container_group(membership, mounts) or tuple(visible)
+            return Levels(version, seen, why, whole=False)
         namespaced = self._facts.link("/proc/self/ns/cgroup")
         initial = not isinstance(namespaced, Found) or namespaced.value == "cgroup:[4026531835]"
         to_the_top = initial and UP not in own and _folder((), mounts) is not None

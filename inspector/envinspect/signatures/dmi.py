@@ -47,6 +47,11 @@ def _platform(name: str) -> tuple[tuple[str, str], ...]:
     return (("platform", name),)
 
 
+def _on_kvm(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the details of a platform that runs its machines by KVM alone."""
+    return (("accelerator", "kvm"), *_platform(name))
+
+
 HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
     # Some write their name short (systemd's table has VMW, which begins VMware as well).
     DmiRow(VM, "vmware", (("sys_vendor", STARTS, "VMW"),), SYSTEMD),
@@ -147,31 +152,31 @@ QEMU_ROWS: tuple[DmiRow, ...] = (
 PLATFORM_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "kvm", (("product_name", STARTS, "OpenStack"),), SYSTEMD, details=_platform("openstack")),
     DmiRow(VM, "kvm", (("sys_vendor", STARTS, "OpenStack"),), SYSTEMD, details=_platform("openstack")),
-    DmiRow(VM, "kvm", (("product_name", STARTS, "RHEV Hypervisor"),), SYSTEMD, details=_platform("rhv")),
+    DmiRow(VM, "kvm", (("product_name", STARTS, "RHEV Hypervisor"),), SYSTEMD, details=_on_kvm("rhv")),
     DmiRow(
         VM,
         "kvm",
         (("sys_vendor", IS, "oVirt"), ("product_name", STARTS, "oVirt")),
         VIRT_WHAT,
-        details=_platform("ovirt"),
+        details=_on_kvm("ovirt"),
     ),
     DmiRow(
         VM,
         "kvm",
         (("sys_vendor", IS, "oVirt"), ("product_name", STARTS, "RHEL")),
         VIRT_WHAT,
-        details=_platform("ovirt"),
+        details=_on_kvm("ovirt"),
     ),
-    DmiRow(VM, "kvm", (("sys_vendor", IS, "oVirt"), ("product_name", IS, "")), VIRT_WHAT, details=_platform("ovirt")),
+    DmiRow(VM, "kvm", (("sys_vendor", IS, "oVirt"), ("product_name", IS, "")), VIRT_WHAT, details=_on_kvm("ovirt")),
     DmiRow(
         VM,
         "kvm",
         (("sys_vendor", STARTS, "Nutanix"), ("product_name", IS, "AHV")),
         VIRT_WHAT,
-        details=_platform("nutanix-ahv"),
+        details=_on_kvm("nutanix-ahv"),
     ),
-    DmiRow(VM, "kvm", (("product_name", IS, "Nutanix AHV"),), VIRT_WHAT, details=_platform("nutanix-ahv")),
-    DmiRow(VM, "kvm", (("product_name", IS, "oVirt Node"),), FACTER, details=_platform("ovirt")),
+    DmiRow(VM, "kvm", (("product_name", IS, "Nutanix AHV"),), VIRT_WHAT, details=_on_kvm("nutanix-ahv")),
+    DmiRow(VM, "kvm", (("product_name", IS, "oVirt Node"),), FACTER, details=_on_kvm("ovirt")),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "KubeVirt"),), SYSTEMD, details=_platform("kubevirt")),
     DmiRow(VM, "kvm", (("product_name", IS, "KubeVirt"),), SYSTEMD, details=_platform("kubevirt")),
     DmiRow(

@@ -233,6 +233,16 @@ class TestWhatCannotBeSeen:
         files = {"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": mounts, "/sys/fs/cgroup/cgroup.procs": ""}
         assert self.state(files)[0] == "not-visible"
 
+    def test_what_lies_above_ones_own_namespace_binds_where_its_mount_shows_it(self) -> None:
+        mounts = "30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+        files = {
+            "/proc/self/cgroup": "0::/\n",
+            "/proc/self/mountinfo": mounts,
+            "/sys/fs/cgroup/memory.max": "1073741824",
+        }
+        assert self.state(files)[0] == "not-visible"
+        assert resources_block(system(base() | files))["memory_bytes"] == 1 << 30
+
     def test_a_mount_that_shows_another_part(self) -> None:
         mounts = "30 23 0:26 /other /mnt/groups rw - cgroup2 cgroup2 rw\n"
         files = {"/proc/self/cgroup": "0::/a\n", "/proc/self/mountinfo": mounts, "/mnt/groups/memory.max": "1000"}
