@@ -71,6 +71,9 @@ class SizeShare:
         filesystem = there.pop(FILESYSTEM, 0) - here.pop(FILESYSTEM, 0)
         about, added = f"{vm.key.label} against {container.key.label}", sum(there.values()) - sum(here.values())
         accel, keys = accelerator_of(results, vm, container), (vm.key, container.key)
+        if vm.key.profile == "own" and "item.other" not in there:
+            text = f"{units.quantity(there['item.kernel'], Unit.BYTES)} of kernel in what could be read"
+            return Finding(Answer.OPEN, about, text, 1, accel, "a part of the disk could not be read", keys)
         if added <= 0:
             return Finding(Answer.FAILS, about, "the VM's files are no more", 1, accel, "", keys)
         kernel, inside = sum(there.get(name, 0) for name in KERNEL_ITEMS), here["item.kernel"]

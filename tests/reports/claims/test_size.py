@@ -58,3 +58,12 @@ def test_sizes_are_those_of_this_runs_artefacts(rows: Any) -> None:
         rows.samples.clear()
         KNOWN[claim_id].supports(rows)  # type: ignore[misc]
         assert judge(BY_ID[claim_id], rows.results()).label == "supported by the artefacts of this run"
+
+
+def test_a_disk_that_was_read_in_part_settles_nothing(rows: Any) -> None:
+    """Its modules may lie in the part that could not be read, and so may everything else."""
+    seen(E.SIZE, "docker", profile="own", item__kernel=0, item__other=60 * MIB)(rows)
+    seen(E.SIZE, "qemu", profile="own", item__kernel=14 * MIB, item__libraries=70 * MIB)(rows)
+    found = judge(BY_ID["size-no-kernel"], rows.results())
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "could not be read" in found.why

@@ -24,6 +24,13 @@ DEADLINE_S = 300.0
 ROOT_INODE = 2
 EXT, FAT = ("ext2", "ext3", "ext4"), ("vfat",)
 NO_FILES = ("swap",)
+TYPES_WITHOUT_FILES = (
+    "21686148-6449-6e6f-744e-656564454649",  # BIOS boot: GRUB's second stage
+    "9e1a2d38-c612-4316-aa26-8b49521e5a8b",  # PReP: the same on POWER
+    "e3c9e316-0b5c-4db8-817d-f92df00215ae",  # reserved, by Windows
+)
+"""Kinds of GPT partitions that hold no filesystem (UEFI specification 2.10 §5.3.3, and GRUB's manual)."""
+NO_FILESYSTEM = "none, by its type"
 _ASKED = re.compile(r"debugfs:\s+ls -p <(\d+)>")
 _ENTRY = re.compile(r"/(\d+)/(\d{2})\d{4}/\d+/\d+/(.+)/(\d*)/")
 _FOLDER, _REGULAR = "04", "10"
@@ -101,12 +108,13 @@ def parts_of(raw: Path, run_id: str) -> list[Part]:
         return [Part("the whole disk", 0, size, whole["TYPE"])]
     if not whole.get("PTTYPE"):
         raise BackendError("neither a partition table nor a filesystem that blkid knows is on it")
-    words = ("partx", "--raw", "--noheadings", "--bytes", "--output", "NR,START,SIZE", raw)
+    words = ("partx", "--raw", "--noheadings", "--bytes", "--output", "NR,START,SIZE,TYPE", raw)
     found = []
     for line in run_command(words, run_id, "partx").splitlines():
-        number, first, length = (int(word) for word in line.split())
-        kind = _probe(raw, first * SECTOR_BYTES, length, run_id).get("TYPE", "")
-        found.append(Part(f"partition {number}", first * SECTOR_BYTES, length, kind))
+        number, first, length, *type_ = line.split()
+        offset, size = int(first) * SECTOR_BYTES, int(length)
+        kind = NO_FILESYSTEM if {*type_} & {*TYPES_WITHOUT_FILES} else _probe(raw, offset, size, run_id).get("TYPE", "")
+        found.append(Part(f"partition {number}", offset, size, kind))
     return found
 
 
@@ -126,7 +134,7 @@ def _files_of(part: Part, raw: Path, work_dir: Path, run_id: str) -> Files:
         return ext_files(f"{raw}?offset={part.offset}", work_dir, run_id)
     if part.kind in FAT:
         return _fat_files(f"{raw}@@{part.offset}", work_dir, run_id)
-    if part.kind in NO_FILES:
+    if part.kind in (*NO_FILES, NO_FILESYSTEM):
         return []
     raise BackendError(f"{part.kind or 'an unknown kind of content'} is not read")
 

@@ -199,7 +199,7 @@ def _listed(bench: Bench, prepared: Prepared, sizes: Artefact) -> Artefact:
             bench.skip(Experiment.SIZE, what, unread, DISK_REMEDY)
         if found.files:
             items = items_of(found.files)
-            return replace(sizes, items=items if found.unread else with_filesystem(items, sizes.disk))
+            return replace(sizes, items=found_in_part(items) if found.unread else with_filesystem(items, sizes.disk))
     return sizes
 
 
@@ -234,6 +234,14 @@ def contradiction(artefact: Artefact) -> str:
     if artefact.virtual is not None and files > artefact.virtual:
         return f"its files have {files} bytes together, and what it shows {artefact.virtual}"
     return ""
+
+
+def found_in_part(items: Mapping[str, int]) -> Mapping[str, int]:
+    """Return the classes of which something was found in a part of a disk.
+
+    What was not found may lie in the part that could not be read, and of the rest nothing is known.
+    """
+    return {name: size for name, size in items.items() if size and name != "other"}
 
 
 def known_items(items: Mapping[str, int], profile: str) -> Mapping[str, int]:

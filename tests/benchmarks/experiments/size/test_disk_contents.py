@@ -1,8 +1,11 @@
 """What a disk holds is told without mounting it: real filesystems, made here by their own tools, of known content."""
 
 import shutil
+import struct
 import subprocess
+import zlib
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -116,3 +119,31 @@ def test_a_copy_that_does_not_fit_is_not_begun(partitioned: Path, tmp_path: Path
         disk_contents(disk, tmp_path, "run")
     assert caught.value.remedy.startswith("TMPDIR")
     assert not (tmp_path / "disk-view").exists()
+
+
+def guid_table(disk: Path, sectors: int, parts: list[tuple[str, int, int]]) -> None:
+    """Write a GPT (UEFI specification 2.10 §5.3) of (type, first sector, number of sectors) into a new disk."""
+    entries = b"".join(
+        struct.pack("<16s16sQQQ72s", UUID(type_).bytes_le, bytes([number]) * 16, first, first + count - 1, 0, b"")
+        for number, (type_, first, count) in enumerate(parts, 1)
+    ).ljust(128 * 128, b"\0")
+    fields = (1, sectors - 1, 34, sectors - 34, bytes(16), 2, 128, 128, zlib.crc32(entries))
+    header = b"EFI PART" + struct.pack("<IIIIQQQQ16sQIII", 0x10000, 92, 0, 0, *fields)
+    header = header[:16] + struct.pack("<I", zlib.crc32(header)) + header[20:]
+    protective = bytes(446) + struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff" * 3, 1, sectors - 1)
+    with disk.open("wb") as file:
+        file.truncate(sectors * SECTOR_BYTES)
+        file.write(protective.ljust(510, b"\0") + b"\x55\xaa" + header.ljust(SECTOR_BYTES, b"\0") + entries)
+
+
+def test_a_boot_loaders_partition_holds_no_files_and_is_no_part_that_could_not_be_read(root: Path, tmp_path: Path):
+    disk, linux = tmp_path / "cloud.img", "0fc63daf-8483-4772-8e79-3d69d8477de4"
+    first, count = 4096, 16 * MIB // SECTOR_BYTES
+    loader, unknown = (disk_contents_module.TYPES_WITHOUT_FILES[0], 2048, 2048), (linux, first + count, 2048)
+    guid_table(disk, first + count + 8192, [loader, (linux, first, count), unknown])
+    with disk.open("r+b") as file:
+        file.seek(first * SECTOR_BYTES)
+        file.write(root.read_bytes())
+    found = disk_contents(disk, tmp_path, "run")
+    assert sum(size_bytes for _, size_bytes in found.files) == sum(FILES.values())
+    assert [each.partition(":")[0] for each in found.unread] == ["partition 3"]

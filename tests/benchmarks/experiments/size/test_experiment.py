@@ -4,6 +4,7 @@ from envbench.experiments.size.experiment import (
     FILESYSTEM,
     Artefact,
     contradiction,
+    found_in_part,
     known_items,
     tree_artefact,
     with_filesystem,
@@ -34,3 +35,7 @@ def test_what_is_not_known_of_the_disk_says_nothing_of_its_filesystem():
 def test_an_app_that_is_not_recognised_is_not_absent():
     assert known_items({"app": 0, "kernel": 0, "other": 9}, "own") == {"kernel": 0, "other": 9}
     assert known_items({"app": 0, "kernel": 0}, "service") == {"app": 0, "kernel": 0}
+
+
+def test_what_was_not_found_in_a_part_of_a_disk_is_not_absent():
+    assert found_in_part({"kernel": 5, "modules": 0, "libraries": 7, "other": 9}) == {"kernel": 5, "libraries": 7}
