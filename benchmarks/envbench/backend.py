@@ -208,8 +208,8 @@ class Backend(ABC):
     kind: ClassVar[BackendKind]
     images: ClassVar[ImageUse] = ImageUse.NONE
     writes_own_walls: ClassVar[bool] = False
-    """Whether envbench itself says what an instance may do (capabilities, seccomp, masked paths, host name): then none
-    of that is a default of the runtime, and no statement about it."""
+    """Whether envbench itself says what an instance has and may do (namespaces, cgroup, capabilities, seccomp, masked
+    paths, host name): then none of that is a default of the runtime, and no statement about it."""
     publishes_ports: ClassVar[bool] = False
     """Whether a port of an instance can be reached on the host; whole systems are measured on those that can."""
     pulls_images: ClassVar[bool] = False

@@ -152,6 +152,10 @@ class Results:
         """Return the same run with the series of these payload profiles alone."""
         return replace(self, series={key: each for key, each in self.series.items() if wanted(key.profile)})
 
+    def of_backends(self, wanted: Callable[[str], bool]) -> "Results":
+        """Return the same run with the series of these backends alone."""
+        return replace(self, series={key: each for key, each in self.series.items() if wanted(key.backend)})
+
     def ran(self, experiment: Experiment, sides: Sequence[Side]) -> bool:
         """Return whether some value of this experiment is of these kinds of backends."""
         return any(

@@ -15,6 +15,29 @@ def test_known_answer(claim_id: str, side: str, rows: Any) -> None:
     check_known_answer(claim_id, side, rows)
 
 
+OWN = {"namespaces_own": 7, "cgroup_own": 1}
+LIMITS = {"memory_limit_enforced": 1, "cpu_limit_enforced": 1}
+
+
+def test_what_our_own_bundle_asks_for_is_no_statement_about_a_bare_runtime(rows: Any) -> None:
+    seen(E.ISOLATION, "runc", **OWN, **LIMITS)(rows)
+    alone = judge(BY_ID["isolation-namespaces"], rows.results())
+    assert alone.verdict is Verdict.NOT_MEASURED
+    assert "not measured for a container of an engine" in alone.reason
+    seen(E.ISOLATION, "docker", **dict.fromkeys(OWN, 0), **LIMITS)(rows)
+    found = judge(BY_ID["isolation-namespaces"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED, "the engine decides"
+    bundle = [each for each in found.findings if "own bundle" in each.note]
+    assert [(each.about, each.decides) for each in bundle] == [("runc", False)] * 2
+    assert all(each.decides for each in found.findings if each not in bundle)
+
+
+def test_a_bare_runtime_that_keeps_no_limit_contradicts(rows: Any) -> None:
+    seen(E.ISOLATION, "docker", **OWN, **LIMITS)(rows)
+    seen(E.ISOLATION, "runc", memory_limit_enforced=0, cpu_limit_enforced=1)(rows)
+    assert judge(BY_ID["isolation-namespaces"], rows.results()).verdict is Verdict.CONTRADICTED
+
+
 def test_sights_of_each_other_are_told_out_of_how_many(rows: Any) -> None:
     seen(E.ISOLATION, "docker", **dict.fromkeys(MUTUAL[:3], 0))(rows)
     found = judge(BY_ID["isolation-mutual"], rows.results())

@@ -27,7 +27,7 @@ from envbench.settings import Configuration, new_nonce
 HOST_NAMESPACES = Path("/proc/self/ns")
 NEAR_S = 60.0
 """Uptime and load read a moment apart count as the same fact."""
-OWN_WALLS = "what it may do is written by envbench and no default of the runtime"
+OWN_WALLS = "what it has and may do is written by envbench and no default of the runtime"
 UNDER_AN_ENGINE = "an engine that runs it: docker, podman, containerd"
 NO_CGROUP = "bare namespaces have no cgroup, so nothing could enforce a limit"
 CPU_TOLERANCE = 1.2
@@ -108,7 +108,7 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
     with running(bench, prepared, shell(FACTS_SCRIPT)) as run_:
         run_.read_until(lambda line: line.startswith("@end="), bench.settings.deadline_s, "end of its facts")
         seen = run_.reports()
-        if not prepared.is_vm:
+        if not prepared.is_vm and not prepared.backend.writes_own_walls:
             with bench.attempt(Experiment.ISOLATION, f"{prepared.name}: its cgroup on the host"):
                 run_.host_processes()
                 cgroup = run_.instance.cgroup()
@@ -117,12 +117,12 @@ def _look_around(bench: Bench, prepared: Prepared, host: Mapping[str, Sequence[s
     readable, looked_for = readable_facts(seen, host)
     bench.record("host_facts_readable", len(readable), configuration, detail=", ".join(readable) or "none")
     bench.record("host_facts_looked_for", len(looked_for), configuration, detail=", ".join(looked_for))
-    if same_kernel:
-        _namespaces(bench, configuration, seen)
     if prepared.backend.writes_own_walls:
-        what = f"{prepared.name}: capabilities, seccomp, devices and the system calls that answer"
+        what = f"{prepared.name}: namespaces, cgroup, capabilities, seccomp, devices and the system calls that answer"
         bench.skip(Experiment.ISOLATION, what, OWN_WALLS, UNDER_AN_ENGINE)
     else:
+        if same_kernel:
+            _namespaces(bench, configuration, seen)
         _walls(bench, configuration, seen, same_kernel=same_kernel)
     bench.say(
         f"isolation: {prepared.name}: {len(readable)} of {len(looked_for)} facts of the host read the same inside"
