@@ -75,11 +75,11 @@ def test_a_machine_boots_a_kernel_of_its_own_on_hardware_of_its_own(bench: Bench
     assert seen["hardware_equals_host"] == 0
 
 
-def test_a_machine_is_resized_while_it_runs_and_its_disk_keeps(bench: Bench, tmp_path: Path):
+def test_a_machine_is_resized_while_it_runs_and_loses_only_what_is_deleted_with_it(bench: Bench, tmp_path: Path):
     resize.run(bench)
     portability._machine_keeps(bench, bench.configurations[1])
     seen = values(tmp_path)
-    for name in ("memory_shrunk", "memory_grown", "vm_disk_keeps"):
+    for name in ("memory_shrunk", "memory_grown", "kept_over_restart", "vm_disk_keeps", "vm_gone_with_disk"):
         assert seen[name] == 1, name
     # A kernel that holds no room for a CPU more (Debian 13's, emulated) can be given none: that is left out, not "no".
     rooms = {

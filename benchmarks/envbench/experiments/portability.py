@@ -6,15 +6,15 @@ Export and import are timed on the host's clock, by the engine's own commands; w
 import gzip
 import shutil
 import tarfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
-from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
-from envbench.experiments.shared.running import ask, finish, first, running
+from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine, powered_off, start_again, write_empty
+from envbench.experiments.shared.running import Running, ask, finish, first, running
 from envbench.payload.entries import entries
 from envbench.payload.initramfs import cpio, write_initramfs
 from envbench.payload.kernel import find_kernel
@@ -27,18 +27,25 @@ from envbench.traces.journal import Kind
 from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 12, 6
-DISK_BYTES = 64 << 20
+DISK_BYTES, OWN_DISK_BYTES = 64 << 20, 32 << 20
+"""Of the disk that outlives its machine, and of the one that is removed with it; they are told apart by it."""
+BLOCK_BYTES = 512
 MACHINE_MEMORY_BYTES = 256 << 20
 
 KEEP_SCRIPT = """
 [ -r {place} ] && read -r old <{place} && echo "@found=$old"
 echo {word} >{place} && echo "@written=1"
 """
-DISK_SCRIPT = """
-for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vda ] && break; /bin/busybox sleep 0.2; done
-echo "@found=$(/bin/busybox dd if=/dev/vda bs=512 count=1 2>/dev/null | /bin/busybox tr -cd 'a-z0-9-')"
-echo {word} | /bin/busybox dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null && echo "@written=1"
+DISKS_SCRIPT = """
+B=/bin/busybox
+for disk in vda vdb; do
+  for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/$disk ] && break; $B sleep 0.2; done
+  read -r blocks </sys/block/$disk/size
+  echo "@found.$blocks=$($B dd if=/dev/$disk bs=512 count=1 2>/dev/null | $B tr -cd 'a-z0-9-')"
+  echo {word} | $B dd of=/dev/$disk bs=512 conv=sync,fsync 2>/dev/null && echo "@written.$blocks=1"
+done
 """
+"""Each disk goes by its number of blocks: the order in which a kernel finds them is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def run(bench: Bench) -> None:
                 _container_keeps(bench, prepared, cli)
     for prepared in configurations:
         if is_lab_able(prepared):
-            with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what its disk keeps"):
+            with bench.attempt(Experiment.PORTABILITY, f"{prepared.name}: what its disks keep"):
                 _machine_keeps(bench, prepared)
 
 
@@ -233,32 +240,52 @@ def _volume_keeps(bench: Bench, prepared: Prepared, cli: EngineCli, word: str) -
 
 
 def _machine_keeps(bench: Bench, prepared: Prepared) -> None:
-    disk = bench.settings.work_dir / "kept-disk"
-    with disk.open("wb") as file:
-        file.truncate(DISK_BYTES)
-    word = new_nonce()
-    found = None
+    """Boot a machine, the same one again, and one made anew; see what is left on the two disks that each has."""
+    disk, word = bench.settings.work_dir / "kept-disk", new_nonce()
+    write_empty(disk, DISK_BYTES)
     try:
-        for boot in (1, 2):
-            script = DISK_SCRIPT.format(word=word)
-            with lab_machine(
-                bench,
-                prepared,
-                script,
-                disk=Disk(disk, scratch=False),
-                memory_bytes=MACHINE_MEMORY_BYTES,
-                keep_running=False,
-            ) as (run_, _):
-                seen = finish(run_, bench.settings.deadline_s)
-            if boot == 1 and first(seen, "written") is None:
-                raise EnvbenchError("the guest could not write to its disk")
-            found = first(seen, "found")
+        with _two_disks(bench, prepared, disk, word) as run_:
+            _found_on(bench, run_, OWN_DISK_BYTES)
+            again = start_again(bench, run_)
+            restarted = _found_on(bench, again, OWN_DISK_BYTES)
+            powered_off(bench, again)
+        with _two_disks(bench, prepared, disk, word) as run_:
+            kept, deleted = (_found_on(bench, run_, size) for size in (DISK_BYTES, OWN_DISK_BYTES))
     finally:
         disk.unlink(missing_ok=True)
-    bench.record(
-        "vm_disk_keeps",
-        found == word,
-        prepared.configuration,
-        detail=f"powered off, removed, and made anew with the same disk; found there: {found or 'nothing'}",
+    for metric, value, done, found in (
+        ("kept_over_restart", restarted == word, "powered off, and the same machine started again", restarted),
+        ("vm_disk_keeps", kept == word, "removed, and made anew with the same disk", kept),
+        ("vm_gone_with_disk", deleted != word, "removed with its disk, and made anew with a new one", deleted),
+    ):
+        bench.record(metric, value, prepared.configuration, detail=f"{done}; found there: {found or 'nothing'}")
+    bench.say(
+        f"portability: {prepared.name}: what was written is {_said(restarted == word)} over stop and start, "
+        f"{_said(kept == word)} over removal with its disk kept, {_said(deleted == word)} with its disk deleted"
     )
-    bench.say(f"portability: {prepared.name}: its disk {'keeps' if found == word else 'loses'} what was written")
+
+
+@contextmanager
+def _two_disks(bench: Bench, prepared: Prepared, disk: Path, word: str) -> Iterator[Running]:
+    """Yield a machine that reads and writes this disk, which it leaves behind, and an empty one that goes with it."""
+    with lab_machine(
+        bench,
+        prepared,
+        DISKS_SCRIPT.format(word=word),
+        disk=Disk(disk, scratch=False),
+        own_disk_bytes=OWN_DISK_BYTES,
+        memory_bytes=MACHINE_MEMORY_BYTES,
+        keep_running=False,
+    ) as (run_, _):
+        yield run_
+
+
+def _found_on(bench: Bench, run_: Running, disk_bytes: int) -> str | None:
+    """Return what a start found on its disk of this size, None for nothing.
+
+    Raises EnvbenchError where it could not write there: then nothing follows for the next start.
+    """
+    blocks, said = disk_bytes // BLOCK_BYTES, finish(run_, bench.settings.deadline_s)
+    if first(said, f"written.{blocks}") is None:
+        raise EnvbenchError("the guest could not write to its disk")
+    return first(said, f"found.{blocks}")

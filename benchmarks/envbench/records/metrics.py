@@ -760,7 +760,7 @@ METRICS: Mapping[str, Metric] = {
         _PORTABILITY,
         _BOOL,
         "what was written inside is kept over stop and start",
-        "what was written inside is still there when the same container is started again",
+        "what was written inside is still there when the same container, or machine, is started again",
     ),
     "kept_with_volume": Metric(
         _PORTABILITY,
@@ -773,6 +773,12 @@ METRICS: Mapping[str, Metric] = {
         _BOOL,
         "a VM's disk keeps what was written",
         "what a guest wrote to its disk is there for a machine made anew with that disk, the first one removed",
+    ),
+    "vm_gone_with_disk": Metric(
+        _PORTABILITY,
+        _BOOL,
+        "what a VM wrote is gone with its disk",
+        "what a guest wrote is gone where its disk is deleted with the machine, and both are made anew",
     ),
     # deploy: a row a round and way; variant base=there or absent (images), from=registry (the user's), disk=qcow2 or
     # compressed, bandwidth=100Mbit.

@@ -75,14 +75,15 @@ WRITTEN: Mapping[str, tuple[str, bool]] = {
     "kept_over_restart": ("stop and start", True),
     "gone_after_remove": ("removal", False),
     "kept_with_volume": ("removal with a volume", True),
-    "vm_disk_keeps": ("power-off and removal with its disk kept", True),
+    "vm_disk_keeps": ("removal with its disk kept", True),
+    "vm_gone_with_disk": ("removal with its disk deleted", False),
 }
 """Observation → what was done to the instance, and how the observation reads where the data are kept."""
 
 
 OF_SIDE: Mapping[Side, tuple[str, ...]] = {
     Side.CONTAINER: ("kept_over_restart", "gone_after_remove", "kept_with_volume"),
-    Side.VM: ("vm_disk_keeps",),
+    Side.VM: ("kept_over_restart", "vm_disk_keeps", "vm_gone_with_disk"),
 }
 """What is done to an instance of each kind."""
 
@@ -212,8 +213,9 @@ CLAIMS = (
         ),
         reference="https://docs.docker.com/engine/storage/",
         scope="What is written inside without further options, over stop and start, and over removal; a volume beside "
-        "it; and a VM's disk over power-off and the machine's removal. Tricky is read as: lost by what keeps it with "
-        "a VM. A VM's disk that is deleted with the machine is lost too.",
+        "it; and a VM's disk over stop and start, over the machine's removal, and deleted with it. Tricky is read as: "
+        "lost by what keeps it with a VM, removal without further options, where a VM's disk is a file of its own that "
+        "stays. Deleted with the machine, it is lost as well.",
     ),
     Claim(
         id="wsl-integration",

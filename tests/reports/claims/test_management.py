@@ -33,13 +33,21 @@ def test_portable_is_no_answer_of_size_and_time_alone(rows: Any) -> None:
 def test_what_loses_data_and_what_keeps_them_is_told(rows: Any) -> None:
     kept = {"kept_over_restart": 1, "gone_after_remove": 1, "kept_with_volume": 1}
     seen(E.PORTABILITY, "docker", **kept)(rows)
-    seen(E.PORTABILITY, "qemu", vm_disk_keeps=1)(rows)
+    seen(E.PORTABILITY, "qemu", kept_over_restart=1, vm_disk_keeps=1, vm_gone_with_disk=1)(rows)
     found = judge(BY_ID["storage-ephemeral"], rows.results())
     assert found.verdict is Verdict.SUPPORTED
     assert [each.figure for each in found.findings] == [
         "lost by removal; kept over stop and start, removal with a volume",
-        "kept over power-off and removal with its disk kept",
+        "lost by removal with its disk deleted; kept over stop and start, removal with its disk kept",
     ]
+    assert [each.note for each in found.findings] == ["", ""]
+
+
+def test_a_machine_that_loses_its_data_by_a_stop_is_told_so(rows: Any) -> None:
+    seen(E.PORTABILITY, "docker", gone_after_remove=1)(rows)
+    seen(E.PORTABILITY, "qemu", kept_over_restart=0, vm_disk_keeps=1, vm_gone_with_disk=0)(rows)
+    figures = [each.figure for each in judge(BY_ID["storage-ephemeral"], rows.results()).findings]
+    assert figures[1] == "lost by stop and start; kept over removal with its disk kept, removal with its disk deleted"
 
 
 def test_managers_that_are_found_are_named_and_were_not_tried(rows: Any) -> None:
@@ -54,7 +62,10 @@ def test_what_was_not_done_to_an_instance_is_told(rows: Any) -> None:
     seen(E.PORTABILITY, "docker", gone_after_remove=1)(rows)
     seen(E.PORTABILITY, "qemu", vm_disk_keeps=1)(rows)
     notes = [each.note for each in judge(BY_ID["storage-ephemeral"], rows.results()).findings]
-    assert notes == ["not tried: stop and start, removal with a volume", ""]
+    assert notes == [
+        "not tried: stop and start, removal with a volume",
+        "not tried: stop and start, removal with its disk deleted",
+    ]
 
 
 def test_sizes_that_read_the_same_are_told_once(rows: Any) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from envbench.backend import Mark, Workload
 from envbench.backends.qemu import QemuBackend, QemuInstance
+from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running, await_ready, shell
 from envbench.payload.kernel import find_kernel
 from envbench.payload.modules import module_chain
@@ -20,9 +22,9 @@ from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings, new_nonce
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Kind
-from envbench.vm.direct import start_direct
+from envbench.vm.direct import DirectMachine, start_direct
 from envbench.vm.emulator import find_emulator
-from envbench.vm.guest import Disk
+from envbench.vm.guest import Disk, Guest
 from envbench.vm.monitor import Monitor
 from envbench.vm.recipe import make_recipe
 
@@ -69,18 +71,23 @@ def lab_machine(
     script: str,
     *,
     disk: Disk | None = None,
+    own_disk_bytes: int = 0,
     memory_bytes: int,
     keep_running: bool = True,
 ) -> Iterator[tuple[Running, Monitor]]:
     """Boot the machine with a script as payload; yield it, when it is ready, with its monitor. Ended with the block.
 
+    With `own_disk_bytes` it has an empty disk of its own beside `disk`, in its folder, which is removed with it.
     Raises BackendError, StartTimeoutError.
     """
     settings = lab_settings(bench.settings)
     bench.order += 1
     folder = settings.work_dir / f"machine-{bench.order}"
     workload = Workload(new_nonce(), shell(LOAD_MODULES + script), memory_bytes, keep_running=keep_running)
-    instance, requested_ns = _start(bench, prepared, settings, folder, workload, disk)
+    disks = (disk,) if disk else ()
+    if own_disk_bytes:
+        disks = (*disks, Disk(folder / "own-disk", scratch=False))
+    instance, requested_ns = _start(bench, prepared, settings, folder, workload, disks, own_disk_bytes)
     try:
         run_ = Running(instance, workload.nonce, requested_ns)
         await_ready(run_, bench.settings.deadline_s)
@@ -93,35 +100,81 @@ def lab_machine(
         instance.destroy()
 
 
+def powered_off(bench: Bench, run_: Running) -> QemuInstance:
+    """Return the machine of a script that has ended, once it has powered itself off.
+
+    Raises BackendError where it does not in time.
+    """
+    instance = cast("QemuInstance", run_.instance)
+    if not instance.machine.wait_for_end(monotonic_ns() + int(bench.settings.deadline_s * NS_PER_S)):
+        raise BackendError(
+            f"{instance.name} did not power off in time; last words: {instance.console_tail() or 'none'}"
+        )
+    return instance
+
+
+def start_again(bench: Bench, run_: Running) -> Running:
+    """Start the same machine once more after it has powered itself off; return it when it is ready.
+
+    Its command line and its files are the same. It is ended with the block of its first start. Raises BackendError,
+    StartTimeoutError.
+    """
+    instance = powered_off(bench, run_)
+    instance.machine.destroy()
+    instance.machine, requested_ns = _boot(bench, instance.guest, instance.folder)
+    again = Running(instance, run_.nonce, requested_ns)
+    await_ready(again, bench.settings.deadline_s)
+    return again
+
+
 def _start(
-    bench: Bench, prepared: Prepared, settings: Settings, folder: Path, workload: Workload, disk: Disk | None
+    bench: Bench,
+    prepared: Prepared,
+    settings: Settings,
+    folder: Path,
+    workload: Workload,
+    disks: tuple[Disk, ...],
+    own_disk_bytes: int,
 ) -> tuple[QemuInstance, int]:
     """Start the machine, its files in this folder; return it and the moment of the request.
 
     Raises BackendError, StartTimeoutError; nothing is left then.
     """
-    emulator = find_emulator()
-    recipe = make_recipe(settings, prepared.configuration.variant, emulator.architecture)
+    recipe = make_recipe(settings, prepared.configuration.variant, find_emulator().architecture)
     name = f"envbench-{settings.run_id}-lab-{bench.order}"
     number = bench.journal.intend(Kind.FOLDER, str(folder))
     folder.mkdir()
-    guest = replace(
-        recipe.guest(folder, name, workload),
-        disks=(disk,) if disk else (),
-        monitor=folder / MONITOR,
-        more=("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
-    )
-    moments: dict[Mark, int] = {}
-    deadline_ns = monotonic_ns() + int(bench.settings.deadline_s * NS_PER_S)
     try:
-        machine = start_direct(
-            guest, emulator, settings.run_id, folder / "log", lambda mark: _note(moments, mark), deadline_ns
+        if own_disk_bytes:
+            write_empty(disks[-1].path, own_disk_bytes)
+        guest = replace(
+            recipe.guest(folder, name, workload),
+            disks=disks,
+            monitor=folder / MONITOR,
+            more=("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
         )
+        machine, requested_ns = _boot(bench, guest, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         bench.journal.forget(number)
         raise
-    return QemuInstance(name, machine, guest, folder, True, bench.journal, number), moments[Mark.REQUESTED]
+    return QemuInstance(name, machine, guest, folder, True, bench.journal, number), requested_ns
+
+
+def write_empty(path: Path, size_bytes: int) -> None:
+    """Write a file of zeros that takes no room until it is written to."""
+    with path.open("wb") as file:
+        file.truncate(size_bytes)
+
+
+def _boot(bench: Bench, guest: Guest, folder: Path) -> tuple[DirectMachine, int]:
+    """Start QEMU; return it and the moment of the request. Raises BackendError, StartTimeoutError."""
+    moments: dict[Mark, int] = {}
+    deadline_ns = monotonic_ns() + int(bench.settings.deadline_s * NS_PER_S)
+    machine = start_direct(
+        guest, find_emulator(), bench.settings.run_id, folder / "log", lambda mark: _note(moments, mark), deadline_ns
+    )
+    return machine, moments[Mark.REQUESTED]
 
 
 def _note(moments: dict[Mark, int], mark: Mark) -> None:
