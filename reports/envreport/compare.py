@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from envbench.records.metrics import MARGIN_RATIO, Metric, Shown, metric, metrics_of, words
+from envbench.records.metrics import Metric, Shown, metric, metrics_of, words
 from envbench.records.phases import Experiment, Unit
 from envbench.records.run_json import HostAnswer, Run
 from envreport import units
@@ -302,7 +302,7 @@ def _compare(backend: BackendKey, name: str, older: Side, newer: Side) -> Compar
 def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterator[str]:
     """Yield the comparison of each run with the first, as text. Raises NotComparableError unless `force`."""
     oldest, *others = runs
-    inconclusive = False
+    reached: set[float] = set()
     for run in others:
         if not force:
             require_comparable(oldest, run)
@@ -319,10 +319,10 @@ def comparison_lines(runs: Sequence[Results], *, force: bool = False) -> Iterato
             for each in compared:
                 if each.metric == name:
                     yield f"    {each.name:<{width}}  {each.change:<12}  {each.figures}"
-        inconclusive |= any(each.change is Change.INCONCLUSIVE for each in compared)
-    if inconclusive:
-        margin = units.percent(MARGIN_RATIO)
-        yield f"inconclusive: the interval of the ratio holds 1 and reaches beyond ±{margin}; more starts narrow it"
+        reached |= {metric(each.metric).margin_ratio for each in compared if each.change is Change.INCONCLUSIVE}
+    if reached:
+        margin = " or ".join(f"±{units.percent(each)}" for each in sorted(reached))
+        yield f"inconclusive: the interval of the ratio holds 1 and reaches beyond {margin}; more starts narrow it"
 
 
 def _run_name(run: Results) -> str:

@@ -64,9 +64,9 @@ def history(
 
     The unit is the run. A changed kernel, CPU, layer, engine or payload cuts the history: only the runs since the last
     cut are judged, and fewer than 6 on a side give no verdict. They are split where both sides differ most. The later
-    side is slower only where the whole interval of the ratio lies beyond the metric's margin (5 %); the interval is
-    wider where runs that follow each other are alike. A step that a drift of the host itself would explain
-    cannot be told.
+    side is slower only where the whole interval of the ratio lies beyond the metric's margin (5 %, of disks 10 %); the
+    interval is wider where runs that follow each other are alike. A step that a drift of the host itself would
+    explain cannot be told.
     """
     from envreport.dataset.history import history as read  # pandas and scipy only where needed
     from envreport.dataset.history import possible_changes, verdict_text

@@ -13,7 +13,13 @@ from envbench.records.phases import Experiment, Unit
 
 MS_NS = 1e6
 MARGIN_RATIO = 0.05
-"""Hosts of the same make differ by as much."""
+"""Two figures that differ by less count as the same, where their metric has no margin of its own."""
+CONVENTION = "this project's convention, no source gives one"
+DISK_MARGIN_RATIO = 0.10
+STEADY_DISK = (
+    "a disk counts as steady while its rates span at most 20 % of their mean, 10 % to either side "
+    "(SNIA SSS Performance Test Specification 2.0.2, 2.1.24)"
+)
 
 
 class Shown(StrEnum):
@@ -48,6 +54,8 @@ class Metric:
     shown: tuple[Shown, ...] = ()
     margin_ratio: float = MARGIN_RATIO
     """Sampled figures of two runs, or of a subject and its reference, that differ by less count as the same."""
+    margin_why: str = CONVENTION
+    """Why the margin is what it is."""
     noisy: bool = False
     """Other work on the machine changes it as much: a figure that cannot be told from 0 is no result."""
     floor: float = 0.0
@@ -488,6 +496,8 @@ METRICS: Mapping[str, Metric] = {
         "higher",
         sampled=True,
         shown=(Shown.CHART, Shown.COMPARED),
+        margin_ratio=DISK_MARGIN_RATIO,
+        margin_why=STEADY_DISK,
     ),
     "disk_rand_read": Metric(
         _SPEED,
@@ -497,6 +507,8 @@ METRICS: Mapping[str, Metric] = {
         "higher",
         sampled=True,
         shown=(Shown.CHART, Shown.COMPARED),
+        margin_ratio=DISK_MARGIN_RATIO,
+        margin_why=STEADY_DISK,
     ),
     "disk_fsync": Metric(
         _SPEED,
@@ -506,6 +518,8 @@ METRICS: Mapping[str, Metric] = {
         "higher",
         sampled=True,
         shown=(Shown.CHART, Shown.COMPARED),
+        margin_ratio=DISK_MARGIN_RATIO,
+        margin_why=STEADY_DISK,
     ),
     "net_loopback": Metric(
         _SPEED,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from envbench.records.metrics import MARGIN_RATIO, METRICS, metrics_of, words
+from envbench.records.metrics import METRICS, metrics_of, words
 from envbench.records.phases import NOISE_PREFIX, Experiment, Unit
 from envreport import units
 from envreport.backends import Side, side_words
@@ -17,13 +17,49 @@ from envreport.results import Results, Series
 from envreport.statistics.figures import CONFIDENCE, Equivalence, Estimate, equivalence
 from envreport.statistics.noise import noise_of
 
-MARGIN = (
-    "±5 %: below it, hosts of the same make differ by as much. Test: Schuirmann 1987, doi:10.1007/BF01068419; "
-    "of all metrics together: Holm 1979"
-)
-SAME, SLOWER = "the same within the margin", "slower beyond the margin"
-OVER_MARGIN = "the interval reaches over the margin, or so many metrics may lie beyond it by chance"
+TESTS = "Test: Schuirmann 1987, doi:10.1007/BF01068419; of all metrics together: Holm 1979"
 OPPOSED = "D3 and D4 say little or no overhead; D1 says that containers do not run at bare-metal speed."
+
+
+def margins() -> str:
+    """Return the margins of the speed metrics in words; the first is that of all metrics that are not named."""
+    usual, *others = _by_margin()
+    named = (f"±{units.percent(ratio)} for {', '.join(map(words, names))}" for (ratio, _), names in others)
+    return "; ".join((f"±{units.percent(usual[0][0])}", *named))
+
+
+def margin_reference() -> str:
+    """Return why each margin is what it is, and the tests that use it."""
+    return "; ".join(f"±{units.percent(ratio)}: {why}" for (ratio, why), _ in _by_margin()) + f". {TESTS}"
+
+
+def _by_margin() -> list[tuple[tuple[float, str], list[str]]]:
+    """Return each margin and its reason with the speed metrics that have it, the one of most metrics first."""
+    found: dict[tuple[float, str], list[str]] = {}
+    for name in metrics_of(Experiment.SPEED):
+        found.setdefault((METRICS[name].margin_ratio, METRICS[name].margin_why), []).append(name)
+    return sorted(found.items(), key=lambda each: -len(each[1]))
+
+
+def margin_of(finding: Finding) -> str:
+    """Return the margin of a finding's metric in words."""
+    return f"±{units.percent(METRICS[finding.keys[0].phase].margin_ratio)}"
+
+
+def same(finding: Finding, answer: Answer) -> Finding:
+    """Return the finding as one whose whole interval lies within its metric's margin."""
+    return with_answer(finding, answer, f"the same within {margin_of(finding)}")
+
+
+def beyond(finding: Finding, answer: Answer, how: str) -> Finding:
+    """Return the finding as one whose whole interval lies beyond its metric's margin, on the side that `how` names."""
+    return with_answer(finding, answer, f"{how} beyond {margin_of(finding)}")
+
+
+def undecided(finding: Finding) -> Finding:
+    """Return the finding as one that shows neither."""
+    why = f"the interval reaches over {margin_of(finding)}, or so many metrics may lie beyond it by chance"
+    return with_answer(finding, Answer.OPEN, why)
 
 
 def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | None:
@@ -150,12 +186,9 @@ class NativeSpeed:
 
     def describe(self) -> str:
         """Return the test in words."""
-        test = f"95 % interval of the slow-down against the host within 1 ± {MARGIN_RATIO:g} for every speed metric"
-        return (
-            test
-            if self.native
-            else f"slow-down against the host with its whole interval, for some speed metric, > {1 + MARGIN_RATIO:g}"
-        )
+        if self.native:
+            return f"95 % interval of the slow-down against the host within its margin ({margins()}) for every metric"
+        return f"slow-down against the host with its whole interval beyond its margin ({margins()}) for some metric"
 
     def needs(self) -> tuple[Need, ...]:
         """Return what must have been measured."""
@@ -169,16 +202,16 @@ class NativeSpeed:
         return outcome if self.native else replace(outcome, limits=tuple(no_bare_metal(results)))
 
     def _finding(self, told: Equivalence, ratio: Estimate, finding: Finding) -> Finding:
-        same, slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
+        if_same, if_slower = (Answer.HOLDS, Answer.FAILS) if self.native else (Answer.FAILS, Answer.HOLDS)
         match told:
             case Equivalence.SAME:
-                return with_answer(finding, same, SAME)
+                return same(finding, if_same)
             case Equivalence.DIFFERENT if ratio.value > 1:
-                return with_answer(finding, slower, SLOWER)
+                return beyond(finding, if_slower, "slower")
             case Equivalence.DIFFERENT:
                 return with_answer(finding, Answer.OPEN, "faster than the host: not explained, decides nothing")
             case Equivalence.UNDECIDED:
-                return with_answer(finding, Answer.OPEN, OVER_MARGIN)
+                return undecided(finding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +228,8 @@ class Slower:
     def describe(self) -> str:
         """Return the test in words."""
         return (
-            f"slow-down of {side_words(self.over)} against {side_words(self.under)} with its whole interval > "
-            f"{1 + MARGIN_RATIO:g} for every speed metric"
+            f"slow-down of {side_words(self.over)} against {side_words(self.under)} with its whole interval beyond its "
+            f"margin ({margins()}) for every metric"
         )
 
     def needs(self) -> tuple[Need, ...]:
@@ -211,13 +244,13 @@ class Slower:
     def _finding(self, told: Equivalence, ratio: Estimate, finding: Finding) -> Finding:
         match told:
             case Equivalence.SAME:
-                return with_answer(finding, Answer.FAILS, SAME)
+                return same(finding, Answer.FAILS)
             case Equivalence.DIFFERENT if ratio.value > 1:
-                return with_answer(finding, Answer.HOLDS, SLOWER)
+                return beyond(finding, Answer.HOLDS, "slower")
             case Equivalence.DIFFERENT:
-                return with_answer(finding, Answer.FAILS, "faster beyond the margin")
+                return beyond(finding, Answer.FAILS, "faster")
             case Equivalence.UNDECIDED:
-                return with_answer(finding, Answer.OPEN, OVER_MARGIN)
+                return undecided(finding)
 
 
 CLAIMS = (
@@ -227,9 +260,9 @@ CLAIMS = (
         wording="Containers run with little or no overhead",
         stands_in=("D3", "D4"),
         rule=NativeSpeed(native=True),
-        reference=MARGIN,
+        reference=margin_reference(),
         scope="The metrics listed, the same program on the host and in the container. One that is "
-        "slower by more than 5 % contradicts.",
+        "slower by more than its margin contradicts.",
         partner="speed-container-not-bare",
         disagreement=OPPOSED,
     ),
@@ -239,7 +272,7 @@ CLAIMS = (
         wording="Containers do not run at bare-metal speed",
         stands_in=("D1",),
         rule=NativeSpeed(native=False),
-        reference=MARGIN,
+        reference=margin_reference(),
         scope="The same figures as speed-container-native, asked the other way round. Bare "
         "metal is judged on bare metal alone: elsewhere the verdict says what the container was held against.",
         partner="speed-container-native",
@@ -251,7 +284,7 @@ CLAIMS = (
         wording="VMs run slower than containers",
         stands_in=("D0", "D1", "D3"),
         rule=Slower(V, C),
-        reference=MARGIN,
+        reference=margin_reference(),
         scope="The metrics listed; those that disagree leave it open. The same within the margin is not slower.",
     ),
     Claim(

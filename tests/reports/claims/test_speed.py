@@ -1,5 +1,6 @@
 """The verdicts of the claims on speed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.rows import SPREAD, WIDE, E, around, series
 from tests.reports.claims.known.speed import KNOWN, NATIVE, SLOW, UNCLEAR
 
-from envbench.records.metrics import METRICS, metrics_of
+from envbench.records.metrics import CONVENTION, MARGIN_RATIO, METRICS, metrics_of
 from envbench.records.phases import Unit
+from envreport import units
 from envreport.claims import BY_ID, Verdict, judge
 
 
@@ -32,9 +34,46 @@ def test_bare_metal_is_judged_on_bare_metal_alone(host_answer: Any, words: str, 
 
 @pytest.mark.parametrize(("ratio", "verdict"), [(1.02, Verdict.CONTRADICTED), (1.3, Verdict.SUPPORTED)])
 def test_a_machine_that_is_the_same_within_the_margin_is_not_slower(ratio: float, verdict: Verdict, rows: Any) -> None:
-    narrow = tuple(1 + number / 1000 for number in range(-4, 4))
-    series(E.SPEED, "cpu_int", docker=around(1000, narrow), qemu=around(1000 / ratio, narrow))(rows)
+    series(E.SPEED, "cpu_int", docker=around(1000, NARROW), qemu=around(1000 / ratio, NARROW))(rows)
     assert judge(BY_ID["speed-vm-slower"], rows.results()).verdict is verdict
+
+
+NARROW = tuple(1 + number / 1000 for number in range(-4, 4))
+
+
+@pytest.mark.parametrize(
+    ("metric", "ratio", "verdict", "note"),
+    [
+        ("cpu_int", 1.03, Verdict.CONTRADICTED, "the same within ±5 %"),
+        ("cpu_int", 1.08, Verdict.SUPPORTED, "slower beyond ±5 %"),
+        ("disk_seq_read", 1.08, Verdict.CONTRADICTED, "the same within ±10 %"),
+        ("disk_seq_read", 1.2, Verdict.SUPPORTED, "slower beyond ±10 %"),
+        ("disk_fsync", 0.8, Verdict.CONTRADICTED, "faster beyond ±10 %"),
+        ("disk_rand_read", 1.1, Verdict.INCONCLUSIVE, "the interval reaches over ±10 %"),
+    ],
+)
+def test_each_metric_is_judged_by_its_own_margin_which_is_told(
+    metric: str, ratio: float, verdict: Verdict, note: str, rows: Any
+) -> None:
+    series(E.SPEED, metric, docker=around(1000, NARROW), qemu=around(1000 / ratio, NARROW))(rows)
+    found = judge(BY_ID["speed-vm-slower"], rows.results())
+    assert found.verdict is verdict
+    assert found.findings[0].note.startswith(note)
+    assert "±5 %; ±10 % for sequential disk reads, random disk reads, synced disk writes" in found.why
+
+
+def test_every_margin_of_a_speed_has_its_reason() -> None:
+    """A margin of its own has a source; the method page and the claim name every margin with its reason."""
+    page = (Path(__file__).parents[3] / "docs/method.md").read_text("utf-8")
+    reference = BY_ID["speed-vm-slower"].reference
+    for name in metrics_of(E.SPEED):
+        row = METRICS[name]
+        margin = f"±{units.percent(row.margin_ratio)}"
+        assert (row.margin_why == CONVENTION) == (row.margin_ratio == MARGIN_RATIO), name
+        assert f"{margin}: {row.margin_why}" in reference, name
+        line = next(line for line in page.splitlines() if f"| {margin} |" in line)
+        assert row.margin_why.partition(" (")[0] in line, name
+        assert row.margin_why == CONVENTION or row.words in line, name
 
 
 def test_what_more_values_would_settle_is_told_of_the_margin_that_is_reached_over(rows: Any) -> None:
