@@ -259,6 +259,24 @@ METRICS: Mapping[str, Metric] = {
         "managers of containers found",
         "backend host: managers of containers installed or running here; detail names them",
     ),
+    "plain_ready": Metric(
+        _KERNEL,
+        _NS,
+        "plain start without a manager",
+        "request to an engine of the run's own, not to its cluster mode, until the ready line is in the log of the "
+        "container",
+        "lower",
+        sampled=True,
+    ),
+    "managed_ready": Metric(
+        _KERNEL,
+        _NS,
+        "start by a manager",
+        "request to the manager, on the same engine as plain_ready, until the ready line is in the log of the "
+        "container that it started; detail names the manager",
+        "lower",
+        sampled=True,
+    ),
     # size: one row an artefact (backend = the backend that starts from it), minimal and distro told apart by `profile`.
     "transfer": Metric(
         _SIZE,

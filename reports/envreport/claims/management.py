@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envbench.records.metrics import words
-from envbench.records.phases import Experiment, counted
-from envreport import units
+from envbench.records.phases import Experiment
 from envreport.backends import Side, side_words
 from envreport.claims.combine import Beside, EachAspect, OneWay, all_of, observe
 from envreport.claims.deployment import FromNothing
+from envreport.claims.managers import Managers
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W, conclude, find
-from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, Verdict, Weighed
+from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, Verdict
 from envreport.results import Results, Series
 
 K, P = Experiment.KERNEL, Experiment.PORTABILITY
@@ -134,40 +134,6 @@ class Written:
         return Finding(answer, decides.key.label, text, len(decides.values), note=note, keys=keys)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Things that were found support the claim; finding none says nothing, because they may be elsewhere."""
-
-    experiment: Experiment
-    metrics: tuple[str, ...]
-    bias: TcgBias = TcgBias.NONE
-
-    def describe(self) -> str:
-        """Return the test in words."""
-        return f"{' and '.join(words(each) for each in self.metrics)}, at least one each"
-
-    def needs(self) -> tuple[Need, ...]:
-        """Return what must have been looked for."""
-        return tuple(Need(self.experiment, metric) for metric in self.metrics)
-
-    def judge(self, results: Results) -> Outcome:
-        """Compare each count with 0."""
-        found = []
-        for metric in self.metrics:
-            for series in results.find(self.experiment, metric):
-                seen = max(series.values)
-                answer = Answer.HOLDS if seen > 0 else Answer.OPEN
-                names = "; ".join(series.details[:3])
-                text = f"{words(metric)}: {units.quantity(seen, series.unit)}{f' ({names})' if names and seen else ''}"
-                found.append(Finding(answer, series.key.label, text, 1, None, names, (series.key,)))
-        held = {finding.keys[0].phase for finding in found if finding.answer is Answer.HOLDS}
-        if not held.issuperset(self.metrics):
-            return Outcome(None, tuple(found), self.needs())
-        count = sum(int(max(results.series[key].values)) for finding in found for key in finding.keys)
-        limit = Limit(LimitKind.EXAMPLES, f"by {counted(count, 'example')}, found and not tried")
-        return Outcome(Weighed(Answer.HOLDS), tuple(found), limits=(limit,))
-
-
 CLAIMS = (
     Claim(
         id="portable",
@@ -235,9 +201,17 @@ CLAIMS = (
         theme=Theme.MANAGEMENT,
         wording="VMs are managed by Vagrant, OpenStack and hypervisor tools, containers by Swarm and Kubernetes",
         stands_in=("D3",),
-        rule=Seen(Experiment.KERNEL, ("managers.vm", "managers.container")),
-        reference="https://kubernetes.io/docs/concepts/overview/ ; https://docs.openstack.org/nova/latest/",
-        scope="Managers found on and around this machine; that none is found here shows nothing.",
+        rule=Managers(),
+        reference="https://docs.docker.com/engine/swarm/ ; https://kubernetes.io/docs/concepts/overview/ ; "
+        "https://docs.openstack.org/nova/latest/ ; https://developer.hashicorp.com/vagrant/docs . A manager of "
+        "containers keeps a declared number of them running on the hosts of a cluster. Launchers on one host, clients "
+        "of a runtime and debuggers are none: Docker Compose, nerdctl, crictl "
+        "(https://kubernetes.io/docs/tasks/debug/debug-cluster/crictl/).",
+        scope="Tried are a service of one task of Docker Swarm, in an engine of the run's own (no quick run does), "
+        "and libvirt where it is a backend of the run. Managers that were only found may not work; that none is found "
+        "here shows nothing. Vagrant is not tried: it waits for a login by SSH, and the run's guests have no server "
+        "for it. Kubernetes is not tried: the cluster of a kubeconfig has other users. OpenStack and the rest are "
+        "judged by the literature.",
         reading="True as examples. KubeVirt runs VMs under Kubernetes, and OpenStack Zun runs "
         "containers, so the split is not strict.",
         by_references=Verdict.RIGHT,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
-from tests.reports.claims.known.management import KNOWN, exported, ran_here
+from tests.reports.claims.known.management import KNOWN, SERVICE, exported, ran_here
 from tests.reports.claims.known.rows import MIB, E, both, seen
 
 from envreport.claims import BY_ID, Verdict, judge
@@ -56,6 +56,35 @@ def test_managers_that_are_found_are_named_and_were_not_tried(rows: Any) -> None
     found = judge(BY_ID["managers"], rows.results())
     assert found.label == "supported by 3 examples, found and not tried"
     assert "libvirt (virsh)" in found.figure
+
+
+def test_a_manager_that_was_tried_is_told_from_those_that_were_found(rows: Any) -> None:
+    both(SERVICE, seen(E.KERNEL, "host", managers__vm=1, managers__container=2))(rows)
+    found = judge(BY_ID["managers"], rows.results())
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.label == "supported by 1 example tried, 2 found and not tried"
+    figure = found.findings[0].figure
+    assert figure.startswith("start by a manager: median 300 ms ")
+    assert "against plain start without a manager: median 100 ms" in figure
+
+
+def test_a_machine_of_libvirts_is_a_manager_that_was_tried(rows: Any) -> None:
+    counts = seen(E.KERNEL, "host", managers__vm=1, managers__container=1)
+    both(SERVICE, counts, seen(E.KERNEL, "libvirt", kernel_equals_host=0))(rows)
+    assert judge(BY_ID["managers"], rows.results()).label == "supported by 2 examples tried"
+
+
+def test_a_machine_that_no_manager_keeps_is_none(rows: Any) -> None:
+    counts = seen(E.KERNEL, "host", managers__vm=1, managers__container=1)
+    both(counts, seen(E.KERNEL, "qemu", kernel_equals_host=0))(rows)
+    assert judge(BY_ID["managers"], rows.results()).label == "supported by 2 examples, found and not tried"
+
+
+def test_a_service_alone_says_nothing_of_machines(rows: Any) -> None:
+    both(SERVICE, seen(E.KERNEL, "host", managers__vm=0, managers__container=1))(rows)
+    found = judge(BY_ID["managers"], rows.results())
+    assert found.verdict is Verdict.RIGHT
+    assert "managers of VMs found" in found.reason
 
 
 def test_what_was_not_done_to_an_instance_is_told(rows: Any) -> None:

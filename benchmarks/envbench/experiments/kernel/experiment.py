@@ -150,9 +150,10 @@ def uptime_is_new(uptime_s: float, start_s: float) -> bool:
 def run(bench: Bench) -> None:
     """Observe every backend, then what else runs: two userlands, Windows' image, other architectures and systems."""
     host = seen_on_host(bench)
-    # Beside what `observe` expects: cluster mode, two userlands, another architecture's program, guests of three kinds.
+    # Beside what `observe` expects: a service, cluster mode, two userlands, another architecture's program, guests of
+    # three kinds.
     engines = sum(engine_cli(one) is not None for one in bench.containers())
-    bench.course.expect(6 + engines + len(bench.containers()))
+    bench.course.expect(7 + engines + len(bench.containers()))
     observe(bench, host)
     managers.run(bench)
     _engines(bench, host)

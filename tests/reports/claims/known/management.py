@@ -49,6 +49,9 @@ def ran_here(containers: tuple[int, int, int], vms: tuple[int, int, int]) -> Bui
     )
 
 
+SERVICE = both(
+    series(E.KERNEL, "managed_ready", docker=around(0.3 * S)), series(E.KERNEL, "plain_ready", docker=around(0.1 * S))
+)
 DISK_KEEPS = seen(E.PORTABILITY, "qemu", vm_disk_keeps=1)
 KNOWN: Mapping[str, Known] = {
     "portable": Known(
@@ -66,5 +69,5 @@ KNOWN: Mapping[str, Known] = {
         wsl(interop=0, interop_back=0, drives_mounted=0),
         wsl(interop=[0, 1], interop_back=1, drives_mounted=1),
     ),
-    "managers": Known(seen(E.KERNEL, "host", managers__vm=2, managers__container=1), None, None),
+    "managers": Known(both(SERVICE, seen(E.KERNEL, "host", managers__vm=2, managers__container=1)), None, None),
 }
