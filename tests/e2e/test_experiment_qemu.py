@@ -105,6 +105,9 @@ def test_a_machine_is_given_a_disk_and_measures_it_with_the_containers_own_tool(
     assert all(row.value is not None and row.value > 0 for row in rows)
     assert all("virtio disk" in row.detail for row in rows if row.backend == "qemu")
     assert {skip.reason for skip in bench.skips} == {speed.NO_TIME}
+    clocks = [row for row in read_samples(tmp_path / "samples.csv") if row.phase == "clock_rate"]
+    assert [row.backend for row in clocks] == ["qemu"], "who shares the host's clock has none of its own"
+    assert 0.5 < (clocks[0].value or 0) < 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the distro profile is bootstrapped by root")

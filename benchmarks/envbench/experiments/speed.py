@@ -21,12 +21,14 @@ from envbench.records.phases import BackendKind, Experiment
 from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Ticket
 from envbench.settings import Settings
-from envbench.surroundings.clock import monotonic_ns
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 20, 8
 SECONDS, SECONDS_QUICK = 2, 1
-BEGIN, END = "@begin=", "@done="
+BEGIN, END, CLOCK = "@begin=", "@done=", "@clock="
+SAY_CLOCK = f'read -r uptime _ </proc/uptime && echo "{CLOCK}$uptime"'
+"""A machine's own clock, by which its tools count their seconds, said before the first and after the last of them."""
 NO_DISK = "its guest has no disk, its root is in memory: only QEMU started by envbench itself is given one for this"
 DISK_REMEDY = "--backend qemu --boot kernel; apt install e2fsprogs"
 DISK_BYTES = 96 << 20
@@ -213,7 +215,9 @@ def _turn(bench: Bench, prepared: Prepared, round_number: int, work: Work) -> No
     script = script_for(prepared, bench.settings, SECONDS_QUICK if bench.quick else SECONDS, work.metrics)
     with _started(bench, prepared, script, work.disk) as run_:
         finish(run_, MEASURE_DEADLINE_S)
-        said = sections(run_.lines)
+        said, rate = sections(run_.lines), clock_rate(run_.lines, run_.moments_ns)
+    if rate is not None:
+        bench.record("clock_rate", rate, prepared.configuration, iteration=round_number)
     for name, measure in MEASURES.items():
         value = measure.read(said[name]) if name in said else None
         if value is not None:
@@ -254,12 +258,14 @@ def script_for(prepared: Prepared, settings: Settings, seconds: int, wanted: fro
     lines = ["B=${ENVBENCH_BUSYBOX:-/bin/busybox}", FIRST_CPU, _enter(prepared, settings)]
     if prepared.kind is not BackendKind.HOST:
         lines.append("$B ip link set lo up 2>/dev/null")
+    if prepared.is_vm:
+        lines.append(SAY_CLOCK)
     for name, measure in MEASURES.items():
         command = _command(prepared, settings, measure, seconds)
         if command is not None and name in wanted:
             lines += [f"echo {BEGIN}{name}", command, f"echo {END}{name}"]
     if prepared.is_vm:
-        lines.append("cd /; $B umount /root 2>/dev/null")
+        lines += [SAY_CLOCK, "cd /; $B umount /root 2>/dev/null"]
     return "\n".join(lines)
 
 
@@ -276,6 +282,22 @@ def sections(lines: list[str]) -> dict[str, str]:
         elif name is not None:
             held.append(line)
     return parts
+
+
+def clock_rate(lines: Sequence[str], moments_ns: Sequence[int]) -> float | None:
+    """Return how many seconds of its own clock a machine counted in a second of the host's; None where it said no two.
+
+    `moments_ns` says of each line when the host read it.
+    """
+    said = [
+        (float(line.removeprefix(CLOCK)), moment_ns)
+        for line, moment_ns in zip(lines, moments_ns, strict=True)
+        if line.startswith(CLOCK)
+    ]
+    if len(said) != 2 or said[0][1] == said[1][1]:
+        return None
+    (began_s, began_ns), (ended_s, ended_ns) = said
+    return (ended_s - began_s) * NS_PER_S / (ended_ns - began_ns)
 
 
 def _command(prepared: Prepared, settings: Settings, measure: Measure, seconds: int) -> str | None:

@@ -548,6 +548,13 @@ METRICS: Mapping[str, Metric] = {
         sampled=True,
         shown=(Shown.CHART, Shown.COMPARED),
     ),
+    "clock_rate": Metric(
+        _SPEED,
+        _RATIO,
+        "guest's clock against the host's",
+        "seconds of a machine's own clock, by which its tools count, in a second of the host's, while they ran",
+        sampled=True,
+    ),
     # isolation: one row a backend, "mutual.*" between two instances of it.
     "namespaces_own": Metric(
         _ISOLATION,

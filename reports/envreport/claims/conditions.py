@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from envbench.records.phases import Experiment, Unit
 from envbench.records.samples import variant_keys
-from envreport.backends import USUAL_PROFILE
+from envreport import units
+from envreport.backends import USUAL_PROFILE, Side
 from envreport.results import Results, SeriesKey
 from envreport.statistics.noise import noise_of
 
+CLOCK = "clock_rate"
+"""The metric that holds a machine's own clock against the host's."""
 INSIDE = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 
 
@@ -27,6 +31,7 @@ class ConditionKind(StrEnum):
     PAYLOAD = "payload"
     CACHE = "cache"
     NETWORK = "network"
+    CLOCK = "clock"
     FAILED = "failed starts"
 
 
@@ -110,3 +115,25 @@ def key_conditions(keys: Sequence[SeriesKey]) -> Iterator[Condition]:
         if values:
             brief = "no network" if (name, values) == ("network", ["none"]) else ""
             yield condition(kind, f"{name}: {', '.join(values)}", brief)
+
+
+def clock_rates(results: Results, key: SeriesKey) -> Mapping[int, float]:
+    """Return by round how fast a machine's clock went, as a multiple of the host's; {} unless it is known of each."""
+    series, clock = results.series.get(key), results.series.get(key._replace(phase=CLOCK))
+    rates = {row.iteration: float(row.value) for row in clock.good if row.value} if clock else {}
+    return rates if series and rates.keys() >= series.rounds.keys() else {}
+
+
+def clock_conditions(keys: Sequence[SeriesKey], results: Results) -> Iterator[Condition]:
+    """Yield by whose clock the speeds of machines are, and how far their own went off it."""
+    machines = [key for key in keys if key.experiment is Experiment.SPEED and results.side(key) is Side.VM]
+    found = [clock_rates(results, key) for key in machines]
+    rates = [rate for each in found for rate in each.values()]
+    if rates:
+        least, most = (units.quantity(each, Unit.RATIO) for each in (min(rates), max(rates)))
+        went = least if least == most else f"{least} to {most}"
+        words = f"speeds of VMs by the host's clock; their own, by which their tools count, went at {went} of it"
+        yield condition(ConditionKind.CLOCK, words, "by the host's clock")
+    if not all(found):
+        words = "speeds of VMs by their own clocks, which were not held against the host's"
+        yield condition(ConditionKind.CLOCK, words, "by its own clock")

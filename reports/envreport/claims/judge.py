@@ -12,6 +12,7 @@ from envreport.claims.conditions import (
     Condition,
     ConditionKind,
     accelerator_condition,
+    clock_conditions,
     condition,
     is_inside_wsl,
     key_conditions,
@@ -278,6 +279,7 @@ def conditions_of(findings: Sequence[Finding], results: Results) -> Iterator[Con
     yield from map(accelerator_condition, sorted(accelerators))
     yield from run_conditions(results)
     yield from key_conditions(keys)
+    yield from clock_conditions(keys, results)
     failed = {(key.experiment, key.backend_key) for key in keys}
     count = sum(results.failed(*each) for each in failed)
     if count:

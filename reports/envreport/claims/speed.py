@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from envbench.records.metrics import METRICS, metrics_of, words
+from envbench.records.metrics import METRICS, Shown, metrics_of, words
 from envbench.records.phases import NOISE_PREFIX, Experiment, Unit
 from envreport import units
 from envreport.backends import Side, side_words
 from envreport.claims.combine import Bearing
-from envreport.claims.conditions import is_nested
+from envreport.claims.conditions import clock_rates, is_nested
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_answer
 from envreport.claims.references import WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs
@@ -17,6 +17,7 @@ from envreport.results import Results, Series
 from envreport.statistics.figures import CONFIDENCE, Equivalence, Estimate, equivalence
 from envreport.statistics.noise import noise_of
 
+SPEEDS = metrics_of(Experiment.SPEED, Shown.CHART)
 TESTS = "Test: Schuirmann 1987, doi:10.1007/BF01068419; of all metrics together: Holm 1979"
 OPPOSED = "D3 and D4 say little or no overhead; D1 says that containers do not run at bare-metal speed."
 
@@ -36,7 +37,7 @@ def margin_reference() -> str:
 def _by_margin() -> list[tuple[tuple[float, str], list[str]]]:
     """Return each margin and its reason with the speed metrics that have it, the one of most metrics first."""
     found: dict[tuple[float, str], list[str]] = {}
-    for name in metrics_of(Experiment.SPEED):
+    for name in SPEEDS:
         found.setdefault((METRICS[name].margin_ratio, METRICS[name].margin_why), []).append(name)
     return sorted(found.items(), key=lambda each: -len(each[1]))
 
@@ -62,13 +63,28 @@ def undecided(finding: Finding) -> Finding:
     return with_answer(finding, Answer.OPEN, why)
 
 
-def speed_ratio(metric: str, subject: Series, reference: Series) -> Estimate | None:
-    """Return how long the subject takes as a multiple of the reference.
+def by_host_clock(results: Results, series: Series) -> Series:
+    """Return a machine's speeds by the host's clock where the run held both clocks together; all others as they are."""
+    rates = clock_rates(results, series.key)
+    if not rates:
+        return series
+    is_rate = METRICS[series.key.phase].better == "higher"
+    rows = (
+        replace(row, value=row.value * rates[row.iteration] if is_rate else row.value / rates[row.iteration])
+        for row in series.good
+        if row.value is not None
+    )
+    return replace(series, rows=tuple(rows))
+
+
+def speed_ratio(results: Results, subject: Series, reference: Series) -> Estimate | None:
+    """Return how long the subject takes as a multiple of the reference, both by the host's clock.
 
     Above 1 is slower, whichever way the metric counts.
     """
     from envreport.statistics import estimates
 
+    metric, subject, reference = subject.key.phase, *(by_host_clock(results, each) for each in (subject, reference))
     if METRICS[metric].better == "higher":
         return estimates.ratio(reference.rounds, subject.rounds)
     return estimates.ratio(subject.rounds, reference.rounds)
@@ -78,10 +94,10 @@ def speed_findings(
     results: Results, over: tuple[Side, ...], under: tuple[Side, ...]
 ) -> Iterator[tuple[Estimate, Finding]]:
     """Yield the slow-down of every speed metric, with an open finding that a rule completes."""
-    for metric in metrics_of(Experiment.SPEED):
+    for metric in SPEEDS:
         subjects, references = (find(results, Experiment.SPEED, metric, sides) for sides in (over, under))
         for subject, reference in pairs(subjects, references):
-            ratio = speed_ratio(metric, subject, reference)
+            ratio = speed_ratio(results, subject, reference)
             if ratio is not None:
                 about = f"{words(metric)}, {subject.key.label} against {reference.key.label}"
                 accel = accelerator_of(results, subject, reference)
@@ -127,7 +143,7 @@ def _chance(results: Results, ratio: Estimate, finding: Finding) -> float:
     """Return the p-value of no difference beyond the margin, in the direction in which the ratio lies."""
     from envreport.statistics import estimates
 
-    subject, reference = (results.series[key] for key in finding.keys)
+    subject, reference = (by_host_clock(results, results.series[key]) for key in finding.keys)
     metric = METRICS[subject.key.phase]
     top, bottom = (reference, subject) if metric.better == "higher" else (subject, reference)
     end = 1 + metric.margin_ratio if ratio.value > 1 else 1 - metric.margin_ratio
@@ -285,7 +301,9 @@ CLAIMS = (
         stands_in=("D0", "D1", "D3"),
         rule=Slower(V, C),
         reference=margin_reference(),
-        scope="The metrics listed; those that disagree leave it open. The same within the margin is not slower.",
+        scope="The metrics listed; those that disagree leave it open. The same within the margin is not slower. A "
+        "machine's tools count seconds of its own clock: its speeds are turned into those of the host's clock, which "
+        "was read beside it.",
     ),
     Claim(
         id="wsl-interop",

@@ -43,7 +43,7 @@ from envbench.experiments.shared.accounting import (
     process_memory,
 )
 from envbench.experiments.size.contents import CLASSES, class_of, image_files, items_of, tree_files
-from envbench.experiments.speed import MEASURES, Work, sections, turns, wanted
+from envbench.experiments.speed import MEASURES, Work, clock_rate, sections, turns, wanted
 from envbench.experiments.wsl import files_per_s, windows_drives
 from envbench.records.metrics import METRICS, metric
 from envbench.records.phases import Experiment, Unit
@@ -370,6 +370,20 @@ def test_tool_output_is_read_and_nonsense_gives_no_figure(name):
 def test_sections_hold_what_stands_between_their_marks():
     lines = ["@begin=a", "one", "@done=a", "noise", "@begin=b", "cut"]
     assert sections(lines) == {"a": "one"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "moments_s", "expected"),
+    [
+        (["ready", "@clock=2.50", "@begin=a", "@clock=12.50"], [1, 1, 2, 11], 1.0),
+        (["@clock=2.50", "@clock=12.50"], [1, 21], 0.5),
+        (["@clock=2.50"], [1], None),
+        (["@clock=2.50", "[    3.1] a word of the kernel's @clock=12.50"], [1, 11], None),
+        (["@clock=2.50", "@clock=2.50"], [1, 1], None),
+    ],
+)
+def test_a_machines_clock_is_held_against_the_hosts(lines, moments_s, expected):
+    assert clock_rate(lines, [moment_s * 10**9 for moment_s in moments_s]) == expected
 
 
 def test_the_image_for_windows_says_so_and_is_whole(tmp_path):

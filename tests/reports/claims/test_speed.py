@@ -8,10 +8,11 @@ from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.rows import SPREAD, WIDE, E, around, series
 from tests.reports.claims.known.speed import KNOWN, NATIVE, SLOW, UNCLEAR
 
-from envbench.records.metrics import CONVENTION, MARGIN_RATIO, METRICS, metrics_of
+from envbench.records.metrics import CONVENTION, MARGIN_RATIO, METRICS
 from envbench.records.phases import Unit
 from envreport import units
 from envreport.claims import BY_ID, Verdict, judge
+from envreport.claims.speed import SPEEDS
 
 
 @pytest.mark.parametrize(("claim_id", "side"), cases(KNOWN))
@@ -62,11 +63,42 @@ def test_each_metric_is_judged_by_its_own_margin_which_is_told(
     assert "±5 %; ±10 % for sequential disk reads, random disk reads, synced disk writes" in found.why
 
 
+@pytest.mark.parametrize("metric", ["cpu_int", "memory_latency"])
+@pytest.mark.parametrize(
+    ("clock", "verdict", "words"),
+    [
+        (0.5, Verdict.SUPPORTED, "0.500 of it"),
+        (2.0, Verdict.CONTRADICTED, "2 of it"),
+        (None, Verdict.CONTRADICTED, "not held against the host's"),
+    ],
+)
+def test_a_machine_is_timed_by_the_hosts_clock(
+    metric: str, clock: float | None, verdict: Verdict, words: str, rows: Any
+) -> None:
+    """By its own clock it does as the container does; a clock that goes half as fast makes it half as fast."""
+    series(E.SPEED, metric, docker=around(1000, NARROW), qemu=around(1000, NARROW))(rows)
+    if clock:
+        series(E.SPEED, "clock_rate", qemu=[clock] * len(NARROW))(rows)
+    found = judge(BY_ID["speed-vm-slower"], rows.results())
+    assert found.verdict is verdict
+    assert any(words in each.words for each in found.conditions)
+
+
+def test_a_clock_that_was_not_read_in_each_round_corrects_nothing(rows: Any) -> None:
+    series(E.SPEED, "cpu_int", docker=around(1000, NARROW), qemu=around(1000, NARROW))(rows)
+    series(E.SPEED, "clock_rate", qemu=[0.5] * 3)(rows)
+    found = judge(BY_ID["speed-vm-slower"], rows.results())
+    assert found.verdict is Verdict.CONTRADICTED
+    assert [each.words for each in found.conditions if "clock" in each.words] == [
+        "speeds of VMs by their own clocks, which were not held against the host's"
+    ]
+
+
 def test_every_margin_of_a_speed_has_its_reason() -> None:
     """A margin of its own has a source; the method page and the claim name every margin with its reason."""
     page = (Path(__file__).parents[3] / "docs/method.md").read_text("utf-8")
     reference = BY_ID["speed-vm-slower"].reference
-    for name in metrics_of(E.SPEED):
+    for name in SPEEDS:
         row = METRICS[name]
         margin = f"±{units.percent(row.margin_ratio)}"
         assert (row.margin_why == CONVENTION) == (row.margin_ratio == MARGIN_RATIO), name
@@ -131,7 +163,7 @@ def test_a_busy_machine_says_nothing_of_speed(claim_id: str, make_rows: Any) -> 
 def test_one_metric_of_many_beyond_the_margin_may_be_chance(make_rows: Any) -> None:
     """Four values a side that do not overlap: 3 % for one metric, a third for twelve."""
     verdicts = []
-    for many in (metrics_of(E.SPEED), ("cpu_int",)):
+    for many in (SPEEDS, ("cpu_int",)):
         rows = make_rows()
         for metric in many:
             better = METRICS[metric].better == "higher"

@@ -23,13 +23,17 @@ STOP_DEADLINE_S = 30.0
 
 @dataclass(slots=True)
 class Output:
-    """What an instance says; `lines` are the whole lines so far, the moments are the host clock's."""
+    """What an instance says; `lines` are the whole lines so far, the moments are the host clock's.
+
+    `moments_ns` holds for each line when its end was read.
+    """
 
     speaker: Speaker
     nonce: str
     requested_ns: int
     ready_ns: int = 0
     lines: list[str] = field(default_factory=list)
+    moments_ns: list[int] = field(default_factory=list)
     _rest: bytes = b""
 
     @property
@@ -55,9 +59,10 @@ class Output:
             self.feed(b"\n", monotonic_ns())
         return came()
 
-    def feed(self, chunk: bytes, at_ns: int) -> None:  # noqa: ARG002 -- lines have no moments
-        """Take the next bytes."""
+    def feed(self, chunk: bytes, at_ns: int) -> None:
+        """Take the next bytes, which were read at `at_ns`."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
+        self.moments_ns += [at_ns] * len(lines)
         self.lines += [line.decode("utf-8", errors="replace").rstrip("\r") for line in lines]
 
     def tail(self) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from envbench.records.metrics import METRICS, metrics_of, words
+from envbench.records.metrics import METRICS, words
 from envbench.records.phases import HOST, Experiment, Unit, counted
 from envreport import units
 from envreport.backends import Side, label
 from envreport.claims.rules import pairs
-from envreport.claims.speed import speed_ratio
+from envreport.claims.speed import SPEEDS, speed_ratio
 from envreport.document.answer.figure import spread
 from envreport.document.answer.pair import Answer, Pair, backend_words, lacking, pair_of
 from envreport.results import BackendKey, Results
@@ -35,10 +35,10 @@ def _observed(pair: Pair, parts: Sequence[str], opening: str = "") -> Answer:
 def speed_answer(results: Results) -> Answer | None:
     """Return in how many kinds of work each was slower than this machine itself, and in which most."""
     found: dict[BackendKey, dict[str, Estimate]] = {}
-    for metric in metrics_of(Experiment.SPEED):
+    for metric in SPEEDS:
         hosts = results.find(Experiment.SPEED, metric, Side.HOST)
         for subject, host in pairs(results.find(Experiment.SPEED, metric, *INSIDE), hosts):
-            ratio = speed_ratio(metric, subject, host)
+            ratio = speed_ratio(results, subject, host)
             if ratio is not None:
                 found.setdefault(subject.key.backend_key, {})[metric] = ratio
     pair = pair_of(results, found)

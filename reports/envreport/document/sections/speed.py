@@ -1,11 +1,11 @@
 """Speed of work, as slow-down against the host."""
 
-from envbench.records.metrics import metrics_of, words
+from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Unit
 from envreport import units
 from envreport.backends import Side
 from envreport.claims.rules import pairs
-from envreport.claims.speed import speed_ratio
+from envreport.claims.speed import SPEEDS, speed_ratio
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import empty_section, series_table
@@ -18,11 +18,11 @@ INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
 def speed(results: Results) -> Section:
     """Speed of work, as slow-down against the host."""
     marks, rows = [], []
-    for metric in metrics_of(Experiment.SPEED):
+    for metric in SPEEDS:
         for subject, reference in pairs(
             results.find(Experiment.SPEED, metric, *INSIDE), results.find(Experiment.SPEED, metric, Side.HOST)
         ):
-            ratio = speed_ratio(metric, subject, reference)
+            ratio = speed_ratio(results, subject, reference)
             if ratio is not None:
                 name = f"{words(metric)} · {subject.key.label}"
                 marks.append(Mark(name, results.side(subject.key), estimate=ratio))
