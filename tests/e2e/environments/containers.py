@@ -397,8 +397,8 @@ def _without_markers(program: str = "") -> str:
     return f"umount -l /run/.containerenv 2>/dev/null; rm -f /run/.containerenv; unset container; exec {program or ASK}"
 
 
-FILES = ("--ulimit", "nofile=1024:1024")
-"""Buildah asks for a million open files from 1.31 on, which root without CAP_SYS_RESOURCE may not give."""
+FEW = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+"""From 1.31 on Buildah asks for a million files and processes, which root without CAP_SYS_RESOURCE may not give."""
 
 
 def _buildah_run(lab: Lab) -> str:
@@ -410,7 +410,7 @@ def _buildah_run(lab: Lab) -> str:
         "--runroot",
         str(lab.scratch / "buildah-run"),
     ]
-    container = lab.run([*buildah, "from", *FILES, f"docker-archive:{_docker_archive(lab)}"], timeout_s=120).strip()
+    container = lab.run([*buildah, "from", *FEW, f"docker-archive:{_docker_archive(lab)}"], timeout_s=120).strip()
     try:
         return lab.run_v1([*buildah, "run", "--network=none", container, "--", *shlex.split(ASK)], timeout_s=90)
     finally:
@@ -434,7 +434,7 @@ def _buildah_build(lab: Lab) -> str:
     context = _build_context(lab, _podman_image(lab))
     tag = f"localhost/{lab.tag}:bud"
     try:
-        words = ["--no-cache", "--network=none", *FILES, "--tag", tag, context]
+        words = ["--no-cache", "--network=none", *FEW, "--tag", tag, context]
         return lab.run_v1(["buildah", "build", *words], timeout_s=120)
     finally:
         lab.quietly("buildah", "rmi", "--force", tag)
