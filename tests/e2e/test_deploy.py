@@ -279,10 +279,14 @@ class Run:
 
 def test_what_a_killed_run_fetched_is_cleaned_up_and_another_run_goes_on(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    live = Run(tmp_path / "live", state, "--backend", "docker")
+    # The longer one first: it still fetches when the other one has begun, however slow the machine is.
     killed = Run(tmp_path / "killed", state, "--backend", "docker", "--backend", "podman", "--backend", "qemu")
+    runs = [killed]
     try:
-        live_id, killed_id = live.await_fetched(), killed.await_fetched()
+        killed_id = killed.await_fetched()
+        live = Run(tmp_path / "live", state, "--backend", "docker")
+        runs.append(live)
+        live_id = live.await_fetched()
         killed.process.kill()
         killed.process.wait()
         assert traces_of(killed_id)
@@ -300,7 +304,7 @@ def test_what_a_killed_run_fetched_is_cleaned_up_and_another_run_goes_on(tmp_pat
         live.process.send_signal(signal.SIGINT)
         live.process.communicate(timeout=120)
     finally:
-        for run in (live, killed):
+        for run in runs:
             run.process.kill()
             run.process.communicate()
     record = json.loads((tmp_path / "live/run.json").read_text())
