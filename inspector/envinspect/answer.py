@@ -159,7 +159,8 @@ def answer_as_json(
     }
 
 
-def _layer(layer: Layer, places: dict[Evidence, int]) -> dict[str, Any]:
+def layer_block(layer: Layer) -> dict[str, Any]:
+    """Return what JSON says of a layer, without its evidence."""
     return {
         "kind": layer.kind.word,
         "id": layer.id,
@@ -167,8 +168,11 @@ def _layer(layer: Layer, places: dict[Evidence, int]) -> dict[str, Any]:
         "hypervisor_type": layer.hypervisor_type,
         "confidence": Strength(layer.confidence).name.lower(),
         "details": dict(layer.details),
-        "evidence": [places[piece] for piece in layer.evidence],
     }
+
+
+def _layer(layer: Layer, places: dict[Evidence, int]) -> dict[str, Any]:
+    return {**layer_block(layer), "evidence": [places[piece] for piece in layer.evidence]}
 
 
 def _mark(mark: Mark, places: dict[Evidence, int]) -> dict[str, Any]:

@@ -111,8 +111,8 @@ def _resize_machine(bench: Bench, prepared: Prepared) -> None:
 def _require_room(run_: Running) -> None:
     """See that the guest's kernel has room for a CPU more. Raises EnvbenchError where it made none when it booted.
 
-    Where it knows no hypervisor, and emulated it knows none, a kernel may hold the slots that firmware lists for CPUs
-    that are not there, and never will be (arch/x86/kernel/acpi/boot.c; seen of 6.12.117, not of 6.1).
+    A kernel that knows no hypervisor, and emulated it knows none, may take the slots that firmware lists for CPUs that
+    will never be there (arch/x86/kernel/acpi/boot.c; seen of 6.12.117, not of 6.1).
     """
     if _seen(run_, lambda seen: "possible" in seen)["possible"] == "0":
         raise EnvbenchError("its kernel made no room for a CPU more when it booted, so that none can be given to it")

@@ -7,11 +7,11 @@ their cgroup names, and judged by what can still be read of them.
 
 from __future__ import annotations
 
-from envinspect.answer import summarise
+from envinspect.answer import layer_block, summarise
 from envinspect.facets.records import Resources, resources_of
 from envinspect.facets.resources import resources_block
 from envinspect.inspection import inspect
-from envinspect.model import Denied, Found, Kind, Record, Stack, Strength
+from envinspect.model import Denied, Found, Kind, Record, Stack
 from envinspect.sources.cgroups import components, parse_cgroup
 from envinspect.sources.identity import container_in, identity
 from envinspect.sources.mounts import kernels_own
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from envinspect.facts import Facts
-    from envinspect.model import Layer
 
 SCHEMA = "envinspect-census/1"
 _OF_THE_CPU = "/proc/cpuinfo"
@@ -65,7 +64,7 @@ class NamespaceSet(Record):
             "summary": self.summary,
             "determined": stack.determined,
             "bare_metal": stack.bare_metal,
-            "layers": [_layer(layer) for layer in stack.layers],
+            "layers": [layer_block(layer) for layer in stack.layers],
             "cloud": None if stack.cloud is None else stack.cloud.id,
             "orchestrators": [mark.id for mark in stack.orchestrators],
             "engine": self.engine,
@@ -111,17 +110,6 @@ class Census(Record):
             "gaps": [gap.to_dict() for gap in self.gaps],
             "sets": [found.to_dict() for found in self.sets],
         }
-
-
-def _layer(layer: Layer) -> dict[str, Any]:
-    return {
-        "kind": layer.kind.word,
-        "id": layer.id,
-        "name": layer.name,
-        "hypervisor_type": layer.hypervisor_type,
-        "confidence": Strength(layer.confidence).name.lower(),
-        "details": dict(layer.details),
-    }
 
 
 def census() -> Census:

@@ -8,7 +8,15 @@ from envinspect.probes.cgroup import beyond_first, cgroups
 from envinspect.probes.containers import lost_engine_files
 from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.isolation import masks_proc
-from envinspect.probes.mounts import chain_in, filesystem_rows, is_inherited, is_moved, on_whole_disk, storage_chains
+from envinspect.probes.mounts import (
+    chain_in,
+    filesystem_rows,
+    has_engine_files,
+    is_inherited,
+    is_moved,
+    on_whole_disk,
+    storage_chains,
+)
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import (
     ELSEWHERE,
@@ -22,7 +30,6 @@ from envinspect.probes.roots import (
     root_place,
     stands_on_hidden_mount,
 )
-from envinspect.signatures.containers import BOUND_FILES
 from envinspect.sources.mounts import MOUNTINFO, MountTable, mount_table
 
 TYPE_CHECKING = False
@@ -69,7 +76,7 @@ def _is_inside(facts: Facts, table: MountTable) -> bool:
     """
     if not facts.derived(first_is_outside) or masks_proc(table):
         return False
-    made = any(mount.target in BOUND_FILES for mount in table.mounts) or any(storage_chains(table))
+    made = has_engine_files(table) or any(storage_chains(table))
     return not made and not any(filesystem_rows(table))
 
 
@@ -158,7 +165,7 @@ def _is_hosts_root(facts: Facts, place: Place, table: MountTable) -> bool:
     """
     if place.state != SAME or "mnt" not in facts.derived(namespaces).others:
         return False
-    if any(mount.target in BOUND_FILES for mount in table.mounts):
+    if has_engine_files(table):
         return False
     if not any(level.id in _ENGINES and level.strength > Strength.HINT for level in facts.derived(cgroups).chain):
         return False

@@ -13,7 +13,14 @@ from envinspect.probes.cgroup import cgroups, in_pod
 from envinspect.probes.isolation import ID_MAP, isolation, masks_proc, shifted_ids
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.markers import Marker, markers
-from envinspect.probes.mounts import chain_in, evidence_of_mount, filesystem_rows, on_whole_disk, storage_chains
+from envinspect.probes.mounts import (
+    chain_in,
+    evidence_of_mount,
+    filesystem_rows,
+    has_engine_files,
+    on_whole_disk,
+    storage_chains,
+)
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import FIRST_MOUNTINFO, SAME, around_root, is_left_over, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
@@ -238,7 +245,7 @@ def lost_engine_files(facts: Facts) -> bool:
         return False  # PID 1 has, or may have, the same root without the files, unless it is a container's within
     chains = [chain for chain in storage_chains(table) if chain[-1].mount is table.root]
     on_docker = any(chain[-1].row.id == "docker" for chain in chains)
-    return on_docker and not any(mount.target in BOUND_FILES for mount in table.mounts)
+    return on_docker and not has_engine_files(table)
 
 
 def _in_a_group_below(facts: Facts) -> bool:

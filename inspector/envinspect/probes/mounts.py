@@ -104,6 +104,11 @@ def _fits(pattern: str, part: str) -> bool:
     return part == pattern
 
 
+def has_engine_files(table: MountTable) -> bool:
+    """Say whether something is mounted where engines bind files of theirs into each container."""
+    return any(mount.target in BOUND_FILES for mount in table.mounts)
+
+
 def is_sandbox_root(root: Mount | None) -> bool:
     """Say whether / is the tmpfs that bubblewrap and mkosi-sandbox make, and put parts of the old root into."""
     return root is not None and root.root == "/newroot" and root.fstype == "tmpfs"

@@ -6,20 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
-from time import sleep
 from typing import IO
 
-from envbench.backends.shared.child import Child, environment
 from envbench.backends.shared.images import MANIFEST_TYPE, PACKED_LAYER_TYPE, digest_of, image_config, image_manifest
 from envbench.errors import BackendError
 from envbench.experiments.deploy.layers import Layer
 from envbench.experiments.deploy.served import LOOPBACK
+from envbench.experiments.shared.own_program import answers, own_program
 from envbench.readiness.probe import free_port
 from envbench.settings import LABEL
-from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.surroundings.programs import find_program
 from envbench.traces.journal import Journal, Kind
-from envbench.traces.procfs import process_start_ticks
 
 PROGRAMS = ("docker-registry", "registry")
 """Debian's name for it, and the project's own."""
@@ -99,43 +96,17 @@ def own_registry(journal: Journal, run_id: str, folder: Path) -> Iterator[Regist
         configuration = data / "config.yml"
         configuration.write_text(CONFIGURATION.format(data=data / "data", address=f"{LOOPBACK}:{port}"), "utf-8")
         try:
-            with _running(program, configuration, journal, run_id, port):
+            with own_program(
+                journal,
+                run_id,
+                (program, "serve", configuration),
+                data / "log",
+                lambda: answers(HTTPConnection(LOOPBACK, port, timeout=2), "/v2/"),
+                name="the registry",
+                remedy=REMEDY,
+                up_deadline_s=UP_DEADLINE_S,
+                OTEL_TRACES_EXPORTER="none",
+            ):
                 yield Registry(port, data, run_id)
         finally:
             shutil.rmtree(data, ignore_errors=True)
-
-
-@contextmanager
-def _running(program: Path, configuration: Path, journal: Journal, run_id: str, port: int) -> Iterator[None]:
-    log = configuration.with_name("log")
-    with log.open("wb") as output:
-        child = Child(
-            (program, "serve", configuration), environment(run_id, OTEL_TRACES_EXPORTER="none"), output.fileno()
-        )
-    number = journal.intend(Kind.PROCESS, str(child.pid), start_ticks=str(process_start_ticks(child.pid) or 0))
-    try:
-        _await(child, port, log)
-        yield
-    finally:
-        child.kill()
-        journal.forget(number)
-
-
-def _await(child: Child, port: int, log: Path) -> None:
-    deadline_ns = monotonic_ns() + int(UP_DEADLINE_S * NS_PER_S)
-    while not _answers(port):
-        if child.wait(monotonic_ns()) or monotonic_ns() > deadline_ns:
-            said = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise BackendError(f"the registry did not come up: {said[0][:200]}", remedy=REMEDY)
-        sleep(0.02)
-
-
-def _answers(port: int) -> bool:
-    asked = HTTPConnection(LOOPBACK, port, timeout=2)
-    try:
-        asked.request("GET", "/v2/")
-        return asked.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        asked.close()

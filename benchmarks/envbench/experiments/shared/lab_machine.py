@@ -23,7 +23,7 @@ from envbench.settings import Settings, new_nonce
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Kind
 from envbench.vm.direct import DirectMachine, start_direct
-from envbench.vm.emulator import find_emulator
+from envbench.vm.emulator import Emulator, find_emulator
 from envbench.vm.guest import Disk, Guest
 from envbench.vm.monitor import Monitor
 from envbench.vm.recipe import make_recipe
@@ -84,10 +84,7 @@ def lab_machine(
     bench.order += 1
     folder = settings.work_dir / f"machine-{bench.order}"
     workload = Workload(new_nonce(), shell(LOAD_MODULES + script), memory_bytes, keep_running=keep_running)
-    disks = (disk,) if disk else ()
-    if own_disk_bytes:
-        disks = (*disks, Disk(folder / "own-disk", scratch=False))
-    instance, requested_ns = _start(bench, prepared, settings, folder, workload, disks, own_disk_bytes)
+    instance, requested_ns = _start(bench, prepared, settings, folder, workload, disk, own_disk_bytes)
     try:
         run_ = Running(instance, workload.nonce, requested_ns)
         await_ready(run_, bench.settings.deadline_s)
@@ -121,7 +118,7 @@ def start_again(bench: Bench, run_: Running) -> Running:
     """
     instance = powered_off(bench, run_)
     instance.machine.destroy()
-    instance.machine, requested_ns = _boot(bench, instance.guest, instance.folder)
+    instance.machine, requested_ns = _boot(bench, find_emulator(), instance.guest, instance.folder)
     again = Running(instance, run_.nonce, requested_ns)
     await_ready(again, bench.settings.deadline_s)
     return again
@@ -133,27 +130,30 @@ def _start(
     settings: Settings,
     folder: Path,
     workload: Workload,
-    disks: tuple[Disk, ...],
+    disk: Disk | None,
     own_disk_bytes: int,
 ) -> tuple[QemuInstance, int]:
     """Start the machine, its files in this folder; return it and the moment of the request.
 
     Raises BackendError, StartTimeoutError; nothing is left then.
     """
-    recipe = make_recipe(settings, prepared.configuration.variant, find_emulator().architecture)
+    emulator = find_emulator()
+    recipe = make_recipe(settings, prepared.configuration.variant, emulator.architecture)
     name = f"envbench-{settings.run_id}-lab-{bench.order}"
     number = bench.journal.intend(Kind.FOLDER, str(folder))
     folder.mkdir()
+    disks = [disk] if disk else []
     try:
         if own_disk_bytes:
+            disks.append(Disk(folder / "own-disk", scratch=False))
             write_empty(disks[-1].path, own_disk_bytes)
         guest = replace(
             recipe.guest(folder, name, workload),
-            disks=disks,
+            disks=tuple(disks),
             monitor=folder / MONITOR,
             more=("-smp", "1,maxcpus=2", "-device", "virtio-balloon-pci"),
         )
-        machine, requested_ns = _boot(bench, guest, folder)
+        machine, requested_ns = _boot(bench, emulator, guest, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         bench.journal.forget(number)
@@ -167,12 +167,12 @@ def write_empty(path: Path, size_bytes: int) -> None:
         file.truncate(size_bytes)
 
 
-def _boot(bench: Bench, guest: Guest, folder: Path) -> tuple[DirectMachine, int]:
+def _boot(bench: Bench, emulator: Emulator, guest: Guest, folder: Path) -> tuple[DirectMachine, int]:
     """Start QEMU; return it and the moment of the request. Raises BackendError, StartTimeoutError."""
     moments: dict[Mark, int] = {}
     deadline_ns = monotonic_ns() + int(bench.settings.deadline_s * NS_PER_S)
     machine = start_direct(
-        guest, find_emulator(), bench.settings.run_id, folder / "log", lambda mark: _note(moments, mark), deadline_ns
+        guest, emulator, bench.settings.run_id, folder / "log", lambda mark: _note(moments, mark), deadline_ns
     )
     return machine, moments[Mark.REQUESTED]
 

@@ -10,21 +10,22 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from pathlib import Path
-from time import sleep
 
-from envbench.backends.shared.child import Child, environment
+from envbench.backends.shared.child import Child
 from envbench.errors import BackendError
+from envbench.experiments.shared.own_program import answers, own_program
 from envbench.payload.busybox import find_busybox
 from envbench.settings import Settings
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.surroundings.programs import require_program
 from envbench.traces.journal import Journal, Kind
-from envbench.traces.procfs import CGROUP_ROOT, children_of, process_start_ticks
+from envbench.traces.procfs import CGROUP_ROOT, children_of
 from envbench.traces.removal import end_process, remove_cgroup
 
 UP_DEADLINE_S = 30.0
+ANSWER_DEADLINE_S = 10.0
 DOWN_DEADLINE_S = 10.0
 INSTALL = "apt install docker.io util-linux"
 REMEDY = "as root on a machine, or in a container with --privileged"
@@ -74,8 +75,19 @@ def own_engine(journal: Journal, settings: Settings) -> Iterator[Path]:
     noted = [journal.intend(Kind.FOLDER, str(folder)), *(journal.intend(Kind.CGROUP, str(path)) for path in cgroups)]
     folder.mkdir(mode=0o700)
     try:
-        with _running(journal, settings.run_id, _argv(unshare, dockerd, folder, cgroup), folder) as path:
-            yield path
+        with own_program(
+            journal,
+            settings.run_id,
+            _argv(unshare, dockerd, folder, cgroup),
+            folder / "log",
+            lambda: answers(EngineConnection(folder / SOCKET, ANSWER_DEADLINE_S), "/_ping"),
+            name="a Docker engine of the run's own",
+            remedy=REMEDY,
+            up_deadline_s=UP_DEADLINE_S,
+            end=_end,
+            FOLDERS=" ".join(SYSTEM_FOLDERS),
+        ):
+            yield folder / SOCKET
     finally:
         for each in cgroups:
             remove_cgroup(each)
@@ -96,40 +108,6 @@ def _argv(unshare: Path, dockerd: Path, folder: Path, cgroup: str) -> list[str |
         *("--bridge=none", "--iptables=false", "--ip-forward=false"),
         *("--exec-opt", "native.cgroupdriver=cgroupfs", f"--cgroup-parent=/{cgroup}"),
     ]
-
-
-@contextmanager
-def _running(journal: Journal, run_id: str, argv: list[str | Path], folder: Path) -> Iterator[Path]:
-    log = folder / "log"
-    with log.open("wb") as output:
-        child = Child(argv, environment(run_id, FOLDERS=" ".join(SYSTEM_FOLDERS)), output.fileno())
-    number = journal.intend(Kind.PROCESS, str(child.pid), start_ticks=str(process_start_ticks(child.pid) or 0))
-    try:
-        _await(child, folder / SOCKET, log)
-        yield folder / SOCKET
-    finally:
-        _end(child)
-        journal.forget(number)
-
-
-def _await(child: Child, path: Path, log: Path) -> None:
-    deadline_ns = monotonic_ns() + int(UP_DEADLINE_S * NS_PER_S)
-    while not _answers(path):
-        if child.wait(monotonic_ns()) or monotonic_ns() > deadline_ns:
-            said = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise BackendError(f"a Docker engine of the run's own did not come up: {said[0][-300:]}", remedy=REMEDY)
-        sleep(0.02)
-
-
-def _answers(path: Path) -> bool:
-    asked = EngineConnection(path, 10)
-    try:
-        asked.request("GET", "/_ping")
-        return asked.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        asked.close()
 
 
 def _end(child: Child) -> None:
