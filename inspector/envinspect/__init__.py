@@ -14,10 +14,10 @@ from envinspect.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envinspect.api import Answer, abilities, census, inspect, isolation, resources
-    from envinspect.errors import CaptureError, EnvinspectError, UnreachableError, UsageError
     from envinspect.facets.records import Abilities, Ability, Host, Isolation, Resources
     from envinspect.fleet.node_census import Census, Gap, NamespaceSet
     from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Strength, Unknown
+    from envinspect.model.errors import CaptureError, EnvinspectError, UnreachableError, UsageError
 
 __all__ = [
     "Abilities",
@@ -53,9 +53,10 @@ if not TYPE_CHECKING:
 
     def __getattr__(name):  # noqa: ANN001, ANN202 - as in __main__
         if name in __all__:
-            from envinspect import api, errors, model  # noqa: PLC0415 - paid for by whoever uses it
+            from envinspect import api, model  # noqa: PLC0415 - paid for by whoever uses it
             from envinspect.facets import records  # noqa: PLC0415
             from envinspect.fleet import node_census  # noqa: PLC0415
+            from envinspect.model import errors  # noqa: PLC0415
 
             for module in (api, errors, records, model, node_census):
                 if hasattr(module, name):

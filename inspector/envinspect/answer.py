@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from envinspect.facts import Observer
+    from envinspect.model.facts import Observer
 
 SCHEMA = "envinspect/1"
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from envinspect.facts import Facts, Observer
     from envinspect.model import Evidence, Layer, Mark, Overruled, Unknown
+    from envinspect.model.facts import Facts, Observer
 
     Path = str | os.PathLike[str]
     Via = str | Sequence[str]

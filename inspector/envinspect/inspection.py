@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from envinspect.answer import answer_as_json, summarise
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Stack, Unknown
+from envinspect.model.facts import Facts
 from envinspect.probes import PROBES
 from envinspect.probes.outer import outer_layers
 from envinspect.resolver.enough import enough_was_read

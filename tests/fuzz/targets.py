@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 
 from envinspect.capture.every_question import ask_everything
-from envinspect.errors import EnvinspectError
 from envinspect.facets.abilities import capabilities_block
 from envinspect.facets.isolation import isolation_block
 from envinspect.facets.resources import resources_block
-from envinspect.facts import Facts, Registers, Uname
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Found, Reading
+from envinspect.model.errors import EnvinspectError
+from envinspect.model.facts import Facts, Registers, Uname
 from envinspect.render import FORMATS, render
 from envinspect.render.blocks import capabilities_text, isolation_text, resources_text
 from envinspect.render.terminal import PLAIN

@@ -17,7 +17,7 @@ from envinspect.systems.collector.wire import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from envinspect.facts import Facts
+    from envinspect.model.facts import Facts
 
 V = TypeVar("V")
 _WORDS_OF_ERRNO = {errno: words for words, errno in reversed(tuple(ERRNO_OF_WORDS.items()))}

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from envinspect.facts import Facts
 from envinspect.inspection import Inspection, inspect
+from envinspect.model.facts import Facts
 from envinspect.systems.captured import read_capture
 
 SYSTEMS = Path(__file__).parent.parent / "systems"

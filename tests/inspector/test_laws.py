@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.inspector.captured_systems import NAMES, SYSTEMS, made_of
 
-from envinspect.facts import Facts, Registers, Root, Stat
 from envinspect.inspection import inspect
 from envinspect.model import Denied, Found, Kind, Reading, Stack
+from envinspect.model.facts import Facts, Registers, Root, Stat
 from envinspect.signatures.catalogue import ENTRIES
 from envinspect.signatures.names import holds, open_question
 from envinspect.systems.captured import read_capture

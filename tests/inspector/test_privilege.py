@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.inspector.captured_systems import answer_for, holds_for_all
 
-from envinspect.facts import Facts, Root, Stat
 from envinspect.inspection import inspect
 from envinspect.model import Denied, Kind, Reading
+from envinspect.model.facts import Facts, Root, Stat
 from envinspect.probes.acpi import TABLES
 from envinspect.signatures.catalogue import lineage
 

@@ -15,9 +15,9 @@ from typing import TypeVar
 import pytest
 from tests.inspector.captured_systems import NAMES, SYSTEMS, answer_for, answers
 
-from envinspect.facts import Facts
 from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Found, Kind, Reading, Stack, Strength
+from envinspect.model.facts import Facts
 from envinspect.probes import acpi, devices, dmi
 from envinspect.resolver.overrules import OVERRULES
 from envinspect.signatures import acpi as acpi_rows

@@ -10,9 +10,9 @@ from envinspect.facets.abilities import capabilities_block
 from envinspect.facets.host import host_block
 from envinspect.facets.isolation import isolation_block
 from envinspect.facets.resources import resources_block
-from envinspect.facts import Facts
 from envinspect.inspection import inspect
 from envinspect.model import Found
+from envinspect.model.facts import Facts
 from envinspect.signatures.catalogue import ENTRIES
 from envinspect.version import __version__
 

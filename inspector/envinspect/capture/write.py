@@ -16,10 +16,10 @@ from datetime import datetime
 from typing import TypeVar
 
 from envinspect.capture.redaction import Redaction
-from envinspect.errors import CaptureError
-from envinspect.errors import printable as shown
-from envinspect.facts import NATIVE, Facts, Observer
 from envinspect.model import NOT_RECORDED, Denied, Found, Reading
+from envinspect.model.errors import CaptureError
+from envinspect.model.errors import printable as shown
+from envinspect.model.facts import NATIVE, Facts, Observer
 from envinspect.systems.archive import ROOT
 from envinspect.systems.captured import SCHEMA
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from envinspect.errors import EnvinspectError, NotDeterminedError, NotMetError, UsageError, one_line
 from envinspect.model import Record
+from envinspect.model.errors import EnvinspectError, NotDeterminedError, NotMetError, UsageError, one_line
 from envinspect.render import FORMATS, Rendered
 from envinspect.render.terminal import encodable, palette_for
 from envinspect.systems.choose import Place
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envinspect.facts import Facts
+    from envinspect.model.facts import Facts
 
 INTERRUPTED = 130
 

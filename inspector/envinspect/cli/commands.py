@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from envinspect.cli.actions import INTERRUPTED, Call, failed, perform, show
-from envinspect.errors import UsageError
+from envinspect.model.errors import UsageError
 from envinspect.render import DROP_IN, Rendered
 from envinspect.systems.choose import Place
 from envinspect.version import __version__

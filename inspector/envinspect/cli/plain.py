@@ -6,7 +6,7 @@ import os
 import sys
 
 from envinspect.cli.actions import INTERRUPTED, OF_NO_PLACE, REPORTS, Call, failed, perform
-from envinspect.errors import EnvinspectError
+from envinspect.model.errors import EnvinspectError
 from envinspect.render import DROP_IN
 from envinspect.systems.choose import Place
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from envinspect.facets.isolation import capability_names
 from envinspect.facets.records import Abilities, Ability
-from envinspect.facts import Facts
 from envinspect.model import ABSENT, Absent, Denied, Found, Reading, Record
+from envinspect.model.facts import Facts
 from envinspect.sources.status import own_status, parse_status
 
 TYPE_CHECKING = False

@@ -8,9 +8,9 @@ an answer of its own, and never "no limit".
 
 from __future__ import annotations
 
-from envinspect.errors import counted
-from envinspect.facts import Facts
 from envinspect.model import Denied, Found, IntEnum, Record
+from envinspect.model.errors import counted
+from envinspect.model.facts import Facts
 from envinspect.sources.cgroups import Membership, parse_cgroup
 from envinspect.sources.mounts import Mount, mount_table
 

@@ -5,8 +5,8 @@ Linux tells all this in files, for captures as for live systems; the running mac
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Found
+from envinspect.model.facts import Facts
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
 from envinspect.sources.mounts import kernels_own
 from envinspect.sources.status import parse_status

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Absent, Denied, Found, Reading
+from envinspect.model.facts import Facts
 from envinspect.sources.mounts import Mount, kernels_own, mount_table
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 from envinspect.sources.status import own_status

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from envinspect.facets.control_groups import ControlGroups, Finding, Limit, State, row, whole
 from envinspect.facets.runtimes import runtimes
-from envinspect.facts import Facts
 from envinspect.model import ABSENT, Denied, Found
+from envinspect.model.facts import Facts
 from envinspect.sources.mounts import kernels_own
 from envinspect.sources.status import own_status, parse_status
 

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from envinspect.errors import UsageError
 from envinspect.model import Record
+from envinspect.model.errors import UsageError
 
 ANSWER_LIMIT_BYTES = 16 << 20
 BARE_METAL = "bare-metal"

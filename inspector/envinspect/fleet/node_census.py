@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from envinspect.facts import Facts
+    from envinspect.model.facts import Facts
 
 SCHEMA = "envinspect-census/1"
 _OF_THE_CPU = "/proc/cpuinfo"

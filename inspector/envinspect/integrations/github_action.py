@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from envinspect.api import abilities, inspect
-from envinspect.errors import printable
+from envinspect.model.errors import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

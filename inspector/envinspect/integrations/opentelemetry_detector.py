@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envinspect.facts import Facts
+    from envinspect.model.facts import Facts
 
     Value = str | bool | list[str]
 

@@ -74,7 +74,7 @@ def _answer(config: pytest.Config) -> Answer:
 
 def _reason_to_skip(here: Answer, marker: pytest.Mark) -> str:
     """Return why a marker's test cannot run here, "" where it can; one that cannot be understood fails its test."""
-    from envinspect.errors import UsageError, one_line  # noqa: PLC0415
+    from envinspect.model.errors import UsageError, one_line  # noqa: PLC0415
 
     unwanted = marker.kwargs.get("not_in", ())
     unwanted = (unwanted,) if isinstance(unwanted, str) else tuple(unwanted)

@@ -7,8 +7,8 @@ To add one: write a generator over `Facts` in a module here and name it in PROBE
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Unknown
+from envinspect.model.facts import Facts
 from envinspect.probes.acpi import probe_acpi
 from envinspect.probes.cgroup import probe_cgroup
 from envinspect.probes.chroot import probe_chroot

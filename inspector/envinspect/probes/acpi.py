@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import NOT_RECORDED, Absent, Evidence, Found, Kind, Strength
+from envinspect.model.facts import Facts
 from envinspect.probes.dmi import FOLDERS
 from envinspect.signatures.acpi import DEVICE_IDS, FIRECRACKER_REFERENCE, OEM_IDS, OEM_TABLE_IDS, VMCLOCK_DEVICE
 from envinspect.sources.acpi import oem_ids

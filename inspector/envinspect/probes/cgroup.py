@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Absent, Evidence, Found, Record, Strength, Unknown
+from envinspect.model.facts import Facts
 from envinspect.probes.mounts import is_of_pod
 from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, HOST_UNITS, SCOPES, Folder
 from envinspect.sources.cgroups import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts, Stat
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Strength, Unknown
+from envinspect.model.facts import Facts, Stat
 from envinspect.probes.cgroup import beyond_first, cgroups
 from envinspect.probes.containers import lost_engine_files
 from envinspect.probes.emulation import probe_emulation

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Kind, Origin
+from envinspect.model.facts import Facts
 from envinspect.probes.xen import another_owns_cpuid
 from envinspect.signatures.clocksource import CLOCKS
 

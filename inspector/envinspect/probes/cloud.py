@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model.facts import Facts
 from envinspect.signatures.cloud import CLOUD_IDS
 
 TYPE_CHECKING = False

@@ -5,8 +5,8 @@ Details of the VM's layer, never a layer of their own.
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import ABSENT, Evidence, Found, Kind, Origin, Strength
+from envinspect.model.facts import Facts
 from envinspect.probes.firmware import SYSINFO
 from envinspect.sources.cpuinfo import CPUINFO, cpuinfo, flags
 from envinspect.sources.sysinfo import levels

@@ -7,8 +7,8 @@ are only copied into it: they count where nothing real is known, and are shown a
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Record, Strength, Unknown
+from envinspect.model.facts import Facts
 from envinspect.probes.cgroup import cgroups, in_pod
 from envinspect.probes.isolation import ID_MAP, isolation, masks_proc, shifted_ids
 from envinspect.probes.kernels import kernel_evidence

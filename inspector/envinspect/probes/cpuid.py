@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength, Trait
+from envinspect.model.facts import Facts
 from envinspect.signatures.cpuid import EMULATED_CPUS, EMULATED_CPUS_REFERENCE, HYPERVISOR_BIT_REFERENCE, SIGNATURES
 from envinspect.signatures.cpuinfo import ROWS
 from envinspect.sources.cpu_brand import BRAND_LEAVES, brand

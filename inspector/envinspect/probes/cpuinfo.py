@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Kind, Origin, Strength
+from envinspect.model.facts import Facts
 from envinspect.signatures.cpuid import HYPERVISOR_BIT_REFERENCE
 from envinspect.signatures.cpuinfo import ROWS
 from envinspect.sources.cpuinfo import CPUINFO, cpuinfo, flags

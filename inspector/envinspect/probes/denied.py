@@ -5,8 +5,8 @@ One row for each place that some probe asks. A row without kinds tells strengths
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Denied, Kind, Record, Unknown
+from envinspect.model.facts import Facts
 from envinspect.probes.dmi import FOLDERS, ROOT_ONLY_FIELDS, names_behind
 from envinspect.probes.namespaces import namespaces
 from envinspect.signatures.acpi import OEM_IDS, OEM_TABLE_IDS

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from envinspect.errors import counted
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength
+from envinspect.model.errors import counted
+from envinspect.model.facts import Facts
 from envinspect.probes.orchestrators import CROS_MILESTONE, CROS_REFERENCE, VMINITD, VMINITD_REFERENCE
 from envinspect.signatures.pci import DEVICES, GUEST_FILESYSTEMS, VIRTIO_PORTS, VIRTIO_REFERENCE, VIRTIO_VENDOR
 from envinspect.sources.mounts import mount_table

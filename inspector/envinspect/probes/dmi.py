@@ -6,8 +6,8 @@ BIOS structure.
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength
+from envinspect.model.facts import Facts
 from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
 from envinspect.signatures.cpuid import REAL_CPU_NAMES
 from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow

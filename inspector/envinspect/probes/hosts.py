@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import stat as stat_bits
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Origin, Strength, Trait
+from envinspect.model.facts import Facts
 from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.mounts import on_whole_disk
 from envinspect.probes.namespaces import namespaces

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Kind, Record, Strength, Unknown
+from envinspect.model.facts import Facts
 from envinspect.probes.mounts import is_inherited, is_moved, on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import SAME, around_root, first_is_outside, root_place

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model.facts import Facts
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows
 from envinspect.sources.mounts import Mount, mount_table
 from envinspect.sources.status import own_status

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Record, Strength
+from envinspect.model.facts import Facts
 from envinspect.probes.roots import root_place
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
 from envinspect.sources.environ import parse_assignments, variable

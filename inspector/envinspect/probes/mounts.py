@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Absent, Evidence, Found, Kind, Record, Strength, Unknown
+from envinspect.model.facts import Facts
 from envinspect.signatures.containers import BOUND_FILES, FILESYSTEMS, STORAGE, Filesystem, Storage
 from envinspect.sources.cgroups import is_container_id, is_pod_uid
 from envinspect.sources.mounts import MOUNTINFO, MOUNTS, Mount, MountTable

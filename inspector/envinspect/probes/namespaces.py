@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Found, Record
+from envinspect.model.facts import Facts
 from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
 
 _KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")

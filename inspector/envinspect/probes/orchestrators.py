@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Reading, Strength
+from envinspect.model.facts import Facts
 from envinspect.probes.cgroup import cgroups, is_fargate_name
 from envinspect.probes.mounts import is_of_pod
 from envinspect.probes.namespaces import namespaces

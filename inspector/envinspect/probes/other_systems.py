@@ -5,9 +5,9 @@ Everything here rests on documentation and recorded values; none of it was run o
 
 from __future__ import annotations
 
-from envinspect.errors import counted
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength, Unknown
+from envinspect.model.errors import counted
+from envinspect.model.facts import Facts
 from envinspect.probes.cpuid import probe_cpuid
 from envinspect.probes.dmi import probe_dmi
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Kind, Layer
+from envinspect.model.facts import Facts
 from envinspect.probes.chroot import proc_is_empty
 from envinspect.probes.namespaces import namespaces
 

@@ -6,8 +6,8 @@ every user (linux: fs/proc_namespace.c, fs/mount.h).
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Found, Record
+from envinspect.model.facts import Facts
 from envinspect.probes.cgroup import beyond_first
 from envinspect.probes.mounts import on_whole_disk
 from envinspect.probes.namespaces import namespaces

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model.facts import Facts
 from envinspect.probes.cgroup import cgroups
 from envinspect.probes.mounts import is_sandbox_root
 from envinspect.sources.mounts import mount_table

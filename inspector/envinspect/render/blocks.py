@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from envinspect.errors import printable
-from envinspect.facts import Facts
+from envinspect.model.errors import printable
+from envinspect.model.facts import Facts
 from envinspect.render import Rendered
 from envinspect.render.json import to_json
 from envinspect.render.terminal import Palette

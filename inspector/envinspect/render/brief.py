@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.errors import printable
 from envinspect.inspection import Inspection
+from envinspect.model.errors import printable
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
 

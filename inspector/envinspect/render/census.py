@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from envinspect.errors import printable
+from envinspect.model.errors import printable
 from envinspect.render import Rendered
 from envinspect.render.blocks import bytes_text
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from envinspect.errors import printable
 from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark
+from envinspect.model.errors import printable
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
 from envinspect.render.text import from_outside, overruled_line, tree, undetermined, unknown_line

@@ -6,8 +6,8 @@ import csv
 import json
 from collections import Counter
 
-from envinspect.errors import counted, printable
 from envinspect.fleet.view import Fleet, named, stack_of, why_open
+from envinspect.model.errors import counted, printable
 from envinspect.render import Rendered
 from envinspect.version import __version__
 

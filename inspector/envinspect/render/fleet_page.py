@@ -6,8 +6,8 @@ import base64
 import hashlib
 from html import escape
 
-from envinspect.errors import counted, printable
 from envinspect.fleet.view import Fleet, stack_of, why_open
+from envinspect.model.errors import counted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

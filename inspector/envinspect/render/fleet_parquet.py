@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.errors import UsageError
+from envinspect.model.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from envinspect.errors import printable
-from envinspect.facts import Observer
 from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Unknown
+from envinspect.model.errors import printable
+from envinspect.model.facts import Observer
 from envinspect.render import Rendered, answered
 from envinspect.render.terminal import Palette
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from envinspect.errors import counted, printable
-from envinspect.facts import Facts
 from envinspect.inspection import Inspection
 from envinspect.model import Absent, Denied, Evidence, Found, Kind, Reading, Record
+from envinspect.model.errors import counted, printable
+from envinspect.model.facts import Facts
 from envinspect.probes.acpi import DEVICES, TABLES
 from envinspect.probes.cgroup import cgroups
 from envinspect.probes.clocksource import AVAILABLE

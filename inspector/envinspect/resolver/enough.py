@@ -6,8 +6,8 @@ maker, a board's name.
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Found
+from envinspect.model.facts import Facts
 from envinspect.probes.acpi import TABLES
 from envinspect.probes.devices import pci_ids
 from envinspect.probes.dmi import strings

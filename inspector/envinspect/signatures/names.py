@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.errors import UsageError
 from envinspect.model import Kind, Mark, Stack
+from envinspect.model.errors import UsageError
 from envinspect.signatures.catalogue import ENTRIES, GENERIC_IDS, lineage
 
 _LAYERS = {kind.word: kind for kind in (Kind.VM, Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.EMULATION, Kind.CHROOT)}

@@ -5,7 +5,7 @@ Value`, whatever the architecture.
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
+from envinspect.model.facts import Facts
 
 CPUINFO = "/proc/cpuinfo"
 LINE_LIMIT = 400

@@ -6,8 +6,8 @@ https://kubernetes.io/docs/concepts/architecture/cgroups/ and https://kubernetes
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Kind, Record, Stack
+from envinspect.model.facts import Facts
 from envinspect.signatures.containers import FOLDERS, HOST_SCOPES, HOST_UNITS, SCOPES
 from envinspect.sources.cgroups import components, is_container_id, is_pod, is_pod_uid, parse_cgroup
 from envinspect.sources.mounts import Mount, mount_table

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
 from envinspect.model import Found, Record
+from envinspect.model.facts import Facts
 
 MOUNTINFO = "/proc/self/mountinfo"
 MOUNTS = "/proc/mounts"

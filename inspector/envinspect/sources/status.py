@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.facts import Facts
+from envinspect.model.facts import Facts
 
 
 def own_status(facts: Facts) -> dict[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from envinspect.facts import Cpuid, Facts, Observer, Registers, Stat
 from envinspect.model import NOT_RECORDED, Found, Reading
+from envinspect.model.facts import Cpuid, Facts, Observer, Registers, Stat
 from envinspect.systems.collector.answers import Answers
 from envinspect.systems.collector.script import Question
 from envinspect.systems.collector.wire import read_rounds

@@ -11,9 +11,9 @@ import stat as stat_bits
 from errno import ELOOP
 from typing import TYPE_CHECKING
 
-from envinspect.errors import CaptureError, UsageError
-from envinspect.errors import printable as shown
 from envinspect.model import Record
+from envinspect.model.errors import CaptureError, UsageError
+from envinspect.model.errors import printable as shown
 from envinspect.systems.files import LINKS_LIMIT, READ_LIMIT_BYTES
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import json
 import os
 from typing import TypeVar
 
-from envinspect.errors import CaptureError
-from envinspect.errors import printable as shown
-from envinspect.facts import CPUID_FROM, HOW, NATIVE, Facts, Observer, Registers, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading, Refusal
+from envinspect.model.errors import CaptureError
+from envinspect.model.errors import printable as shown
+from envinspect.model.facts import CPUID_FROM, HOW, NATIVE, Facts, Observer, Registers, Stat, Uname
 from envinspect.systems.archive import ROOT, Entry, Tree, read_tree
 from envinspect.systems.cpuid import RecordedCpuid
 

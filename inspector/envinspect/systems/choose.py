@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from envinspect.errors import UsageError
-from envinspect.facts import Facts
 from envinspect.model import Record
+from envinspect.model.errors import UsageError
+from envinspect.model.facts import Facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import sys
 
-from envinspect.facts import Cpuid, Registers
 from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model.facts import Cpuid, Registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

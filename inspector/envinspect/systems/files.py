@@ -9,8 +9,8 @@ import os
 import stat as stat_bits
 from errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, ESRCH, errorcode
 
-from envinspect.facts import Stat
 from envinspect.model import ABSENT, Denied, Found, Reading, Refusal
+from envinspect.model.facts import Stat
 
 READ_LIMIT_BYTES = 4 << 20
 """More than any file that is asked for holds; a longer one is read up to here."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from envinspect.facts import Disk, Facts, Root, Uname
 from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model.facts import Disk, Facts, Root, Uname
 from envinspect.systems.cpuid import live_cpuid
 from envinspect.systems.files import LiveRoot
 

@@ -11,10 +11,10 @@ import stat as stat_bits
 from errno import EACCES, ELOOP, EPERM, errorcode
 from itertools import islice
 
-from envinspect.errors import UsageError
-from envinspect.errors import printable as shown
-from envinspect.facts import Facts, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
+from envinspect.model.errors import UsageError
+from envinspect.model.errors import printable as shown
+from envinspect.model.facts import Facts, Stat, Uname
 from envinspect.systems.cpuid import RecordedCpuid
 from envinspect.systems.files import LINKS_LIMIT, LISTING_LIMIT, read_descriptor, refused
 

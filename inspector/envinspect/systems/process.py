@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from envinspect.errors import UnreachableError, UsageError
-from envinspect.facts import Facts, Observer, Registers, Stat, Uname, no_environ
 from envinspect.model import ABSENT, Denied, Found, Reading, Record
+from envinspect.model.errors import UnreachableError, UsageError
+from envinspect.model.facts import Facts, Observer, Registers, Stat, Uname, no_environ
 from envinspect.sources.status import parse_status
 from envinspect.systems.cpuid import live_cpuid
 from envinspect.systems.files import LiveRoot

@@ -6,8 +6,8 @@ and those that have ended are none any more.
 
 from __future__ import annotations
 
-from envinspect.errors import UnreachableError
 from envinspect.model import Denied, Found, Reading, Record
+from envinspect.model.errors import UnreachableError
 from envinspect.sources.mounts import parse_mountinfo
 from envinspect.sources.namespaces import INITIAL, namespace_number
 from envinspect.systems.files import LiveRoot

@@ -13,9 +13,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from envinspect.errors import CaptureError, UnreachableError, UsageError
-from envinspect.errors import printable as shown
-from envinspect.facts import Observer
+from envinspect.model.errors import CaptureError, UnreachableError, UsageError
+from envinspect.model.errors import printable as shown
+from envinspect.model.facts import Observer
 from envinspect.systems.answered import AnsweredFacts
 from envinspect.systems.collector.answers import Answers
 from envinspect.systems.collector.first_round import FirstRound, first_round
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-    from envinspect.facts import Facts
+    from envinspect.model.facts import Facts
 
 TIME_LIMIT_S = 60.0
 """For each round; in the first one somebody may have to type a password."""

@@ -16,11 +16,11 @@ from envinspect.capture.every_question import ask_everything
 from envinspect.capture.redaction import Redaction
 from envinspect.capture.write import write_capture
 from envinspect.cli.commands import run
-from envinspect.errors import CaptureError
 from envinspect.facets.resources import resources_block
-from envinspect.facts import Facts, Observer, Registers, Stat, Uname
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, NOT_RECORDED, Denied, Found, Reading
+from envinspect.model.errors import CaptureError
+from envinspect.model.facts import Facts, Observer, Registers, Stat, Uname
 from envinspect.render import render
 from envinspect.systems.captured import read_capture
 from envinspect.systems.live import live_facts

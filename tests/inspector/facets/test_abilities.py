@@ -11,8 +11,8 @@ import pytest
 from tests.inspector.captured_systems import made_of
 
 from envinspect.facets.abilities import ENGINES, capabilities_block
-from envinspect.facts import Facts
 from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model.facts import Facts
 from envinspect.systems import engines
 from envinspect.systems.engines import connects, kvm_api_version
 from envinspect.systems.live import RunningMachine, live_facts

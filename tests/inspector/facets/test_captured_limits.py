@@ -18,9 +18,9 @@ from tests.inspector.test_laws import Denying
 
 from envinspect.facets.isolation import isolation_block
 from envinspect.facets.resources import resources_block
-from envinspect.facts import Facts
 from envinspect.inspection import inspect
 from envinspect.model import Found
+from envinspect.model.facts import Facts
 from envinspect.systems.captured import read_capture
 
 if sys.version_info >= (3, 11):

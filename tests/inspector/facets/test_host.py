@@ -11,7 +11,7 @@ import pytest
 from tests.inspector.captured_systems import made_of
 
 from envinspect.facets.host import host_block
-from envinspect.facts import Facts
+from envinspect.model.facts import Facts
 from envinspect.systems.live import RunningMachine, live_facts
 
 

@@ -11,7 +11,7 @@ import pytest
 from envinspect.facets.control_groups import ControlGroups, Levels
 from envinspect.facets.resources import cpu_set, resources_block
 from envinspect.facets.runtimes import runtimes
-from envinspect.facts import Facts, Uname, no_environ
+from envinspect.model.facts import Facts, Uname, no_environ
 from envinspect.systems.archive import Entry, Tree
 from envinspect.systems.captured import CapturedRoot
 from envinspect.systems.cpuid import RecordedCpuid

@@ -20,9 +20,9 @@ from tests.inspector.captured_systems import NAMES, answer_for
 
 from envinspect.answer import answer_as_json
 from envinspect.cli.commands import run
-from envinspect.errors import UsageError
 from envinspect.fleet.answers import Host, read_answers, read_groups
 from envinspect.fleet.view import NOT_DETERMINED, VALUES, Fleet, stack_of, view_of
+from envinspect.model.errors import UsageError
 from envinspect.render.fleet import FORMS
 
 

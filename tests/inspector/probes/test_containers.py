@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.inspector.captured_systems import SYSTEMS, made_of
 
-from envinspect.facts import Facts, Stat, Uname, no_environ
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Denied, Found, Kind, Reading, Stack
+from envinspect.model.facts import Facts, Stat, Uname, no_environ
 from envinspect.systems.captured import read_capture
 from envinspect.systems.cpuid import NoCpuid
 

@@ -14,9 +14,9 @@ from tests.inspector.captured_systems import NAMES, answer_for
 
 from envinspect.answer import answer_as_json
 from envinspect.cli.commands import run
-from envinspect.errors import UsageError
 from envinspect.fleet.answers import Host
 from envinspect.fleet.view import Fleet, stack_of, view_of
+from envinspect.model.errors import UsageError
 from envinspect.render.fleet import COLUMNS, FORMS
 
 needs_readers = pytest.mark.applies(

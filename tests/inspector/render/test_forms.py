@@ -7,9 +7,9 @@ import json
 import pytest
 from tests.inspector.captured_systems import answer_for
 
-from envinspect.facts import Facts, Uname, no_environ
 from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
+from envinspect.model.facts import Facts, Uname, no_environ
 from envinspect.render import FORMATS, Rendered, render
 from envinspect.render.terminal import COLOURED
 from envinspect.signatures.catalogue import ENTRIES, entry_of, name_of

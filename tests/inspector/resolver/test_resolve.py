@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envinspect.answer import answer_as_json, summarise
-from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Denied, Evidence, Found, Kind, Reading, Strength, Unknown
+from envinspect.model.facts import Facts, Registers, Stat, Uname
 from envinspect.resolver.resolve import resolve
 from envinspect.signatures.catalogue import ENTRIES
 from envinspect.systems.cpuid import RecordedCpuid

@@ -3,9 +3,9 @@
 import pytest
 from tests.inspector.captured_systems import NAMES, SYSTEMS, holds_for_all
 
-from envinspect.facts import Facts, Uname, no_environ
 from envinspect.inspection import inspect
 from envinspect.model import ABSENT, Found, Kind, Layer, Stack, Strength
+from envinspect.model.facts import Facts, Uname, no_environ
 from envinspect.sources.cgroups import components, is_container_id, is_pod_uid
 from envinspect.sources.identity import Identity, container_in, identity
 from envinspect.systems.captured import read_capture

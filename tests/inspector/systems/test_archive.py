@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from envinspect.cli.commands import run
-from envinspect.errors import CaptureError, EnvinspectError, UsageError
 from envinspect.model import ABSENT, Denied, Found
+from envinspect.model.errors import CaptureError, EnvinspectError, UsageError
 from envinspect.systems import archive
 from envinspect.systems.captured import read_capture
 

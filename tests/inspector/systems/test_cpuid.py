@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from envinspect.facts import Registers
 from envinspect.model import ABSENT, Denied, Found
+from envinspect.model.facts import Registers
 from envinspect.systems import cpuid
 from envinspect.systems.cpuid import LiveCpuid, NoCpuid, RecordedCpuid, live_cpuid
 

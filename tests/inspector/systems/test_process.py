@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 
 from envinspect.capture.every_question import ask_everything
-from envinspect.errors import UnreachableError, UsageError
 from envinspect.inspection import inspect
+from envinspect.model.errors import UnreachableError, UsageError
 from envinspect.systems.live import live_facts
 from envinspect.systems.process import process_facts
 

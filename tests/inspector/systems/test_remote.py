@@ -11,8 +11,8 @@ import pytest
 from tests.inspector.shells import YASH
 
 from envinspect.capture.every_question import ask_everything
-from envinspect.errors import UnreachableError, UsageError
 from envinspect.inspection import inspect
+from envinspect.model.errors import UnreachableError, UsageError
 from envinspect.systems import remote
 from envinspect.systems.collector.answers import Answers
 from envinspect.systems.collector.script import Question, ask, askable, collector, new_mark

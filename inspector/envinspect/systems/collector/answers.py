@@ -23,9 +23,9 @@ import re
 import stat as stat_bits
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from envinspect.errors import CaptureError
-from envinspect.facts import Registers, Stat, Uname
 from envinspect.model import ABSENT, Denied, Found, Reading
+from envinspect.model.errors import CaptureError
+from envinspect.model.facts import Registers, Stat, Uname
 from envinspect.systems.collector.errno_words import ERRNO_OF_WORDS
 from envinspect.systems.collector.script import KINDS
 

@@ -11,7 +11,7 @@ from envinspect.systems.collector.script import collector, new_mark
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envinspect.facts import Facts
+    from envinspect.model.facts import Facts
 
 
 def program(ask: Callable[[Facts], None]) -> str:

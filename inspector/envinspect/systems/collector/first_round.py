@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from envinspect.facts import Facts, Registers, Stat, Uname
 from envinspect.model import ABSENT, NOT_RECORDED, Found, Reading
+from envinspect.model.facts import Facts, Registers, Stat, Uname
 from envinspect.systems.collector.script import DAEMON, USER, Question
 
 if TYPE_CHECKING:

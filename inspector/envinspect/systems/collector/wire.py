@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from envinspect.errors import CaptureError
+from envinspect.model.errors import CaptureError
 
 SCHEMA = "envinspect-wire/1"
 FROM_ITS_NODE = "ask from its node: envinspect --pid PID"

@@ -9,8 +9,8 @@ from tests.inspector.answering_place import payload_of, write_round
 from tests.inspector.captured_systems import NAMES, SYSTEMS, holds_for_all
 
 from envinspect.capture.every_question import ask_everything
-from envinspect.errors import CaptureError
 from envinspect.inspection import inspect
+from envinspect.model.errors import CaptureError
 from envinspect.systems.answered import AnsweredFacts, recorded_answers
 from envinspect.systems.captured import read_capture
 from envinspect.systems.collector.answers import Answers

@@ -13,10 +13,10 @@ from ansible.plugins.action import ActionBase
 
 try:
     from envinspect.capture.every_question import ask_beforehand, capture
-    from envinspect.errors import CaptureError, one_line
     from envinspect.facets.host import host_block
     from envinspect.facets.resources import resources_block
     from envinspect.inspection import inspect
+    from envinspect.model.errors import CaptureError, one_line
     from envinspect.systems.remote import facts_through
 
     MISSING = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, which type checkers take for true
 if TYPE_CHECKING:
-    from enum import IntEnum as IntEnum  # noqa: PLC0414 - other modules take it from here
+    from enum import IntEnum as IntEnum
     from typing import Any, ClassVar, Generic, TypeVar, Union
 
     from typing_extensions import Self, dataclass_transform

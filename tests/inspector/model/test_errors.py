@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envinspect.errors import CaptureError, one_line, printable
+from envinspect.model.errors import CaptureError, one_line, printable
 
 
 @given(st.text())
