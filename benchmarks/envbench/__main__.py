@@ -11,7 +11,7 @@ def main():  # type: () -> None  # noqa: ANN201 - an annotation, which Python 2 
     from envbench.surroundings.streams import make_usable
 
     make_usable()
-    from envbench.cli import main as run
+    from envbench.commands.cli import main as run
 
     sys.exit(run())
 

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from envbench.causes import Cause
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause
 from envbench.records.phases import BackendKind, ImageUse
 from envbench.surroundings.programs import require_program
 

@@ -102,7 +102,7 @@ PROGRAM = """
 import sys
 from envbench.backends import BACKENDS
 BACKENDS["nice"] = "nice_backend:NiceBackend"
-from envbench.cli import main
+from envbench.commands.cli import main
 sys.exit(main())
 """
 

@@ -18,6 +18,7 @@ import pytest
 from envbench.backend import Unusable, Workload
 from envbench.backends import load
 from envbench.backends.shared import engine_api
+from envbench.backends.vm.emulator import architecture
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Output, finish, shell
 from envbench.payload.kernel import default_cache_dir
@@ -30,7 +31,6 @@ from envbench.run.sampler import Sampler, Ticket
 from envbench.settings import Configuration, Settings, new_nonce, new_run_id
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Entry, Journal, Kind
-from envbench.vm.emulator import architecture
 
 NAMES = ("process", "namespaces", "runc", "crun", "gvisor", "docker", "podman", "containerd", "qemu", "libvirt")
 UNIFIED = Path("/sys/fs/cgroup/unified")

@@ -20,8 +20,8 @@ from own_daemon import OWN_NETWORK, own_daemon
 from own_libvirtd import OwnLibvirtd
 
 from envbench.backends.docker import DockerBackend
-from envbench.causes import Cause, remedy_for
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause, remedy_for
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal
 

@@ -16,20 +16,20 @@ import pytest
 from envbench.backend import Backend, Instance, Mark, Unusable, Usable, Workload
 from envbench.backends import load
 from envbench.backends.libvirt.backend import LibvirtBackend
-from envbench.causes import Cause, remedy_for
-from envbench.condition import LogReady
+from envbench.backends.vm.emulator import architecture, find_emulator
+from envbench.backends.vm.kvm import probe_kvm
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.errors.causes import Cause, remedy_for
 from envbench.payload.floor import floor_disk
 from envbench.payload.kernel import default_cache_dir
 from envbench.readiness.output import OutputReader, marker_for, read_until, reader_for, wait_ready
 from envbench.records.samples import read_samples
 from envbench.run.sampler import phases_of
 from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.settings.condition import LogReady
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import marked_processes
-from envbench.vm.emulator import architecture, find_emulator
-from envbench.vm.kvm import probe_kvm
 
 EMBEDDED = "libvirt-embed"
 """libvirt's driver inside this process, in a folder of its own: no daemon stands behind it."""

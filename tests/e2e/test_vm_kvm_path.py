@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from envbench.backends.vm.nested_kvm import prove_kvm_path
 from envbench.payload.kernel import default_cache_dir
 from envbench.settings import Settings, new_run_id
-from envbench.vm.nested_kvm import prove_kvm_path
 
 
 @pytest.mark.engine("qemu")

@@ -13,7 +13,6 @@ import pytest
 
 from envbench.backend import Unusable, Workload
 from envbench.backends import load
-from envbench.condition import SERVICE_READY
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.userland import MACHINES, USERLANDS, userland_folder
 from envbench.readiness.output import OutputReader, marker_for, read_until, wait_ready
@@ -23,6 +22,7 @@ from envbench.records.samples import Sample, read_samples
 from envbench.run.audit import traces_of
 from envbench.run.session import settings_for
 from envbench.settings import Settings, new_nonce, new_run_id
+from envbench.settings.condition import SERVICE_READY
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
 

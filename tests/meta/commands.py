@@ -11,7 +11,7 @@ DATE = "2026-11-21"
 
 
 def programs() -> dict[str, click.Command]:
-    from envbench.cli import cli
+    from envbench.commands.cli import cli
     from envinspect.cli.commands import command
 
     return {"envinspect": command, "envbench": cli}

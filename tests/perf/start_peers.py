@@ -24,6 +24,8 @@ from envbench.backends import load
 from envbench.backends.libvirt.backend import LibvirtBackend
 from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.qemu import QemuBackend
+from envbench.backends.vm.emulator import find_emulator
+from envbench.backends.vm.guest import qemu_argv
 from envbench.payload.kernel import default_cache_dir
 from envbench.payload.words import argv_for
 from envbench.readiness.output import OutputReader, marker_for, wait_ready
@@ -31,8 +33,6 @@ from envbench.run.reaper import reap_entries
 from envbench.settings import Settings, new_nonce, new_run_id
 from envbench.surroundings.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
-from envbench.vm.emulator import find_emulator
-from envbench.vm.guest import qemu_argv
 
 PROCESS_ROUNDS = 40
 DOCKER_ROUNDS = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from envbench.cli import COMMANDS
+from envbench.commands.cli import COMMANDS
 from envbench.records.phases import Experiment, Phase
 
 HEAVY = {"docker", "jinja2", "libvirt", "matplotlib", "numpy", "pandas", "pyarrow", "requests", "rich", "scipy"}
@@ -17,7 +17,7 @@ HEAVY = {"docker", "jinja2", "libvirt", "matplotlib", "numpy", "pandas", "pyarro
 def loaded(folder: Path, *calls: list[str]) -> set[str]:
     """Return the modules that these calls of `envbench`, run in this folder in one fresh process, had loaded."""
     code = (
-        "import sys; from envbench.cli import main;"
+        "import sys; from envbench.commands.cli import main;"
         f"codes = [main(words) for words in {list(calls)!r}];"
         "sys.stderr.write(' '.join(sys.modules)); sys.exit(any(codes))"
     )

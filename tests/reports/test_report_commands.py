@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envreport import write_all
 from envreport.claims import CLAIMS
 from envreport.claims.texts import table_markdown

@@ -14,8 +14,8 @@ from envbench.backends.shared.engine_calls import api_client, engine_errors, rea
 from envbench.backends.shared.engine_causes import address_problem, sdk_problem, speaks_tls
 from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.sockets import socket_problem
-from envbench.causes import Cause, remedy_for
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause, remedy_for
 from envbench.records.phases import BackendKind, ImageUse
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
 from envbench.surroundings.programs import find_program

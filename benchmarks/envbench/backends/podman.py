@@ -20,11 +20,11 @@ from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import FETCHED
 from envbench.backends.shared.engine_causes import sdk_problem
 from envbench.backends.shared.users_image import EngineImage
-from envbench.causes import Cause, remedy_for
-from envbench.condition import health_argv
 from envbench.errors import BackendError, EnvbenchError, without_passwords
+from envbench.errors.causes import Cause, remedy_for
 from envbench.records.phases import BackendKind, ImageUse
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
+from envbench.settings.condition import health_argv
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.surroundings.programs import find_program, require_program
 from envbench.traces.journal import Entry, Journal

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from envbench.backend import MarkCallback, Workload
-from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
+from envbench.backends.vm.backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
+from envbench.backends.vm.direct import DirectMachine, start_direct
+from envbench.backends.vm.guest import Guest
+from envbench.backends.vm.monitor import Monitor
 from envbench.errors import BackendError
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
-from envbench.vm.direct import DirectMachine, start_direct
-from envbench.vm.guest import Guest
-from envbench.vm.monitor import Monitor
 
 
 @dataclass(slots=True)

@@ -1,1 +1,1 @@
-"""One file a sub-command of envbench; `envbench.cli.COMMANDS` names them."""
+"""One file a sub-command of envbench; `envbench.commands.cli.COMMANDS` names them."""

@@ -14,6 +14,7 @@ import click
 
 from envbench.backend import Unusable, Usable
 from envbench.backends import BACKENDS, load
+from envbench.backends.vm.kvm import probe_kvm
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import OneOf
 from envbench.errors import LeftBehindError, NoUsableBackendError, advice
@@ -26,7 +27,6 @@ from envbench.run.reaper import clear_away
 from envbench.run.session import make_work_dir
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal
-from envbench.vm.kvm import probe_kvm
 
 KEPT_FOR_S = 86400.0
 """How long what guests showed stands where nothing has changed that it hangs on."""

@@ -15,11 +15,11 @@ from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
 from envbench.commands.names import FORMAT_NAMES, Amount, Listed, Number, OneOf, format_names, nearest
 from envbench.commands.run_options import fixed_ports, once_each, read_environment, read_ports, read_volumes, whole_name
-from envbench.condition import READY_WAYS, InsideReady, PortReady, Ready, log_ready, read_ready
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
 from envbench.run.progress import WAYS
 from envbench.settings import OWN, Plan, Settings
+from envbench.settings.condition import READY_WAYS, InsideReady, PortReady, Ready, log_ready, read_ready
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(\d+)([kmg]?)(i?b)?", re.IGNORECASE)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from envbench.backends.vm.guest import Disk
 from envbench.errors import BackendError, EnvbenchError
 from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine, powered_off, start_again, write_empty
@@ -24,7 +25,6 @@ from envbench.run.bench import Bench, Prepared
 from envbench.settings import LABEL, new_nonce
 from envbench.surroundings.clock import monotonic_ns
 from envbench.traces.journal import Kind
-from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 12, 6
 DISK_BYTES, OWN_DISK_BYTES = 64 << 20, 32 << 20

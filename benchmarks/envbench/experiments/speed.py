@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backends.shared.child import run_command
+from envbench.backends.vm.guest import Disk
 from envbench.experiments.shared.lab_machine import is_lab_able, lab_machine
 from envbench.experiments.shared.running import Running, finish, running, shell
 from envbench.experiments.shared.toolbox import MEMORY_BYTES, TOOLS, tool_command, toolbox
@@ -22,7 +23,6 @@ from envbench.run.bench import Bench, Prepared
 from envbench.run.sampler import Ticket
 from envbench.settings import Settings
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
-from envbench.vm.guest import Disk
 
 ROUNDS, ROUNDS_QUICK = 20, 8
 SECONDS, SECONDS_QUICK = 2, 1

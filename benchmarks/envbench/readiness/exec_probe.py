@@ -12,9 +12,9 @@ import threading
 from typing import Protocol
 
 from envbench.backend import Instance
-from envbench.condition import InsideReady
 from envbench.errors import StartTimeoutError, foreseen, one_line
 from envbench.readiness.output import Answered, OutputReader, hear, last_words
+from envbench.settings.condition import InsideReady
 from envbench.surroundings.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 
 

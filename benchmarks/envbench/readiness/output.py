@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from envbench.condition import LogReady, Ready
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.payload.words import FACT_WORD, READY_WORD
+from envbench.settings.condition import LogReady, Ready
 from envbench.surroundings.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 
 LAST_FACT = "end"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from envbench.backend import Instance, Workload
-from envbench.condition import HttpReady, InsideReady, PortReady, Ready
 from envbench.errors import StartTimeoutError
 from envbench.readiness.exec_probe import Checked, wait_inside
 from envbench.readiness.output import Answered, OutputReader, hear, last_words, wait_ready
+from envbench.settings.condition import HttpReady, InsideReady, PortReady, Ready
 from envbench.surroundings.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 
 BESIDE_S = 0.25

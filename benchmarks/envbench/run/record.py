@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from envbench import __version__
 from envbench.backend import Backend, Unusable, Usable
-from envbench.condition import LogReady, PortReady, as_record
 from envbench.errors import EnvbenchError, without_passwords
 from envbench.payload.kernel import GuestKernel
 from envbench.payload.tree import PayloadTree
@@ -26,6 +25,7 @@ from envbench.records.run_json import RUN_FILE, RUNNING, Caution, Cleanup, Part,
 from envbench.run.machine import machine
 from envbench.run.scheduler import Unfinished
 from envbench.settings import Plan, Settings
+from envbench.settings.condition import LogReady, PortReady, as_record
 
 _LIBRARIES = ("scipy", "pandas", "matplotlib", "jinja2", "rich", "click", "psutil")
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from envbench.backend import Backend, Instance, Mark, MarkCallback, Workload
-from envbench.condition import Ready
 from envbench.errors import BackendError, EnvbenchError, StartTimeoutError, foreseen, one_line
 from envbench.readiness.output import OutputReader, read_until, reader_for
 from envbench.readiness.probe import ports_for, wait_until_ready
@@ -21,6 +20,7 @@ from envbench.records.samples import Sample, SampleWriter
 from envbench.run.cpu_time import CpuMeter
 from envbench.run.noise import NoiseWatch
 from envbench.settings import Configuration, Settings, new_nonce, ready_of
+from envbench.settings.condition import Ready
 from envbench.surroundings.clock import NS_PER_S, NS_PER_US, monotonic_ns, process_time_ns
 
 STOP_DEADLINE_S = 30.0

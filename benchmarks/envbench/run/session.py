@@ -15,7 +15,7 @@ from typing import Any
 
 from envbench.backend import Backend, Unusable, Usable, unusable
 from envbench.backends import BACKENDS, load
-from envbench.condition import PortReady
+from envbench.backends.vm.emulator import find_emulator
 from envbench.errors import (
     BackendError,
     EnvbenchError,
@@ -48,10 +48,10 @@ from envbench.settings import (
     profile_of,
     ready_of,
 )
+from envbench.settings.condition import PortReady
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
 from envbench.traces.run_folder import make_run_folder
-from envbench.vm.emulator import find_emulator
 
 INTERRUPTED = "interrupted"
 """The outcome of a run that a signal ended."""

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from envbench.causes import Cause
 from envbench.errors import BackendError, CommandError
+from envbench.errors.causes import Cause
 
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Debian's for root; what runs inside containers has it, and whatever is started where there is no PATH at all."""

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from time import sleep
 
-from envbench.causes import cause_of_errno, remedy_for
 from envbench.errors import EnvbenchError
+from envbench.errors.causes import cause_of_errno, remedy_for
 from envbench.traces.mounts import filesystem_of, mounts_under
 from envbench.traces.procfs import CGROUP_ROOT, process_start_ticks
 

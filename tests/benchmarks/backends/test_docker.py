@@ -16,7 +16,7 @@ import pytest
 from envbench.backend import Unusable
 from envbench.backends.docker import DockerBackend
 from envbench.backends.shared import docker_place, engine_api
-from envbench.causes import Cause
+from envbench.errors.causes import Cause
 from envbench.settings import Settings
 from envbench.traces.journal import Journal
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from envbench.cli import cli, main
+from envbench.commands.cli import cli, main
 from envbench.commands.defaults import MEASURING, kept
 from envbench.experiments import EXPERIMENTS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envreport import load_dataset
 
 

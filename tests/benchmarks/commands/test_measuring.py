@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envreport.schema import run_schema
 
 

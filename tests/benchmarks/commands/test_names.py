@@ -5,7 +5,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from envbench.backends import BACKENDS
-from envbench.cli import cli, main
+from envbench.commands.cli import cli, main
 from envbench.commands.names import OneOf, claim_names, nearest
 from envbench.settings import PROFILES
 from envreport.formats import FORMATS

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 import pytest
 
-from envbench.cli import cli
+from envbench.commands.cli import cli
 from envbench.commands.gating import read_gates
 from envbench.commands.options import chosen_profiles, make_plan, make_settings, own_names
 from envbench.commands.startup import startup
-from envbench.condition import HttpReady, LogReady
 from envbench.errors import UsageError
+from envbench.settings.condition import HttpReady, LogReady
 
 NOTHING = {"profiles": (), "quick": False, "image": (), "disk": (), "kernel": (), "initrd": None, "boots": ()}
 

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from envbench.cli import cli, main
+from envbench.commands.cli import cli, main
 from envbench.commands.sections import SECTIONS, Sectioned
 from envbench.experiments import EXPERIMENTS
 

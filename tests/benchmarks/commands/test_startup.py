@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.benchmarks.run.test_scheduler import Machine
 
-from envbench.cli import COMMANDS, cli, main
+from envbench.commands.cli import COMMANDS, cli, main
 from envbench.commands.startup import looks_s
 from envbench.records.phases import Outcome
 from envbench.records.samples import read_samples

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from envbench import backends
+from envbench.backends.vm.guest import Disk
 from envbench.backends.wsl import decode_windows, wsl_version
 from envbench.commands.all import experiments_for
 from envbench.commands.experiments import run_experiments
@@ -52,7 +53,6 @@ from envbench.run.record import RunRecord
 from envbench.settings import Configuration, Plan
 from envbench.surroundings.clock import monotonic_ns
 from envbench.traces.limits import memory_limit_bytes
-from envbench.vm.guest import Disk
 
 MIB = 1 << 20
 ROLLUP = """55d0c0-7ffc00 ---p 00000000 00:00 0 [rollup]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envbench.errors import BackendError
 from envbench.experiments.shared import artefacts
 from envbench.payload.kernel import fetch_kernel, find_kernel

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from envbench.condition import ExecReady
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.readiness.output import reader_for
 from envbench.readiness.probe import wait_until_ready
+from envbench.settings.condition import ExecReady
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 READY = ExecReady(("test", "-e", "/ready"), interval_s=0.01)

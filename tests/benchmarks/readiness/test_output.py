@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbench.condition import log_ready
 from envbench.readiness.output import LINE_BYTES, TAIL_BYTES, OutputReader, marker_for, reader_for
+from envbench.settings.condition import log_ready
 
 NONCE = "0123456789abcdef"
 LINE = f"ENVBENCH-READY {NONCE} realtime_ns=17 uptime_s=2.5\n".encode()

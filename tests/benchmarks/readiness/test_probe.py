@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from envbench.condition import HttpReady, PortReady, TcpReady
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.readiness.output import OutputReader, marker_for
 from envbench.readiness.probe import free_port, is_answer, wait_answer
+from envbench.settings.condition import HttpReady, PortReady, TcpReady
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc\n"

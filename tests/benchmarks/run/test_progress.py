@@ -5,7 +5,7 @@ import json
 import click
 import pytest
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envbench.errors import BackendError, EnvbenchError
 from envbench.records.phases import Outcome, Phase
 from envbench.run.course import Position

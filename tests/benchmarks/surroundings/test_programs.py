@@ -9,8 +9,8 @@ import pytest
 from envbench.backend import Workload
 from envbench.backends.shared.bundle import bundle_config
 from envbench.backends.shared.child import environment, run_command
-from envbench.causes import Cause
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause
 from envbench.surroundings.programs import USUAL_PATH, answer_of, find_program, require_program, users_path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envreport.compare import Change
 from envreport.dataset.across import across
 from envreport.dataset.store import collect_run
@@ -86,7 +86,7 @@ def test_the_command_prints_text_and_json(write_run: Write, tmp_path: Path, caps
 def test_the_answers_load_neither_pandas_nor_all_of_scipy(words: list[str], write_run: Write, tmp_path: Path) -> None:
     fill(write_run, tmp_path / "set", "a", 100.0, 6, 0)
     program = (
-        "import sys; from envbench.cli import main; assert main(sys.argv[1:]) == 0; "
+        "import sys; from envbench.commands.cli import main; assert main(sys.argv[1:]) == 0; "
         "sys.exit(', '.join(sorted({'pandas', 'scipy.stats', 'matplotlib'} & set(sys.modules))) or 0)"
     )
     command = [sys.executable, "-c", program, words[0], str(tmp_path / "set"), *words[1:], "--metric", "docker.ready"]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.perf.history_alarms import NOISES, drawn, is_alarm
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envreport.compare import Change
 from envreport.dataset.history import ENVIRONMENT, Point, cut, history, judge
 from envreport.dataset.store import collect_run

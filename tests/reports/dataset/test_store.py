@@ -23,7 +23,7 @@ from pyarrow import parquet
 from tests.perf.dataset import REAL, Starts
 
 import envreport
-from envbench.cli import main
+from envbench.commands.cli import main
 from envreport.dataset.store import State, collect_run, samples_bytes
 
 Write = Callable[..., Path]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.reports.dataset.conftest import written_run
 
-from envbench.cli import main
+from envbench.commands.cli import main
 from envreport.compare import Change
 from envreport.dataset.history import history
 from envreport.dataset.store import collect_run

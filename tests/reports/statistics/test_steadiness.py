@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from envbench.condition import HealthReady, LogReady, TcpReady, as_record
 from envbench.records.metrics import noise_code
 from envbench.records.phases import Experiment, Outcome, Phase
+from envbench.settings.condition import HealthReady, LogReady, TcpReady, as_record
 from envreport.document.warnings import all_warnings, lag_warnings
 from envreport.statistics.noise import noise_of
 from envreport.statistics.steadiness import diagnose

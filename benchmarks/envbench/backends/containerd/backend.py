@@ -19,8 +19,8 @@ from envbench.backends.shared.images import oci_archive, payload_tar
 from envbench.backends.shared.piped import PipedInstance
 from envbench.backends.shared.sockets import socket_problem
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
-from envbench.causes import Cause, remedy_for
 from envbench.errors import BackendError, EnvbenchError
+from envbench.errors.causes import Cause, remedy_for
 from envbench.payload.tree import tree_of_run
 from envbench.payload.words import argv_for
 from envbench.records.phases import BackendKind, ImageUse

@@ -34,18 +34,18 @@ from envbench.backends.libvirt.daemons import daemons_of
 from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.libvirt.removal import domain_log, end_domain, remove_domain
 from envbench.backends.shared.sight import nonce_file, unseen
-from envbench.backends.shared.vm_backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
+from envbench.backends.vm.backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
+from envbench.backends.vm.emulator import Emulator
+from envbench.backends.vm.guest import Disk, Guest
+from envbench.backends.vm.process import wait_readable
+from envbench.backends.vm.recipe import VM_KEYS, Recipe
+from envbench.backends.vm.serial import Console, SerialListener, first_words, log_tail, said_last
 from envbench.errors import BackendError
 from envbench.settings import Settings, new_nonce
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Entry, Journal, Kind
 from envbench.traces.procfs import cgroup_of, processes_of
 from envbench.traces.run_folder import RunFolder, make_run_folder
-from envbench.vm.emulator import Emulator
-from envbench.vm.guest import Disk, Guest
-from envbench.vm.process import wait_readable
-from envbench.vm.recipe import VM_KEYS, Recipe
-from envbench.vm.serial import Console, SerialListener, first_words, log_tail, said_last
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from envbench.causes import Cause, cause_of_errno, remedy_for
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause, cause_of_errno, remedy_for
 
 INSTALL = remedy_for(Cause.NOT_INSTALLED, "libvirt")
 ANSWER_DEADLINE_S = 10.0

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
+from envbench.backends.vm.emulator import Emulator
+from envbench.backends.vm.guest import Guest, cpu_model, network_words
 from envbench.settings import RUN_ENVIRONMENT
-from envbench.vm.emulator import Emulator
-from envbench.vm.guest import Guest, cpu_model, network_words
 
 METADATA_NAMESPACE = "https://envbench.invalid/run"
 """Names the run whose domain this is; .invalid (RFC 2606), because there is nothing to fetch at this address."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from envbench.backend import Mark, MarkCallback
-from envbench.causes import Cause
 from envbench.errors import BackendError, CommandError
+from envbench.errors.causes import Cause
 from envbench.settings import RUN_ENVIRONMENT
 from envbench.surroundings.clock import NS_PER_MS, monotonic_ns
 from envbench.surroundings.programs import users_path

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envbench.causes import Cause
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause
 
 SYSTEM_SOCKET = Path("/var/run/docker.sock")
 

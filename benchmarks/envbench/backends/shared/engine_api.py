@@ -27,12 +27,12 @@ from envbench.backends.shared.sight import nonce_file, unseen
 from envbench.backends.shared.stored import allocated_bytes, layer_folders
 from envbench.backends.shared.try_start import TRIAL_DEADLINE_S, try_start
 from envbench.backends.shared.users_image import PULL_SILENCE_S, EngineImage
-from envbench.condition import SERVICE_READY, ExecReady, HealthReady, health_argv
 from envbench.errors import BackendError
 from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import IMAGES, USERLANDS
 from envbench.payload.words import NONCE_ENVIRONMENT, SERVE, argv_for
 from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings, new_nonce
+from envbench.settings.condition import SERVICE_READY, ExecReady, HealthReady, health_argv
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.procfs import instance_process
 

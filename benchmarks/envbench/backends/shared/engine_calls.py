@@ -13,8 +13,8 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from envbench.backends.shared.engine_causes import cause_of
-from envbench.causes import Cause, remedy_for
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.errors.causes import Cause, remedy_for
 from envbench.settings import LABEL
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Entry, Kind

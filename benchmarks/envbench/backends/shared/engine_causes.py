@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from envbench.backend import Unusable
 from envbench.backends.shared.docker_place import DockerPlace
-from envbench.causes import Cause, cause_of_errno, remedy_for
+from envbench.errors.causes import Cause, cause_of_errno, remedy_for
 from envbench.traces.daemons import CONNECT_DEADLINE_S
 
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from envbench.causes import Cause, remedy_for
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause, remedy_for
 from envbench.settings import new_nonce
 
 
@@ -26,7 +26,7 @@ def nonce_file(folder: Path) -> Iterator[Path]:
 def unseen(path: Path, place: str, said: str = "") -> BackendError:
     """Return the error of an engine that does not see the folder of a file of ours, with what it `said` of it.
 
-    `place` chooses the remedy (`envbench.causes`).
+    `place` chooses the remedy (`envbench.errors.causes`).
     """
     words = f"the engine does not see our folder {path.parent.parent}" + (f" ({said})" if said else "")
     return BackendError(words, remedy=remedy_for(Cause.UNSEEN, place), cause=Cause.UNSEEN)

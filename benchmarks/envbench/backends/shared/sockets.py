@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from envbench.backend import Unusable
-from envbench.causes import Cause, cause_of_errno, remedy_for
+from envbench.errors.causes import Cause, cause_of_errno, remedy_for
 from envbench.traces.daemons import CONNECT_DEADLINE_S
 
 _REASONS: dict[Cause | None, str] = {
@@ -22,7 +22,7 @@ _REASONS: dict[Cause | None, str] = {
 def socket_problem(path: Path, place: str, **words: str) -> Unusable | None:
     """Return why a socket cannot be used, None where somebody takes the connection.
 
-    `place` and `words` choose the remedy (`envbench.causes`). A listener that is too busy for another connection is no
+    `place` and `words` choose the remedy (`envbench.errors.causes`). A listener too busy for another connection is no
     problem yet: whether it answers is found out by asking.
     """
     try:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from envbench.causes import cause_of_errno, remedy_for
 from envbench.errors import BackendError
+from envbench.errors.causes import cause_of_errno, remedy_for
 
 BLOCK_BYTES = 512
 """Unit of st_blocks (stat(2))."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from envbench.backend import Instance, MarkCallback, Workload
-from envbench.condition import Ready
 from envbench.readiness.output import reader_for
 from envbench.readiness.probe import ports_for, wait_until_ready
 from envbench.settings import new_nonce
+from envbench.settings.condition import Ready
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 
 TRIAL_DEADLINE_S = 30.0

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from envbench.backends.shared.vm_backend import VmBackend
+from envbench.backends.vm.backend import VmBackend
 from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.experiments.deploy.guest_files import FORMS, fetch_files, files_of, made_from
 from envbench.experiments.deploy.layers import Layer, base_files, write_layer

@@ -8,11 +8,11 @@ from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from envbench.backends.vm.guest import Disk
+from envbench.backends.vm.recipe import Recipe, make_recipe
 from envbench.errors import BackendError
 from envbench.experiments.deploy.served import LOOPBACK
 from envbench.payload.userland import locked
-from envbench.vm.guest import Disk
-from envbench.vm.recipe import Recipe, make_recipe
 
 QCOW2, COMPRESSED = "qcow2", "compressed"
 FORMS = (QCOW2, COMPRESSED)

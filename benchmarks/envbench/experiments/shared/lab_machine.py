@@ -13,6 +13,11 @@ from typing import cast
 
 from envbench.backend import Mark, Workload
 from envbench.backends.qemu import QemuBackend, QemuInstance
+from envbench.backends.vm.direct import DirectMachine, start_direct
+from envbench.backends.vm.emulator import Emulator, find_emulator
+from envbench.backends.vm.guest import Disk, Guest
+from envbench.backends.vm.monitor import Monitor
+from envbench.backends.vm.recipe import make_recipe
 from envbench.errors import BackendError
 from envbench.experiments.shared.running import Running, await_ready, shell
 from envbench.payload.kernel import find_kernel
@@ -22,11 +27,6 @@ from envbench.run.bench import Bench, Prepared
 from envbench.settings import Settings, new_nonce
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Kind
-from envbench.vm.direct import DirectMachine, start_direct
-from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.guest import Disk, Guest
-from envbench.vm.monitor import Monitor
-from envbench.vm.recipe import make_recipe
 
 MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "ext4")
 MONITOR = "monitor"

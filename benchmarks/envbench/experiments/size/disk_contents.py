@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backends.shared.child import run_command
+from envbench.backends.vm.guest import disk_format
 from envbench.errors import BackendError, CommandError
 from envbench.experiments.size.contents import tree_files
-from envbench.vm.guest import disk_format
 
 SECTOR_BYTES = 512
 """Unit of the starts in a partition table, as partx(8) gives them."""

@@ -17,6 +17,9 @@ from pathlib import Path
 
 from envbench.backends.shared.child import run_command
 from envbench.backends.shared.stored import allocated_bytes
+from envbench.backends.vm.emulator import find_emulator
+from envbench.backends.vm.guest import disk_format
+from envbench.backends.vm.recipe import make_recipe
 from envbench.errors import BackendError
 from envbench.experiments.shared.engine_cli import EngineCli, engine_cli
 from envbench.experiments.size.contents import CLASSES, image_files, items_of, tree_files
@@ -30,9 +33,6 @@ from envbench.payload.userland import IMAGES, MACHINES, disk_initrd, is_cached, 
 from envbench.records.phases import BackendKind, Experiment, ImageUse
 from envbench.run.bench import Bench, Prepared
 from envbench.settings import OWN, Settings
-from envbench.vm.emulator import find_emulator
-from envbench.vm.guest import disk_format
-from envbench.vm.recipe import make_recipe
 
 REMEDY = "sudo envbench fetch {profile}, once; it stays in the cache"
 DISK_REMEDY = "apt install e2fsprogs mtools; for what they do not read: guestfish --ro -a DISK -i"

@@ -21,8 +21,8 @@ from envbench.backends.libvirt.connection import (
     refuse_remote,
     require_qemu,
 )
-from envbench.causes import Cause
 from envbench.errors import BackendError
+from envbench.errors.causes import Cause
 
 
 def test_the_users_variable_leads_as_it_leads_virsh(monkeypatch: pytest.MonkeyPatch) -> None:

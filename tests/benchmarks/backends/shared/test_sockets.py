@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from envbench.backends.shared.sockets import group_of_socket, socket_problem
-from envbench.causes import Cause
+from envbench.errors.causes import Cause
 
 NOBODY = 65534
 ASK = f"""

@@ -11,19 +11,19 @@ from typing import Any, ClassVar, Protocol
 
 from envbench.backend import Backend, Instance, MarkCallback, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.try_start import try_start
+from envbench.backends.vm.accelerator import choose_accelerators
+from envbench.backends.vm.emulator import Emulator, find_emulator
+from envbench.backends.vm.got import differences
+from envbench.backends.vm.guest import Guest
+from envbench.backends.vm.kept_answers import conditions, remember, remembered
+from envbench.backends.vm.kvm import TCG_DEADLINE_S, probe_kvm
+from envbench.backends.vm.recipe import VM_KEYS, Recipe, check_recipe, floor_of, make_recipe, trial_of, vm_variants
 from envbench.errors import BackendError
 from envbench.payload.kernel import find_kernel
 from envbench.records.phases import BackendKind
 from envbench.records.samples import variant_text
 from envbench.settings import Settings
 from envbench.traces.journal import Journal, Kind
-from envbench.vm.accelerator import choose_accelerators
-from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.got import differences
-from envbench.vm.guest import Guest
-from envbench.vm.kept_answers import conditions, remember, remembered
-from envbench.vm.kvm import TCG_DEADLINE_S, probe_kvm
-from envbench.vm.recipe import VM_KEYS, Recipe, check_recipe, floor_of, make_recipe, trial_of, vm_variants
 
 STOP_WORD = b"stop"
 """What our payload powers off at, said on its serial line."""

@@ -16,6 +16,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from envbench.backend import Mark, Workload
+from envbench.backends.vm.direct import start_direct
+from envbench.backends.vm.emulator import Emulator, find_emulator
+from envbench.backends.vm.guest import Disk, Guest, qemu_argv
+from envbench.backends.vm.recipe import make_recipe
 from envbench.errors import BackendError, EnvbenchError, one_line
 from envbench.payload.entries import Entry
 from envbench.payload.floor import floor_disk
@@ -25,10 +29,6 @@ from envbench.payload.modules import module_chain
 from envbench.readiness.output import marker_for
 from envbench.settings import Settings, new_nonce, new_run_id
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
-from envbench.vm.direct import start_direct
-from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.guest import Disk, Guest, qemu_argv
-from envbench.vm.recipe import make_recipe
 
 OUTER_CPU = "EPYC,+svm,+npt"
 OUTER_MEMORY_BYTES = 1536 << 20

@@ -2,7 +2,16 @@
 
 import pytest
 
-from envbench.condition import ExecReady, HealthReady, HttpReady, LogReady, TcpReady, as_record, health_argv, read_ready
+from envbench.settings.condition import (
+    ExecReady,
+    HealthReady,
+    HttpReady,
+    LogReady,
+    TcpReady,
+    as_record,
+    health_argv,
+    read_ready,
+)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from envbench.backends.vm.guest import Guest
 from envbench.records.phases import counted
-from envbench.vm.guest import Guest
 
 ROUNDING_BYTES = 1 << 20
 """libvirt rounds a machine's memory up to whole MiB (src/qemu/qemu_domain.c, qemuDomainAlignMemorySizes); QEMU itself

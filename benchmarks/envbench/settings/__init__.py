@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-from envbench.condition import SERVICE_READY, Ready
 from envbench.records.phases import ImageUse
 from envbench.records.samples import variant_text
+from envbench.settings.condition import SERVICE_READY, Ready
 
 Found = TypeVar("Found")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from envbench.backends.wsl import wsl_version
-from envbench.cli import main
+from envbench.commands.cli import main
 
 
 @pytest.mark.parametrize(("word", "meant"), [("strtup", "startup"), ("memry", "memory"), ("doctr", "doctor")])

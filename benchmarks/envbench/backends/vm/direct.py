@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backend import Mark, MarkCallback
+from envbench.backends.vm.emulator import Emulator
+from envbench.backends.vm.guest import Guest, qemu_argv
+from envbench.backends.vm.process import VmmProcess
+from envbench.backends.vm.serial import Console, SerialListener, first_words, log_tail, said_last
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.vm.emulator import Emulator
-from envbench.vm.guest import Guest, qemu_argv
-from envbench.vm.process import VmmProcess
-from envbench.vm.serial import Console, SerialListener, first_words, log_tail, said_last
 
 
 @dataclass(slots=True)

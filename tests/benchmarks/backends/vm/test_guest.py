@@ -8,15 +8,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from envbench.backends.libvirt.domain import METADATA_NAMESPACE, domain_xml
+from envbench.backends.vm.emulator import ARCHITECTURES, Emulator, Firmware, find_uefi, uefi_of
+from envbench.backends.vm.guest import Disk, Guest, disk_format, qemu_argv
+from envbench.backends.vm.nested_kvm import inner_command
+from envbench.backends.vm.recipe import clock_words, kernel_words, vm_variants
 from envbench.errors import BackendError
 from envbench.payload.bootable import partition_table
 from envbench.payload.kernel import find_kernel
 from envbench.payload.modules import module_chain
 from envbench.settings import Settings
-from envbench.vm.emulator import ARCHITECTURES, Emulator, Firmware, find_uefi, uefi_of
-from envbench.vm.guest import Disk, Guest, disk_format, qemu_argv
-from envbench.vm.nested_kvm import inner_command
-from envbench.vm.recipe import clock_words, kernel_words, vm_variants
 
 X86 = Emulator(Path("/usr/bin/qemu-system-x86_64"), "7.2.0", ARCHITECTURES["x86_64"])
 ARM = Emulator(Path("/usr/bin/qemu-system-aarch64"), "7.2.0", ARCHITECTURES["aarch64"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envbench.backend import Workload
+from envbench.backends.vm.emulator import Architecture, Firmware, find_uefi
+from envbench.backends.vm.guest import Disk, Guest, default_memory_bytes, disk_format
 from envbench.errors import BackendError
 from envbench.payload.bootable import bootable_disk, find_loaders
 from envbench.payload.busybox import find_busybox
@@ -18,8 +20,6 @@ from envbench.payload.tree import tree_of_run
 from envbench.payload.userland import MACHINES, disk_initrd, require_userland, root_disk
 from envbench.payload.words import argv_for
 from envbench.settings import Settings, file_variants
-from envbench.vm.emulator import Architecture, Firmware, find_uefi
-from envbench.vm.guest import Disk, Guest, default_memory_bytes, disk_format
 
 VM_KEYS = frozenset({"accel", "boot", "machine", "firmware", "disk", "kernel"})
 """Every key that `vm_variants` may write."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from envbench.vm.kept_answers import conditions, remember, remembered
+from envbench.backends.vm.kept_answers import conditions, remember, remembered
 
 ANSWER = {"usable": False, "reason": "/dev/kvm opens, but a boot sector failed", "tcg_canary_s": 0.3}
 

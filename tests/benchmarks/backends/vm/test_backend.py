@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from envbench.backends.qemu import QemuBackend
-from envbench.backends.shared import vm_backend
+from envbench.backends.vm import backend as vm_backend
 from envbench.errors import BackendError
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal

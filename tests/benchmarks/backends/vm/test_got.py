@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from envbench.vm.got import differences
-from envbench.vm.guest import Guest
+from envbench.backends.vm.got import differences
+from envbench.backends.vm.guest import Guest
 
 ANSWERS: dict[str, Any] = {
     "query-memory-size-summary": {"base-memory": 268435456, "plugged-memory": 0},

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from envbench.backends.vm.emulator import Emulator, Firmware
 from envbench.settings import WHOLE_SYSTEMS
-from envbench.vm.emulator import Emulator, Firmware
 
 MIB = 1 << 20
 DEFAULT_MEMORY_BYTES = 256 * MIB

@@ -14,15 +14,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from envbench.backend import Mark, Workload
+from envbench.backends.vm.accelerator import Accelerator
+from envbench.backends.vm.direct import start_direct
+from envbench.backends.vm.emulator import Emulator, find_emulator
+from envbench.backends.vm.kept_answers import conditions, remember, remembered
+from envbench.backends.vm.recipe import make_recipe, trial_of
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.readiness.output import marker_for
 from envbench.settings import Settings, new_nonce
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
-from envbench.vm.accelerator import Accelerator
-from envbench.vm.direct import start_direct
-from envbench.vm.emulator import Emulator, find_emulator
-from envbench.vm.kept_answers import conditions, remember, remembered
-from envbench.vm.recipe import make_recipe, trial_of
 
 KVM_DEVICE = Path("/dev/kvm")
 KEPT_FILE = "kvm.json"

@@ -11,13 +11,13 @@ from typing import Self
 import pytest
 
 from envbench.backend import Mark
+from envbench.backends.vm.accelerator import Accelerator, choose_accelerators
+from envbench.backends.vm.kvm import canary_deadline_s, open_problem
+from envbench.backends.vm.process import VmmProcess, wait_readable
+from envbench.backends.vm.serial import TAIL_BYTES, Console, SerialListener, first_words, log_tail
 from envbench.errors import BackendError
 from envbench.settings import RUN_ENVIRONMENT
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
-from envbench.vm.accelerator import Accelerator, choose_accelerators
-from envbench.vm.kvm import canary_deadline_s, open_problem
-from envbench.vm.process import VmmProcess, wait_readable
-from envbench.vm.serial import TAIL_BYTES, Console, SerialListener, first_words, log_tail
 
 
 def soon(seconds: float = 5.0) -> int:
@@ -65,7 +65,7 @@ def test_a_missing_program_is_an_os_error(tmp_path: Path) -> None:
 
 def test_a_vmm_dies_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from envbench.vm.process import VmmProcess\n"
+        "import sys, time; from pathlib import Path; from envbench.backends.vm.process import VmmProcess\n"
         "print(VmmProcess(['/bin/sleep', '60'], 'abc', Path(sys.argv[1])).pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)

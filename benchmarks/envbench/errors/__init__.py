@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar
 
-from envbench.causes import Cause
+from envbench.errors.causes import Cause
 
 _PASSWORD = re.compile(r"(?<=://)([^/\s:@\[]*):(?!\d+(?:/|$))[^\s@]*@")
 """A password with a slash is no valid address, and stands in the very error that says so; a port is none."""

@@ -7,7 +7,7 @@ import pytest
 
 from envbench.backend import Unusable
 from envbench.backends.podman import none_works
-from envbench.causes import REMEDIES, Cause, cause_of_errno, remedy_for
+from envbench.errors.causes import REMEDIES, Cause, cause_of_errno, remedy_for
 
 WORDS = {
     "undo": "unset DOCKER_HOST",
