@@ -18,12 +18,12 @@ from pathlib import Path
 
 from envbench.records.metrics import metric, words
 from envbench.records.run_json import RUNNING
-from envreport import backends, units
+from envreport import units
 from envreport.claims.rules import quantile_with_failures
 from envreport.claims.verdict import Answer, Relation, compare, compare_exact
 from envreport.compare import Comparison, Missing, differences, require_comparable
 from envreport.compare import compare as compare_runs
-from envreport.results import Results, Series, load
+from envreport.results import Results, Series, backends, load
 from envreport.selectors import EXACT, FAILED, PATTERN, QUANTILES, Selector, selector_of
 from envreport.units import read_bound
 

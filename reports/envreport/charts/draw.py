@@ -18,9 +18,9 @@ from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MultipleLocato
 
 from envbench.records.phases import Unit
 from envreport import units
-from envreport.backends import Side
 from envreport.charts.svg import clean
 from envreport.document.model import Chart, Mark
+from envreport.results.backends import Side
 from envreport.statistics.pieces import PIECES
 
 WIDTH_IN = 7.6

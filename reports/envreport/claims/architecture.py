@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Phase, Unit, counted
-from envreport.backends import Side
 from envreport.claims.combine import (
     Answered,
     Bearing,
@@ -23,6 +22,7 @@ from envreport.claims.references import NAMESPACES, WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import C, Observation, Threshold, V, accelerator_of, conclude, find
 from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, Relation, TcgBias, Verdict
 from envreport.results import Results, Series
+from envreport.results.backends import Side
 
 K = Experiment.KERNEL
 DESKTOP_REMEDY = "Run on a machine whose Docker engine is Docker Desktop."

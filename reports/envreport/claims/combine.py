@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 
 from envbench.records.phases import Experiment
-from envreport.backends import Side, side_words
 from envreport.claims.model import Need, Outcome, Rule, shown, with_answer
 from envreport.claims.rules import Observation, find
 from envreport.claims.verdict import Answer, Limit, Quantifier, TcgBias, Weighed, both, unite
 from envreport.results import Results
+from envreport.results.backends import Side, side_words
 
 
 @dataclass(frozen=True, slots=True)

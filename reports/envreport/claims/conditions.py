@@ -11,8 +11,8 @@ from functools import lru_cache
 from envbench.records.phases import Experiment, Unit
 from envbench.records.samples import variant_keys
 from envreport import units
-from envreport.backends import USUAL_PROFILE, Side
 from envreport.results import Results, SeriesKey
+from envreport.results.backends import USUAL_PROFILE, Side
 from envreport.statistics.noise import noise_of
 
 CLOCK = "clock_rate"

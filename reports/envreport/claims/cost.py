@@ -8,8 +8,7 @@ from statistics import median as middle
 
 from envbench.records.phases import Experiment, Phase, Unit
 from envbench.records.samples import variant_keys, variant_text
-from envreport import backends, units
-from envreport.backends import Side
+from envreport import units
 from envreport.claims.combine import Beside, OfOne, OneWay, all_of
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme
 from envreport.claims.references import WSL_REMEDY, WSL_VERSIONS
@@ -25,7 +24,8 @@ from envreport.claims.rules import (
     conclude,
 )
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, Weighed
-from envreport.results import BackendKey, Results, Series
+from envreport.results import BackendKey, Results, Series, backends
+from envreport.results.backends import Side
 from envreport.statistics.figures import Estimate
 
 M, WSL = Experiment.MEMORY, Experiment.WSL

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 from envbench.records.phases import Experiment
 from envbench.records.samples import variant_keys
-from envreport.backends import is_from_nothing
 from envreport.claims.combine import AllOf, OfOne
 from envreport.claims.model import Need, Outcome, Rule, shown
 from envreport.claims.rules import C, Ratio, V, conclude, find, pairs, unpaired
 from envreport.results import Results, Series
+from envreport.results.backends import is_from_nothing
 
 BASE_THERE = "its base was there before: not from nothing"
 

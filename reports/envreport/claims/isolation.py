@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment
-from envreport.backends import Side
 from envreport.claims.combine import Beside, EachAspect, OfOne, all_of, observe
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, shown
 from envreport.claims.references import NAMESPACES, WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, Observation, V, W, conclude, find
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias
 from envreport.results import BackendKey, Results, Series
+from envreport.results.backends import Side
 
 I = Experiment.ISOLATION  # noqa: E741
 

@@ -7,7 +7,6 @@ from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Unit, counted
 from envbench.records.run_json import Skip
 from envreport import units
-from envreport.backends import USUAL_PROFILE, Side, is_whole_system, label, side_of
 from envreport.claims.conditions import (
     Condition,
     ConditionKind,
@@ -21,6 +20,7 @@ from envreport.claims.conditions import (
 from envreport.claims.model import Claim, Finding, Judgement, Need, Outcome, Rule, shown
 from envreport.claims.verdict import EMULATED, MINIMAL, MINIMAL_PAYLOAD, VERDICTS, Answer, Verdict, needed_samples
 from envreport.results import Results
+from envreport.results.backends import USUAL_PROFILE, Side, is_whole_system, label, side_of
 
 FLOOR_NOTE = "the minimal payload, the floor of the technology"
 SHOWN_FINDINGS = 3

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment
-from envreport.backends import Side, side_words
 from envreport.claims.combine import Beside, EachAspect, OneWay, all_of, observe
 from envreport.claims.deployment import FromNothing
 from envreport.claims.managers import Managers
@@ -14,6 +13,7 @@ from envreport.claims.references import WSL_REMEDY
 from envreport.claims.rules import C, Exact, ExactRatio, Ratio, V, W, conclude, find
 from envreport.claims.verdict import Answer, Quantifier, Relation, TcgBias, Verdict
 from envreport.results import Results, Series
+from envreport.results.backends import Side, side_words
 
 K, P = Experiment.KERNEL, Experiment.PORTABILITY
 

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from envbench.records.phases import Experiment, Unit
-from envreport.backends import Side, side_words
 from envreport.claims.conditions import Condition
 from envreport.claims.verdict import Answer, Limit, LimitKind, TcgBias, Verdict, Weighed
 from envreport.results import Results, SeriesKey
+from envreport.results.backends import Side, side_words
 from envreport.statistics.figures import Estimate
 
 

@@ -7,7 +7,6 @@ from statistics import median as middle
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Phase, Unit, counted
 from envreport import units
-from envreport.backends import FLOOR_PROFILE, Side, accelerator, side_words
 from envreport.claims.model import Finding, Need, Outcome, shown
 from envreport.claims.verdict import (
     Answer,
@@ -19,6 +18,7 @@ from envreport.claims.verdict import (
     weigh,
 )
 from envreport.results import Results, Series
+from envreport.results.backends import FLOOR_PROFILE, Side, accelerator, side_words
 from envreport.statistics.figures import Estimate, Interval, Method
 
 EMULATOR = "QEMU without KVM is an emulator, no hypervisor"

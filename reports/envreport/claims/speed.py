@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from envbench.records.metrics import METRICS, Shown, metrics_of, words
 from envbench.records.phases import NOISE_PREFIX, Experiment, Unit
 from envreport import units
-from envreport.backends import Side, side_words
 from envreport.claims.combine import Bearing
 from envreport.claims.conditions import clock_rates, is_nested
 from envreport.claims.model import Claim, Finding, Need, Outcome, Theme, with_answer
@@ -14,6 +13,7 @@ from envreport.claims.references import WSL_REMEDY, WSL_VERSIONS
 from envreport.claims.rules import C, H, Ratio, V, W, accelerator_of, conclude, find, pairs
 from envreport.claims.verdict import Answer, Limit, LimitKind, Quantifier, TcgBias, Verdict, Weighed
 from envreport.results import Results, Series
+from envreport.results.backends import Side, side_words
 from envreport.statistics.figures import CONFIDENCE, Equivalence, Estimate, equivalence
 from envreport.statistics.noise import noise_of
 

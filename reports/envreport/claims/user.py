@@ -20,10 +20,10 @@ from typing import Any
 
 from envbench.records.metrics import METRICS, Metric, metric
 from envbench.records.phases import Experiment, Unit
-from envreport.backends import Side
 from envreport.claims.model import Claim, Rule, Theme
 from envreport.claims.rules import Exact, Ratio, Threshold
 from envreport.claims.verdict import Relation, TcgBias
+from envreport.results.backends import Side
 from envreport.units import nearest, read_bound
 
 REQUIRED = ("id", "wording", "experiment", "metric", "backends", "is", "bound")

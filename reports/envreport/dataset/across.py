@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from envbench.records.metrics import Metric, metric
 from envreport import units
-from envreport.backends import label
 from envreport.compare import Change, change_by_test, change_word
 from envreport.dataset.figures import RunFigure, figures_of_runs, require
+from envreport.results.backends import label
 from envreport.selectors import Selector
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate

@@ -16,11 +16,11 @@ from typing import Any
 from envbench.records.metrics import metric
 from envbench.records.phases import counted
 from envreport import units
-from envreport.backends import label
 from envreport.compare import Change, change_word, direction
 from envreport.dataset.across import MIN_RUNS
 from envreport.dataset.figures import RunFigure, figures_of_runs, require
 from envreport.dataset.files import DatasetError
+from envreport.results.backends import label
 from envreport.selectors import Selector
 from envreport.statistics import estimates
 from envreport.statistics.drift import explaining_drift

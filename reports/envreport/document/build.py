@@ -12,9 +12,9 @@ from envbench.records.metrics import STAMPS, Stamp
 from envbench.records.phases import NOISE_PREFIX, Experiment, Phase, Unit, counted
 from envbench.records.samples import SAMPLES_FILE
 from envreport import units
-from envreport.backends import label
 from envreport.claims import CLAIMS, Claim, judge_all
 from envreport.claims.conditions import run_conditions
+from envreport.compare.own_pairs import OwnPair, own_pairs
 from envreport.document.answer import answer_notes, answer_of, meaning
 from envreport.document.model import Cell, Fact, RawData, ReportDocument, Table
 from envreport.document.sections import build_sections
@@ -29,8 +29,8 @@ from envreport.document.sections.environment import (
 )
 from envreport.document.warnings import all_warnings
 from envreport.document.words import GLOSSARY, documents_table
-from envreport.own_pairs import OwnPair, own_pairs
 from envreport.results import Results
+from envreport.results.backends import label
 from envreport.statistics import estimates
 from envreport.statistics.steadiness import MIN_SAMPLES, diagnose
 from envreport.statistics.summary import summarise

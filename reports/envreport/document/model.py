@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from envbench.records.phases import Experiment
-from envreport.backends import Side
 from envreport.claims.conditions import Condition
 from envreport.claims.model import Judgement, Theme
 from envreport.claims.verdict import Verdict
-from envreport.own_pairs import OwnPair
+from envreport.compare.own_pairs import OwnPair
+from envreport.results.backends import Side
 from envreport.statistics.figures import Estimate
 from envreport.statistics.summary import SummaryRow
 

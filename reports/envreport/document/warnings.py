@@ -7,9 +7,8 @@ from statistics import median
 from envbench.records.metrics import NOISE_CODES, noise_code
 from envbench.records.phases import Experiment, Phase, Unit, counted
 from envbench.records.samples import Sample
-from envreport import backends
 from envreport.document.model import Caution
-from envreport.results import Results, Series
+from envreport.results import Results, Series, backends
 from envreport.statistics.noise import noise_of
 from envreport.statistics.steadiness import (
     DRIFT_P,

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from envbench.records.metrics import metric, words
 from envbench.records.phases import counted
 from envreport import units
-from envreport.backends import side_of
 from envreport.compare import Change, change_word
 from envreport.dataset.history import (
     ENVIRONMENT,
@@ -20,6 +19,7 @@ from envreport.dataset.history import (
 )
 from envreport.document.model import Cell, Chart, Fact, Mark, Table
 from envreport.formats.page import page, script_json
+from envreport.results.backends import side_of
 from envreport.statistics import estimates
 
 CHANGE_CLASS: Mapping[Change, str] = {

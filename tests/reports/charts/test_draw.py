@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from envbench.records.phases import Unit
-from envreport.backends import Side
 from envreport.charts.draw import PICTURE_COLOURS, RASTER_FROM, draw
 from envreport.document.model import Chart, ChartKind, Mark, Table
+from envreport.results.backends import Side
 
 SEEN = 3.0
 """The least contrast of what must be seen in a picture (WCAG 2.1, 1.4.11)."""

@@ -10,12 +10,12 @@ from tests.reports.claims.known.architecture import HYPERVISORS
 from tests.reports.claims.known.rows import KVM, E, S, around, series
 
 from envbench.records.phases import Experiment, Phase
-from envreport.backends import Side
 from envreport.claims import BY_ID, CLAIMS, Verdict, judge, judge_all
 from envreport.claims.conditions import ConditionKind
 from envreport.claims.judge import Missing, explain_missing
 from envreport.claims.model import Need
 from envreport.claims.verdict import Basis
+from envreport.results.backends import Side
 
 NEED = Need(Experiment.WSL, "own_kernel", (Side.WSL,))
 

@@ -7,10 +7,10 @@ from envbench.records.metrics import METRICS
 from envbench.records.phases import Experiment, Phase, Unit
 from envbench.records.samples import variant_keys
 from envreport import units
-from envreport.backends import is_from_nothing, is_from_users_registry, label
 from envreport.claims.cost import density_slopes
 from envreport.document.answer.pair import Answer, Pair, backend_words, lacking, pair_of
 from envreport.results import BackendKey, Results
+from envreport.results.backends import is_from_nothing, is_from_users_registry, label
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate
 from envreport.units import TIMES

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from envbench.records.samples import variant_keys
-from envreport.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, accelerator, is_whole_system, variant_words
 from envreport.results import BackendKey, Results
+from envreport.results.backends import FLOOR_PROFILE, USUAL_PROFILE, Side, accelerator, is_whole_system, variant_words
 
 PREFERRED = ("docker", "podman", "containerd", "runc", "crun", "libvirt", "qemu")
 KINDS = {Side.VM: "virtual machine", Side.HOST: "bare process", Side.WSL: "WSL distribution"}

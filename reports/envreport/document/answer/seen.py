@@ -6,12 +6,12 @@ from statistics import median
 from envbench.records.metrics import METRICS, words
 from envbench.records.phases import HOST, Experiment, Unit, counted
 from envreport import units
-from envreport.backends import Side, label
 from envreport.claims.rules import pairs
 from envreport.claims.speed import SPEEDS, speed_ratio
 from envreport.document.answer.figure import spread
 from envreport.document.answer.pair import Answer, Pair, backend_words, lacking, pair_of
 from envreport.results import BackendKey, Results
+from envreport.results.backends import Side, label
 from envreport.statistics.figures import Equivalence, Estimate, equivalence
 
 INSIDE = (Side.CONTAINER, Side.VM)

@@ -6,11 +6,11 @@ from statistics import median
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Unit
 from envreport import units
-from envreport.backends import is_from_users_registry
 from envreport.document.model import Cell, Section, Table
 from envreport.document.sections.cells import number, text
 from envreport.document.sections.series import empty_section, estimate_cells
 from envreport.results import BackendKey, Results, Series
+from envreport.results.backends import is_from_users_registry
 
 BYTES, TRANSFER, READY = "deploy_bytes", "deploy_transfer", "deploy_ready"
 LEAD = (

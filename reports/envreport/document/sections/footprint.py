@@ -8,12 +8,12 @@ from typing import NamedTuple
 from envbench.records.metrics import Shown, metrics_of, words
 from envbench.records.phases import Experiment, Unit
 from envbench.records.samples import variant_keys
-from envreport import backends, units
+from envreport import units
 from envreport.claims.cost import density_slopes
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import backend_table, detail_table, empty_section, mark, series_table, spoken
-from envreport.results import BackendKey, Results, Series
+from envreport.results import BackendKey, Results, Series, backends
 from envreport.statistics.figures import Estimate
 
 Slopes = Mapping[BackendKey, tuple[Estimate, tuple[Series, ...]]]

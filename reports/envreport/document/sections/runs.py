@@ -9,10 +9,10 @@ from itertools import pairwise
 from envbench.records.metrics import metric, words
 from envbench.records.phases import Experiment, Phase, Unit
 from envreport import units
-from envreport.backends import label
 from envreport.compare import Change, Comparison, compare, differences, obstacles
 from envreport.document.model import Cell, Chart, Mark, Section, Table
 from envreport.results import BackendKey, Results
+from envreport.results.backends import label
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate
 

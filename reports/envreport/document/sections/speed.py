@@ -3,13 +3,13 @@
 from envbench.records.metrics import words
 from envbench.records.phases import Experiment, Unit
 from envreport import units
-from envreport.backends import Side
 from envreport.claims.rules import pairs
 from envreport.claims.speed import SPEEDS, speed_ratio
 from envreport.document.model import Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import empty_section, series_table
 from envreport.results import Results
+from envreport.results.backends import Side
 
 INSIDE = (Side.NAMESPACES, Side.CONTAINER, Side.SANDBOX, Side.VM, Side.WSL)
 """What is compared with the host."""

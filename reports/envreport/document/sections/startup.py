@@ -7,10 +7,10 @@ from envbench.records.metrics import MARGIN_RATIO
 from envbench.records.phases import Experiment, Phase, Unit
 from envreport import units
 from envreport.compare import ERROR_RATE, change_word
+from envreport.compare.own_pairs import OwnPair, own_pairs
 from envreport.document.model import Cell, Chart, Mark, Section, Table
 from envreport.document.sections.cells import count, number, text
 from envreport.document.sections.series import empty_section, estimate_cells, mark, spoken, value_cells
-from envreport.own_pairs import OwnPair, own_pairs
 from envreport.results import BackendKey, Results, Series
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate

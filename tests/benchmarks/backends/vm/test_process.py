@@ -25,9 +25,12 @@ def soon(seconds: float = 5.0) -> int:
 
 
 def test_a_vmm_carries_the_run_and_its_end_is_seen(tmp_path: Path) -> None:
-    script = f"echo run=${RUN_ENVIRONMENT} session=$$; sleep 0.1; exit 3"
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    script = f"echo run=${RUN_ENVIRONMENT} session=$$; read word < {go}; exit 3"
     process = VmmProcess(["/bin/sh", "-c", script], "abc", tmp_path / "log")
     assert process.status is None
+    go.write_text("now\n")
     assert process.wait(soon()) is None
     assert process.status == 3
     assert log_tail(tmp_path / "log") == f"run=abc session={process.pid}"

@@ -9,9 +9,9 @@ import pytest
 from envbench.records.phases import Experiment, Outcome, Phase
 from envreport import console_summary
 from envreport.compare import Change
+from envreport.compare.own_pairs import own_pairs
 from envreport.document.build import build
 from envreport.formats import render
-from envreport.own_pairs import own_pairs
 
 MS = 1e6
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from envbench.records.phases import NOISE_PREFIX, Experiment, Outcome, Unit
 from envbench.records.run_json import RUN_FILE, SCHEMA, HostAnswer, Run, RunJsonError, record_of
 from envbench.records.samples import SAMPLES_FILE, Sample, read_samples
-from envreport import backends
-from envreport.backends import Side
+from envreport.results import backends
+from envreport.results.backends import Side
 
 
 class ResultsError(ValueError):

@@ -15,8 +15,8 @@ from envbench.records.metrics import Metric, Shown, metric, metrics_of, words
 from envbench.records.phases import Experiment, Unit
 from envbench.records.run_json import HostAnswer, Run
 from envreport import units
-from envreport.backends import label
 from envreport.results import BackendKey, Results, Series
+from envreport.results.backends import label
 from envreport.statistics import estimates
 from envreport.statistics.figures import Equivalence, Estimate, Interval, equivalence
 

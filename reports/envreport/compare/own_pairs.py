@@ -13,9 +13,9 @@ from envbench.records.metrics import metric
 from envbench.records.phases import OWN_KEYS, Experiment, Phase, Unit
 from envbench.records.samples import variant_keys, variant_text
 from envreport import units
-from envreport.backends import label
 from envreport.compare import Change, change_by_test, change_word
 from envreport.results import BackendKey, Results, SeriesKey
+from envreport.results.backends import label
 from envreport.statistics import estimates
 from envreport.statistics.figures import Estimate
 
