@@ -20,6 +20,7 @@ from envbench.backends.vm.emulator import architecture, find_emulator
 from envbench.backends.vm.kvm import probe_kvm
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.errors.causes import Cause, remedy_for
+from envbench.experiments.shared.accounting import process_memory
 from envbench.payload.floor import floor_disk
 from envbench.payload.kernel import default_cache_dir
 from envbench.readiness.output import OutputReader, marker_for, read_until, reader_for, wait_ready
@@ -426,6 +427,21 @@ def test_a_qemu_that_does_something_else_than_it_is_told_is_left_out(
     assert skipped["name"] == "qemu"
     assert told in skipped["reason"]
     assert {row.backend for row in read_samples(out / "samples.csv")} == {"process"}
+
+
+@pytest.mark.parametrize("bench", [QEMU], indirect=True)
+def test_behind_a_script_that_waits_the_machine_is_measured_and_ended(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine_missing: Callable[[str], None]
+) -> None:
+    emulator = find_emulator()
+    wrapper = tmp_path / "a folder" / emulator.architecture.qemu
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\n{emulator.path} "$@"\nexit $?\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    bench.set_up(engine_missing)
+    with bench.ready() as (instance, _):
+        assert process_memory(instance.processes()).pss > 20 << 20
 
 
 @pytest.mark.engine("qemu")

@@ -15,6 +15,7 @@ from envbench.backends.vm.monitor import Monitor
 from envbench.errors import BackendError
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
+from envbench.traces.procfs import descendants_of
 
 
 @dataclass(slots=True)
@@ -38,8 +39,9 @@ class QemuInstance:
         return self.machine.console.hear(chunk)
 
     def processes(self) -> tuple[int, ...]:
-        """Return QEMU's process id; its vCPUs are its threads."""
-        return (self.machine.process.pid,) if self.machine.process.status is None else ()
+        """Return QEMU's process id, whose vCPUs are its threads; where a script started it, the script's besides."""
+        process = self.machine.process
+        return (process.pid, *descendants_of(process.pid)) if process.status is None else ()
 
     def cgroup(self) -> Path | None:
         """Return None: a direct QEMU runs in the harness's own cgroup."""

@@ -29,7 +29,7 @@ from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.surroundings.programs import require_program
 from envbench.traces.daemons import daemon_of
 from envbench.traces.journal import Entry, Journal, Kind
-from envbench.traces.procfs import cgroup_of, instance_process, shim_of
+from envbench.traces.procfs import cgroup_of, descendants_of, instance_process, shim_of
 from envbench.traces.removal import remove_cgroups, remove_folder
 
 SOCKETS = (
@@ -73,10 +73,10 @@ class ContainerdInstance(PipedInstance):
         self._pid_file = backend.pid_file(name)
 
     def processes(self) -> tuple[int, ...]:
-        """Return process 1 of the container, its shim, and the ctr that holds its output."""
+        """Return process 1 of the container, what stems from it, its shim, and the ctr that holds its output."""
         pid = self._payload_pid()
         holder = () if self._child.status is not None else (self._child.pid,)
-        return holder if pid is None else (*holder, pid, *shim_of(pid, self.name))
+        return holder if pid is None else (*holder, pid, *descendants_of(pid), *shim_of(pid, self.name))
 
     def cgroup(self) -> Path | None:
         """Return the container's cgroup."""

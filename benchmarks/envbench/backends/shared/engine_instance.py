@@ -15,7 +15,7 @@ from envbench.backend import Mark, MarkCallback
 from envbench.backends.shared.engine_calls import engine_errors, remove_container
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
-from envbench.traces.procfs import cgroup_of, shim_of
+from envbench.traces.procfs import cgroup_of, descendants_of, shim_of
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -119,12 +119,12 @@ class EngineInstance:
         return self._frames.feed(chunk)
 
     def processes(self) -> tuple[int, ...]:
-        """Return process 1 of the container and the shim that holds it, once the start call has returned.
+        """Return process 1 of the container, what stems from it, and its shim, once the start call has returned.
 
         () where the process that the engine names does not prove to be this container's.
         """
         pid = self._host_pid()
-        return () if pid is None else (pid, *shim_of(pid, self._id))
+        return () if pid is None else (pid, *descendants_of(pid), *shim_of(pid, self._id))
 
     def cgroup(self) -> Path | None:
         """Return the container's cgroup."""

@@ -1,5 +1,6 @@
 """Starts a VMM that dies with its parent, and waits for its end without polling."""
 
+import contextlib
 import ctypes
 import math
 import os
@@ -24,7 +25,8 @@ class VmmProcess:
 
     It carries the run's id in its environment, and keeps its own temporary files (what is written to a scratch disk)
     beside its log: killed, it leaves them. It has a session of its own, so that Ctrl-C reaches only the harness, which
-    then ends it in order. What it says itself goes to `log`. Raises OSError where it cannot be started.
+    then ends it in order. The program on the PATH may be a script that starts the VMM and waits for it: what ends the
+    one ends the other. What it says itself goes to `log`. Raises OSError where it cannot be started.
     """
 
     def __init__(self, argv: Sequence[str], run_id: str, log: Path) -> None:
@@ -57,7 +59,9 @@ class VmmProcess:
     @property
     def status(self) -> int | None:
         """Return its exit status (negative: the signal), None while it runs."""
-        return self._process.poll()
+        if self._process.returncode is None and wait_readable(self._pidfd, 0):
+            self._collect()
+        return self._process.returncode
 
     def wait(self, deadline_ns: int, *descriptors: int) -> set[int] | None:
         """Wait for its end or for one of these descriptors: return those that are ready, None once it has ended.
@@ -66,22 +70,31 @@ class VmmProcess:
         """
         ready = wait_readable(self._pidfd, deadline_ns, *descriptors)
         if ready == {self._pidfd}:
-            self._process.wait()
+            self._collect()
             return None
         return ready - {self._pidfd}
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM)."""
-        self._process.terminate()
+        """Ask it to end, and what it has started (SIGTERM)."""
+        if self.status is None:
+            self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once and collect it; safe to call twice."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        """End it at once, with what it has started, and collect it; safe to call twice."""
+        if self._process.returncode is None:
+            self._collect()
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+
+    def _collect(self) -> None:
+        # While it has not been waited for, the number of its group can be no other group's.
+        self._send(signal.SIGKILL)
+        self._process.wait()
+
+    def _send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
 
 def wait_readable(descriptor: int, deadline_ns: int, *others: int) -> set[int]:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ from envbench.backends.vm.serial import TAIL_BYTES, Console, SerialListener, fir
 from envbench.errors import BackendError
 from envbench.settings import RUN_ENVIRONMENT
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
+from envbench.traces.procfs import descendants_of
 
 
 def soon(seconds: float = 5.0) -> int:
@@ -59,6 +61,21 @@ def test_waiting_ends_at_the_deadline_or_with_a_descriptor(tmp_path: Path) -> No
         process.kill()
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("end", [VmmProcess.kill, VmmProcess.terminate])
+def test_a_script_that_waits_for_its_vmm_ends_with_it(end: Callable[[VmmProcess], None], tmp_path: Path) -> None:
+    process = VmmProcess(["/bin/sh", "-c", "/bin/sleep 60; exit 1"], "abc", tmp_path / "log")
+    while not (children := descendants_of(process.pid)):
+        time.sleep(0.01)
+    behind = os.pidfd_open(children[0])
+    try:
+        end(process)
+        assert process.wait(soon()) is None if process.status is None else True
+        assert wait_readable(behind, soon()) == {behind}, "what the script started outlived it"
+    finally:
+        process.kill()
+        os.close(behind)
 
 
 def test_a_missing_program_is_an_os_error(tmp_path: Path) -> None:
