@@ -8,6 +8,7 @@ and most places need no second round.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from envinspect.model import ABSENT, NOT_RECORDED, Found, Reading
@@ -33,15 +34,33 @@ _UNIFIED = _STATUS | {
     "/proc/self/mountinfo": b"1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
     "/sys/hypervisor/type": b"xen\n",
 }
-_SECOND_INTERFACE = 0x4000_0100
-"""Hyper-V's interface stands at 0x40000000, another one's behind it (linux: arch/x86/include/asm/cpuid/api.h)."""
-_CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "pids")
-_LEGACY = _STATUS | {
-    "/proc/self/cgroup": "".join(f"{n}:{name}:/~\n" for n, name in enumerate(_CONTROLLERS, 1)).encode(),
-    "/proc/self/mountinfo": "".join(
-        f"{n} 1 0:1 / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}\n" for n, name in enumerate(_CONTROLLERS, 1)
-    ).encode(),
-}
+_FIRST_INTERFACE = 0x4000_0000
+"""Hyper-V's interface stands there, another one's 0x100 behind it (linux: arch/x86/include/asm/cpuid/api.h)."""
+_KVM = Registers(_FIRST_INTERFACE | 0xFF, 0x4B4D_564B, 0x564B_4D56, 0x4D)
+_HYPER_V = Registers(_FIRST_INTERFACE | 0xFF, 0x7263_694D, 0x666F_736F, 0x7648_2074)
+
+
+def _legacy(*hierarchies: str) -> dict[str, bytes]:
+    """Return the files of a place with cgroup v1, where each hierarchy has the controllers that its name lists."""
+    groups = (f"{number}:{name}:/~\n" for number, name in enumerate(hierarchies, 1))
+    mounts = (
+        f"{number} 1 0:1 / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}\n"
+        for number, name in enumerate(hierarchies, 1)
+    )
+    return _STATUS | {
+        "/proc/self/cgroup": "".join(groups).encode(), "/proc/self/mountinfo": "".join(mounts).encode()
+    }  # fmt: skip
+
+
+_ALONE = _legacy("cpu", "cpuacct", "cpuset", "memory", "pids")
+_JOINED = _legacy("cpu,cpuacct", "cpuset", "memory", "pids")
+"""As systemd mounts them (systemd: src/core/mount-setup.c, mount_cgroup_controllers)."""
+_PLACES: tuple[tuple[str, dict[str, bytes], Registers], ...] = (
+    *((has, texts, _KVM) for texts in (_UNIFIED, _ALONE, _JOINED) for has in ("RLDS", "LDS", "LD")),
+    ("RLDS", _UNIFIED, _HYPER_V),
+    *((has, {}, _KVM) for has in ("D", "S", "")),
+)
+"""What places have (letters as in a question), the files whose bytes matter, and the hypervisor that CPUID names."""
 
 
 class FirstRound(NamedTuple):
@@ -79,25 +98,30 @@ class _Imagined:
 
 
 class _ImaginedCpu:
-    """A virtual machine's CPU with two hypervisor interfaces, neither of them known."""
+    """A virtual machine's CPU with two hypervisor interfaces: a known one that has all it can have, and another."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Registers) -> None:
+        self._known = known
         self.asked: set[tuple[int, int]] = set()
 
     def leaf(self, leaf: int, subleaf: int) -> Reading[Registers]:
-        if leaf & ~0xFF == _SECOND_INTERFACE + 0x100:
+        if leaf & ~0xFF == _FIRST_INTERFACE + 0x200:
             return NOT_RECORDED
         self.asked.add((leaf, subleaf))
-        return Found(Registers(leaf | 0xFF, 0, 1 << 31, 0))
+        return Found(self._known if leaf == _FIRST_INTERFACE else Registers(leaf | 0xFF, 0xFFFF_FFFF, 1 << 31, 0))
 
 
+@cache
 def first_round(ask: Callable[[Facts], None]) -> FirstRound:
-    """Return what `ask` would ask of places where everything, nothing, or some of it is there."""
+    """Return what `ask` would ask of places where everything, nothing, or some of it is there.
+
+    Worked out once a process for each `ask`: it is the same for each place.
+    """
     questions: set[Question] = set()
     variables: set[str] = set()
     leaves: set[tuple[int, int]] = set()
-    for has, texts in (("RLDS", _UNIFIED), ("RLDS", _LEGACY), ("LDS", _UNIFIED), ("D", {}), ("S", {}), ("", {})):
-        files, cpu = _Imagined(has, texts), _ImaginedCpu()
+    for has, texts, hypervisor in _PLACES:
+        files, cpu = _Imagined(has, texts), _ImaginedCpu(hypervisor)
         uname = Uname("Linux", "", "", "x86_64")
         facts = Facts(files, cpu, uname=uname, euid=_SOME_USER, environ=lambda _: ABSENT)
         ask(facts)

@@ -17,8 +17,11 @@ try:
     from envinspect.facets.resources import resources_block
     from envinspect.inspection import inspect
     from envinspect.model.errors import CaptureError, one_line
+    from envinspect.systems.collector.first_round import first_round
     from envinspect.systems.remote import facts_through
 
+    # Ansible loads this file, then forks for each host: what is the same for all hosts is worked out before.
+    first_round(ask_beforehand)
     MISSING = ""
 except ImportError as error:
     MISSING = str(error)
