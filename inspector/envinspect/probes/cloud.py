@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.model.facts import Facts
-from envinspect.signatures.cloud import CLOUD_IDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ def probe_cloud(facts: Facts) -> Iterator[Evidence]:
     """Yield the cloud that the system itself names. /run is empty at boot, so the word is not a copied image's."""
     reading = facts.text(CLOUD_ID)
     if isinstance(reading, Found):
+        from envinspect.signatures.cloud import CLOUD_IDS
+
         row = CLOUD_IDS.get(reading.value.lower())
         if row:
             yield Evidence(Kind.CLOUD, row.id, Strength.STRONG, CLOUD_ID, reading.value[:40], row.reference)

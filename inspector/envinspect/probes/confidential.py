@@ -9,7 +9,6 @@ from envinspect.model import ABSENT, Evidence, Found, Kind, Origin, Strength
 from envinspect.model.facts import Facts
 from envinspect.probes.firmware import SYSINFO
 from envinspect.sources.cpuinfo import CPUINFO, cpuinfo, flags
-from envinspect.sources.sysinfo import levels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +39,7 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
     """Yield the technology as a detail of whichever machine the other probes find."""
     for path, wanted, technology, reference in _FILES:
         if facts.str_or(path) == wanted if wanted else facts.exists(path):
-            # IBM Z names every level; what is protected is the innermost.
-            depth = max(0, len(levels(facts.str_or(SYSINFO))) - 1) if technology == "protvirt" else 0
+            depth = _innermost(facts) if technology == "protvirt" else 0
             yield _evidence(technology, path, wanted or "present", reference).replace(depth=depth)
     if "tdx_guest" in flags(facts.derived(cpuinfo)):
         yield _evidence("tdx", CPUINFO, "flag tdx_guest", TDX_REFERENCE).replace(origin=Origin.CPUINFO)
@@ -49,6 +47,13 @@ def probe_confidential(facts: Facts) -> Iterator[Evidence]:
     if isinstance(features, Found) and features.value.ecx >> 31 & 1:
         for piece in _cpuid(facts):
             yield piece.replace(origin=Origin.CPUID)
+
+
+def _innermost(facts: Facts) -> int:
+    """Return the depth of what is protected: IBM Z names every level, and it is the innermost."""
+    from envinspect.sources.sysinfo import levels
+
+    return max(0, len(levels(facts.str_or(SYSINFO))) - 1)
 
 
 def _cpuid(facts: Facts) -> Iterator[Evidence]:

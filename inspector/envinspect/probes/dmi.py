@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength
 from envinspect.model.facts import Facts
-from envinspect.signatures.cloud import CLOUD_ROWS, EC2_UUID_REFERENCE
 from envinspect.signatures.cpuid import REAL_CPU_NAMES
-from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS, SMBIOS_VM_BIT_REFERENCE, DmiRow
 from envinspect.sources.cpuinfo import cpuinfo, flags
-from envinspect.sources.smbios import is_ec2_uuid, matches, vm_bit
+from envinspect.sources.smbios import is_ec2_uuid, vm_bit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from envinspect.signatures.dmi import DmiRow
 
 FOLDERS = ("/sys/class/dmi/id", "/sys/devices/virtual/dmi/id")
 FIELDS = (
@@ -34,6 +34,8 @@ FIELDS = (
 )
 ROOT_ONLY_FIELDS = ("product_serial", "product_uuid")
 BIOS_STRUCTURE = "/sys/firmware/dmi/entries/0-0/raw"
+VM_BIT_REFERENCE = "https://www.dmtf.org/sites/default/files/standards/documents/DSP0134_3.7.0.pdf"
+EC2_REFERENCE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html"
 
 # Virtual PC shows the same maker and product as Hyper-V; its versions are these (imVirt), and it sets no hypervisor bit
 # (virt-what).
@@ -65,13 +67,16 @@ def probe_dmi(facts: Facts) -> Iterator[Evidence]:
     folder = folder_of(facts)
     if not folder:
         return
+    from envinspect.signatures.cloud import CLOUD_ROWS
+    from envinspect.signatures.dmi import MAYBE_WHOLE_ROWS, ROWS
+
     texts = strings(facts)
     fields = {field: text.casefold() for field, text in texts.items()}
     for row in ROWS:
-        if matches(row, fields) and not (row in MAYBE_WHOLE_ROWS and _cpu_denies_hypervisor(facts)):
+        if row.holds(fields) and not (row in MAYBE_WHOLE_ROWS and _cpu_denies_hypervisor(facts)):
             yield _evidence(row, folder, texts, _id_of(row, fields, facts))
     for row in CLOUD_ROWS:
-        if matches(row, fields):
+        if row.holds(fields):
             yield _evidence(row, folder, texts, row.id)
     yield from _ec2_uuid(folder, texts, fields)
     yield from _vm_bit(facts)
@@ -79,13 +84,16 @@ def probe_dmi(facts: Facts) -> Iterator[Evidence]:
 
 def names_behind(facts: Facts) -> tuple[str, ...]:
     """Return the ids, and what details say, of the rows that hold as far as can be read and ask a denied field too."""
+    from envinspect.signatures.cloud import CLOUD_ROWS
+    from envinspect.signatures.dmi import ROWS
+
     folder = folder_of(facts)
     denied = {field for field in FIELDS + ROOT_ONLY_FIELDS if isinstance(facts.text(f"{folder}/{field}"), Denied)}
     fields = {field: text.casefold() for field, text in strings(facts).items()}
     ids: set[str] = set()
     for row in (*ROWS, *CLOUD_ROWS):
         open_ = tuple(condition for condition in row.when if condition[0] in denied)
-        if open_ and matches(row.replace(when=tuple(set(row.when) - set(open_))), fields):
+        if open_ and row.replace(when=tuple(set(row.when) - set(open_))).holds(fields):
             ids |= {row.id, *(value for _, value in row.details)}
     if "product_uuid" in denied and _unnamed(fields):
         ids.add("aws")
@@ -152,7 +160,7 @@ def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Ite
     serial = fields.get("product_serial", "")
     strength = Strength.STRONG if serial == uuid.casefold() or (_unnamed(fields) and not serial) else Strength.HINT
     yield Evidence(
-        Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2_UUID_REFERENCE, origin=Origin.SMBIOS
+        Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2_REFERENCE, origin=Origin.SMBIOS
     )
 
 
@@ -166,6 +174,6 @@ def _vm_bit(facts: Facts) -> Iterator[Evidence]:
             Strength.HINT,
             BIOS_STRUCTURE,
             "BIOS characteristics: virtual machine",
-            SMBIOS_VM_BIT_REFERENCE,
+            VM_BIT_REFERENCE,
             origin=Origin.SMBIOS,
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.model.facts import Facts
-from envinspect.signatures.devicetree import COMPATIBLE, HYPERVISOR, MODEL
-from envinspect.sources.sysinfo import levels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TREE = "/proc/device-tree"
+HYPERVISOR_PATH = f"{TREE}/hypervisor/compatible"
 SYSINFO = "/proc/sysinfo"
 LPARCFG = "/proc/ppc64/lparcfg"
 MDESC = "/dev/mdesc"
@@ -32,17 +31,9 @@ LPARCFG_REFERENCE = "https://github.com/torvalds/linux/blob/master/arch/powerpc/
 def probe_devicetree(facts: Facts) -> Iterator[Evidence]:
     """Yield what the device tree's names speak for."""
     tree = facts.listing(TREE)
-    for path, rows in (
-        (f"{TREE}/hypervisor/compatible", HYPERVISOR),
-        (f"{TREE}/compatible", COMPATIBLE),
-        (f"{TREE}/model", MODEL),
-    ):
-        names = facts.str_or(path).split("\0")
-        for name in names:
-            for start, row in rows.items():
-                if name.startswith(start):
-                    yield Evidence(Kind.VM, row.id, row.strength, path, name, row.reference)
-    yield from _unknown_hypervisor(facts)
+    named = {path: facts.str_or(path) for path in (HYPERVISOR_PATH, f"{TREE}/compatible", f"{TREE}/model")}
+    if any(named.values()):
+        yield from _by_name(named)
     names_here = tree.value if isinstance(tree, Found) else ()
     for name in names_here:
         if name.startswith("fw-cfg"):
@@ -59,18 +50,26 @@ def probe_devicetree(facts: Facts) -> Iterator[Evidence]:
         yield Evidence(Kind.VM, "powervm", Strength.PROOF, source, partition.value[:80], PAPR_REFERENCE)
 
 
-def _unknown_hypervisor(facts: Facts) -> Iterator[Evidence]:
-    """Yield a hypervisor that the node names and no row knows: nothing but a hypervisor makes the node."""
-    path = f"{TREE}/hypervisor/compatible"
-    said = [name for name in facts.str_or(path).split("\0") if name]
+def _by_name(named: dict[str, str]) -> Iterator[Evidence]:
+    """Yield what names speak for, by the file that holds them; nothing but a hypervisor makes the node of its name."""
+    from envinspect.signatures.devicetree import COMPATIBLE, HYPERVISOR, MODEL
+
+    for (path, text), rows in zip(named.items(), (HYPERVISOR, COMPATIBLE, MODEL)):
+        for name in text.split("\0"):
+            for start, row in rows.items():
+                if name.startswith(start):
+                    yield Evidence(Kind.VM, row.id, row.strength, path, name, row.reference)
+    said = [name for name in named[HYPERVISOR_PATH].split("\0") if name]
     if said and not any(name.startswith(start) for name in said for start in HYPERVISOR):
-        yield Evidence(Kind.VM, "vm", Strength.STRONG, path, said[0][:80], HYPERVISOR_REFERENCE)
+        yield Evidence(Kind.VM, "vm", Strength.STRONG, HYPERVISOR_PATH, said[0][:80], HYPERVISOR_REFERENCE)
 
 
 def probe_sysinfo(facts: Facts) -> Iterator[Evidence]:
     """Yield one layer per level that s390 names, the partition outermost."""
     reading = facts.text(SYSINFO)
     if isinstance(reading, Found):
+        from envinspect.sources.sysinfo import levels
+
         for depth, level in enumerate(levels(reading.value)):
             details = (("accelerator", "kvm"),) if level.id == "kvm" else ()
             details = (("accelerator", "tcg"),) if level.emulated else details

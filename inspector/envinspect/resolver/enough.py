@@ -15,7 +15,6 @@ from envinspect.probes.emulation import probe_emulation
 from envinspect.probes.firmware import SYSINFO, TREE
 from envinspect.signatures.cpuid import REAL_CPU_NAMES, REAL_CPUS
 from envinspect.signatures.cpuinfo import GENERIC_BOARDS, PHYSICAL_LINES
-from envinspect.signatures.makers import BIOS_MAKERS, MIXED_MAKERS, PLACEHOLDERS, REAL_MAKERS
 from envinspect.signatures.pci import VIRTIO_VENDOR
 from envinspect.sources.acpi import oem_ids
 from envinspect.sources.cpuinfo import cpuinfo
@@ -54,6 +53,8 @@ def _makers_of_tables(facts: Facts) -> tuple[str, ...]:
 
 
 def _is_real_maker(maker: str, product: str) -> bool:
+    from envinspect.signatures.makers import MIXED_MAKERS, REAL_MAKERS
+
     maker, product = maker.casefold(), product.casefold()
     for start, products in MIXED_MAKERS.items():
         if maker.startswith(start):
@@ -83,6 +84,10 @@ def _firmware_names_a_maker(facts: Facts) -> bool:
     machine's maker left that blank.
     """
     texts = strings(facts)
+    if not texts:
+        return False
+    from envinspect.signatures.makers import BIOS_MAKERS, PLACEHOLDERS
+
     product = texts.get("product_name", "")
     if any(_is_real_maker(texts.get(field, ""), product) for field in ("sys_vendor", "board_vendor")):
         return True

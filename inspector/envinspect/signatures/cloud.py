@@ -79,8 +79,6 @@ CLOUD_ROWS: tuple[DmiRow, ...] = (
     DmiRow(CLOUD, "cloudsigma", (("product_name", HAS, "CloudSigma"),), DS_IDENTIFY),
 )
 
-EC2_UUID_REFERENCE = EC2
-
 CLOUD_INIT = "https://docs.cloud-init.io/en/latest/explanation/instancedata.html"
 
 

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from envinspect.model import Kind, Record, Strength
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 VM, CLOUD = Kind.VM, Kind.CLOUD
 HINT, STRONG = Strength.HINT, Strength.STRONG
 
@@ -25,6 +29,27 @@ class DmiRow(Record):
     reference: str
     strength: Strength = STRONG
     details: tuple[tuple[str, str], ...] = ()
+
+    def holds(self, fields: Mapping[str, str]) -> bool:
+        """Say whether every condition holds.
+
+        `fields` are stripped and case-folded; a field that was not read is missing.
+        """
+        return all(field in fields and _holds(fields[field], how, text.casefold()) for field, how, text in self.when)
+
+
+def _holds(value: str, how: str, text: str) -> bool:
+    if how == IS:
+        return value == text
+    if how == IS_NOT:
+        return value != text
+    if how == STARTS:
+        return value.startswith(text)
+    if how == ENDS:
+        return value.endswith(text)
+    if how == HAS_NOT:
+        return text not in value
+    return how == HAS and text in value
 
 
 SYSTEMD = "https://github.com/systemd/systemd/blob/main/src/basic/virt.c"
@@ -238,5 +263,3 @@ MAYBE_WHOLE_ROWS = frozenset(CLOUD_VM_ROWS)
 """Clouds that show the same names on whole machines: where the CPU denies a hypervisor, no row speaks for one."""
 
 ROWS: tuple[DmiRow, ...] = (*HYPERVISOR_ROWS, *QEMU_ROWS, *PLATFORM_ROWS, *CLOUD_VM_ROWS)
-
-SMBIOS_VM_BIT_REFERENCE = "https://www.dmtf.org/sites/default/files/standards/documents/DSP0134_3.7.0.pdf"

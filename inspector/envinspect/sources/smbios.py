@@ -1,37 +1,9 @@
-"""Matches SMBIOS strings against rows; reads the one bit of the raw tables that speaks of virtual machines."""
+"""Reads the one bit of the raw SMBIOS tables that speaks of virtual machines, and EC2's mark in the machine's UUID."""
 
 from __future__ import annotations
 
-from envinspect.signatures.dmi import ENDS, HAS, HAS_NOT, IS, IS_NOT, STARTS, DmiRow
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _VM_BIT_OFFSET = 0x13
 _VM_BIT = 1 << 4
-
-
-def matches(row: DmiRow, fields: Mapping[str, str]) -> bool:
-    """Say whether every condition of a row holds.
-
-    `fields` are stripped and case-folded; a field that was not read is missing.
-    """
-    return all(field in fields and _holds(fields[field], how, text.casefold()) for field, how, text in row.when)
-
-
-def _holds(value: str, how: str, text: str) -> bool:
-    if how == IS:
-        return value == text
-    if how == IS_NOT:
-        return value != text
-    if how == STARTS:
-        return value.startswith(text)
-    if how == ENDS:
-        return value.endswith(text)
-    if how == HAS_NOT:
-        return text not in value
-    return how == HAS and text in value
 
 
 def vm_bit(type_0: bytes) -> bool | None:
