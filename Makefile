@@ -73,7 +73,7 @@ which-python:
 ##@ Develop
 
 .PHONY: check
-check: venv format-check lint types contracts test-fast ## the fast subset, without what is marked slow: no root, no engine, under two minutes
+check: venv format-check lint types contracts test-fast ## the fast subset, without what is marked slow: no root, no engine, about a minute
 
 .PHONY: format
 format: venv ## format the code

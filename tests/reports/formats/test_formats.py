@@ -168,6 +168,7 @@ def test_a_page_of_many_starts_is_light_without_its_rows(starts: int, rows: Any)
     assert len(page) < 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("configurations", "is_cut"), [(36, False), (72, True)])
 def test_a_page_of_many_configurations_is_light(configurations: int, is_cut: bool, rows: Any) -> None:
     """Every pair of them is a finding and a row of a table: what the page leaves out stands in its JSON."""
