@@ -29,7 +29,7 @@ def host_block(facts: Facts) -> Block:
         "distribution_id": os_release.get("ID"),
         "distribution_version": os_release.get("VERSION_ID"),
         "cpu_brand": _cpu_brand(facts),
-        "cpu_vendor": _cpuinfo(facts).get("vendor_id"),
+        "cpu_vendor": facts.derived(_cpuinfo).get("vendor_id"),
     }
     memory, boot_time = _total_memory(facts), _boot_time(facts)
     if facts.running is not None and memory is None and not isinstance(facts.text("/proc/meminfo"), Found):
@@ -54,7 +54,7 @@ def _cpuinfo(facts: Facts) -> dict[str, str]:
 
 def _cpu_brand(facts: Facts) -> str | None:
     """Return the CPU's name: the kernel's word, else the CPU's own, else what the running system can say at once."""
-    values = _cpuinfo(facts)
+    values = facts.derived(_cpuinfo)
     for key in ("model name", "Processor", "cpu model", "cpu"):
         if values.get(key):
             return values[key]

@@ -82,7 +82,7 @@ def _in_variables(source: str, value_of: Callable[[str], str | None]) -> Iterato
     for row in VARIABLES:
         values = [value_of(name) for name in row.names]
         first = values[0]
-        if any(_is_set(other, value_of) for other in row.unless):
+        if row.unless and any(_is_set(other, value_of) for other in row.unless):
             continue
         if first is not None and None not in values and first.startswith(row.value):
             yield _mark(row.id, row.strength, source + row.names[0], first if row.value else "set", row.reference)

@@ -110,7 +110,9 @@ def _is_the_host(facts: Facts) -> bool:
 
 def first_table(facts: Facts) -> MountTable:
     """Return PID 1's mounts; empty where they cannot be read."""
-    mounts = parse_mountinfo(facts.str_or(FIRST_MOUNTINFO))
+    text, own = facts.str_or(FIRST_MOUNTINFO), facts.derived(mount_table)
+    same = own.source == MOUNTINFO and text == facts.str_or(MOUNTINFO)  # mostly: then it is parsed already
+    mounts = own.mounts if same else parse_mountinfo(text)
     return MountTable(FIRST_MOUNTINFO, mounts, root_of(mounts))
 
 

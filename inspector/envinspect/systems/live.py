@@ -14,7 +14,12 @@ from envinspect.systems.files import LiveRoot
 def live_facts() -> Facts:
     """Return facts that ask the running machine."""
     euid = os.geteuid() if hasattr(os, "geteuid") else None
-    return Facts(_root(), live_cpuid(), uname=_uname(), euid=euid, environ=_environ, running=RunningMachine())
+    variables = dict(os.environ)  # more than a hundred are asked for, and os.environ encodes the name of each
+
+    def environ(name: str) -> Reading[str]:
+        return Found(variables[name]) if name in variables else ABSENT
+
+    return Facts(_root(), live_cpuid(), uname=_uname(), euid=euid, environ=environ, running=RunningMachine())
 
 
 def _uname() -> Uname:
@@ -40,11 +45,6 @@ def _root() -> Root:
 
         return WindowsRoot()
     return LiveRoot()
-
-
-def _environ(name: str) -> Reading[str]:
-    value = os.environ.get(name)
-    return ABSENT if value is None else Found(value)
 
 
 class RunningMachine:
