@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from envinspect.resolver.overrules import OVERRULES
+from envinspect.resolver.resolve import OVERRULES
 from envinspect.signatures.catalogue import ENTRIES
 from envinspect.signatures.rows import in_order
 

@@ -23,7 +23,7 @@ from envinspect.fleet.node_census import census as take_census
 from envinspect.inspection import inspect as inspect_facts
 from envinspect.model import Record, Stack
 from envinspect.signatures.names import holds, known
-from envinspect.systems.choose import Place
+from envinspect.systems import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

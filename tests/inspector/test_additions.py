@@ -72,7 +72,7 @@ def envinspect(added: Added, folder: Path, *words: str) -> tuple[int, str]:
     code = f"""
 import sys
 from envinspect.model import Kind
-from envinspect.signatures.entry import Entry
+from envinspect.signatures import Entry
 {added.rows}
 from envinspect.__main__ import main
 sys.argv = ["envinspect", *{list(words)!r}]

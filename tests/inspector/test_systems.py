@@ -19,13 +19,13 @@ from envinspect.inspection import Inspection
 from envinspect.model import Evidence, Found, Kind, Reading, Stack, Strength
 from envinspect.model.facts import Facts
 from envinspect.probes import acpi, devices, dmi
-from envinspect.resolver.overrules import OVERRULES
+from envinspect.resolver.resolve import OVERRULES
 from envinspect.signatures import acpi as acpi_rows
 from envinspect.signatures import cloud, cpuid, cpuinfo, devicetree, machines, pci
 from envinspect.signatures import dmi as dmi_rows
 from envinspect.signatures.catalogue import ENTRIES, entry_of
-from envinspect.sources.acpi import oem_ids
-from envinspect.sources.cpuinfo import fields
+from envinspect.sources.cpu import fields
+from envinspect.sources.firmware import oem_ids
 
 if sys.version_info >= (3, 11):
     import tomllib

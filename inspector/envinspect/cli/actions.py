@@ -12,7 +12,7 @@ from envinspect.model import Record
 from envinspect.model.errors import EnvinspectError, NotDeterminedError, NotMetError, UsageError, one_line
 from envinspect.render import FORMATS, Rendered
 from envinspect.render.terminal import encodable, palette_for
-from envinspect.systems.choose import Place
+from envinspect.systems import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

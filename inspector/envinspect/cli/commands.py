@@ -10,7 +10,7 @@ import click
 from envinspect.cli.actions import INTERRUPTED, Call, failed, perform, show
 from envinspect.model.errors import UsageError
 from envinspect.render import DROP_IN, Rendered
-from envinspect.systems.choose import Place
+from envinspect.systems import Place
 from envinspect.version import __version__
 
 EPILOG = (

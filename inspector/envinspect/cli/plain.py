@@ -8,7 +8,7 @@ import sys
 from envinspect.cli.actions import INTERRUPTED, OF_NO_PLACE, REPORTS, Call, failed, perform
 from envinspect.model.errors import EnvinspectError
 from envinspect.render import DROP_IN
-from envinspect.systems.choose import Place
+from envinspect.systems import Place
 
 _FORMS: dict[tuple[str, ...], str] = {
     (): "text",

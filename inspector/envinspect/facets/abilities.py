@@ -10,7 +10,7 @@ from envinspect.facets.isolation import capability_names
 from envinspect.facets.records import Abilities, Ability
 from envinspect.model import ABSENT, Absent, Denied, Found, Reading, Record
 from envinspect.model.facts import Facts
-from envinspect.sources.status import own_status, parse_status
+from envinspect.sources.process import own_status, parse_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from envinspect.model import Found
 from envinspect.model.facts import Facts
-from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
+from envinspect.sources.cpu import BRAND_LEAVES, brand
 from envinspect.sources.mounts import kernels_own
-from envinspect.sources.status import parse_status
+from envinspect.sources.process import parse_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from envinspect.model import Absent, Denied, Found, Reading
 from envinspect.model.facts import Facts
 from envinspect.sources.mounts import Mount, kernels_own, mount_table
-from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
-from envinspect.sources.status import own_status
+from envinspect.sources.process import INITIAL, NUMBERED, namespace_number, numbers_all, own_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from envinspect.facets.runtimes import runtimes
 from envinspect.model import ABSENT, Denied, Found
 from envinspect.model.facts import Facts
 from envinspect.sources.mounts import kernels_own
-from envinspect.sources.status import own_status, parse_status
+from envinspect.sources.process import own_status, parse_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from envinspect.model import Denied, Found, Kind, Record, Stack
 from envinspect.sources.cgroups import components, parse_cgroup
 from envinspect.sources.identity import container_in, identity
 from envinspect.sources.mounts import kernels_own
-from envinspect.sources.namespaces import INITIAL, namespace_number
+from envinspect.sources.process import INITIAL, namespace_number
 from envinspect.systems.process import Node, life
 from envinspect.systems.processes import Process, hides_others, processes
 from envinspect.version import __version__

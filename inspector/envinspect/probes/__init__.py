@@ -12,12 +12,10 @@ from envinspect.model.facts import Facts
 from envinspect.probes.acpi import probe_acpi
 from envinspect.probes.cgroup import probe_cgroup
 from envinspect.probes.chroot import probe_chroot
-from envinspect.probes.clocksource import probe_clocksource
 from envinspect.probes.cloud import probe_cloud
 from envinspect.probes.confidential import probe_confidential
 from envinspect.probes.containers import probe_containers
-from envinspect.probes.cpuid import probe_cpuid
-from envinspect.probes.cpuinfo import probe_cpuinfo
+from envinspect.probes.cpu import probe_clocksource, probe_cpuid, probe_cpuinfo
 from envinspect.probes.denied import probe_denied
 from envinspect.probes.devices import probe_devices
 from envinspect.probes.dmi import probe_dmi

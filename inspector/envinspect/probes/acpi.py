@@ -6,7 +6,7 @@ from envinspect.model import NOT_RECORDED, Absent, Evidence, Found, Kind, Streng
 from envinspect.model.facts import Facts
 from envinspect.probes.dmi import FOLDERS
 from envinspect.signatures.acpi import DEVICE_IDS, FIRECRACKER_REFERENCE, OEM_IDS, OEM_TABLE_IDS, VMCLOCK_DEVICE
-from envinspect.sources.acpi import oem_ids
+from envinspect.sources.firmware import oem_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from envinspect.model import ABSENT, Evidence, Found, Kind, Origin, Strength
 from envinspect.model.facts import Facts
 from envinspect.probes.firmware import SYSINFO
-from envinspect.sources.cpuinfo import CPUINFO, cpuinfo, flags
+from envinspect.sources.cpu import CPUINFO, cpuinfo, flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength
 from envinspect.model.facts import Facts
 from envinspect.signatures.cpuid import REAL_CPU_NAMES
-from envinspect.sources.cpuinfo import cpuinfo, flags
-from envinspect.sources.smbios import is_ec2_uuid, vm_bit
+from envinspect.sources.cpu import cpuinfo, flags
+from envinspect.sources.firmware import is_ec2_uuid, vm_bit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.model.facts import Facts
-from envinspect.probes.cpuid import cpu_brand
+from envinspect.probes.cpu import cpu_brand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from envinspect.probes.kernels import kernel_evidence
 from envinspect.probes.mounts import on_whole_disk
 from envinspect.probes.namespaces import namespaces
 from envinspect.sources.mounts import Mount, mount_at, mount_table, parse_mountinfo, root_of
-from envinspect.sources.status import own_status
+from envinspect.sources.process import own_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

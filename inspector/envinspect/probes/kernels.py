@@ -6,7 +6,7 @@ from envinspect.model import Evidence, Found, Kind, Strength
 from envinspect.model.facts import Facts
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows
 from envinspect.sources.mounts import Mount, mount_table
-from envinspect.sources.status import own_status
+from envinspect.sources.process import own_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from envinspect.model import Evidence, Found, Kind, Record, Strength
 from envinspect.model.facts import Facts
 from envinspect.probes.roots import root_place
 from envinspect.signatures.containers import CONTAINER_INTERFACE, MANAGERS, TOLD_ELSEWHERE
-from envinspect.sources.environ import parse_assignments, variable
+from envinspect.sources.process import parse_assignments, variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

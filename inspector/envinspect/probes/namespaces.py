@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envinspect.model import Found, Record
 from envinspect.model.facts import Facts
-from envinspect.sources.namespaces import INITIAL, NUMBERED, namespace_number, numbers_all
+from envinspect.sources.process import INITIAL, NUMBERED, namespace_number, numbers_all
 
 _KINDS = ("pid", "uts", "ipc", "mnt", "net", "cgroup", "user")
 

@@ -10,8 +10,8 @@ from envinspect.probes.namespaces import namespaces
 from envinspect.probes.roots import is_left_over
 from envinspect.signatures.orchestrators import ENGINE_MOUNTS, VARIABLES
 from envinspect.sources.cgroups import is_container_id, is_kubelets, is_pod
-from envinspect.sources.environ import parse_environ
 from envinspect.sources.mounts import Mount, mount_table
+from envinspect.sources.process import parse_environ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

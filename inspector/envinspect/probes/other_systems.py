@@ -8,7 +8,7 @@ from __future__ import annotations
 from envinspect.model import Evidence, Found, Kind, Strength, Unknown
 from envinspect.model.errors import counted
 from envinspect.model.facts import Facts
-from envinspect.probes.cpuid import probe_cpuid
+from envinspect.probes.cpu import probe_cpuid
 from envinspect.probes.dmi import probe_dmi
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from envinspect.model.facts import Facts
 from envinspect.probes.cgroup import cgroups
 from envinspect.probes.mounts import is_sandbox_root
 from envinspect.sources.mounts import mount_table
-from envinspect.sources.status import own_status
+from envinspect.sources.process import own_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

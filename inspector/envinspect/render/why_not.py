@@ -10,7 +10,7 @@ from envinspect.model.errors import counted, printable
 from envinspect.model.facts import Facts
 from envinspect.probes.acpi import DEVICES, TABLES
 from envinspect.probes.cgroup import cgroups
-from envinspect.probes.clocksource import AVAILABLE
+from envinspect.probes.cpu import AVAILABLE
 from envinspect.probes.devices import PCI, PORTS, pci_ids
 from envinspect.probes.dmi import FOLDERS, strings
 from envinspect.probes.firmware import TREE
@@ -21,7 +21,7 @@ from envinspect.render.text import overruled_line, unknown_line
 from envinspect.signatures.catalogue import ENTRIES, lineage
 from envinspect.signatures.names import BARE_METAL, holds
 from envinspect.signatures.rows import SignatureRow, signature_rows
-from envinspect.sources.cpuinfo import CPUINFO
+from envinspect.sources.cpu import CPUINFO
 from envinspect.sources.mounts import mount_table
 
 TYPE_CHECKING = False

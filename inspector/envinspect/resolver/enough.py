@@ -16,8 +16,8 @@ from envinspect.probes.firmware import SYSINFO, TREE
 from envinspect.signatures.cpuid import REAL_CPU_NAMES, REAL_CPUS
 from envinspect.signatures.cpuinfo import GENERIC_BOARDS, PHYSICAL_LINES
 from envinspect.signatures.pci import VIRTIO_VENDOR
-from envinspect.sources.acpi import oem_ids
-from envinspect.sources.cpuinfo import cpuinfo
+from envinspect.sources.cpu import cpuinfo
+from envinspect.sources.firmware import oem_ids
 
 MANY_DEVICES = 6
 IMITATED_CHIPSETS = frozenset({"80861237", "808629c0", "80867190", "80867192", "80860d57"})

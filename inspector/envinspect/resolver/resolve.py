@@ -8,13 +8,17 @@ Hints alone decide nothing; a general id (`kvm`) is absorbed by the one that ref
 from __future__ import annotations
 
 from envinspect.model import Evidence, Kind, Layer, Mark, Overruled, Stack, Strength, Unknown
-from envinspect.resolver.overrules import OVERRULES
-from envinspect.resolver.overrules.rule import View
+from envinspect.resolver.overrules import Rule, View
+from envinspect.resolver.overrules.inner import INNER_RULES
+from envinspect.resolver.overrules.machines import MACHINE_RULES
 from envinspect.signatures.catalogue import ENTRIES, GENERIC_IDS, entry_of, lineage, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+OVERRULES: tuple[Rule, ...] = (*INNER_RULES, *MACHINE_RULES)
+"""In the order in which they are applied."""
 
 _LAYER_KINDS = (Kind.VM, Kind.WSL, Kind.CONTAINER, Kind.SANDBOX, Kind.EMULATION, Kind.CHROOT)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envinspect.model import Kind
-from envinspect.signatures.entry import Entry
+from envinspect.signatures import Entry
 from envinspect.signatures.inner_catalogue import INNER
 from envinspect.signatures.machines import MACHINES
 

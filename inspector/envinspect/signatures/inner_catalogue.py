@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envinspect.model import Kind
-from envinspect.signatures.entry import Entry
+from envinspect.signatures import Entry
 
 _OTHER = "container-other"
 """What systemd-detect-virt prints for a container that it has no name for."""

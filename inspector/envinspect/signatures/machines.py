@@ -8,7 +8,7 @@ Type 1 runs on the bare machine, type 2 inside a host operating system: Popek an
 from __future__ import annotations
 
 from envinspect.model import Kind
-from envinspect.signatures.entry import Entry
+from envinspect.signatures import Entry
 
 VM, ROLE, CLOUD = Kind.VM, Kind.ROLE, Kind.CLOUD
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from envinspect import signatures
 from envinspect.model import Record, Strength
-from envinspect.signatures.entry import Entry
+from envinspect.signatures import Entry
 
 BY_PROBE = "by_probe.signs"
 """The table of what a probe looks for on its own: its rows name their source."""

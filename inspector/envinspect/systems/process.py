@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from envinspect.model import ABSENT, Denied, Found, Reading, Record
 from envinspect.model.errors import UnreachableError, UsageError
 from envinspect.model.facts import Facts, Observer, Registers, Stat, Uname, no_environ
-from envinspect.sources.status import parse_status
+from envinspect.sources.process import parse_status
 from envinspect.systems.cpuid import live_cpuid
 from envinspect.systems.files import LiveRoot
 from envinspect.systems.mounted import MountedRoot

@@ -9,7 +9,7 @@ from __future__ import annotations
 from envinspect.model import Denied, Found, Reading, Record
 from envinspect.model.errors import UnreachableError
 from envinspect.sources.mounts import parse_mountinfo
-from envinspect.sources.namespaces import INITIAL, namespace_number
+from envinspect.sources.process import INITIAL, namespace_number
 from envinspect.systems.files import LiveRoot
 from envinspect.systems.process import Life, life
 

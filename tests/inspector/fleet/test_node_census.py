@@ -17,7 +17,7 @@ from envinspect.fleet import node_census
 from envinspect.model import Denied, Found
 from envinspect.render.census import census_json, census_text
 from envinspect.render.terminal import PLAIN
-from envinspect.sources.namespaces import namespace_number
+from envinspect.sources.process import namespace_number
 from envinspect.systems.process import Life, process_facts
 from envinspect.systems.processes import Process, processes
 

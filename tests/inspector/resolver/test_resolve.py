@@ -171,5 +171,5 @@ def test_a_probe_that_fails_shows_as_a_gap_and_takes_no_other_with_it() -> None:
     with pytest.raises(RuntimeError):
         facts.str_or("/proc/cpuinfo")
     stack = inspect(facts).stack
-    assert any(item.source == "probe:cpuinfo.probe_cpuinfo" and item.error == "RuntimeError" for item in stack.unknown)
+    assert any(item.source == "probe:cpu.probe_cpuinfo" and item.error == "RuntimeError" for item in stack.unknown)
     assert [layer.id for layer in stack.layers] == ["vm"]

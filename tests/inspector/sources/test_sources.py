@@ -5,11 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envinspect.sources.cpuinfo import fields, flags
-from envinspect.sources.environ import parse_assignments, variable
-from envinspect.sources.namespaces import namespace_number
-from envinspect.sources.smbios import is_ec2_uuid
-from envinspect.sources.status import parse_status
+from envinspect.sources.cpu import fields, flags
+from envinspect.sources.firmware import is_ec2_uuid
+from envinspect.sources.process import namespace_number, parse_assignments, parse_status, variable
 from envinspect.sources.sysinfo import levels
 
 

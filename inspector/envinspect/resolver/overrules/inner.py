@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from envinspect.model import Kind, Origin, Strength, Trait
-from envinspect.resolver.overrules.rule import Rule, View, from_cpuid
+from envinspect.resolver.overrules import Rule, View, from_cpuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envinspect.resolver.overrules.rule import Losers
+    from envinspect.resolver.overrules import Losers
 
 _INTERFACE = "https://systemd.io/CONTAINER_INTERFACE/"
 _MANAGER_FILE = "/run/host/container-manager"

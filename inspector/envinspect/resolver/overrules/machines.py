@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from envinspect.model import Kind, Origin, Strength, Trait
-from envinspect.resolver.overrules.rule import Rule, View, from_firmware_strings, from_interface
+from envinspect.resolver.overrules import Rule, View, from_firmware_strings, from_interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envinspect.resolver.overrules.rule import Losers
+    from envinspect.resolver.overrules import Losers
 
 _PARAVIRTUAL_KVM = ("virtualbox", "parallels")
 """VMMs that offer guests KVM's CPUID interface though they are not KVM."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.sources.cpuinfo import fields, flags
+from envinspect.sources.cpu import fields, flags
 
 
 def test_cpuinfo_keeps_the_first_processor_and_the_machine_s_own_lines() -> None:

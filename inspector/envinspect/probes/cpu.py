@@ -1,17 +1,20 @@
-"""x86: asks the CPU itself. The hypervisor bit first, then every signature in the hypervisor range."""
+"""The CPU: asked itself (x86), as the kernel shows it in /proc/cpuinfo, and by the clocks that a guest's kernel has."""
 
 from __future__ import annotations
 
 from envinspect.model import Evidence, Found, Kind, Origin, Strength, Trait
 from envinspect.model.facts import Facts
+from envinspect.probes.xen import another_owns_cpuid
+from envinspect.signatures.clocksource import CLOCKS
 from envinspect.signatures.cpuid import EMULATED_CPUS, EMULATED_CPUS_REFERENCE, HYPERVISOR_BIT_REFERENCE, SIGNATURES
 from envinspect.signatures.cpuinfo import ROWS
-from envinspect.sources.cpu_brand import BRAND_LEAVES, brand
+from envinspect.sources.cpu import BRAND_LEAVES, CPUINFO, brand, cpuinfo, flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+AVAILABLE = "/sys/devices/system/clocksource/clocksource0/available_clocksource"
 FIRST_LEAF = 0x4000_0000
 LAST_LEAF = 0x4000_FF00
 STEP = 0x100
@@ -95,3 +98,42 @@ def _speaks_hyper_v(facts: Facts, leaf: int) -> bool:
     """Say whether the interface behind a signature is Hyper-V's, whatever name stands before it (TLFS, 2.4.2)."""
     interface = facts.cpuid(leaf + 1) if leaf == FIRST_LEAF else None
     return isinstance(interface, Found) and interface.value.eax == HYPER_V_INTERFACE
+
+
+def probe_cpuinfo(facts: Facts) -> Iterator[Evidence]:
+    """Yield what the CPU's names and flags speak for."""
+    found = facts.derived(cpuinfo)
+    if "hypervisor" in flags(found):
+        # VIA's Samuel sets the bit by accident (linux: arch/x86/kernel/cpu/centaur.c leaves it be).
+        strength = Strength.HINT if found.get("vendor_id") == "CentaurHauls" else Strength.STRONG
+        yield Evidence(
+            Kind.VM, "vm", strength, CPUINFO, "flag hypervisor", HYPERVISOR_BIT_REFERENCE, origin=Origin.CPUINFO
+        )
+    for row in ROWS:
+        value = found.get(row.field, "")
+        if value.startswith(row.start) and not (row.id == "powervm" and "emulated by qemu" in value):
+            yield Evidence(
+                Kind.VM,
+                row.id,
+                row.strength,
+                CPUINFO,
+                value[:80],
+                row.reference,
+                row.depth,
+                row.details,
+                Origin.CPUINFO,
+            )
+
+
+def probe_clocksource(facts: Facts) -> Iterator[Evidence]:
+    """Yield one piece of evidence for each clock source that only guests have."""
+    seen: set[str] = set()
+    for name in facts.str_or(AVAILABLE).split()[:32]:
+        for start, row in CLOCKS.items():
+            if name.startswith(start) and start not in seen:
+                seen.add(start)
+                # A PV guest's clock is Xen's, the machine around it may be another's.
+                depth = 1 if row.id == "xen" and another_owns_cpuid(facts) else 0
+                yield Evidence(
+                    Kind.VM, row.id, row.strength, AVAILABLE, name[:40], row.reference, depth, row.details, Origin.CLOCK
+                )

@@ -1,14 +1,17 @@
-"""Reads the first processor's block, and the machine's own lines, of /proc/cpuinfo: `key .
-
-Value`, whatever the architecture.
-"""
+"""Reads what a CPU is called and can do: /proc/cpuinfo, whatever the architecture, and CPUID's own name for it."""
 
 from __future__ import annotations
 
 from envinspect.model.facts import Facts
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 CPUINFO = "/proc/cpuinfo"
 LINE_LIMIT = 400
+BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
+"""Of CPUID: the CPU's name (Intel SDM vol. 2A, CPUID)."""
 
 
 def cpuinfo(facts: Facts) -> dict[str, str]:
@@ -35,3 +38,9 @@ def fields(text: str) -> dict[str, str]:
 def flags(found: dict[str, str]) -> frozenset[str]:
     """Return the x86 feature flags, empty where there are none."""
     return frozenset(found.get("flags", "").split())
+
+
+def brand(words: Iterable[int]) -> str:
+    """Return the text in the twelve registers of these leaves, up to its NUL, without the blanks that pad it."""
+    text = b"".join(word.to_bytes(4, "little") for word in words).decode("latin-1")
+    return " ".join(text.partition("\0")[0].split())

@@ -1,9 +1,20 @@
-"""Reads the one bit of the raw SMBIOS tables that speaks of virtual machines, and EC2's mark in the machine's UUID."""
+"""Reads what firmware's tables say: the names in an ACPI table's header, one bit of SMBIOS, EC2's mark in its UUID."""
 
 from __future__ import annotations
 
 _VM_BIT_OFFSET = 0x13
 _VM_BIT = 1 << 4
+
+
+def oem_ids(table: bytes) -> tuple[str, str]:
+    """Return OEM id and OEM table id (ACPI 6.5, table 5.4), trimmed and in upper case.
+
+    Both are "" where the table is too short to hold them.
+    """
+    if len(table) < 24:
+        return "", ""
+    oem, table_id = table[10:16], table[16:24]
+    return tuple(name.upper().decode("latin-1").strip(" \0") for name in (oem, table_id))  # type: ignore[return-value]  # two in, two out
 
 
 def vm_bit(type_0: bytes) -> bool | None:
