@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from environments.lab import cache_dir
+from ssh_hosts import SshHosts, lacking, ssh_hosts
 from tests.inspector.answering_place import payload_of, write_round
 
 from envinspect.capture.every_question import ask_everything
@@ -116,104 +116,38 @@ def test_the_raw_answer_is_in_no_log(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def sshd(tmp_path: Path, engine_missing: Callable[[str], None]) -> Iterator[Callable[[str], str]]:
-    """A real sshd on loopback; hands back what makes the inventory's variables for a place that answers there.
-
-    A place is a captured system by its name, or "" for this machine without Python on its PATH.
-    """
-    program = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
-    if program is None or os.geteuid() != 0:
-        engine_missing("sshd and root")
-    folder = tmp_path / "sshd"
-    (folder / "bin").mkdir(parents=True)
-    for tool in ("sh", "base64", "head", "stat", "ls", "uname", "id", "cat", "od", "dd", "sed", "tail"):
-        (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    _write_config(folder, port)
-    Path("/run/sshd").mkdir(exist_ok=True)
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen([str(program), "-D", "-e", "-f", str(folder / "config")], stderr=log)
-
-    def variables(place: str) -> str:
-        if place:
-            facts = read_capture(str(SYSTEMS / place))
-            ask_everything(facts)
-            (folder / f"{place}.wire").write_text(write_round(1, payload_of(facts)))
-        more = f"ansible_ssh_extra_args='-o SetEnv=PLACE={place} -o UserKnownHostsFile={folder}/known'"
-        return (
-            f"ansible_host=127.0.0.1 ansible_port={port} ansible_user=root ansible_ssh_private_key_file={folder}/user "
-            f"ansible_ssh_args='-o ControlMaster=no' {more}"
-        )
-
-    try:
-        _wait_for(port, server, folder / "log")
-        yield variables
-    finally:
-        server.terminate()
-        server.wait(10)
+def hosts(engine_missing: Callable[[str], None]) -> Iterator[SshHosts]:
+    """Hosts that Ansible reaches through the real OpenSSH client, as it does by default."""
+    if lacking():
+        engine_missing(lacking())
+    with ssh_hosts() as found:
+        yield found
 
 
-def _write_config(folder: Path, port: int) -> None:
-    """Write what sshd goes by: one key opens it, and each command is answered by the place that PLACE names."""
-    (folder / "authorized").write_text((folder / "user.pub").read_text())
-    forced = folder / "forced"
-    forced.write_text(
-        f"""#!/bin/sh
-if [ -z "$PLACE" ]; then PATH={folder}/bin exec sh -c "$SSH_ORIGINAL_COMMAND"; fi
-number=$(sed -n "s/^ask \\([0-9]*\\) '.*/\\1/p" | tail -n 1)
-sed "s/ begin 1 / begin $number /; s/ end 1 / end $number /" "{folder}/$PLACE.wire"
-"""
-    )
-    forced.chmod(0o755)
-    settings = {
-        "Port": port,
-        "ListenAddress": "127.0.0.1",
-        "HostKey": folder / "host",
-        "AuthorizedKeysFile": folder / "authorized",
-        "PidFile": folder / "pid",
-        "StrictModes": "no",
-        "UsePAM": "no",
-        "PermitRootLogin": "yes",
-        "PasswordAuthentication": "no",
-        "AcceptEnv": "PLACE",
-        "ForceCommand": forced,
-        "MaxStartups": "200",
-    }
-    (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
-
-
-def _wait_for(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(100):
-        assert server.poll() is None, log.read_text()
-        with socket.socket() as there:
-            if there.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
-
-
-def test_each_of_many_hosts_over_ssh_is_told_apart(run: Run, tmp_path: Path, sshd: Callable[[str], str]) -> None:
+def test_each_of_many_hosts_over_ssh_is_told_apart(run: Run, tmp_path: Path, hosts: SshHosts) -> None:
     names = sorted(folder.name for folder in SYSTEMS.iterdir() if (folder / "expect.toml").is_file())
-    chosen = names[:: max(1, len(names) // HOSTS)]
-    hosts = {f"host-{number}": sshd(name) for number, name in enumerate(chosen)}
-    where = inventory(tmp_path / "hosts", hosts)
+    chosen = {f"host-{number}": names[number * len(names) // HOSTS] for number in range(HOSTS)}
+    where = inventory(tmp_path / "hosts", {host: hosts.add(answer_of(name)) for host, name in chosen.items()})
     begun_s = time.monotonic()
     found = ad_hoc(run, where, tmp_path)
     sys.stdout.write(f"{len(found)} hosts in {time.monotonic() - begun_s:.0f} s\n")
     told = {host: result["ansible_facts"]["envinspect"]["layers"] for host, result in found.items()}
     expected = {
-        f"host-{number}": [layer.id for layer in inspect(read_capture(str(SYSTEMS / name))).stack.layers]
-        for number, name in enumerate(chosen)
+        host: [layer.id for layer in inspect(read_capture(str(SYSTEMS / name))).stack.layers]
+        for host, name in chosen.items()
     }
     assert told == expected
 
 
-def test_a_host_over_ssh_needs_no_python(run: Run, tmp_path: Path, sshd: Callable[[str], str]) -> None:
-    where = inventory(tmp_path / "hosts", {"here": sshd("")})
+def answer_of(system: str) -> str:
+    """Return all that a captured system would answer."""
+    facts = read_capture(str(SYSTEMS / system))
+    ask_everything(facts)
+    return write_round(1, payload_of(facts))
+
+
+def test_a_host_over_ssh_needs_no_python(run: Run, tmp_path: Path, hosts: SshHosts) -> None:
+    where = inventory(tmp_path / "hosts", {"here": hosts.add()})
     own = json.loads(subprocess.run([BIN / "envinspect", "--json"], capture_output=True, check=False).stdout)
     found = ad_hoc(run, where, tmp_path)["here"]["ansible_facts"]["envinspect"]
     assert found["layers"] == [layer["id"] for layer in own["layers"]]
