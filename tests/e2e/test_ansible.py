@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import textwrap
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -146,11 +147,16 @@ def answer_of(system: str) -> str:
     return write_round(1, payload_of(facts))
 
 
-def test_a_host_over_ssh_needs_no_python(run: Run, tmp_path: Path, hosts: SshHosts) -> None:
+@pytest.mark.parametrize("settings", ["as Ansible has them", "as the documentation has them"])
+def test_a_host_over_ssh_needs_no_python(run: Run, tmp_path: Path, hosts: SshHosts, settings: str) -> None:
+    if settings.startswith("as the documentation"):
+        page = (REPOSITORY / "docs/fleet.md").read_text()
+        block = page[page.index("    [ssh_connection]\n") :].partition("\n\n")[0]
+        (tmp_path / "ansible.cfg").write_text(textwrap.dedent(block) + "\n")
     where = inventory(tmp_path / "hosts", {"here": hosts.add()})
     own = json.loads(subprocess.run([BIN / "envinspect", "--json"], capture_output=True, check=False).stdout)
-    found = ad_hoc(run, where, tmp_path)["here"]["ansible_facts"]["envinspect"]
-    assert found["layers"] == [layer["id"] for layer in own["layers"]]
+    result = ad_hoc(run, where, tmp_path)["here"]
+    assert result["ansible_facts"]["envinspect"]["layers"] == [layer["id"] for layer in own["layers"]]
 
 
 def test_a_host_that_is_not_there_is_unreachable(

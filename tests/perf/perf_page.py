@@ -26,10 +26,15 @@ TITLES = {
     "worst_inputs": "Each statistic on its worst input",
     "census": "A node with 200 containers",
     "via": "Asking through `docker exec`",
+    "ansible_hosts": "400 hosts through Ansible and ssh",
     "pytest_start": "The pytest plugin",
     "stopping": "How many starts a narrow interval takes",
 }
 BELOW = {
+    "ansible_hosts": """
+The hosts are addresses of this machine, so its CPUs bear both ends of every connection. Ansible's `raw` has each host
+run `true`: what is left when nothing is asked.
+""",
     "report_rows": """
 CPU seconds (user and system, imports included) and peak memory of `envbench report` in its usual formats, each size in
 a process of its own. The rows are those of a long run: nine backends, six phases and four noise stamps for each start.

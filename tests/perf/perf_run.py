@@ -33,6 +33,7 @@ PARTS = (
     "worst_inputs",
     "census",
     "via",
+    "ansible_hosts",
     "pytest_start",
     "stopping",
 )
