@@ -10,12 +10,13 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 from envbench.records.phases import Experiment, Outcome, Unit
 
@@ -28,8 +29,7 @@ class SamplesError(ValueError):
     """A samples.csv that cannot be read: says the file, the line and what is wrong there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True, gc=False):
     """One measured value.
 
     `variant` is a sorted list of key=value joined by ";" of all that may not be pooled, e.g. "accel=tcg;machine=q35";
@@ -37,6 +37,9 @@ class Sample:
     `order` counts starts over the whole run; `iteration` counts within one (experiment, backend, variant, profile),
     warm-ups included. `value` is None where the measurement failed. `monotonic_ns` is when the value was known, on
     the host's clock.
+
+    A run has a hundred thousand and more: a struct is made in a quarter of the time that a frozen dataclass takes, and
+    the collector of circles, which rows of words and numbers cannot form, passes it by.
     """
 
     run_id: str
@@ -55,9 +58,8 @@ class Sample:
     monotonic_ns: int
 
 
-COLUMNS = ("schema", *(field.name for field in fields(Sample)))
+COLUMNS = ("schema", *Sample.__struct_fields__)
 _values = attrgetter(*COLUMNS[1:])
-"""The same as `dataclasses.astuple` without its deep copies, which took a tenth of the harness's CPU time."""
 
 
 def _cell(value: object) -> object:

@@ -6,7 +6,7 @@ Never left out of a verdict.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from envbench.records.phases import Experiment, Unit
 from envbench.records.samples import variant_keys
@@ -73,10 +73,15 @@ def is_inside_wsl(results: Results) -> bool:
     return any(layer.kind == "wsl" for layer in results.host.layers)
 
 
-@lru_cache(maxsize=4)
+_found: WeakKeyDictionary[Results, tuple[Condition, ...]] = WeakKeyDictionary()
+"""Every claim asks again; a run is not kept alive by having been asked."""
+
+
 def run_conditions(results: Results) -> tuple[Condition, ...]:
     """Return what applies to every figure of the run."""
-    return tuple(_conditions(results))
+    if results not in _found:
+        _found[results] = tuple(_conditions(results))
+    return _found[results]
 
 
 def _conditions(results: Results) -> Iterator[Condition]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as with_fields
+
 from envbench.records.metrics import METRICS, Shown, metrics_of, words
 from envbench.records.phases import NOISE_PREFIX, Experiment, Unit
 from envreport import units
@@ -70,7 +72,7 @@ def by_host_clock(results: Results, series: Series) -> Series:
         return series
     is_rate = METRICS[series.key.phase].better == "higher"
     rows = (
-        replace(row, value=row.value * rates[row.iteration] if is_rate else row.value / rates[row.iteration])
+        with_fields(row, value=row.value * rates[row.iteration] if is_rate else row.value / rates[row.iteration])
         for row in series.good
         if row.value is not None
     )

@@ -1,5 +1,7 @@
 """What applies to every figure of a run."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -16,3 +18,12 @@ def test_an_engine_without_control_groups_is_named(
     rows.add(Experiment.STARTUP, "docker", "", [1])
     found = [each for each in run_conditions(rows.results(meta)) if each.kind is ConditionKind.CGROUPS]
     assert [each.words.split()[0] for each in found] == said
+
+
+def test_a_run_whose_conditions_were_asked_for_is_not_kept(rows: Any) -> None:
+    results = rows.results({})
+    alive = weakref.ref(results)
+    run_conditions(results)
+    del results
+    gc.collect()
+    assert alive() is None

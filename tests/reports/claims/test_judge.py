@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as with_fields
 from tests.reports.claims.known import EXPECTED, KNOWN, MODULES
 from tests.reports.claims.known.architecture import HYPERVISORS
 from tests.reports.claims.known.rows import KVM, E, S, around, series
@@ -108,7 +109,7 @@ def test_a_claim_on_whole_systems_holds_for_a_minimal_guest_only_where_no_other_
     minimal = judge(BY_ID[claim_id], rows.results())
     payload = "payload" if claim_id == "memory-app-only" else "guest"
     assert minimal.label == f"supported for a minimal {payload} only"
-    whole = [each.__class__(**{**_fields(each), "profile": "distro"}) for each in rows.samples]
+    whole = [with_fields(each, profile="distro") for each in rows.samples]
     rows.samples.extend(whole)
     both_ran = judge(BY_ID[claim_id], rows.results())
     assert both_ran.label == "supported"
@@ -131,16 +132,10 @@ def test_emulation_never_supports_for_hardware(claim_id: str, rows: Any) -> None
     supports = KNOWN[claim_id].supports
     assert supports
     supports(rows)
-    emulated = [
-        each.__class__(**{**_fields(each), "variant": each.variant.replace("kvm", "tcg")}) for each in rows.samples
-    ]
+    emulated = [with_fields(each, variant=each.variant.replace("kvm", "tcg")) for each in rows.samples]
     rows.samples[:] = emulated
     found = judge(BY_ID[claim_id], rows.results())
     assert found.verdict is Verdict.SUPPORTED
     assert found.tcg_only
     assert "under software emulation only" in found.label
     assert ConditionKind.ACCELERATOR in {each.kind for each in found.conditions}
-
-
-def _fields(sample: Any) -> dict[str, Any]:
-    return {name: getattr(sample, name) for name in sample.__dataclass_fields__}
