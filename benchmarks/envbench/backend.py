@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from envbench.errors import BackendError
-from envbench.errors.causes import Cause
+from envbench.errors.causes import Cause, remedy_for_lack
 from envbench.records.phases import BackendKind, ImageUse
 from envbench.surroundings.programs import require_program
 
@@ -70,9 +70,11 @@ class Unusable:
 def unusable(error: Exception, otherwise: str, cause: Cause | None = None) -> Unusable:
     """Return the answer that this error gives to `check`, with its own remedy and cause.
 
-    Where it has no remedy, `otherwise` is what helps and `cause` why, None: as the error says.
+    Where it has no remedy, `otherwise` is what helps and `cause` why, None: as the error says. Whatever was asked for,
+    where this machine has run out of something it is that which has to be mended.
     """
-    what, remedy = " ".join((str(error) or type(error).__name__).split()), getattr(error, "remedy", "")
+    what = " ".join((str(error) or type(error).__name__).split())
+    remedy = remedy_for_lack(error) or getattr(error, "remedy", "")
     own_cause = getattr(error, "cause", None)
     return Unusable(what, remedy or otherwise, own_cause if remedy else cause or own_cause)
 

@@ -1,12 +1,14 @@
 """What every backend in `BACKENDS` must be, looked at without its engine: its shape, and how it explains its
 absence."""
 
+import errno
 import inspect
 
 import pytest
 
-from envbench.backend import Backend, Instance, Unusable, Usable
+from envbench.backend import Backend, Instance, Unusable, Usable, unusable
 from envbench.backends import BACKENDS, load
+from envbench.errors import BackendError
 from envbench.records.phases import BackendKind
 
 METHODS = [name for name, _ in inspect.getmembers(Backend, callable) if not name.startswith("_")]
@@ -79,3 +81,10 @@ def test_a_remote_engine_is_refused_unless_allowed(settings, journal, monkeypatc
     assert "--allow-remote" in refused.remedy
     allowed = load("docker")(replace(settings, allow_remote=True), journal).check()
     assert "--allow-remote" not in allowed.remedy
+
+
+def test_what_the_machine_lacks_is_what_has_to_be_mended() -> None:
+    error = BackendError("busybox does not run", remedy="apt install busybox-static")
+    error.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    assert unusable(error, "otherwise").remedy == "ulimit -n 1024"
+    assert unusable(BackendError("x", remedy="apt install x"), "otherwise").remedy == "apt install x"

@@ -198,3 +198,43 @@ def test_a_folder_docker_beside_one_is_no_library_and_one_on_the_path_is_named(e
     assert found["process"]["usable"]
     assert f"{tmp_path}/docker/__init__.py is not the Docker SDK" in found["docker"]["reason"]
     assert "PYTHONPATH" in found["docker"]["remedy"]
+
+
+@pytest.mark.engine("process")
+def test_a_folder_that_is_gone_ends_no_run_whose_results_go_elsewhere(envbench, tmp_path: Path) -> None:
+    assert (
+        envbench("mkdir gone; cd gone; rmdir ../gone; {} --output " + str(tmp_path / "out"), *STARTUP[:-2]).returncode
+        == 0
+    )
+
+
+@pytest.mark.engine("process")
+def test_where_proc_counts_other_processes_nothing_is_measured(envbench, tmp_path: Path) -> None:
+    done = envbench("unshare --pid --fork {}", *STARTUP)
+    assert done.returncode == 2
+    assert "mount -t proc" in done.stderr
+
+
+@pytest.mark.engine("process", "namespaces")
+def test_on_a_disk_where_nothing_may_run_what_runs_in_place_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "noexec").mkdir()
+    script = 'mount -t tmpfs -o noexec tmpfs noexec && TMPDIR=$PWD/noexec exec "$@"'
+    words = ("doctor", "--json", "--backend", "process", "--backend", "namespaces")
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", *MODULE, *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)
+    assert {name: (one["usable"], "TMPDIR" in one["remedy"]) for name, one in found.items()} == {
+        "process": (False, True),
+        "namespaces": (False, True),
+    }
+
+
+@pytest.mark.engine("podman")
+def test_podman_keeps_its_things_where_the_user_says(envbench, tmp_path: Path) -> None:
+    store = tmp_path / "storage.conf"
+    store.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n')
+    variables = f"CONTAINERS_STORAGE_CONF={store}"
+    podman = ["startup", "--quick", "--profile", "minimal", "--backend", "podman", "--runs", "1", "--output", "out"]
+    done = envbench(f"{variables} {{}}", *podman)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "graph/vfs-images").is_dir()

@@ -17,6 +17,7 @@ from envbench.backends.shared.child import run_command
 from envbench.backends.shared.spawned import SpawnedInstance, SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import REMEDY, find_busybox
+from envbench.payload.tree import require_runnable
 from envbench.payload.words import argv_for
 from envbench.records.phases import BackendKind
 from envbench.traces.procfs import children_of
@@ -62,6 +63,7 @@ class NamespacesBackend(SpawningBackend):
         """Find out by trying: run `true` in the same namespaces and root that starts will use."""
         try:
             busybox = find_busybox()
+            require_runnable(self._settings.work_dir)
         except BackendError as error:
             return unusable(error, REMEDY)
         try:

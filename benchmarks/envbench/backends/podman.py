@@ -15,12 +15,12 @@ from time import sleep
 from typing import Any, ClassVar
 
 from envbench.backend import Backend, EngineProgram, Instance, Unusable, Usable, Workload, unusable
-from envbench.backends.shared.child import Child, output_pipe, run_command, users_environment
+from envbench.backends.shared.child import STORE, Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import FETCHED
 from envbench.backends.shared.engine_causes import sdk_problem
 from envbench.backends.shared.users_image import EngineImage
-from envbench.errors import BackendError, EnvbenchError, without_passwords
+from envbench.errors import BackendError, CommandError, EnvbenchError, without_passwords
 from envbench.errors.causes import Cause, remedy_for
 from envbench.records.phases import BackendKind, ImageUse
 from envbench.settings import ENGINE_KEYS, LABEL, Settings, container_variants
@@ -105,10 +105,17 @@ def end_lingering(run_id: str, living: Collection[int] = ()) -> None:
                 end_process(pid)
 
 
-def run_podman(podman: Path, *words: str, run_id: str, what: str, living: Collection[int] = ()) -> str:
+def run_podman(
+    podman: Path,
+    *words: str,
+    run_id: str,
+    what: str,
+    living: Collection[int] = (),
+    theirs: Mapping[str, str] = os.environ,
+) -> str:
     """Run a podman command and return its output; nothing that it would keep stays. Raises BackendError."""
     try:
-        return run_command((podman, *words), run_id, what)
+        return run_command((podman, *words), run_id, what, theirs=theirs)
     finally:
         end_lingering(run_id, living)
 
@@ -131,6 +138,10 @@ class RuntimeEngine(EngineBackend):
     def endpoint(self) -> str:
         """Return the service's socket."""
         return self.service.endpoint
+
+    def journal_facts(self) -> dict[str, str]:
+        """Return the service's socket, and which store it keeps its things in."""
+        return super().journal_facts() | {name: os.environ[name] for name in STORE if name in os.environ}
 
     def host_options(self) -> Mapping[str, Any]:
         """Return this process's own limits: Podman's defaults may be above what a restricted host allows."""
@@ -236,6 +247,13 @@ def not_followed(variables: Mapping[str, str]) -> tuple[str, str]:
     return "", ""
 
 
+def its_store(facts: Mapping[str, str], ours: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return our variables, with those of them that say where Podman's store is as a run's journal has them."""
+    return {name: value for name, value in ours.items() if name not in STORE} | {
+        name: facts[name] for name in STORE if name in facts
+    }
+
+
 class PodmanBackend(Backend):
     """Podman, each OCI runtime a variant; no daemon of the user's is touched."""
 
@@ -268,6 +286,8 @@ class PodmanBackend(Backend):
             return problem
         try:
             facts = self._facts()
+        except CommandError as error:  # It is there, and refuses: what the user's configuration says, for instance.
+            return unusable(error, remedy_for(Cause.BROKEN, "podman"), Cause.BROKEN)
         except BackendError as error:
             return unusable(error, self.install)
         if not self._runtimes:
@@ -355,18 +375,19 @@ class PodmanBackend(Backend):
     def reap(cls, entry: Entry, run_id: str) -> bool:
         """Remove a journalled container, image or volume of a dead run by Podman's own command. Raises BackendError."""
         kind, podman = str(entry.kind), require_program(cls.program, cls.install)
+        theirs = its_store(entry.facts)
         try:
-            run_podman(podman, kind, "exists", entry.name, run_id=run_id, what="looking for it")
+            run_podman(podman, kind, "exists", entry.name, run_id=run_id, what="looking for it", theirs=theirs)
         except BackendError:
             return False
         names = [entry.name]
         if FETCHED in entry.facts:  # While the user's name is still that of the image which the run named.
             with contextlib.suppress(BackendError):
                 words = ("image", "inspect", "--format", "{{.Id}}", entry.name, entry.facts[FETCHED])
-                ids = run_podman(podman, *words, run_id=run_id, what="looking for it").split()
+                ids = run_podman(podman, *words, run_id=run_id, what="looking for it", theirs=theirs).split()
                 names += [entry.facts[FETCHED]] if len(set(ids)) == 1 else []
         for name in reversed(names):
-            run_podman(podman, kind, "rm", "--force", name, run_id=run_id, what=f"removing {name}")
+            run_podman(podman, kind, "rm", "--force", name, run_id=run_id, what=f"removing {name}", theirs=theirs)
         return True
 
     def close(self) -> None:

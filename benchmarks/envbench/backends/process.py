@@ -11,6 +11,7 @@ from envbench.backends.shared.child import environment
 from envbench.backends.shared.spawned import SpawningBackend
 from envbench.errors import BackendError
 from envbench.payload.busybox import REMEDY, find_busybox
+from envbench.payload.tree import require_runnable, tree_of_run
 from envbench.payload.words import argv_for
 from envbench.records.phases import BackendKind
 
@@ -23,9 +24,10 @@ class ProcessBackend(SpawningBackend):
     kind: ClassVar[BackendKind] = BackendKind.HOST
 
     def check(self) -> Usable | Unusable:
-        """Find out whether there is a payload: all that this backend needs."""
+        """Find out whether there is a payload that can be run where it lies: all that this backend needs."""
         try:
             busybox = find_busybox()
+            require_runnable(tree_of_run(self._settings).path)
         except BackendError as error:
             return unusable(error, REMEDY)
         return Usable({"busybox": busybox.version})

@@ -126,6 +126,25 @@ def cause_of_errno(number: int | None) -> Cause | None:
     return _BY_ERRNO.get(number or 0)
 
 
+def remedy_for_lack(error: BaseException | None) -> str:
+    """Return what helps where an error, or what it stems from, is a lack of this machine's (space, say); else ""."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None and error.errno in _LACKS:
+            return _LACKS[error.errno]
+        error = error.__cause__
+    return ""
+
+
+_LACKS: Mapping[int, str] = {
+    errno.ENOSPC: "free space where temporary files lie, or TMPDIR=DIR, a folder with room",
+    errno.EDQUOT: "free space where temporary files lie, or TMPDIR=DIR, a folder with room",
+    errno.EROFS: "TMPDIR=DIR, a folder that can be written",
+    errno.EFBIG: "ulimit -f unlimited",
+    errno.EMFILE: "ulimit -n 1024",
+    errno.ENFILE: "sysctl fs.file-max, and what has all those files open",
+    errno.ENOMEM: "ulimit -v unlimited, or more memory",
+}
+
 _BY_ERRNO: Mapping[int, Cause] = {
     errno.ENOENT: Cause.ABSENT,
     errno.ENOTDIR: Cause.ABSENT,

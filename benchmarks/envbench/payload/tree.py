@@ -70,8 +70,16 @@ def tree_of_run(settings: Settings) -> PayloadTree:
     path = settings.work_dir / "tree"
     with settings.making:
         if not path.exists():
-            return build_tree(path, settings.profile)
+            shutil.rmtree(part := path.with_name("tree.part"), ignore_errors=True)
+            build_tree(part, settings.profile)
+            part.rename(path)  # Only now: what stands at the place is whole.
     return describe_tree(path, settings.profile, find_busybox())
+
+
+def require_runnable(folder: Path) -> None:
+    """Raise BackendError where programs that lie in this folder cannot be run: its filesystem is mounted noexec."""
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise BackendError(f"{folder} is mounted noexec", remedy="TMPDIR=DIR, a folder where programs may be run")
 
 
 def describe_tree(path: Path, profile: str, busybox: BusyBox) -> PayloadTree:

@@ -51,6 +51,7 @@ from envbench.settings import (
 from envbench.settings.condition import PortReady
 from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal
+from envbench.traces.procfs import counts_our_processes
 from envbench.traces.run_folder import make_run_folder
 
 INTERRUPTED = "interrupted"
@@ -75,7 +76,16 @@ def open_output(folder: Path) -> SampleWriter:
 
 
 def make_work_dir(run_id: str, journal: Journal) -> Path:
-    """Make the run's private folder. Raises UsageError where the place for temporary files cannot be written."""
+    """Make the run's private folder.
+
+    Raises UsageError where the place for temporary files cannot be written, and where /proc shows another PID
+    namespace: whatever is read there of a process of ours is a stranger's.
+    """
+    if not counts_our_processes():
+        raise UsageError(
+            "/proc shows other processes than this one's: it is another PID namespace's, or not mounted",
+            remedy="mount -t proc proc /proc (unshare --pid has --mount-proc)",
+        )
     try:
         return make_run_folder(journal, f"envbench-{run_id}").path
     except OSError as error:

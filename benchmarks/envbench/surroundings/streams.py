@@ -3,6 +3,8 @@
 The module imports nothing heavy: it has to come before all that opens files or looks for modules.
 """
 
+import codecs
+import io
 import os
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 def make_usable() -> None:
     """Open what is closed of the standard streams, and look for modules in no folder that happens to be the current."""
     open_standard_streams()
+    show_any_character()
     forget_current_folder()
 
 
@@ -36,9 +39,23 @@ def forget_current_folder() -> None:
 
     PYTHONPATH stays: what it names was meant.
     """
-    started_by_name = sys.path and sys.path[0] in ("", str(Path.cwd()))
-    if started_by_name and not Path(__file__).is_relative_to(Path.cwd() / "envbench"):
+    try:
+        current = Path.cwd()
+    except OSError:  # It has been removed: nothing can be found in there.
+        return
+    if sys.path and sys.path[0] in ("", str(current)) and not Path(__file__).is_relative_to(current / "envbench"):
         del sys.path[0]
+
+
+def show_any_character() -> None:
+    """Have what the streams' encoding does not know shown as a question mark, and a file's odd name as it is.
+
+    Python would else refuse to write the whole text.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "backslashreplace"):
+            is_utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+            stream.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
 
 
 def end_streams() -> None:

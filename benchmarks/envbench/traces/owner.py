@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from envbench.traces.procfs import pids_started_at, process_start_ticks, start_ticks_of
+from envbench.traces.procfs import counts_our_processes, pids_started_at, process_start_ticks, start_ticks_of
 
 INITIAL_PID_NAMESPACE = "4026531836"
 """include/linux/proc_ns.h: PROC_PID_INIT_INO, the inode of the namespace that sees every process."""
@@ -118,7 +118,7 @@ def _on_this_boot(owner: Owner, here: Place) -> Standing:
 
 def _pid_namespace() -> str:
     """Return this process's PID namespace, "" where the /proc that is mounted is another namespace's."""
-    if _link("/proc/self") != str(os.getpid()):
+    if not counts_our_processes():
         return ""
     inode = _link("/proc/self/ns/pid").removeprefix("pid:[").rstrip("]")
     first = start_ticks_of("1")

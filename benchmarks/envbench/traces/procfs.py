@@ -134,8 +134,21 @@ def pids_named(*names: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def counts_our_processes() -> bool:
+    """Return whether /proc shows the process ids that this process uses, and not another PID namespace's (proc(5))."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 -- what it says is no path
+    except OSError:
+        return False
+
+
 def marked_processes(run_id: str) -> tuple[int, ...]:
-    """Return the processes, other than this one, that have the run's id in their environment."""
+    """Return the processes, other than this one, that have the run's id in their environment.
+
+    () where /proc counts otherwise than we do: the same number is a stranger here.
+    """
+    if not counts_our_processes():
+        return ()
     return tuple(pid for pid in map(int, _processes()) if pid != os.getpid() and carries_run(pid, run_id))
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from envbench.backends.podman import end_lingering, is_on_loopback
+from envbench.backends.podman import end_lingering, is_on_loopback, its_store
 from envbench.backends.shared.child import users_environment
 
 
@@ -47,6 +47,14 @@ def test_it_stays_while_a_service_of_the_run_lives(pause):
     own = pause("0123456789ab")
     end_lingering("0123456789ab", {1})
     assert own.poll() is None
+
+
+def test_commands_go_to_the_users_store_and_a_clean_up_to_the_runs():
+    set_here = {"CONTAINERS_STORAGE_CONF": "/here", "STORAGE_DRIVER": "vfs", "HOME": "/root", "OTHER": "1"}
+    of_commands = users_environment("0123456789ab", set_here)
+    assert of_commands.items() >= {("CONTAINERS_STORAGE_CONF", "/here"), ("STORAGE_DRIVER", "vfs")}
+    journalled = {"endpoint": "unix:///x", "CONTAINERS_CONF": "/there"}
+    assert its_store(journalled, set_here) == {"HOME": "/root", "OTHER": "1", "CONTAINERS_CONF": "/there"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The payload tree: the same bytes whoever builds it, the ready line first, commands that report their end."""
 
+import errno
 import os
 import shutil
 import struct
@@ -13,8 +14,9 @@ from envbench.errors import BackendError
 from envbench.payload.busybox import find_busybox, static_elf_problem
 from envbench.payload.entries import entries
 from envbench.payload.scripts import READY_SCRIPT
-from envbench.payload.tree import APPLETS, build_tree, describe_tree
+from envbench.payload.tree import APPLETS, build_tree, describe_tree, tree_of_run
 from envbench.payload.words import argv_for
+from envbench.settings import Settings
 
 needs_busybox = pytest.mark.skipif(
     shutil.which("busybox") is None, reason="no busybox; try: apt-get install busybox-static"
@@ -129,3 +131,18 @@ def test_the_argv_says_all_that_the_script_needs() -> None:
     assert argv_for(Workload("n", keep_running=True)) == ("/envbench/ready", "n", "idle")
     assert argv_for(Workload("n", argv=("/envbench/ready", "facts"))) == ("/envbench/ready", "n", "facts")
     assert argv_for(Workload("n", argv=("/bin/uname", "-a"))) == ("/envbench/ready", "n", "--", "/bin/uname", "-a")
+
+
+@needs_busybox
+def test_half_a_tree_is_never_taken_for_the_runs(tmp_path, monkeypatch):
+    settings = Settings("0123456789ab", tmp_path, tmp_path)
+
+    def break_off(*_words):
+        raise OSError(errno.EFBIG, "File too large")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "copyfile", break_off)
+        for _ in range(2):
+            with pytest.raises(BackendError, match="File too large"):
+                tree_of_run(settings)
+    assert (tree_of_run(settings).path / "bin/busybox").stat().st_size > 0

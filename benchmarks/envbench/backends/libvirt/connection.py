@@ -61,7 +61,11 @@ def default_uri() -> str:
 
 def refuse_remote(uri: str) -> None:
     """Raise BackendError for a connection to another machine: its URI names a host (libvirt.org/uri.html)."""
-    host = urlsplit(uri).hostname
+    try:
+        host = urlsplit(uri).hostname
+    except ValueError as error:
+        cause = Cause.CONFIGURATION
+        raise BackendError(f"{uri} is no URI: {error}", remedy=remedy_for(cause, "libvirt"), cause=cause) from error
     if host:
         raise BackendError(
             f"{uri} is on another machine, {host}: it has none of our files, and its network would be timed",
@@ -215,6 +219,8 @@ def cause_of(libvirt: ModuleType, error: ErrorNumbers, uri: str, *, opening: boo
         return Cause.PERMISSION  # Without the system's bus the daemon cannot ask polkit, and refuses.
     if error.code == libvirt.VIR_ERR_NO_CONNECT or (opening and not of_connection and by_number is None):
         return Cause.CONFIGURATION
+    if error.code == libvirt.VIR_ERR_OPERATION_DENIED:
+        return Cause.CONFIGURATION  # The socket for those who only look (libvirt-sock-ro).
     if of_connection and error.code == libvirt.VIR_ERR_INVALID_ARG:
         return Cause.CONFIGURATION
     if not of_connection:

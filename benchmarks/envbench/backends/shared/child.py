@@ -17,6 +17,9 @@ from envbench.surroundings.clock import NS_PER_MS, monotonic_ns
 from envbench.surroundings.programs import users_path
 
 COMMAND_DEADLINE_S = 60.0
+STORE = ("CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER", "STORAGE_OPTS")
+"""Where Podman and Buildah keep their images and containers, and how (containers.conf(5), containers-storage.conf(5),
+podman(1))."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -25,11 +28,11 @@ def environment(run_id: str, **more: str) -> dict[str, str]:
     return {"PATH": users_path(), RUN_ENVIRONMENT: run_id, **more}
 
 
-def users_environment(run_id: str) -> dict[str, str]:
-    """Return the environment for an engine's own commands: state, logins and registries are where the user says."""
+def users_environment(run_id: str, theirs: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for an engine's own commands: state, logins and registries are where `theirs` says."""
     state = ("HOME", "USER", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS")
     registries = ("REGISTRY_AUTH_FILE", "CONTAINERS_REGISTRIES_CONF", "DOCKER_CONFIG", *PROXIES)
-    return environment(run_id, **{name: os.environ[name] for name in (*state, *registries) if name in os.environ})
+    return environment(run_id, **{name: theirs[name] for name in (*state, *STORE, *registries) if name in theirs})
 
 
 def output_pipe() -> tuple[int, int]:
@@ -113,13 +116,19 @@ def spawn(argv: Sequence[str | Path], env: Mapping[str, str], mark: MarkCallback
     return child, reader
 
 
-def run_command(argv: Sequence[str | Path], run_id: str, what: str, deadline_s: float = COMMAND_DEADLINE_S) -> str:
+def run_command(
+    argv: Sequence[str | Path],
+    run_id: str,
+    what: str,
+    deadline_s: float = COMMAND_DEADLINE_S,
+    theirs: Mapping[str, str] = os.environ,
+) -> str:
     """Run an engine's command to its end and return its output. Raises BackendError with its last words."""
     words = [os.fspath(word) for word in argv]
     try:
         done = subprocess.run(
             words,
-            env=users_environment(run_id),
+            env=users_environment(run_id, theirs),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

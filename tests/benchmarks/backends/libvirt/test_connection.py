@@ -46,6 +46,17 @@ def test_another_machines_connection_is_refused_with_its_name(uri: str) -> None:
     assert "--allow-remote" in error.value.remedy
 
 
+def test_what_is_no_uri_is_a_configuration() -> None:
+    with pytest.raises(BackendError, match="is no URI") as error:
+        refuse_remote("qemu+ssh://[far/system")
+    assert error.value.cause is Cause.CONFIGURATION
+
+
+def test_a_socket_for_those_who_only_look_is_a_configuration() -> None:
+    numbers = ErrorNumbers(LIBVIRT.VIR_ERR_OPERATION_DENIED, 0, -1)
+    assert cause_of(LIBVIRT, numbers, "qemu:///system", opening=False) is Cause.CONFIGURATION
+
+
 def test_another_driver_is_refused_with_what_helps() -> None:
     require_qemu(SimpleNamespace(getType=lambda: "QEMU"), "qemu:///system")
     with pytest.raises(BackendError, match="lxc:///system is the driver LXC") as error:
@@ -58,6 +69,7 @@ LIBVIRT = SimpleNamespace(
     VIR_ERR_INTERNAL_ERROR=1,
     VIR_ERR_NO_CONNECT=5,
     VIR_ERR_INVALID_ARG=8,
+    VIR_ERR_OPERATION_DENIED=29,
     VIR_ERR_SYSTEM_ERROR=38,
     VIR_ERR_AUTH_FAILED=45,
     VIR_ERR_AUTH_CANCELLED=79,
