@@ -31,7 +31,7 @@ from envbench.run.sampler import Sampler, Ticket
 from envbench.settings import Configuration, Settings, new_nonce, new_run_id
 from envbench.surroundings.programs import require_program
 from envbench.traces.journal import Journal
-from envbench.traces.procfs import command_line, shim_of
+from envbench.traces.procfs import command_line, descendants_of, shim_of
 
 pytestmark = pytest.mark.engine("docker")
 
@@ -97,13 +97,14 @@ def test_the_daemons_are_those_behind_the_socket(backend: DockerBackend, monkeyp
         backend.prepare(variant)
         instance = backend.start(Workload(new_nonce(), keep_running=True), variant, lambda _mark: None)
         try:
-            payload, shim = instance.processes()
+            payload, *stemming, shim = instance.processes()
             assert "/envbench/ready" in command_line(payload)
+            assert set(stemming) == set(descendants_of(payload))
             assert "containerd-shim" in command_line(shim)
             assert shim_of(payload, "no such id") == ()
         finally:
             instance.destroy()
-        backend.close()
+            backend.close()
 
 
 def test_containerd_is_the_one_behind_its_socket(
