@@ -71,6 +71,14 @@ WEAKER_NAMES = frozenset({"real-charliecloud", "real-docker-fake-container-lxc",
 """Where a marker that anybody can set is all that is left when the mounts or the namespaces are denied."""
 
 
+def test_a_container_around_a_sandbox_is_no_plain_no_where_the_first_mounts_are_denied() -> None:
+    facts, before, _ = _read("bubblewrap-in-a-nameless-container")
+    after = _without(facts, frozenset({"/", "/proc/1/comm", "/proc/1/mountinfo"}), cpu=False)
+    assert holds(before, "container")
+    assert not holds(after, "container")
+    assert open_question(after, "container")
+
+
 @given(st.data())
 def test_what_is_denied_makes_no_plain_no(data: st.DataObject) -> None:
     """Of containers, sandboxes, chroots, WSL and clouds: a name that held is held still, or cannot be told."""

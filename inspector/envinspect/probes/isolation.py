@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from envinspect.model import Kind, Record, Strength, Unknown
+from envinspect.model import Denied, Kind, Record, Strength, Unknown
 from envinspect.model.facts import Facts
 from envinspect.probes.mounts import is_inherited, is_moved, on_whole_disk
 from envinspect.probes.namespaces import namespaces
-from envinspect.probes.roots import SAME, around_root, first_is_outside, root_place
+from envinspect.probes.roots import FIRST_MOUNTINFO, SAME, around_root, first_is_outside, root_place
 from envinspect.probes.sandboxes import sandbox_evidence
 from envinspect.probes.wsl import probe_wsl
 from envinspect.sources.mounts import MountTable
@@ -159,10 +159,15 @@ def _doubt(facts: Facts, names: int) -> str:
     A chroot accounts for the root, not for processes, names and network of one's own; nor does what only translates a
     program's calls (PRoot, fakechroot).
     """
-    sandboxes = {piece.id for piece in facts.derived(sandbox_evidence) if piece.strength > Strength.HINT}
-    if sandboxes - WITHOUT_NAMESPACES:
+    if _is_sandboxs_own(facts):
         return "" if facts.derived(first_is_outside) else "sandbox-namespaces"
     return "chroot-root" if names < 2 else ""
+
+
+def _is_sandboxs_own(facts: Facts) -> bool:
+    """Say whether a sandbox is here that makes namespaces."""
+    sandboxes = {piece.id for piece in facts.derived(sandbox_evidence) if piece.strength > Strength.HINT}
+    return bool(sandboxes - WITHOUT_NAMESPACES)
 
 
 def masks_proc(table: MountTable) -> bool:
@@ -186,3 +191,7 @@ def probe_isolation(facts: Facts) -> Iterator[Unknown]:
         yield Unknown(
             "/proc/self/ns", "ambiguous", "whether a container manager made these namespaces", shows=(Kind.CONTAINER,)
         )
+    first = facts.text(FIRST_MOUNTINFO)
+    if isinstance(first, Denied) and first.refused and _is_sandboxs_own(facts):
+        told = "whether a container is around the sandbox"
+        yield Unknown(FIRST_MOUNTINFO, first.error, told, shows=(Kind.CONTAINER,))
