@@ -87,6 +87,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("/proc/1/environ", "whether a container manager announced itself to PID 1", (Kind.CONTAINER,), _MANAGER_IDS),
     Gap("/run/host/container-manager", "which manager made the container", (Kind.CONTAINER, Kind.SANDBOX)),
     Gap("/run/systemd/container", "which manager made the container", (Kind.WSL, Kind.CONTAINER)),
+    Gap("/.flatpak-info", "whether Flatpak made the sandbox", (Kind.SANDBOX,), ("flatpak",)),
     Gap("/run/.containerenv", "whether Podman made the container", (Kind.CONTAINER,)),
     Gap("/.dockerenv", "whether Docker made the container", (Kind.CONTAINER,), ("docker",)),
     Gap("/proc/self/cgroup", "which container's cgroup this process is in", (Kind.CONTAINER, Kind.ORCHESTRATOR)),
