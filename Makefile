@@ -73,7 +73,7 @@ which-python:
 ##@ Develop
 
 .PHONY: check
-check: venv format-check lint types contracts test-fast ## the fast subset, without what is marked slow: no root, no engine, about a minute
+check: venv format-check lint types contracts test-fast ## the fast subset, without what is marked slow: no root, no engine, about a minute and a half
 
 .PHONY: format
 format: venv ## format the code

@@ -35,7 +35,6 @@ FIELDS = (
 ROOT_ONLY_FIELDS = ("product_serial", "product_uuid")
 BIOS_STRUCTURE = "/sys/firmware/dmi/entries/0-0/raw"
 VM_BIT_REFERENCE = "https://www.dmtf.org/sites/default/files/standards/documents/DSP0134_3.7.0.pdf"
-EC2_REFERENCE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html"
 
 # Virtual PC shows the same maker and product as Hyper-V; its versions are these (imVirt), and it sets no hypervisor bit
 # (virt-what).
@@ -157,11 +156,11 @@ def _ec2_uuid(folder: str, texts: dict[str, str], fields: dict[str, str]) -> Ite
     uuid = texts.get("product_uuid", "")
     if not is_ec2_uuid(uuid):
         return
+    from envinspect.signatures.dmi import EC2
+
     serial = fields.get("product_serial", "")
     strength = Strength.STRONG if serial == uuid.casefold() or (_unnamed(fields) and not serial) else Strength.HINT
-    yield Evidence(
-        Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2_REFERENCE, origin=Origin.SMBIOS
-    )
+    yield Evidence(Kind.CLOUD, "aws", strength, f"{folder}/product_uuid", uuid[:8] + "…", EC2, origin=Origin.SMBIOS)
 
 
 def _vm_bit(facts: Facts) -> Iterator[Evidence]:

@@ -42,6 +42,15 @@ def output_pipe() -> tuple[int, int]:
     return reader, writer
 
 
+def signal_group(leader: int, number: int) -> None:
+    """Send a signal to the process group of a child that leads one; what has ended gets none.
+
+    The child has not been waited for: as long as that is so, its id can be no other group's.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
 class Child:
     """Started by posix_spawn(3), the least that stands between a request and an exec.
 
@@ -75,22 +84,19 @@ class Child:
         while not poller.poll(max(0, math.ceil((deadline_ns - monotonic_ns()) / NS_PER_MS))):
             if monotonic_ns() >= deadline_ns:
                 return False
-        # A shell that is told to end while it forks can leave a child that missed the signal. As long as the leader has
-        # not been waited for, its id can be no other group's.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        # A shell that is told to end while it forks can leave a child that missed the signal.
+        signal_group(self.pid, signal.SIGKILL)
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.close(self._pidfd)
         return True
 
     def send(self, number: int, *, group: bool = True) -> None:
         """Send a signal to it (and its process group) unless it has ended."""
-        if self.status is None:
+        if self.status is None and group:
+            signal_group(self.pid, number)
+        elif self.status is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                if group:
-                    os.killpg(self.pid, number)
-                else:
-                    signal.pidfd_send_signal(self._pidfd, number)
+                signal.pidfd_send_signal(self._pidfd, number)
 
     def kill(self) -> None:
         """End it and its group at once and reap it; safe to call twice."""

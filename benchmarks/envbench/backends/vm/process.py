@@ -1,6 +1,5 @@
 """Starts a VMM that dies with its parent, and waits for its end without polling."""
 
-import contextlib
 import ctypes
 import math
 import os
@@ -10,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from envbench.backends.shared.child import signal_group
 from envbench.settings import RUN_ENVIRONMENT
 from envbench.surroundings.clock import NS_PER_MS, monotonic_ns
 
@@ -77,7 +77,7 @@ class VmmProcess:
     def terminate(self) -> None:
         """Ask it to end, and what it has started (SIGTERM)."""
         if self.status is None:
-            self._send(signal.SIGTERM)
+            signal_group(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End it at once, with what it has started, and collect it; safe to call twice."""
@@ -88,13 +88,8 @@ class VmmProcess:
             self._pidfd = -1
 
     def _collect(self) -> None:
-        # While it has not been waited for, the number of its group can be no other group's.
-        self._send(signal.SIGKILL)
+        signal_group(self.pid, signal.SIGKILL)
         self._process.wait()
-
-    def _send(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
 
 
 def wait_readable(descriptor: int, deadline_ns: int, *others: int) -> set[int]:
