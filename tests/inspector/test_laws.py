@@ -78,6 +78,16 @@ def test_a_flatpak_whose_own_file_is_denied_is_no_plain_no() -> None:
     assert open_question(after, "flatpak")
 
 
+@pytest.mark.parametrize(
+    "path", ["/proc/self/mountinfo", "/proc/1/mountinfo", "/proc/self/cgroup", "/proc/1/cgroup", "/proc/self/ns/mnt"]
+)
+def test_the_hosts_root_in_a_container_is_no_plain_no_where_what_tells_it_is_denied(path: str) -> None:
+    facts, before, _ = _read("chroot-host-in-docker-in-a-nameless-container")
+    after = _without(facts, frozenset({path}), cpu=False)
+    assert holds(before, "chroot")
+    assert open_question(after, "chroot")
+
+
 def test_a_container_around_a_sandbox_is_no_plain_no_where_the_first_mounts_are_denied() -> None:
     facts, before, _ = _read("bubblewrap-in-a-nameless-container")
     after = _without(facts, frozenset({"/", "/proc/1/comm", "/proc/1/mountinfo"}), cpu=False)

@@ -101,6 +101,9 @@ def _by_other_signs(facts: Facts, place: Place, own: Stat, first: Reading[Stat])
         yield Unknown(FIRST_MOUNTINFO, "hidden", _TOLD, shows=(Kind.CHROOT,))
     elif place.state != SAME:
         yield from _untold(facts, differs=isinstance(first, Found) and own.place != first.value.place)
+        yield from _hosts_root_untold(facts, table)
+    else:
+        yield from _hosts_root_untold(facts, table)
 
 
 def _first_is_hidden(facts: Facts) -> bool:
@@ -173,6 +176,25 @@ def _is_hosts_root(facts: Facts, place: Place, table: MountTable) -> bool:
         return on_whole_disk(table.root)
     first = facts.derived(first_table)
     return bool(first.mounts) and first.mounts != table.mounts and facts.derived(beyond_first)
+
+
+def _hosts_root_untold(facts: Facts, table: MountTable) -> Iterator[Unknown]:
+    """Say which of the questions of `_is_hosts_root` was refused, where the others do not speak against it."""
+    if has_engine_files(table):
+        return
+    in_engine = any(level.id in _ENGINES and level.strength > Strength.HINT for level in facts.derived(cgroups).chain)
+    first = facts.derived(first_table)
+    # With the host's processes in sight nothing is determined without the own control group.
+    beside_first = bool(first.mounts) and first.mounts != table.mounts and facts.str_or("/proc/2/comm") != "kthreadd"
+    asked: list[tuple[str, Reading[Any], bool]] = [
+        *((path, facts.text(path), in_engine) for path in (MOUNTINFO, FIRST_MOUNTINFO, "/proc/1/cgroup")),
+        (_MOUNT_NAMESPACES[0], facts.link(_MOUNT_NAMESPACES[0]), in_engine),
+        ("/proc/self/cgroup", facts.text("/proc/self/cgroup"), beside_first),
+    ]
+    for path, reading, fits in asked:
+        if fits and isinstance(reading, Denied) and reading.refused:
+            yield Unknown(path, reading.error, _TOLD, shows=(Kind.CHROOT,))
+            return
 
 
 def _root_without_names(table: MountTable) -> Evidence | Unknown:
