@@ -37,6 +37,9 @@ CHEAP_START_S = 1.0
 in all."""
 SHORTEST_DEADLINE_S = 20.0
 """No start is given up earlier, however small the budget: an emulated machine on a busy host needs half of it."""
+SLOW_START_RATIO = 2
+"""No start is given up before this many times the longest that got ready (its own backend's, else any other's): what is
+left of a budget tells nothing about how long an emulated system takes to boot."""
 HANGS_RATIO = 10
 """A start that takes this many times what its backend's starts take hangs."""
 
@@ -60,8 +63,8 @@ class Tally:
     wall_ns: deque[int] = field(default_factory=lambda: deque(maxlen=9))
     """The latest starts, clean-up included."""
     failures_in_a_row: int = 0
-    was_ready: bool = False
-    """Whether any start of it got ready, warm-ups included."""
+    longest_ready_ns: int = 0
+    """Its longest start that got ready, warm-ups included; 0 before there is one."""
     timed_out: bool = False
     """Whether its latest start was not ready in time."""
     credit: float = 0.5
@@ -70,6 +73,11 @@ class Tally:
     def cost_ns(self) -> float | None:
         """Wall time that one start takes, clean-up included; None before the first."""
         return median(self.wall_ns) if self.wall_ns else None
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether any start of it got ready, warm-ups included."""
+        return self.longest_ready_ns > 0
 
     @property
     def given_up(self) -> bool:
@@ -311,7 +319,8 @@ class Scheduler:
         share_ns = left_ns / (len(slow) + 1)
         if one.was_ready and one.cost_ns is not None:
             share_ns = min(share_ns, HANGS_RATIO * one.cost_ns)
-        return max(share_ns / NS_PER_S, SHORTEST_DEADLINE_S)
+        longest_ns = one.longest_ready_ns or max(other.longest_ready_ns for other in self.tallies)
+        return max(share_ns / NS_PER_S, SHORTEST_DEADLINE_S, SLOW_START_RATIO * longest_ns / NS_PER_S)
 
     def _next_members(self) -> list[Tally]:
         going = [one for one in self.tallies if not one.given_up]
@@ -368,7 +377,7 @@ class Scheduler:
         for start in starts:
             failed = start.outcome is not Outcome.OK
             one.failures_in_a_row = one.failures_in_a_row + 1 if failed else 0
-            one.was_ready |= start.ready_ns is not None
+            one.longest_ready_ns = max(one.longest_ready_ns, start.ready_ns or 0)
             one.timed_out = start.outcome is Outcome.TIMED_OUT
             if not warmup:
                 one.measured += 1
