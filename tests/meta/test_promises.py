@@ -24,6 +24,15 @@ def test_relative_links_lead_somewhere(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_paths_that_are_named_exist(document):
+    """Those from the top of the repository; NAME in one stands for what the reader adds."""
+    named = re.findall(
+        r"`((?:benchmarks|inspector|reports|tests|tools|docs|examples)/[\w./-]*)`", document.read_text("utf-8")
+    )
+    assert [path for path in named if "NAME" not in path and not (REPOSITORY / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_make_targets_that_are_named_exist(document):
     named = set(re.findall(r"`make ([a-z0-9-]+)", document.read_text(encoding="utf-8")))
     named |= set(re.findall(r"^    make ([a-z0-9-]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
