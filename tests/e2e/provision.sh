@@ -64,10 +64,23 @@ unpacked() {
   rm -rf "$folder"
 }
 
+# Installed without its service: a test starts one of its own, on loopback (policy-rc.d, invoke-rc.d(8)).
+ssh_server() {
+  has sshd && return
+  policy=
+  [ -e /usr/sbin/policy-rc.d ] || {
+    policy=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+  }
+  engine sshd openssh-server
+  [ -z "$policy" ] || rm -f "$policy"
+}
+
 # `provision.sh peers`: only what `make perf` compares with.
 if [ "${1:-}" = peers ]; then
   engine virt-what virt-what
   engine hyperfine hyperfine
+  ssh_server
   exit 0
 fi
 
@@ -107,7 +120,6 @@ cpio cpio
 mksh mksh
 toybox toybox
 shellcheck shellcheck
-sshd openssh-server
 ssh openssh-client
 ip iproute2
 chromium chromium
@@ -139,12 +151,7 @@ END
 [ "${1:-}" = platforms ] || [ -x "$cache/otava/bin/otava" ] || {
   python3 -m venv "$cache/otava" && "$cache/otava/bin/pip" install --quiet 'apache-otava>=0.8,<0.9' 2>/dev/null && say "otava: installed into the cache"
 } || missing otava "pip install 'apache-otava>=0.8,<0.9' failed"
-# Installed without its service: the test starts one of its own, on loopback.
-[ "${1:-}" = platforms ] || [ -x /usr/sbin/sshd ] || [ -e /usr/sbin/policy-rc.d ] || {
-  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-  apt_install openssh-server >/dev/null 2>&1 || missing sshd "apt-get install openssh-server failed"
-  rm -f /usr/sbin/policy-rc.d
-}
+[ "${1:-}" = platforms ] || ssh_server
 # Chromium draws no letter without a font; these are the ones that its reviewed pictures were drawn with.
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt_install fonts-dejavu-core >/dev/null 2>&1 ||
   missing fonts "apt-get install fonts-dejavu-core failed"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from envbench.backend import Unusable, Workload
+from envbench.backend import Mark, Unusable, Workload
 from envbench.backends import load
 from envbench.backends.shared import engine_api
 from envbench.backends.vm.emulator import architecture
@@ -23,6 +23,7 @@ from envbench.errors import BackendError
 from envbench.experiments.shared.running import Output, finish, shell
 from envbench.payload.kernel import default_cache_dir
 from envbench.readiness.output import reader_for
+from envbench.readiness.probe import free_port
 from envbench.records.phases import BackendKind, Outcome, Phase
 from envbench.records.samples import SampleWriter, read_samples
 from envbench.run.audit import Witness, traces_of
@@ -122,6 +123,20 @@ def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, 
     start = run.measure()
     assert start.outcome is Outcome.TIMED_OUT
     assert start.wall_ns < 30 * NS_PER_S
+    assert run.close() == ()
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS_HERE if load(name.values[0]).publishes_ports])
+def test_nothing_is_asked_at_a_port_before_its_start_call_has_returned(name, ground):
+    """Docker's proxy takes a connection before the container has a network; the answer then comes a second late."""
+    run = ground(name)
+    network = "bridge" if run.backend.kind is BackendKind.CONTAINER else "none"
+    marks: list[Mark] = []
+    workload = Workload(new_nonce(), keep_running=True, network=network, ports=((free_port(), 80),))
+    instance = run.backend.start(workload, run.variant, marks.append)
+    seen = tuple(marks)
+    instance.destroy()
+    assert Mark.STARTED in seen
     assert run.close() == ()
 
 

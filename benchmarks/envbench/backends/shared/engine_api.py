@@ -33,6 +33,7 @@ from envbench.payload.userland import IMAGES, USERLANDS
 from envbench.payload.words import NONCE_ENVIRONMENT, SERVE, argv_for
 from envbench.settings import LABEL, RUN_ENVIRONMENT, Settings, new_nonce
 from envbench.settings.condition import SERVICE_READY, ExecReady, HealthReady, health_argv
+from envbench.surroundings.clock import NS_PER_S, monotonic_ns
 from envbench.traces.journal import Journal, Kind
 from envbench.traces.procfs import instance_process
 
@@ -81,7 +82,7 @@ class EngineBackend:
         return self._api
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:
-        """Create, attach, start."""
+        """Create, attach, start; one that is asked at a port is given out once its start call has returned."""
         name = self.settings.next_name(self.name)
         api, deadline_s = self.api, workload.deadline_s or self.settings.deadline_s
         api.timeout = max(ANSWER_DEADLINE_S, int(deadline_s))  # for what comes after the start: stopping, removing
@@ -103,6 +104,11 @@ class EngineBackend:
                 instance.attach()
                 mark(Mark.ATTACHED)
                 instance.begin(mark)
+                if workload.ports:
+                    # Docker's proxy listens before the container's network is up: whoever asks so early has the kernel
+                    # look for the container in vain, and it looks again after a second only (arp(7),
+                    # retrans_time_ms). Nobody gets an answer within that second.
+                    instance.wait_started(monotonic_ns() + int(deadline_s * NS_PER_S))
             except BaseException:
                 instance.destroy()
                 raise

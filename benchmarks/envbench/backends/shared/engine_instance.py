@@ -108,6 +108,15 @@ class EngineInstance:
         self._starter = threading.Thread(target=call, name=f"start {self._name}", daemon=True)
         self._starter.start()
 
+    def wait_started(self, deadline_ns: int) -> None:
+        """Wait until the start call has returned. Raises StartTimeoutError after the deadline, BackendError as it did."""
+        if self._starter is not None:
+            self._starter.join(max(0.0, (deadline_ns - monotonic_ns()) / NS_PER_S))
+            if self._starter.is_alive():
+                raise StartTimeoutError(f"{self._name}: the engine's start call has not returned")
+        if self._start_error is not None:
+            raise BackendError(str(self._start_error))
+
     def output_fileno(self) -> int:
         """Return the attached socket. Raises BackendError once it is closed."""
         if self._socket is None:
@@ -141,7 +150,7 @@ class EngineInstance:
 
         Docker Engine API, ContainerExec, ExecStart, ExecInspect. Raises BackendError where the engine cannot run it.
         """
-        self._wait_started(monotonic_ns() + int(self._deadline_s * NS_PER_S))
+        self.wait_started(monotonic_ns() + int(self._deadline_s * NS_PER_S))
         with engine_errors("running its check"):
             identity = self._api.exec_create(self._id, list(self._check))["Id"]
             said = self._api.exec_start(identity)
@@ -164,7 +173,7 @@ class EngineInstance:
 
     def stop(self, deadline_ns: int) -> None:
         """Have the engine send SIGTERM and wait for the end (SIGKILL after 10 s, which no healthy payload needs)."""
-        self._wait_started(deadline_ns)
+        self.wait_started(deadline_ns)
         with engine_errors("stopping"):
             self._api.stop(self._id, timeout=STOP_GRACE_S)
 
@@ -184,18 +193,10 @@ class EngineInstance:
 
     def _host_pid(self) -> int | None:
         if self._pid is None:
-            self._wait_started(monotonic_ns() + STOP_GRACE_S * NS_PER_S)
+            self.wait_started(monotonic_ns() + STOP_GRACE_S * NS_PER_S)
             with contextlib.suppress(BackendError):
                 self._pid = self._own_process(int(self.inspected()["State"]["Pid"]))
         return self._pid
-
-    def _wait_started(self, deadline_ns: int) -> None:
-        if self._starter is not None:
-            self._starter.join(max(0.0, (deadline_ns - monotonic_ns()) / NS_PER_S))
-            if self._starter.is_alive():
-                raise StartTimeoutError(f"{self._name}: the engine's start call has not returned")
-        if self._start_error is not None:
-            raise BackendError(str(self._start_error))
 
     def _end_output(self) -> None:
         """Let whoever reads the output see its end."""
