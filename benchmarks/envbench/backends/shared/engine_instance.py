@@ -109,7 +109,7 @@ class EngineInstance:
         self._starter.start()
 
     def wait_started(self, deadline_ns: int) -> None:
-        """Wait until the start call has returned. Raises StartTimeoutError after the deadline, and what the call raised."""
+        """Wait for the start call to return. Raises StartTimeoutError after the deadline, BackendError as the call."""
         if self._starter is not None:
             self._starter.join(max(0.0, (deadline_ns - monotonic_ns()) / NS_PER_S))
             if self._starter.is_alive():
