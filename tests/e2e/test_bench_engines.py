@@ -126,7 +126,7 @@ def test_a_payload_that_never_gets_ready_is_ended_at_its_deadline(name, ground, 
     assert run.close() == ()
 
 
-@pytest.mark.parametrize("name", [name for name in BACKENDS_HERE if load(name.values[0]).publishes_ports])
+@pytest.mark.parametrize("name", [name for name in BACKENDS_HERE if load(str(name.values[0])).publishes_ports])
 def test_nothing_is_asked_at_a_port_before_its_start_call_has_returned(name, ground):
     """Docker's proxy takes a connection before the container has a network; the answer then comes a second late."""
     run = ground(name)
