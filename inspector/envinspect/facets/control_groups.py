@@ -27,6 +27,8 @@ DIGITS_LIMIT = 64
 OF_EVERY_GROUP = ("cgroup.procs", "cgroup.controllers", "tasks")
 """Files by which a folder is a group that can be seen, whatever controllers it has (the last is only v1's)."""
 UP = ".."
+LXCFS = "fuse.lxcfs"
+_LXCFS_FOLDER = "/cgroup/"
 
 
 class State(IntEnum):
@@ -96,7 +98,8 @@ class ControlGroups:
         self._memberships = parse_cgroup(facts.str_or("/proc/self/cgroup"))
         self._membership_denied = isinstance(facts.text("/proc/self/cgroup"), Denied)
         # Of several mounts on one place the last hides the others.
-        self._mounts = tuple({mount.target: mount for mount in facts.derived(mount_table).mounts}.values())
+        last = {mount.target: mount for mount in facts.derived(mount_table).mounts}
+        self._mounts = tuple(map(_as_hierarchy, last.values()))
         self.unreadable: list[str] = []
 
     def levels(self, controller: str) -> Levels:
@@ -126,6 +129,8 @@ class ControlGroups:
         namespaced = self._facts.link("/proc/self/ns/cgroup")
         initial = not isinstance(namespaced, Found) or namespaced.value == "cgroup:[4026531835]"
         to_the_top = initial and UP not in own and _folder((), mounts) is not None
+        # lxcfs shows the levels above a container's own as empty folders.
+        to_the_top = to_the_top and all(mount.fstype != LXCFS for mount in mounts)
         return Levels(version, (folder, *visible)[:LEVELS_LIMIT], "", to_the_top)
 
     def _container_group(self, membership: Membership, mounts: Sequence[Mount]) -> tuple[str, ...]:
@@ -193,14 +198,18 @@ class ControlGroups:
             return self.find("cpu", "", "cpu.max", ratio)
         return _finding(levels, [self._v1_quota(folder) for folder in levels.folders])
 
-    def own_cpu_quota(self) -> float | None:
-        """Return the quota that the own group itself sets, in CPUs, None where it sets none or cannot be seen."""
+    def own_and_outermost_cpu_quota(self) -> tuple[float | None, float | None]:
+        """Return the quota of the own group and that of the outermost level with one, in CPUs.
+
+        None where there is none, or where the own group cannot be seen.
+        """
         levels = self.levels("cpu")
-        if levels.hidden or not levels.folders:
-            return None
-        folder = levels.folders[0]
-        one = self._v1_quota(folder) if levels.version == 1 else self._read(folder, "cpu.max", ratio)
-        return None if one.limit is None else one.limit.value
+        limits = [self._quota(levels.version, folder).limit for folder in (() if levels.hidden else levels.folders)]
+        found = [None if limit is None else limit.value for limit in limits]
+        return next(iter(found), None), next((value for value in reversed(found) if value is not None), None)
+
+    def _quota(self, version: int, folder: str) -> _Level:
+        return self._v1_quota(folder) if version == 1 else self._read(folder, "cpu.max", ratio)
 
     def _v1_quota(self, folder: str) -> _Level:
         quota = self._read(folder, "cpu.cfs_quota_us", whole)
@@ -247,7 +256,19 @@ def _finding(levels: Levels, read: Sequence[_Level]) -> Finding:
 
 
 def _is_v1(mount: Mount, controller: str) -> bool:
-    return mount.fstype == "cgroup" and controller in mount.options.split(",")
+    return mount.fstype in {"cgroup", LXCFS} and controller in mount.options.split(",")
+
+
+def _as_hierarchy(mount: Mount) -> Mount:
+    """Return a mount of lxcfs that shows a hierarchy of version 1 in the form of the kernel's own mounts.
+
+    Before cgroup namespaces lxcfs served /cgroup/CONTROLLERS from its root, and LXC bound these folders into
+    containers (https://github.com/lxc/lxcfs, share/lxc.mount.hook).
+    """
+    if mount.fstype != LXCFS or not mount.root.startswith(_LXCFS_FOLDER):
+        return mount
+    controllers, _, below = mount.root[len(_LXCFS_FOLDER) :].partition("/")
+    return mount.replace(root=f"/{below}", options=controllers)
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ of each limit whether it is set, set by none of the levels that can be seen, or 
 
 from __future__ import annotations
 
-from envinspect.facets.control_groups import ControlGroups, Finding, Limit, State, row, whole
-from envinspect.facets.runtimes import runtimes
+from envinspect.facets.control_groups import UNLIMITED_BYTES, ControlGroups, Finding, Limit, State, row, whole
+from envinspect.facets.runtimes import Quotas, runtimes
 from envinspect.model import ABSENT, Denied, Found
 from envinspect.model.facts import Facts
 from envinspect.sources.mounts import kernels_own
@@ -48,6 +48,9 @@ def _why_unknown(facts: Facts, path: str, key: str = "") -> str:
     if isinstance(reading, Denied):
         return f"{path}: {reading.error}" if reading.refused else f"{path} was not recorded"
     if isinstance(reading, Found):
+        said = parse_status(reading.value).get(key, "")
+        if said:
+            return f"{path} says {key} {said[:40]}, which nothing has"
         return f"{path} has no {key}" if key else f"{path} is empty or not understood"
     return f"{path} is not there"
 
@@ -64,7 +67,9 @@ def _cpus(facts: Facts, groups: ControlGroups) -> Block:
         cpus, because = quota.value, quota.because
     elif found.state is State.NOT_VISIBLE:
         because += f"; {found.because}"
-    read_by = runtimes(allowed, None if quota is None else quota.value, groups.own_cpu_quota(), groups.levels("cpu"))
+    own, outermost = groups.own_and_outermost_cpu_quota()
+    quotas = Quotas(None if quota is None else quota.value, own, outermost)
+    read_by = runtimes(allowed, quotas, groups.levels("cpu"))
     counts = {one["id"]: one["cpus"] for one in read_by}
     return {
         "cpus": _short(cpus),
@@ -310,7 +315,8 @@ def _huge_pages(facts: Facts) -> Block:
 
 def _kibibytes(value: str | None) -> int | None:
     number = whole((value or "").removesuffix("kB").strip())
-    return None if number is None else int(number) * 1024
+    # lxcfs 2.0.6 wrote cgroup v1's "no limit" there, in kB (https://github.com/lxc/lxcfs/issues/170).
+    return None if number is None or number * 1024 >= UNLIMITED_BYTES else int(number) * 1024
 
 
 def _integer(number: float | None) -> int | None:

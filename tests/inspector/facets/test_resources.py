@@ -10,7 +10,7 @@ import pytest
 
 from envinspect.facets.control_groups import ControlGroups, Levels
 from envinspect.facets.resources import cpu_set, resources_block
-from envinspect.facets.runtimes import runtimes
+from envinspect.facets.runtimes import Quotas, runtimes
 from envinspect.model.facts import Facts, Uname, no_environ
 from envinspect.systems.archive import Entry, Tree
 from envinspect.systems.captured import CapturedRoot
@@ -189,19 +189,32 @@ OWN = Levels(2, ("/sys/fs/cgroup",), "", whole=False)
     ],
 )
 def test_what_runtimes_make_of_it(allowed: int, quota: float | None, own: float | None, counts: dict[str, int]) -> None:
-    assert {one["id"]: one["cpus"] for one in runtimes(allowed, quota, own, OWN)} == counts
+    assert {one["id"]: one["cpus"] for one in runtimes(allowed, Quotas(quota, own, quota), OWN)} == counts
 
 
 def test_a_runtime_that_reads_less_than_the_kernel_enforces_is_named() -> None:
     """https://github.com/golang/go/issues/81180: Go reads the own group alone, by design."""
-    found = {one["id"]: one["throttled"] for one in runtimes(5, 2.0, None, OWN)}
+    found = {one["id"]: one["throttled"] for one in runtimes(5, Quotas(2.0, None, 2.0), OWN)}
     assert found["go"] is True
     assert found["jvm"] is False
 
 
+def test_node_takes_the_outermost_quota_and_is_throttled_where_a_tighter_one_binds() -> None:
+    """libuv 1.51 to 1.52.1 walks up and keeps the last quota that it reads, not the least (src/unix/linux.c)."""
+    found = {one["id"]: (one["cpus"], one["throttled"]) for one in runtimes(16, Quotas(2.0, 2.0, 8.0), OWN)}
+    assert (found["node"], found["rust"]) == ((8, True), (2, False))
+
+
+def test_the_own_and_the_outermost_quota_are_told_apart() -> None:
+    """Three levels, of which two set a quota."""
+    levels = {"/sys/fs/cgroup/a/b/cpu.max": "200000 100000", "/sys/fs/cgroup/a/cpu.max": "800000 100000"}
+    files = {"/proc/self/cgroup": "0::/a/b\n", "/proc/self/mountinfo": V2, **levels}
+    assert ControlGroups(system(files)).own_and_outermost_cpu_quota() == (2.0, 8.0)
+
+
 def test_node_reads_no_quota_of_version_1() -> None:
     """libuv looks for the file at a path that no system has."""
-    found = {one["id"]: one["cpus"] for one in runtimes(8, 2.0, 2.0, OWN.replace(version=1))}
+    found = {one["id"]: one["cpus"] for one in runtimes(8, Quotas(2.0, 2.0, 2.0), OWN.replace(version=1))}
     assert (found["node"], found["rust"], found["go"]) == (8, 2, 2)
 
 
@@ -211,6 +224,24 @@ ABOVE_THE_MOUNT = {
     "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
 }
 """A group of version 1 whose levels above are not mounted: its memory.stat alone tells what they set."""
+
+
+def test_levels_that_lxcfs_leaves_empty_are_not_counted_as_seen() -> None:
+    """Without cgroup namespaces it serves the hierarchies, and shows of those above the container only the folders."""
+    files = {
+        "/proc/self/cgroup": "4:memory:/lxc/c1\n",
+        "/proc/self/mountinfo": "30 23 0:26 /cgroup/memory /sys/fs/cgroup/memory rw - fuse.lxcfs lxcfs rw,user_id=0\n",
+        "/sys/fs/cgroup/memory/lxc/c1/memory.limit_in_bytes": "9223372036854771712",
+    }
+    limit = resources_block(system(base() | files))["limits"]["memory"]
+    assert (limit["state"], limit["because"]) == ("none-visible", "none on the 1 level that can be seen from here")
+
+
+def test_a_size_without_end_is_no_size() -> None:
+    """https://github.com/lxc/lxcfs/issues/170."""
+    block = resources_block(system(base() | {"/proc/meminfo": "MemTotal: 8 kB\nSwapTotal: 9007199246672720 kB\n"}))
+    assert block["swap_bytes"] is None
+    assert block["swap_because"] == "/proc/meminfo says SwapTotal 9007199246672720 kB, which nothing has"
 
 
 class TestWhatCannotBeSeen:
