@@ -65,7 +65,7 @@ def _processes(facts: Facts) -> Iterator[Evidence]:
     tracer = status.get("TracerPid", "0")
     if tracer not in {"", "0"} and tracer.isdecimal():
         comm = facts.str_or(f"/proc/{tracer}/comm")
-        if comm.startswith("proot"):
+        if comm.startswith(("proot", "libproot")):  # Android's programs carry it as a library
             yield _evidence("proot", Strength.PROOF, f"/proc/{tracer}/comm", f"traced by {comm}", _PROOT)
     first = facts.str_or("/proc/1/comm")
     if first in {"bwrap", "firejail"}:

@@ -16,6 +16,8 @@ _INTEROP = "https://learn.microsoft.com/en-us/windows/wsl/filesystems#run-window
 _DRVFS = "https://learn.microsoft.com/en-us/windows/wsl/wsl-config#automount-options"
 _INIT = "https://github.com/microsoft/WSL/blob/master/src/linux/init/main.cpp"
 _WSLG = "https://github.com/microsoft/wslg"
+_SHARED = "https://github.com/sindresorhus/is-wsl/issues/13"
+"""What all distributions share, whatever kernel they run on."""
 
 
 def probe_wsl(facts: Facts) -> Iterator[Evidence]:
@@ -76,7 +78,7 @@ def _mounts(facts: Facts) -> Iterator[Evidence]:
     table = facts.derived(mount_table)
     if table.root is not None and table.root.fstype in {"wslfs", "lxfs"}:
         yield _evidence("wsl1", Strength.PROOF, table.source, f"/ is {table.root.fstype}", _COMPARE)
-    windows, guest = False, False
+    windows, guest, shared = False, False, False
     for mount in table.mounts:
         if mount.fstype == "drvfs":
             yield _evidence("wsl1", Strength.STRONG, table.source, f"{mount.target} is drvfs", _DRVFS)
@@ -84,6 +86,9 @@ def _mounts(facts: Facts) -> Iterator[Evidence]:
         if mount.fstype == "9p" and not windows and (mount.source == "drvfs" or "aname=drvfs" in mount.options):
             windows = True
             yield _evidence("wsl2", Strength.STRONG, table.source, f"{mount.target} is drvfs over 9p", _DRVFS)
+        elif mount.target == "/mnt/wsl" and mount.fstype == "tmpfs" and not shared:
+            shared = True
+            yield _evidence("wsl2", Strength.STRONG, table.source, "a tmpfs on /mnt/wsl", _SHARED)
         elif not guest and (mount.target.startswith("/mnt/wslg") or mount.target.startswith("/usr/lib/wsl/")):
             guest = True
             yield _evidence("wsl2", Strength.HINT, table.source, f"a mount on {mount.target}", _WSLG)

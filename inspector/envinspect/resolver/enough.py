@@ -86,7 +86,8 @@ def _firmware_names_a_maker(facts: Facts) -> bool:
     texts = strings(facts)
     if not texts:
         return False
-    from envinspect.signatures.makers import BIOS_MAKERS, PLACEHOLDERS
+    from envinspect.signatures.dmi import PLACEHOLDERS
+    from envinspect.signatures.makers import BIOS_MAKERS
 
     product = texts.get("product_name", "")
     if any(_is_real_maker(texts.get(field, ""), product) for field in ("sys_vendor", "board_vendor")):

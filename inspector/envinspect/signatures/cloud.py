@@ -8,7 +8,7 @@ Exact where that tool is exact: "e24cloudyday" is no e24cloud, "Not 3DS Outscale
 from __future__ import annotations
 
 from envinspect.model import Kind, Record, Strength
-from envinspect.signatures.dmi import DS_IDENTIFY, EC2, ENDS, HAS, IS, STARTS, DmiRow
+from envinspect.signatures.dmi import AZURE_TAG, DS_IDENTIFY, EC2, ENDS, HAS, IS, STARTS, DmiRow
 
 CLOUD = Kind.CLOUD
 GCE = "https://cloud.google.com/compute/docs/instances/detect-compute-engine"
@@ -23,7 +23,7 @@ CLOUD_ROWS: tuple[DmiRow, ...] = (
     DmiRow(CLOUD, "aws", (("chassis_asset_tag", IS, "Amazon EC2"),), EC2),
     DmiRow(CLOUD, "aws", (("product_version", ENDS, ".amazon"),), VIRT_WHAT),
     DmiRow(CLOUD, "aws", (("bios_version", ENDS, ".amazon"),), VIRT_WHAT),
-    DmiRow(CLOUD, "azure", (("chassis_asset_tag", IS, "7783-7084-3265-9085-8269-3286-77"),), DS_IDENTIFY),
+    DmiRow(CLOUD, "azure", (("chassis_asset_tag", IS, AZURE_TAG),), DS_IDENTIFY),
     DmiRow(CLOUD, "gcp", (("product_name", IS, "Google Compute Engine"),), GCE),
     DmiRow(CLOUD, "gcp", (("product_serial", STARTS, "GoogleCloud-"),), DS_IDENTIFY),
     # Chromebooks are sold by Google too: only together with the product is it more than a hint.

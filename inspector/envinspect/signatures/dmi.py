@@ -77,6 +77,21 @@ def _on_kvm(name: str) -> tuple[tuple[str, str], ...]:
     return (("accelerator", "kvm"), *_platform(name))
 
 
+AZURE_TAG = "7783-7084-3265-9085-8269-3286-77"
+"""The chassis' asset tag of Azure's virtual machines: MSFT AZURE VM, in the numbers of ASCII."""
+
+PLACEHOLDERS = (
+    "to be filled",
+    "system manufacturer",
+    "default string",
+    "o.e.m",
+    "oem",
+    "not specified",
+    "unknown",
+    "n/a",
+)
+"""What stands in place of a maker whom nobody filled in."""
+
 HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
     # Some write their name short (systemd's table has VMW, which begins VMware as well).
     DmiRow(VM, "vmware", (("sys_vendor", STARTS, "VMW"),), SYSTEMD),
@@ -97,7 +112,7 @@ HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
             ("board_vendor", IS, "Oracle Corporation"),
             ("sys_vendor", HAS_NOT, "oracle"),
             ("sys_vendor", HAS_NOT, "sun microsystems"),
-            ("sys_vendor", HAS_NOT, "to be filled"),
+            *(("sys_vendor", HAS_NOT, blank) for blank in PLACEHOLDERS),
             ("sys_vendor", HAS_NOT, "innotek"),
             ("sys_vendor", IS_NOT, ""),
         ),
@@ -107,6 +122,13 @@ HYPERVISOR_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "parallels", (("product_name", STARTS, "Parallels"),), SYSTEMD),
     DmiRow(VM, "parallels", (("bios_vendor", STARTS, "Parallels"),), SYSTEMD),
     DmiRow(VM, "hyper-v", (("sys_vendor", STARTS, "Microsoft"), ("product_name", IS, "Virtual Machine")), HYPER_V),
+    # Some of Azure's machines name the BIOS's maker as their own.
+    DmiRow(
+        VM,
+        "hyper-v",
+        (("chassis_asset_tag", IS, AZURE_TAG), ("sys_vendor", HAS_NOT, "microsoft")),
+        "https://github.com/ClusterLabs/crmsh/issues/865",
+    ),
     DmiRow(VM, "hyper-v", (("product_version", STARTS, "Hyper-V"),), SYSTEMD),
     DmiRow(VM, "hyper-v", (("bios_version", STARTS, "Hyper-V"),), SYSTEMD),
     DmiRow(VM, "xen", (("sys_vendor", IS, "Xen"),), XEN_HVMLOADER),
@@ -160,6 +182,16 @@ QEMU_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "qemu", (("product_version", STARTS, "RHEL "), ("product_version", HAS, " PC")), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_version", STARTS, "RHEL-"), ("product_version", HAS, " PC")), QEMU_SMBIOS),
     DmiRow(VM, "qemu", (("product_name", STARTS, "Standard PC ("),), QEMU_SMBIOS),
+    # Distributions give the same machines names of their own: Ubuntu 18.04 PC (i440FX + PIIX, 1996).
+    *(
+        DmiRow(
+            VM,
+            "qemu",
+            (("product_name", HAS, f" {machine}"), ("product_name", HAS_NOT, "Standard PC (")),
+            "https://github.com/OpenVoxProject/openfact/issues/61",
+        )
+        for machine in ("PC (i440FX + PIIX, 1996)", "PC (Q35 + ICH9, 2009)")
+    ),
     DmiRow(VM, "kvm", (("sys_vendor", IS, "KVM"),), VIRT_WHAT),
     DmiRow(VM, "kvm", (("product_name", IS, "KVM"),), SYSTEMD),
     DmiRow(VM, "kvm", (("product_name", IS, "KVM Server"),), ANSIBLE),
@@ -178,6 +210,7 @@ PLATFORM_ROWS: tuple[DmiRow, ...] = (
     DmiRow(VM, "kvm", (("product_name", STARTS, "OpenStack"),), SYSTEMD, details=_platform("openstack")),
     DmiRow(VM, "kvm", (("sys_vendor", STARTS, "OpenStack"),), SYSTEMD, details=_platform("openstack")),
     DmiRow(VM, "kvm", (("product_name", STARTS, "RHEV Hypervisor"),), SYSTEMD, details=_on_kvm("rhv")),
+    DmiRow(VM, "kvm", (("sys_vendor", IS, "Red Hat"), ("product_family", IS, "RHV")), ANSIBLE, details=_on_kvm("rhv")),
     DmiRow(
         VM,
         "kvm",

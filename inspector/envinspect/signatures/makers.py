@@ -45,15 +45,3 @@ MIXED_MAKERS: dict[str, tuple[str, ...]] = {
 
 BIOS_MAKERS = ("american megatrends", "award", "phoenix", "insyde", "general software", "ami")
 """Makers of real machines' BIOS."""
-
-PLACEHOLDERS = (
-    "to be filled",
-    "system manufacturer",
-    "default string",
-    "o.e.m",
-    "oem",
-    "not specified",
-    "unknown",
-    "n/a",
-)
-"""What stands in place of a maker whom nobody filled in."""

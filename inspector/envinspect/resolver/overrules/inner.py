@@ -58,6 +58,12 @@ def _translated_cpu(view: View) -> Losers:
     return [piece for piece in view.of(Kind.VM) if from_cpuid(piece)]
 
 
+def _cpu_of_windows(view: View) -> Losers:
+    """Return the hypervisor flag in WSL 1's /proc/cpuinfo: that is the CPU as Windows itself sees it."""
+    proved = any(piece.strength is Strength.PROOF for piece in view.of(Kind.WSL, "wsl1"))
+    return [piece for piece in view.of(Kind.VM, "vm") if proved and piece.origin is Origin.CPUINFO]
+
+
 def _other_wsl(view: View) -> Losers:
     """Signs of both versions: the one that is proved."""
     proved = {piece.id for piece in view.of(Kind.WSL) if piece.strength is Strength.PROOF}
@@ -137,6 +143,12 @@ INNER_RULES: tuple[Rule, ...] = (
         _translated_cpu,
         "The program is translated: what CPUID answers comes from the translator, not from the machine.",
         "https://www.qemu.org/docs/master/user/main.html",
+    ),
+    Rule(
+        "cpu-of-windows",
+        _cpu_of_windows,
+        "WSL 1 shows the CPU as Windows has it, which runs on a hypervisor of its own where one is switched on.",
+        "https://github.com/microsoft/WSL/issues/1256",
     ),
     Rule(
         "proved-wsl",
