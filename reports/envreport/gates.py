@@ -44,6 +44,8 @@ class GateOutcome(StrEnum):
     """Measured, but the interval spans the bound."""
 
 
+BROKEN_OFF = ("interrupted", "failed")
+"""Outcomes of a run that did not come to its end."""
 WORST_FIRST = (
     GateOutcome.FAILED_STARTS,
     GateOutcome.FAIL,
@@ -77,7 +79,7 @@ def parse_gate(text: str) -> Gate:
 
     Raises ValueError with one line that says what is wrong and shows a right one.
     """
-    found = _EXPRESSION.fullmatch(text)
+    found = _EXPRESSION.fullmatch(text.replace(units.GREEK_MU, units.MICRO))
     if found is None:
         raise ValueError(
             f"{text!r} is no gate; write BACKEND.METRIC[.STATISTIC] > NUMBER[UNIT], e.g. 'docker.ready.p95 > 2s'"
@@ -180,11 +182,13 @@ def load_baseline(path: Path) -> Results:
     not end with 0, or has not ended or was killed: its figures are no measure of anything. A run that does not record
     how it ended is taken.
     """
-    found = load(path.parent if path.is_file() else path)
+    found = load(path)
     if found.run.outcome == RUNNING:
         raise ValueError(
             f"{found.folder}: this run has not ended, or was killed, so it is no baseline; take one that ended with 0"
         )
+    if found.run.outcome in BROKEN_OFF:
+        raise ValueError(f"{found.folder}: this run was {found.run.outcome}, so it is no baseline; take a whole one")
     code = found.run.exit_code
     if code:
         raise ValueError(

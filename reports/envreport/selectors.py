@@ -17,8 +17,8 @@ from envreport.units import nearest
 QUANTILES = {"median": 0.5, "p5": 0.05, "p25": 0.25, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 EXACT = ("min", "max")
 FAILED = "failed"
-PATTERN = r"(?P<backend>[a-z0-9_-]+)(?:\[(?P<variant>[^\]]*)\])?(?:/(?P<profile>[a-z0-9_-]+))?\.(?P<metric>[a-z0-9_.]+)"
-"""Of a figure, for those who read more around it."""
+PATTERN = r"(?P<backend>[\w-]+)(?:\[(?P<variant>[^\]]*)\])?(?:/(?P<profile>[\w-]+))?\.(?P<metric>[\w.]+)"
+"""Of a figure, for those who read more around it. Of any case: a wrong name is told with the nearest right one."""
 
 
 @dataclass(frozen=True, slots=True)

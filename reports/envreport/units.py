@@ -14,6 +14,8 @@ from envreport.statistics.figures import Estimate, Interval
 WITHIN_NOISE = "within the noise"
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
+MICRO, GREEK_MU = "\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}"
+"""Keyboards have the one or the other."""
 MEDIAN = "median"
 RATIO_OF_MEDIANS = "ratio of medians"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -177,11 +179,13 @@ def read_bound(text: str, unit: Unit) -> float:
 
     Raises ValueError with what to write in its place.
     """
-    found = _BOUND.fullmatch(text)
+    found = _BOUND.fullmatch(text.replace(GREEK_MU, MICRO))
     fitting = ", ".join(name for name, (kind, _) in SUFFIXES.items() if kind is unit)
     if found is None:
         raise ValueError(f"{text!r}: write a number and, for times and sizes, a unit")
     number, suffix = float(found[1]), found[2]
+    if math.isinf(number):
+        raise ValueError(f"a number of {len(found[1])} digits is no bound: nothing is beyond it")
     if not suffix:
         if unit in {Unit.NS, Unit.BYTES}:
             raise ValueError(f"{text!r}: a unit is missing ({fitting})")
@@ -194,5 +198,5 @@ def read_bound(text: str, unit: Unit) -> float:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean …?" with the names most like this one; "" where none is like it."""
-    near = get_close_matches(name, [str(each) for each in known], 2)
+    near = get_close_matches(name.lower(), [str(each) for each in known], 2)
     return f"did you mean {' or '.join(near)}?" if near else ""

@@ -344,3 +344,12 @@ def test_a_gate_without_a_profile_is_not_about_whole_systems_beside_the_minimal_
     started(rows, 900, profile="distro")
     assert judge_gate(parse_gate("docker.ready > 500ms"), rows.results()).outcome is GateOutcome.PASS
     assert judge_gate(parse_gate("docker/distro.ready > 500ms"), rows.results()).outcome is GateOutcome.FAIL
+
+
+def test_either_letter_for_a_millionth_is_read():
+    assert parse_gate("docker.ready > 5 \N{GREEK SMALL LETTER MU}s").bound == parse_gate("docker.ready > 5 us").bound
+
+
+def test_a_bound_that_nothing_is_beyond_is_refused():
+    with pytest.raises(ValueError, match="400 digits is no bound"):
+        parse_gate(f"docker.ready > {'9' * 400}s")

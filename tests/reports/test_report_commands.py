@@ -2,7 +2,10 @@
 
 import csv
 import io
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from envbench.commands.cli import main
 from envreport import write_all
 from envreport.claims import CLAIMS
 from envreport.claims.texts import table_markdown
-from envreport.results import load
+from envreport.results import ResultsError, load
 from envreport.statistics.estimates import median
 
 ROOT = Path(__file__).parent.parent.parent
@@ -190,3 +193,22 @@ def test_docs_reading_names_every_format() -> None:
 
     text = (ROOT / "docs" / "reading-the-report.md").read_text(encoding="utf-8")
     assert all(f"| {name} |" in text for name in FORMATS)
+
+
+def test_rows_that_stand_twice_are_refused(tmp_path: Path, usual_rows: Any, meta: dict[str, Any]) -> None:
+    folder = usual_rows().write(tmp_path / "run", meta)
+    rows = folder / "samples.csv"
+    rows.write_text(rows.read_text() + rows.read_text().partition("\n")[2])
+    with pytest.raises(ResultsError, match="stand twice"):
+        load(folder)
+
+
+def test_what_a_user_has_set_for_pictures_of_their_own_changes_no_report(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: red\n")
+    command = [sys.executable, "-m", "envbench", "report", str(folder), "--format", "svg", "--output"]
+    for name, more in (("plain", {}), ("set", {"MPLBACKEND": "Qt4Agg"})):
+        where = tmp_path if more else folder
+        subprocess.run([*command, str(tmp_path / name)], cwd=where, env={**os.environ, **more}, check=True)
+    charts = {path.name: path.read_bytes() for path in (tmp_path / "plain").glob("*.svg")}
+    assert charts
+    assert charts == {path.name: path.read_bytes() for path in (tmp_path / "set").glob("*.svg")}

@@ -1,7 +1,7 @@
 """What several commands take: --debug, results folders, and what is wrong with those as one line with exit code 2."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,11 @@ def folder_argument(*, nargs: int = 1) -> Callable[[_Command], _Command]:
     kind = click.Path(path_type=Path, exists=True, file_okay=False)
     name = "folder" if nargs == 1 else "folders"
     return click.argument(name, nargs=nargs, type=kind, required=True)
+
+
+def each_once(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with nothing named twice in one that is repeatable; what is named first comes first."""
+    return {name: tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value for name, value in options.items()}
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from envbench.commands.arguments import each_once
 from envbench.commands.names import nearest
 from envbench.commands.sections import Sectioned
 from envbench.errors import UsageError
@@ -38,9 +39,9 @@ class Defaults:
 def read_table(folder: Path) -> tuple[str, Mapping[str, Any]] | None:
     """Return the file with the options and its table; None where the folder has none. Raises UsageError."""
     own, shared = folder / OWN_FILE, folder / SHARED_FILE
-    if own.is_file():
+    if _is_there(own):
         return OWN_FILE, _parsed(own)
-    if shared.is_file():
+    if _is_there(shared):
         tools = _parsed(shared).get("tool", {})
         table = tools.get("envbench") if isinstance(tools, dict) else None
         return None if table is None else (f"[tool.envbench] in {SHARED_FILE}", _as_table(table, SHARED_FILE))
@@ -81,9 +82,16 @@ def option_words(context: click.Context, defaults: Defaults) -> list[str]:
     return words
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", remedy="from a folder that this user may look into") from error
+
+
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name}: {error}", remedy="a file that TOML allows (toml.io)") from error
     except OSError as error:
@@ -112,10 +120,17 @@ def _dest(param: click.Parameter) -> str:
 
 
 def _fitting(param: click.Option, value: Any) -> Any:
-    """Return the value as click takes it: a repeatable option a list. Raises UsageError where it cannot be one."""
-    if isinstance(value, dict) or (isinstance(value, list) and not param.multiple):
-        raise UsageError(f"{_long(param).removeprefix('--')}: {value!r} is no value for it", remedy="a single value")
-    return [value] if param.multiple and not isinstance(value, list) else value
+    """Return the value as click takes it: a repeatable option a list, a switch true or false, all else as it is typed.
+
+    Raises UsageError where it cannot be one.
+    """
+    given = value if isinstance(value, list) and param.multiple else [value]
+    kinds = (bool,) if param.is_flag else (str, int, float)
+    if not all(isinstance(each, kinds) and isinstance(each, bool) == param.is_flag for each in given):
+        remedy = "true or false" if param.is_flag else "a single value, as on the command line"
+        raise UsageError(f"{_long(param).removeprefix('--')}: {value!r} is no value for it", remedy=remedy)
+    found = given if param.is_flag else [str(each) for each in given]
+    return found if param.multiple else found[0]
 
 
 def _refuse_unknown(where: str, given: Mapping[str, Any], known: Collection[str]) -> None:
@@ -128,7 +143,12 @@ class Configured(Sectioned):
     """A measuring command: what the command line and the environment leave open, a file of the current folder says."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse with the file's values as defaults. Raises UsageError for a file that cannot be used."""
+        """Parse with the file's values as defaults, what is named twice once. Raises UsageError for a useless file."""
+        rest = self._parse(ctx, args)
+        ctx.params |= each_once(ctx.params)
+        return rest
+
+    def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
         asks_for_help = any(word in ctx.help_option_names for word in args)
         found = None if ctx.resilient_parsing or asks_for_help else read_table(Path())
         commands = {} if found is None else measuring_commands(ctx)

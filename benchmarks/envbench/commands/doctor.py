@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import click
@@ -62,7 +62,7 @@ def doctor(names: tuple[str, ...], verbose: bool, fresh: bool, as_json: bool) ->
             journal = Journal(run_id)
         age_max_s = 0.0 if fresh else KEPT_FOR_S
         settings = Settings(run_id, make_work_dir(run_id, journal), default_cache_dir(), guest_age_max_s=age_max_s)
-        for name, answer in examined(names or tuple(BACKENDS), settings, journal):
+        for name, answer in examined(tuple(dict.fromkeys(names)) or tuple(BACKENDS), settings, journal):
             found[name] = answer
             if not as_json:
                 _show(backend_lines(name, answer, width, verbose=verbose))
@@ -88,9 +88,15 @@ def examined(names: Sequence[str], settings: Settings, journal: Journal) -> Iter
     with contextlib.suppress(Exception):
         if any(load(name).kind is BackendKind.VM for name in names):
             settings.once(probe_kvm)
+    answers: Iterable[Usable | Unusable]
     pool = ThreadPoolExecutor(ASKED_PER_CPU * len(os.sched_getaffinity(0)))
     try:
-        yield from zip(names, pool.map(lambda name: examine(name, settings, journal), names), strict=True)
+        try:
+            answers = pool.map(lambda name: examine(name, settings, journal), names)
+        except RuntimeError:  # No thread more may be started here (ulimit -u, a container's limit): one by one, then.
+            pool.shutdown(cancel_futures=True)
+            answers = (examine(name, settings, journal) for name in names)
+        yield from zip(names, answers, strict=True)
     finally:
         pool.shutdown(cancel_futures=True)
 

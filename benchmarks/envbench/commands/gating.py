@@ -30,7 +30,9 @@ def read_gates(plan: Plan, written: Collection[str], own: Mapping[str, Collectio
             figure = parse_gate(text).figure
             known = plan.backends or (*BACKENDS, HOST)
             _known(text, "backend", figure.backend, known if figure.backend in BACKENDS else (*BACKENDS, HOST))
-            _known(text, "profile", figure.profile or plan.profiles[0], (*plan.profiles, *own.get("profile", ())))
+            profile, others = figure.profile or plan.profiles[0], own.get("profile", ())
+            _known(text, "profile", profile, (*plan.profiles, *others))
+            _known(text, f"{figure.backend} of the profile", profile, (*_profiles_of(figure.backend, plan), *others))
             for key, name in figure.variant:
                 _known(text, "key", key, _keys_of(figure.backend, figure.metric))
                 _known(text, key, name, own.get(key, (name,)))
@@ -40,6 +42,12 @@ def read_gates(plan: Plan, written: Collection[str], own: Mapping[str, Collectio
             load_baseline(Path(plan.baseline))
     except (ValueError, OSError) as error:
         raise UsageError(str(error), remedy=getattr(error, "remedy", "")) from error
+
+
+def _profiles_of(backend: str, plan: Plan) -> tuple[str, ...]:
+    """Return the profiles that rows of this backend can have: the first, others where it starts whole systems too."""
+    starts_others = backend not in BACKENDS or load(backend).publishes_ports
+    return plan.profiles if starts_others else plan.profiles[:1]
 
 
 def _keys_of(backend: str, name: str) -> tuple[str, ...]:
@@ -53,7 +61,7 @@ def _keys_of(backend: str, name: str) -> tuple[str, ...]:
 def _known(text: str, what: str, name: str, known: Collection[str]) -> None:
     """Raise ValueError for a name that no row of this run can have, with the nearest that one can."""
     if name not in known:
-        near = get_close_matches(name, known, 2)
+        near = get_close_matches(name.lower(), known, 2)
         hint = (
             f"did you mean {' or '.join(near)}?" if near else f"this run has {', '.join(known) or 'none with a name'}"
         )

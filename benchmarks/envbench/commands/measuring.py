@@ -21,6 +21,7 @@ from envbench.errors import (
     LeftBehindError,
     StartsFailedError,
     advice,
+    foreseen,
     one_line,
 )
 from envbench.records.phases import counted
@@ -101,10 +102,12 @@ def finish(
             shown.wrote,
             as_json=options["as_json"],
         )
-    except (EnvbenchError, OSError, ValueError) as failed:
+    except Exception as failed:  # What a library of the reports raises, in surroundings of its own, costs no rows.
+        words = f"the reports could not be written: {one_line(foreseen(failed))}"
         if error is None:
-            raise
-        shown.say(f"the reports could not be written: {one_line(failed)}")
+            remedy = f"mend that, then envbench report {shlex.quote(str(session.output))}: the rows are there"
+            raise EnvbenchError(words, remedy=remedy) from failed
+        shown.say(words)
     if error is not None:
         raise error
 

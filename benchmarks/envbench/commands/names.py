@@ -1,5 +1,6 @@
 """Names that options take: a misspelt one gets the nearest there is, and a shell completes them."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -39,9 +40,23 @@ class Number(click.IntRange):
 
 
 class Amount(click.FloatRange):
-    """A number, with decimals or without, from a least one on."""
+    """A number, with decimals or without, from a least one on; neither "nan" nor "inf", which Python reads as such."""
 
     name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number that can be reached; leave the option out for no limit", param, ctx)
+        return number
+
+
+class Line(click.ParamType[str]):
+    """A text with blanks in it: of several in one variable of the environment each has a line of its own."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
 
 
 class Listed(click.ParamType[str]):

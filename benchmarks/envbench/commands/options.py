@@ -1,9 +1,9 @@
 """Options that every measuring command shares, and what they become: a Plan and Settings."""
 
+import math
 import os
 import re
 import secrets
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,8 +13,16 @@ import click
 from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
-from envbench.commands.names import FORMAT_NAMES, Amount, Listed, Number, OneOf, format_names, nearest
-from envbench.commands.run_options import fixed_ports, once_each, read_environment, read_ports, read_volumes, whole_name
+from envbench.commands.names import FORMAT_NAMES, Amount, Line, Listed, Number, OneOf, format_names, nearest
+from envbench.commands.run_options import (
+    fixed_ports,
+    once_each,
+    read_command,
+    read_environment,
+    read_ports,
+    read_volumes,
+    whole_name,
+)
 from envbench.errors import UsageError
 from envbench.payload.kernel import default_cache_dir
 from envbench.run.progress import WAYS
@@ -44,7 +52,7 @@ class Size(click.ParamType[int]):
 
 
 class Ratio(click.ParamType[float]):
-    """A share: 5% or 0.05."""
+    """A share: 5% or 0.05; a bare 5 would be 500 %, which no gate would ever reach."""
 
     name = "share"
 
@@ -53,9 +61,10 @@ class Ratio(click.ParamType[float]):
         if isinstance(value, float):
             return value
         match = _RATIO.fullmatch(value.strip())
-        if match is None or not float(match[1]):
+        number = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+        if match is None or not number or math.isinf(number) or (number > 1 and not match[2]):
             self.fail(f"{value!r} is no share; try: 5%", param, ctx)
-        return float(match[1]) / (100 if match[2] else 1)
+        return number
 
 
 class ReadyWhen(click.ParamType[Ready]):
@@ -94,6 +103,10 @@ format_option = click.option(
     help=f"Report format (repeatable; default: csv, html, markdown): {FORMAT_NAMES}.",
 )
 
+LONGEST_DEADLINE_S = 1_000_000
+"""Eleven days: poll(2) counts milliseconds in 31 bits."""
+MOST_CPUS = 1_000_000
+"""Engines count billionths of a CPU in 64 bits."""
 NETWORKS = ("none", "bridge")
 ACCELERATORS = ("kvm", "tcg")
 BOOTS = ("kernel", "disk", "floor")
@@ -179,6 +192,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "environment",
         multiple=True,
         metavar="NAME[=VALUE]",
+        type=Line(),
         callback=lambda _ctx, _param, words: read_environment(words),
         help="Variable for an image with --ready (repeatable), as docker run has it: NAME alone takes your value. "
         "Results leave values out.",
@@ -196,13 +210,18 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
         "volumes",
         multiple=True,
         metavar="[SOURCE:]TARGET[:OPTIONS]",
+        type=Line(),
         callback=lambda _ctx, _param, words: read_volumes(words),
         help="Folder of this machine, or volume that the engine has, for an image with --ready (repeatable), as "
         "docker run has it. What a start writes there, the next one finds.",
     ),
-    click.option("--command", help="What an image with --ready runs, in place of its own command."),
+    click.option(
+        "--command",
+        callback=lambda _ctx, _param, words: read_command(words),
+        help="What an image with --ready runs, in place of its own command.",
+    ),
     click.option("--memory", "memory_bytes", type=Size(), help="Memory of guests and limit of containers, e.g. 256M."),
-    click.option("--cpus", type=Amount(0, min_open=True), help="CPUs of guests and limit of containers."),
+    click.option("--cpus", type=Amount(0, MOST_CPUS, min_open=True), help="CPUs of guests and limit of containers."),
     click.option(
         "--network",
         "networks",
@@ -252,7 +271,7 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--deadline",
         "deadline_s",
-        type=Amount(0.1),
+        type=Amount(0.1, LONGEST_DEADLINE_S),
         default=plans.DEFAULT_DEADLINE_S,
         show_default=True,
         help="Longest wait for one start, seconds.",
@@ -295,7 +314,7 @@ def make_settings(run_id: str, work_dir: Path, options: Mapping[str, Any]) -> Se
         environment=options["environment"],
         published=options["published"],
         volumes=options["volumes"],
-        command=tuple(shlex.split(options["command"] or "")),
+        command=options["command"],
         kernels=options["kernel"],
         initrd=options["initrd"],
         append=options["append"],

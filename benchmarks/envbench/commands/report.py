@@ -1,5 +1,6 @@
 """`envbench report`: remake every report of a results folder, or set several runs side by side."""
 
+import os
 import webbrowser
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import click
 
 from envbench.commands.arguments import debug_option, folder_argument, refused
 from envbench.commands.options import format_option
+from envbench.errors import UsageError
 
 
 @click.command(
@@ -38,10 +40,13 @@ def report(
 
     if baseline is not None and len(folders) > 1:
         raise click.UsageError("--baseline goes with one FOLDER; several are held against each other already.")
-    chosen = (*(formats or envreport.DEFAULT_FORMATS), *(("parquet",) if parquet else ()))
+    chosen = tuple(dict.fromkeys((*(formats or envreport.DEFAULT_FORMATS), *(("parquet",) if parquet else ()))))
     with refused():
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
+        target = output or folders[-1]
+        if not os.access(target, os.W_OK | os.X_OK):
+            raise UsageError(f"{target} cannot be written", remedy="--output FOLDER, one that can be written")
         if len(folders) == 1:
             written = envreport.write_all(
                 folders[0],

@@ -5,6 +5,7 @@ The second are --env, --port (its --publish) and --volume.
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -45,6 +46,14 @@ def once_each(own: Sequence[_Own], name: Callable[[_Own], object]) -> tuple[_Own
         if name(one) in map(name, own[:place]):
             raise click.BadParameter(f"{one} is given twice: it can only be the same as itself.")
     return tuple(own)
+
+
+def read_command(words: str | None) -> tuple[str, ...]:
+    """Return the words of a command, as a shell takes them apart. Raises BadParameter for an open quotation."""
+    try:
+        return tuple(shlex.split(words or ""))
+    except ValueError as error:
+        raise click.BadParameter(f"{words!r}: {error}") from error
 
 
 def read_environment(words: tuple[str, ...], ours: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -90,6 +99,10 @@ def _volume(word: str) -> str:
     if source is None or _NAME.fullmatch(source):
         return word
     folder = Path(source).expanduser().resolve()
-    if not folder.exists():
+    try:
+        is_there = folder.exists()
+    except OSError as error:
+        raise click.BadParameter(f"{folder}: {error.strerror}; try: a folder that you may look into") from error
+    if not is_there:
         raise click.BadParameter(f"{folder} is not there, and would be made and left behind; try: mkdir {folder}")
     return ":".join(filter(None, (str(folder), match["target"], match["options"])))

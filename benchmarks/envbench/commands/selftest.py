@@ -53,7 +53,7 @@ def selftest(crash: bool, names: tuple[str, ...], after_s: float) -> None:  # no
     """
     folder = Path(tempfile.mkdtemp(prefix="envbench-selftest-"))
     try:
-        run_id = _crash(folder / "results", names, after_s)
+        run_id = _crash(folder / "results", tuple(dict.fromkeys(names)), after_s)
         before = traces_of(run_id)
         click.echo(f"run {run_id} was killed with SIGKILL; left behind ({len(before)}):")
         _show(before)

@@ -15,7 +15,7 @@ from envbench.backends import BACKENDS, load
 from envbench.commands.defaults import Configured
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
-from envbench.commands.names import Amount, Number
+from envbench.commands.names import Amount, Line, Number
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings, own_names
 from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
@@ -60,6 +60,7 @@ SIZE_S, WHOLE_SYSTEM_SIZE_S = 1.0, 7.0
 @click.option(
     "--fail-if",
     multiple=True,
+    type=Line(),
     metavar="EXPRESSION",
     help="Fail if this is true, e.g. 'docker.ready.p95 > 2s' (repeatable).",
 )

@@ -141,6 +141,7 @@ _LACKS: Mapping[int, str] = {
     errno.EROFS: "TMPDIR=DIR, a folder that can be written",
     errno.EFBIG: "ulimit -f unlimited",
     errno.EMFILE: "ulimit -n 1024",
+    errno.EAGAIN: "ulimit -u unlimited, or more processes for this container (--pids-limit)",
     errno.ENFILE: "sysctl fs.file-max, and what has all those files open",
     errno.ENOMEM: "ulimit -v unlimited, or more memory",
 }

@@ -84,7 +84,8 @@ class SampleWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8", newline="")
+        # A path or a program's words may hold bytes that are no UTF-8: they are shown, and cost no row.
+        self._file = path.open("a", encoding="utf-8", errors="backslashreplace", newline="")
         self._csv = csv.writer(self._file, lineterminator="\n")
         if self._file.tell() == 0:
             self._csv.writerow(COLUMNS)
@@ -118,15 +119,22 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """Yield the rows of a samples.csv in file order.
 
     A last line without its newline (a run that was killed while writing) is left out. Raises SamplesError where any
-    other row does not fit the contract, OSError where the file cannot be read.
+    other row does not fit the contract or is another run's, OSError where the file cannot be read.
     """
-    with path.open(encoding="utf-8", newline="") as file:
+    # A line ends with a newline alone, whatever stands in a quoted field; a spreadsheet may have put a byte order mark.
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
         rows = csv.reader(line for line in file if line.endswith("\n"))
         try:
             if tuple(next(rows, ())) != COLUMNS:
                 raise SamplesError(f"{path}: line 1: not the columns of {SCHEMA}")
+            run_id = None
             for row in rows:
-                yield _sample(row, path, rows.line_num)
+                sample = _sample(row, path, rows.line_num)
+                run_id = run_id or sample.run_id
+                if sample.run_id != run_id:
+                    words = f"a row of run {sample.run_id} among those of run {run_id}"
+                    raise SamplesError(f"{path}: line {rows.line_num}: {words}; each run has a folder of its own")
+                yield sample
         except csv.Error as error:
             raise SamplesError(f"{path}: line {rows.line_num}: {error}") from error
         except UnicodeDecodeError as error:

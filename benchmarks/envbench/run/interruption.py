@@ -124,14 +124,16 @@ def _answering(handle: _Handler, say: Say, *, to_the_end: bool) -> Iterator[None
 
     listener = threading.Thread(target=listen, name="signals", daemon=True)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    listener.start()
+    with contextlib.suppress(RuntimeError):  # No more threads here: then a signal is answered when Python gets to it.
+        listener.start()
     try:
         with _handling(handle, to_the_end=to_the_end):
             yield
     finally:
         signal.set_wakeup_fd(before)
-        os.write(writer, b"\0")
-        listener.join()
+        if listener.ident is not None:
+            os.write(writer, b"\0")
+            listener.join()
         os.close(reader)
         os.close(writer)
 

@@ -215,7 +215,7 @@ class Session:
     def close(self, outcome: str, exit_code: int) -> None:
         """Remove all traces, look whether any is left, and finish run.json. Raises EnvbenchError."""
         if self._rooms is not None:
-            self._rooms.shutdown(wait=True)
+            self._rooms.shutdown(wait=True, cancel_futures=True)  # Of a run that was interrupted no start begins anew.
         for backend in self.backends.values():
             close_backend(backend)
         reaped = [*reap_entries(self.journal.entries(), self.settings.run_id)]

@@ -8,6 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from envbench.errors import UsageError
+
 
 def state_folders() -> tuple[Path, ...]:
     """Return every folder in which journals may lie, the one to write first; the others may not be there."""
@@ -21,11 +23,20 @@ def cache_folder() -> Path:
 
 def _folders(variable: str, below_home: str, purpose: str) -> tuple[Path, ...]:
     """Return the user's folder, then the fallback; the fallback first where the user's cannot be written."""
-    fallback = Path(tempfile.gettempdir()) / f"envbench-{purpose}-of-{os.geteuid()}"
+    fallback = _temporary() / f"envbench-{purpose}-of-{os.geteuid()}"
     usual = _usual(variable, below_home)
     if usual is None:
         return (fallback,)
     return (usual, fallback) if _can_be_written(usual) else (fallback, usual)
+
+
+def _temporary() -> Path:
+    """Return the place for temporary files. Raises UsageError where there is none that can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        words = "no folder for temporary files can be written"
+        raise UsageError(words, remedy="TMPDIR=DIR, a folder that this user may write to") from error
 
 
 def _usual(variable: str, below_home: str) -> Path | None:
@@ -33,15 +44,18 @@ def _usual(variable: str, below_home: str) -> Path | None:
     if named.startswith("/"):  # XDG Base Directory Specification: a relative path is to be ignored.
         return Path(named) / "envbench"
     try:
-        return Path.home() / below_home / "envbench"
+        home = Path.home()
     except RuntimeError:  # No HOME, and no entry for this user in the system's list of users.
         return None
+    # A relative HOME would be another folder wherever the next command, which is to clean up, is run.
+    return home / below_home / "envbench" if home.is_absolute() else None
 
 
 def _can_be_written(folder: Path) -> bool:
     """Return whether files can be made in this folder, or in the one above it in which it would be made."""
-    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    # What may not be looked into raises in pathlib, and here it only means: nothing can be made there.
+    there = next((path for path in (folder, *folder.parents) if os.path.exists(path)), folder)  # noqa: PTH110
+    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)  # noqa: PTH112
 
 
 def make_private(folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from envbench.errors import BackendError, CommandError
-from envbench.errors.causes import Cause
+from envbench.errors.causes import Cause, remedy_for_lack
 
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Debian's for root; what runs inside containers has it, and whatever is started where there is no PATH at all."""
@@ -44,7 +44,10 @@ def answer_of(argv: Sequence[str | Path], remedy: str, within_s: float = ANSWER_
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=within_s, check=False)
     except OSError as error:
-        raise BackendError(f"{argv[0]} does not run: {error.strerror}", remedy=remedy) from error
+        words = f"{argv[0]} does not run: {error.strerror}"
+        if error.filename == os.devnull:
+            words, remedy = f"{os.devnull}: {error.strerror}", "mknod -m 666 /dev/null c 1 3"
+        raise BackendError(words, remedy=remedy_for_lack(error) or remedy) from error
     except subprocess.TimeoutExpired as error:
         patience = f"wait until the machine is less busy; if it never ends: {remedy}"
         raise BackendError(

@@ -96,7 +96,7 @@ BYTE_STEPS = 5
 
 def draw(chart: Chart) -> tuple[str, dict[str, str]]:
     """Return the chart as an <svg> element and the CSS rules of its classes (class → declarations)."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
+    with warnings.catch_warnings(), mpl.rc_context(_style()):
         warnings.simplefilter("ignore", UserWarning)  # glyphs missing in the layout font: the browser has them
         figure = DRAWERS[chart.kind](chart)
         buffer = io.StringIO()
@@ -104,6 +104,13 @@ def draw(chart: Chart) -> tuple[str, dict[str, str]]:
             buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.08
         )
     return clean(buffer.getvalue(), chart.id, chart.title, chart.description, VARIABLES)
+
+
+def _style() -> Any:
+    """Return what differs from matplotlib as it is here: ours, and as shipped what a matplotlibrc of the user's has."""
+    shipped = mpl.rcParamsDefault
+    names = (name for name in shipped if name not in {"backend", "backend_fallback"})
+    return {name: shipped[name] for name in names if mpl.rcParams[name] != shipped[name]} | STYLE
 
 
 def draw_narrow(chart: Chart) -> tuple[str, dict[str, str]]:

@@ -43,8 +43,7 @@ def load_claims(path: Path) -> tuple[Claim, ...]:
     from envreport.claims import BY_ID
 
     try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ClaimsFileError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

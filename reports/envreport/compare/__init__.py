@@ -13,7 +13,7 @@ from msgspec import to_builtins
 
 from envbench.records.metrics import Metric, Shown, metric, metrics_of, words
 from envbench.records.phases import Experiment, Unit
-from envbench.records.run_json import HostAnswer, Run
+from envbench.records.run_json import RUN_FILE, SCHEMA, HostAnswer, Run
 from envreport import units
 from envreport.results import BackendKey, Results, Series
 from envreport.results.backends import label
@@ -175,7 +175,11 @@ def obstacles(older: Results, newer: Results) -> list[str]:
 
     What one of them does not record is an obstacle too.
     """
-    reasons = []
+    reasons = [
+        f"{each.folder / RUN_FILE} has schema {each.run.schema!r}, which this version does not know"
+        for each in (older, newer)
+        if each.run.schema != SCHEMA
+    ]
     for name, read in CONDITIONS.items():
         before, after = (_stable(to_builtins(read(each.run))) for each in (older, newer))
         if not any(before) and not any(after):

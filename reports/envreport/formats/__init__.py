@@ -33,7 +33,11 @@ def render(name: str, document: "ReportDocument") -> dict[str, bytes]:
     if where is None:
         raise ValueError(f"no format {name!r}; there are: {', '.join(FORMATS)}")
     files = (_load(where) if isinstance(where, str) else where)(document)
-    return {file: content.encode() if isinstance(content, str) else content for file, content in files.items()}
+    # What a file's name or a command line had of bytes that are no UTF-8 is shown, and costs no report.
+    return {
+        file: content.encode(errors="backslashreplace") if isinstance(content, str) else content
+        for file, content in files.items()
+    }
 
 
 def _load(where: str) -> Renderer:

@@ -1,8 +1,8 @@
 """For GitHub: the JSON that github-action-benchmark reads (customSmallerIsBetter), a job summary, log annotations."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from envbench.records.phases import Experiment, Phase
 from envreport.document.model import ReportDocument
@@ -64,7 +64,9 @@ def notice(document: ReportDocument, environ: Mapping[str, str]) -> str:
     """Append to the job summary where there is one; return annotations as workflow commands, "" outside GitHub."""
     where = environ.get(SUMMARY_VARIABLE)
     if where:
-        with Path(where).open("a", encoding="utf-8") as file:
+        # A pipe that nobody reads is an error then, and not a wait without end.
+        opened = os.open(where, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+        with open(opened, "a", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 -- a descriptor
             file.write("\n".join(summary_lines(document)) + "\n")
     if environ.get("GITHUB_ACTIONS") != "true":
         return ""

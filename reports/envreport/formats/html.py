@@ -54,7 +54,7 @@ def render(document: ReportDocument) -> dict[str, str]:
     whole = {"rows_url": "", "most_rows": None, "most_findings": None}
     cut = {"rows_url": "", "most_rows": MOST_ROWS, "most_findings": MOST_FINDINGS}
     for shown in (*([whole | {"rows_url": rows}] if rows else []), whole):
-        if len((text := made(**shown)).encode()) <= limit_bytes:
+        if len((text := made(**shown)).encode(errors="backslashreplace")) <= limit_bytes:
             return {"report.html": text}
     return {"report.html": made(**cut)}
 
@@ -77,7 +77,7 @@ def _json(document: ReportDocument) -> bytes:
     """Return report.json, packed."""
     text = json.dumps(as_record(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     packer = _packer()
-    return packer.compress(text.encode()) + packer.flush()
+    return packer.compress(text.encode(errors="backslashreplace")) + packer.flush()
 
 
 def _rows(path: Path, limit_bytes: int) -> bytes | None:

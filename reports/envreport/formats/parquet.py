@@ -1,9 +1,9 @@
 """samples.parquet and summary.parquet, for programs that work with columns; needs the extra "parquet"."""
 
-import csv
 import io
 from typing import Any
 
+from envbench.records.samples import COLUMNS, SCHEMA, Sample, read_samples
 from envreport.document.model import ReportDocument
 from envreport.formats import tables
 
@@ -32,12 +32,12 @@ def render(document: ReportDocument) -> dict[str, bytes]:
         )
     }
     if document.raw.path is not None:
-        with document.raw.path.open(encoding="utf-8", newline="") as rows:
-            files["samples.parquet"] = pack([_sample(row) for row in csv.DictReader(rows)])
+        files["samples.parquet"] = pack([_record(sample) for sample in read_samples(document.raw.path)])
     return files
 
 
-def _sample(row: dict[str, str]) -> dict[str, Any]:
-    record: dict[str, Any] = dict(row)
-    record["value"] = float(row["value"]) if row["value"] else None
-    return record | {name: int(row[name]) for name in INTEGERS}
+def _record(sample: Sample) -> dict[str, Any]:
+    texts = {name: str(getattr(sample, name)) for name in COLUMNS[1:] if name not in {*INTEGERS, "value"}}
+    numbers = {name: int(getattr(sample, name)) for name in INTEGERS}
+    found = {"schema": SCHEMA, "value": None if sample.value is None else float(sample.value), **texts, **numbers}
+    return {name: found[name] for name in COLUMNS}

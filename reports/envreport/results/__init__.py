@@ -187,11 +187,12 @@ class Results:
 
 
 def load(folder: Path) -> Results:
-    """Read a results folder.
+    """Read a results folder, which may be named by a file in it.
 
     Raises ResultsError where there is no samples.csv or run.json is not what its schema says, SamplesError where a
     row does not fit.
     """
+    folder = folder.parent if folder.is_file() else folder
     samples = folder / SAMPLES_FILE
     if not samples.is_file():
         raise ResultsError(f"{folder}: no {SAMPLES_FILE} here; give a folder that an envbench run wrote")
@@ -206,7 +207,7 @@ def _read_run(path: Path) -> tuple[Run[HostAnswer], tuple[str, ...]]:
         return record_of({}), (f"{RUN_FILE} is missing: conditions, seed and host are unknown",)
     otherwise = f"move it away to report from {SAMPLES_FILE} alone"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: not JSON ({error}); {otherwise}") from error
     try:
@@ -249,6 +250,11 @@ def collect(
         grouped,
         key=lambda key: (list(Experiment).index(key.experiment), backends.sort_key(*key.backend_key), key.phase),
     )
+    for key, rows in grouped.items():
+        # No two values of a quantity are known at the same moment of the same start.
+        if len({(row.order, row.monotonic_ns) for row in rows}) < len(rows):
+            words = f"{backends.label(*key.backend_key)}: rows of {key.phase} stand twice, and would count twice"
+            raise ResultsError(f"{folder / SAMPLES_FILE}: {words}; take the file as the run wrote it")
     return Results(
         folder=folder,
         run=run,

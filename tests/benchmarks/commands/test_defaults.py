@@ -9,7 +9,8 @@ import click
 import pytest
 
 from envbench.commands.cli import cli, main
-from envbench.commands.defaults import MEASURING, kept
+from envbench.commands.defaults import MEASURING, kept, read_table
+from envbench.errors import UsageError
 from envbench.experiments import EXPERIMENTS
 
 OWN, SHARED = "envbench.toml", "pyproject.toml"
@@ -52,6 +53,12 @@ def test_the_command_line_goes_before_the_environment_and_that_before_the_file(u
         ("runs = [3]", "runs: [3] is no value for it"),
         ("backend = 'dokcer'", "envbench.toml: backend: 'dokcer' is not one of"),
         ("runs =", "envbench.toml: "),
+        ("runs = true", "runs: True is no value for it"),
+        ("runs = 2.7", "envbench.toml: runs: '2.7' is not a valid whole number"),
+        ("deadline = nan", "envbench.toml: deadline: 'nan' is no number"),
+        ("budget = 2026-01-01", "is no value for it"),
+        ("verbose = 1", "verbose: 1 is no value for it; try: true or false"),
+        ("max-regression = 5", "envbench.toml: max-regression: '5' is no share"),
     ],
 )
 def test_what_cannot_be_obeyed_is_refused_before_anything_is_measured(text, says, folder, capsys):
@@ -123,3 +130,14 @@ def test_init_never_overwrites(name, text, folder, capsys):
 
 def test_the_measuring_commands_are_those_that_measure():
     assert {"startup", "all", *EXPERIMENTS} == set(MEASURING)
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_file(use_fake, folder, capsys):
+    (folder / OWN).write_bytes(b"\xef\xbb\xbfseed = 7\r\n")
+    assert planned(capsys) == "seed 7"
+
+
+def test_a_folder_that_may_not_be_looked_into_is_said(folder):
+    with pytest.raises(UsageError, match="File name too long") as error:
+        read_table(folder / ("a" * 300))
+    assert "look into" in error.value.remedy

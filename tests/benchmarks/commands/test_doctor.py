@@ -10,6 +10,7 @@ import pytest
 from envbench.backend import Unusable, Usable
 from envbench.backends.podman import not_followed
 from envbench.commands import doctor
+from envbench.commands.cli import main
 from envbench.commands.doctor import backend_lines, closing_lines, examined
 from envbench.settings import Settings, new_run_id
 from envbench.traces.journal import Journal
@@ -137,3 +138,12 @@ def test_what_a_usable_backend_does_not_follow_is_said_with_what_to_try() -> Non
     assert "secret" not in said
     assert not_followed({"CONTAINER_CONNECTION": "web1"})[1] == "unset CONTAINER_CONNECTION"
     assert not_followed({"DOCKER_HOST": "unix:///run/docker.sock"}) == ("", "")
+
+
+def test_where_no_thread_can_be_started_backends_are_asked_one_after_the_other(use_fake, monkeypatch, capsys):
+    def refused(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert main(["doctor", "--backend", "process", "--backend", "namespaces"]) == 0
+    assert "2 of 2 usable" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from envbench.commands.cli import cli
+from envbench.commands.cli import cli, main
 from envbench.commands.gating import read_gates
 from envbench.commands.options import chosen_profiles, make_plan, make_settings, own_names
 from envbench.commands.startup import startup
@@ -124,3 +124,39 @@ def test_an_image_with_a_ready_condition_gets_a_network_and_what_was_asked_for()
 def test_conditions_that_can_never_be_met_are_refused_before_anything_is_started(words, said):
     with pytest.raises(click.UsageError, match=said):
         asked(*words)
+
+
+@pytest.mark.parametrize("option", ["--deadline", "--budget", "--cpus"])
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
+def test_a_number_that_nothing_reaches_is_refused(option, number, capsys):
+    assert main(["startup", "--backend", "process", f"{option}={number}"]) == 2
+    assert option in capsys.readouterr().err
+
+
+def test_a_deadline_that_no_system_call_can_wait_for_is_refused(capsys):
+    assert main(["startup", "--backend", "process", "--deadline", "9999999"]) == 2
+    assert "1000000" in capsys.readouterr().err
+
+
+def test_what_is_named_twice_is_measured_once():
+    words = (
+        "--backend",
+        "process",
+        "--backend",
+        "runc",
+        "--backend",
+        "process",
+        "--network",
+        "none",
+        "--network",
+        "none",
+    )
+    options = startup.make_context("startup", list(words)).params
+    assert (options["backends"], options["networks"]) == (("process", "runc"), ("none",))
+
+
+@pytest.mark.parametrize("share", ["5", "1.5", "0", "0%", "9" * 400 + "%", "nan", "5 %"])
+def test_a_share_that_no_gate_would_reach_is_refused(share, tmp_path, capsys):
+    words = ["startup", "--backend", "process", "--baseline", str(tmp_path), f"--max-regression={share}"]
+    assert main(words) == 2
+    assert "is no share; try: 5%" in capsys.readouterr().err

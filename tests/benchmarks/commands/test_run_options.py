@@ -3,7 +3,14 @@
 import click
 import pytest
 
-from envbench.commands.run_options import fixed_ports, name_in_registry, read_environment, read_ports, read_volumes
+from envbench.commands.run_options import (
+    fixed_ports,
+    name_in_registry,
+    read_command,
+    read_environment,
+    read_ports,
+    read_volumes,
+)
 
 
 def test_a_name_alone_has_our_value_and_is_left_out_without_one():
@@ -65,3 +72,15 @@ def test_an_image_in_a_registry_has_its_whole_name(word, name):
 def test_what_names_no_registry_is_refused(word):
     with pytest.raises(click.BadParameter, match="no image in a registry"):
         name_in_registry(word)
+
+
+def test_a_command_with_an_open_quotation_is_refused():
+    assert read_command("sh -c 'a b'") == ("sh", "-c", "a b")
+    assert read_command(None) == ()
+    with pytest.raises(click.BadParameter, match="No closing quotation"):
+        read_command("sh -c 'a b")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_called_absent():
+    with pytest.raises(click.BadParameter, match="File name too long"):
+        read_volumes(("/tmp/" + "a" * 300 + ":/a",))

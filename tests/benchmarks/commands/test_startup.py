@@ -388,3 +388,41 @@ def test_from_half_of_a_run_on_its_time_left_counts_what_follows_the_starts():
         if at_ns >= whole_ns / 2:
             left_s = (whole_ns - at_ns) / NS_PER_S
             assert position.left_s == pytest.approx(left_s, rel=0.3, abs=0.03 * whole_ns / NS_PER_S), position
+
+
+@pytest.mark.parametrize("gate", ["Process.ready > 1s", "process.READY > 1s"])
+def test_a_gates_name_in_another_case_gets_the_nearest_right_one(use_fake, out, gate, capsys):
+    assert startup(out, "--fail-if", gate) == 2
+    assert "did you mean" in capsys.readouterr().err
+
+
+def test_a_gate_on_a_whole_system_that_a_backend_never_starts_is_refused(use_fake, out, capsys):
+    assert startup(out, "--profile", "minimal", "--profile", "distro", "--fail-if", "process/distro.ready > 1s") == 2
+    assert "process of the profile 'distro'" in capsys.readouterr().err
+
+
+def test_gates_in_the_environment_have_a_line_each(use_fake, out, monkeypatch):
+    monkeypatch.setenv("ENVBENCH_STARTUP_FAIL_IF", "process.failed > 9\nnamespaces.failed > 9")
+    assert startup(out) == 0
+    assert run_json(out)["plan"]["fail_if"] == ["process.failed > 9", "namespaces.failed > 9"]
+
+
+def test_a_baseline_named_by_a_file_in_it_is_in_the_reports_too(use_fake, out, tmp_path, capsys):
+    assert startup(tmp_path / "before") == 0
+    assert startup(out, "--baseline", str(tmp_path / "before/run.json"), "--max-regression", "900%") in {0, 6}
+    assert "could not be written" not in capsys.readouterr().err
+    assert (out / "summary.csv").exists()
+
+
+def test_what_a_library_of_the_reports_raises_costs_no_rows(use_fake, out, monkeypatch, capsys):
+    import envreport
+
+    def broken(*_words, **_more):
+        raise RuntimeError("no latex")
+
+    monkeypatch.setattr(envreport, "write_all", broken)
+    assert startup(out) == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: no latex; try: mend that, then envbench report" in said
+    assert "unexpected" not in said
+    assert run_json(out)["exit_code"] == 0

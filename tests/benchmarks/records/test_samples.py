@@ -81,3 +81,44 @@ def test_what_is_no_text_is_refused_with_the_line_before(tmp_path):
     path.write_bytes(path.read_bytes() + b"\xff\xfe,\n")
     with pytest.raises(SamplesError, match=r"samples\.csv: behind line"):
         list(read_samples(path))
+
+
+def test_a_spreadsheets_marks_and_line_ends_change_no_row(tmp_path):
+    path = written(tmp_path, 5, Unit.NS)
+    before = list(read_samples(path))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert list(read_samples(path)) == before
+
+
+def test_a_carriage_return_in_a_field_loses_no_row(tmp_path):
+    path = with_cell(tmp_path, "detail", "50 %, 100 %")
+    path.write_bytes(path.read_bytes().replace(b"50 %, 100 %", b"50 %\r100 %"))
+    assert [row.detail for row in read_samples(path)] == ["", "50 %\r100 %"]
+
+
+def test_rows_of_another_run_are_refused_with_their_line(tmp_path):
+    with pytest.raises(SamplesError, match=r"samples\.csv: line 3: a row of run other among those of run r"):
+        list(read_samples(with_cell(tmp_path, "run_id", "other")))
+
+
+def test_bytes_that_are_no_text_are_shown_and_cost_no_row(tmp_path):
+    path = tmp_path / "samples.csv"
+    sample = Sample(
+        "r",
+        1,
+        Experiment.STARTUP,
+        "docker",
+        "",
+        "",
+        False,
+        1,
+        Phase.READY,
+        None,
+        Unit.NS,
+        Outcome.FAILED,
+        "/t\udcfc",
+        1,
+    )
+    with SampleWriter(path) as writer:
+        writer.append(sample)
+    assert [row.detail for row in read_samples(path)] == ["/t\\udcfc"]

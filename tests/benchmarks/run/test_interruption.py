@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -113,3 +114,19 @@ def test_a_signal_waits_for_the_end_of_what_is_made() -> None:
     with pytest.raises(InterruptedRunError):
         make()
     assert made == ["after the signal"]
+
+
+def test_a_signal_ends_the_block_also_where_no_thread_can_be_started(monkeypatch):
+    """As under a limit on processes (ulimit -u, a container's pids)."""
+
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def signalled() -> None:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with uninterrupted(lambda _line: None), pytest.raises(InterruptedRunError, match="SIGTERM"):
+        signalled()

@@ -50,3 +50,22 @@ def test_a_folder_that_somebody_else_made_there_is_refused(monkeypatch, fallback
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(PermissionError, match="another user"):
         make_private(folder)
+
+
+@pytest.mark.parametrize("home", [".", "home/me"])
+def test_a_home_that_is_another_folder_wherever_a_command_is_run_keeps_no_journal(home, monkeypatch, fallback):
+    monkeypatch.setenv("HOME", home)
+    assert state_folders() == (fallback / f"envbench-state-of-{os.geteuid()}",)
+
+
+def test_a_home_that_may_not_be_looked_into_gives_way(monkeypatch, fallback):
+    def denied(path: Path, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setenv("HOME", "/root")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Path, "stat", denied)
+        meanwhile.setattr(os, "access", lambda path, _mode: not str(path).startswith("/root"))
+        assert state_folders()[0] == fallback / f"envbench-state-of-{os.geteuid()}"
+    monkeypatch.setenv("XDG_STATE_HOME", "/tmp/" + "a" * 300)
+    assert state_folders()[0] == Path("/tmp", "a" * 300, "envbench"), "which is said where it is made"

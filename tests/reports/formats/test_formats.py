@@ -428,3 +428,19 @@ def test_the_page_shows_no_empty_section_and_the_picture_below_the_answer(run_fo
     assert '<h2 id="memory">' not in page
     assert "Not in this run: Memory" in page
     assert page.count('id="ready"') == 1
+
+
+def test_bytes_that_are_no_text_break_no_format(make_rows: Any, meta: dict[str, Any], tmp_path: Path) -> None:
+    """They stand in the names of files, and so on the command line and in what engines say."""
+    meta["command"] = ["envbench", "startup", "--output", "/t/\udcfc"]
+    meta["warnings"] = [{"code": "engine-warning", "message": "no such file: /t/\udcfc", "advice": ""}]
+    rows = make_rows().add(Experiment.STARTUP, "docker", Phase.READY, [2e8, 3e8], variant="image=\udcfc")
+    folder = rows.write(tmp_path / "odd", meta)
+    assert write_all(folder, FORMATS)
+    assert ci_notice(folder, {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "GITHUB_ACTIONS": "true"})
+
+
+def test_a_run_that_was_killed_while_it_wrote_has_every_format(run_folder: Path) -> None:
+    rows = run_folder / "samples.csv"
+    rows.write_bytes(rows.read_bytes()[:-20])
+    assert write_all(run_folder, FORMATS)

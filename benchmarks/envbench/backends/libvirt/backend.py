@@ -231,6 +231,8 @@ class LibvirtBackend(VmBackend):
         facts, emulator = {}, self.emulator
         for uri in self._uris:
             with connected(uri) as connection:
+                if not self._settings.allow_remote:  # A name of libvirt.conf's for a URI says only now where it leads.
+                    refuse_remote(connection.getURI())
                 require_qemu(connection, uri)
                 facts[f"{uri} libvirt"] = _dotted(connection.getLibVersion())
                 facts[f"{uri} qemu"] = _dotted(connection.getVersion())

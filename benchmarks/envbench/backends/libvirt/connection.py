@@ -248,7 +248,8 @@ def place_of(uri: str) -> str:
         return "libvirt embedded"
     if parts.path == "/session":
         return "libvirt session"
-    return "libvirt elsewhere" if parts.hostname or "socket=" in parts.query else "libvirt"
+    is_chosen = parts.hostname or parts.query or "+" in parts.scheme
+    return "libvirt elsewhere" if is_chosen else "libvirt"
 
 
 def _otherwise(libvirt: ModuleType, error: ErrorNumbers) -> str:

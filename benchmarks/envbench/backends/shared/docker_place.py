@@ -85,7 +85,8 @@ def _usual_socket(environ: Mapping[str, str]) -> Path:
     """Return the system's socket, or a rootless engine's where the system's is not there or not for this user."""
     rootless = Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}", "docker.sock")
     usable = os.access(SYSTEM_SOCKET, os.R_OK | os.W_OK)
-    return rootless if not usable and rootless.exists() else SYSTEM_SOCKET
+    # Another user's folder (kept by `su` and `sudo -E`) may not be looked into, at which pathlib raises.
+    return rootless if not usable and os.path.exists(rootless) else SYSTEM_SOCKET  # noqa: PTH110
 
 
 def _read(path: Path) -> Any:

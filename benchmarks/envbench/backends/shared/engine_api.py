@@ -285,7 +285,15 @@ class EngineBackend:
 
     def _require_image(self, image: str) -> None:
         """Raise BackendError unless the engine has this image already: nothing is ever pulled."""
-        if inspected_image(self.api, image) is None:
+        from docker.errors import APIError, NullResource
+
+        try:
+            found = inspected_image(self.api, image)
+        except BackendError as error:
+            if not isinstance(error.__cause__, APIError | NullResource):
+                raise
+            raise BackendError(str(error), remedy=f"a name as `{self.name} images` lists it, or an id") from error
+        if found is None:
             words = f"{self.name} has no image {image}, and a run never pulls one"
             raise BackendError(words, remedy=f"{self.name} pull {image} (or build it, or load it)")
 

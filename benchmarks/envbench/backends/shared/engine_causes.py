@@ -38,7 +38,9 @@ def address_problem(place: DockerPlace) -> Unusable | None:
     endpoint, why = place.endpoint, "it names no socket and no host"
     try:
         scheme, _, rest = endpoint.partition("://")
-        if rest:
+        if scheme.strip() == "npipe":
+            why = "such a pipe is one of Windows"
+        elif rest:
             parse_host(endpoint)
             if scheme == "ssh" and find_spec("paramiko") is None:
                 words = "for an engine over ssh the module paramiko is missing"

@@ -74,8 +74,22 @@ class VmBackend(Backend):
                 check_recipe(settings, variant, self.emulator.architecture)
             facts |= self._try_guest(variants[0], facts)
         except BackendError as error:
-            return unusable(error, REINSTALL)
+            return unusable(error, self._otherwise())
         return Usable({**facts, **kvm.facts()})
+
+    def _otherwise(self) -> str:
+        """Return what to try where QEMU starts no guest: without what was asked for, else with a QEMU that is whole."""
+        settings = self._settings
+        asked = {
+            "--kernel": settings.kernels,
+            "--initrd": settings.initrd,
+            "--append": settings.append,
+            "--machine": settings.machines,
+            "--memory": settings.memory_bytes,
+            "--cpus": settings.cpus,
+        }
+        words = [word for word, value in asked.items() if value]
+        return f"another {' or '.join(words)}, or none" if words else REINSTALL
 
     def variants(self) -> tuple[Mapping[str, str], ...]:
         """Return accelerator x machine type x way of booting, as asked; the accelerator always has a name."""

@@ -1,9 +1,12 @@
 """A guest as data, and the QEMU command line that is made of it."""
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from envbench.backends.vm.emulator import Emulator, Firmware
+from envbench.errors import BackendError
 from envbench.settings import WHOLE_SYSTEMS
 
 MIB = 1 << 20
@@ -56,10 +59,46 @@ def default_memory_bytes(profile: str) -> int:
     return WHOLE_SYSTEM_MEMORY_BYTES if profile in WHOLE_SYSTEMS else DEFAULT_MEMORY_BYTES
 
 
+QCOW2 = b"QFI\xfb"
+"""How a disk of this format begins (QEMU, docs/interop/qcow2.txt)."""
+OTHER_DISKS: Mapping[bytes, str] = {
+    b"KDMV": "VMDK",
+    b"# Disk DescriptorFile": "VMDK",
+    b"<<< ": "VDI",
+    b"vhdxfile": "VHDX",
+    b"conectix": "VHD",
+}
+"""How disks of other machines begin (QEMU, block/vmdk.c, vdi.c, vhdx.c, vpc.c): as raw ones they boot nothing."""
+PACKED: Mapping[bytes, str] = {
+    b"\x1f\x8b": "gunzip --keep",
+    b"\xfd7zXZ\0": "unxz --keep",
+    b"\x28\xb5\x2f\xfd": "unzstd",
+    b"BZh": "bunzip2 --keep",
+    b"PK\3\4": "unzip",
+}
+"""How packed files begin, as disks are often published (file(1), magic), and what unpacks them."""
+
+
 def disk_format(path: Path) -> str:
-    """Return "qcow2" where the file begins like one (QEMU, docs/interop/qcow2.txt), else "raw"."""
+    """Return "qcow2" where the file begins like one, else "raw".
+
+    Raises OSError, and BackendError where it is plain that it is neither, which no guest would ever say.
+    """
     with path.open("rb") as file:
-        return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+        begin = file.read(32)
+    if begin.startswith(QCOW2):
+        return "qcow2"
+    name = shlex.quote(str(path))
+    if not begin:
+        raise BackendError(f"disk {path} is empty", remedy="a disk with a system on it")
+    for words, kind in OTHER_DISKS.items():
+        if begin.startswith(words):
+            remedy = f"qemu-img convert -O qcow2 {name} {shlex.quote(path.stem)}.qcow2, and that as --disk"
+            raise BackendError(f"disk {path} is of the format {kind}; qcow2 and raw are booted", remedy=remedy)
+    for words, unpack in PACKED.items():
+        if begin.startswith(words):
+            raise BackendError(f"disk {path} is packed", remedy=f"{unpack} {name}, and what it holds as --disk")
+    return "raw"
 
 
 def qemu_argv(guest: Guest, emulator: Emulator) -> list[str]:

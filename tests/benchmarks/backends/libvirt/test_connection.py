@@ -18,6 +18,7 @@ from envbench.backends.libvirt.connection import (
     cause_of,
     default_uri,
     open_connection,
+    place_of,
     refuse_remote,
     require_qemu,
 )
@@ -198,3 +199,9 @@ except BackendError as error:
 def test_without_its_module_it_is_not_installed() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_MODULE], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("not installed | pip install 'envinspect[libvirt]'")
+
+
+@pytest.mark.parametrize("uri", ["qemu+ssh:///system", "qemu:///system?mode=direct", "qemu+unix:///system?socket=/x"])
+def test_a_way_that_the_user_chose_is_not_mended_by_starting_the_usual_daemon(uri: str) -> None:
+    assert place_of(uri) == "libvirt elsewhere"
+    assert place_of("qemu:///system") == "libvirt"

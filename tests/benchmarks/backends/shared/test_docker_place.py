@@ -82,3 +82,11 @@ def test_a_configuration_of_any_shape_names_no_context(tmp_path: Path) -> None:
     path.unlink()
     path.symlink_to("/dev/zero")
     assert find_docker({"DOCKER_CONFIG": str(tmp_path)}).chosen_by == "", "a file without an end"
+
+
+def test_a_runtime_folder_that_may_not_be_looked_into_has_no_rootless_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_place, "SYSTEM_SOCKET", tmp_path / "none.sock")
+    environ = {"DOCKER_CONFIG": str(tmp_path), "XDG_RUNTIME_DIR": "/tmp/" + "a" * 300}
+    assert find_docker(environ).endpoint == f"unix://{tmp_path}/none.sock"

@@ -264,3 +264,22 @@ def test_libvirt_passes_the_same_words_on() -> None:
     domain = ET.fromstring(domain_xml(guest(ports=((8080, 80),)), X86, "r"))  # noqa: S314 -- our own XML
     words = [word.get("value") for word in domain.iter("{http://libvirt.org/schemas/domain/qemu/1.0}arg")]
     assert words == qemu_argv(guest(ports=((8080, 80),)), X86)[-4:]
+
+
+@pytest.mark.parametrize(
+    ("begin", "said", "helps"),
+    [
+        (b"KDMV\1\0\0\0", "of the format VMDK", "qemu-img convert -O qcow2"),
+        (b"<<< Oracle VM VirtualBox Disk Image >>>\n", "of the format VDI", "qemu-img convert"),
+        (b"vhdxfile", "of the format VHDX", "qemu-img convert"),
+        (b"\xfd7zXZ\0\0\4", "is packed", "unxz --keep"),
+        (b"\x1f\x8b\x08\0", "is packed", "gunzip --keep"),
+        (b"", "is empty", "a disk with a system"),
+    ],
+)
+def test_a_disk_that_no_guest_could_boot_as_it_is_is_named_with_what_helps(begin, said, helps, tmp_path: Path) -> None:
+    path = tmp_path / "the disk.img"
+    path.write_bytes(begin)
+    with pytest.raises(BackendError, match=said) as error:
+        disk_format(path)
+    assert helps in error.value.remedy
