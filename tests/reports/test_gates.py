@@ -21,6 +21,7 @@ from envreport.compare import (
     obstacles,
 )
 from envreport.gates import GateOutcome, judge_baseline, judge_gate, judge_gates, overall, parse_gate
+from envreport.results import load
 from envreport.statistics.figures import Estimate, Interval, Method
 
 MS = 1e6
@@ -235,6 +236,19 @@ def test_what_else_differs_is_said_in_the_gate(
     assert said in " ".join(differences(older, newer))
     assert said in judge_baseline(newer, older, 0.1)[0].text
     assert any(said in line for line in comparison_lines([older, newer]))
+
+
+@pytest.mark.parametrize("outcome", ["failed", "interrupted"])
+def test_a_run_that_was_broken_off_is_no_baseline(outcome: str, usual_rows: Any, meta: Any, tmp_path: Path) -> None:
+    broken = {**{key: value for key, value in meta.items() if key != "exit_code"}, "outcome": outcome}
+    folder = usual_rows(runs=8).write(tmp_path / "a", broken)
+    with pytest.raises(ValueError, match=f"was {outcome}"):
+        judge_gates(folder, (), folder)
+
+
+def test_a_record_of_another_schema_is_an_obstacle(usual_rows: Any, meta: Any, tmp_path: Path) -> None:
+    later = load(usual_rows(runs=8).write(tmp_path / "a", {**meta, "schema": "envbench-run/2"}))
+    assert [reason for reason in obstacles(later, later) if "envbench-run/2" in reason]
 
 
 def test_a_run_that_was_killed_is_no_baseline(usual_rows: Any, meta: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from envbench.commands.cli import main
-from envreport import write_all
+from envreport import ci_notice, write_all
 from envreport.claims import CLAIMS
 from envreport.claims.texts import table_markdown
 from envreport.results import ResultsError, load
@@ -212,3 +212,17 @@ def test_what_a_user_has_set_for_pictures_of_their_own_changes_no_report(tmp_pat
     charts = {path.name: path.read_bytes() for path in (tmp_path / "plain").glob("*.svg")}
     assert charts
     assert charts == {path.name: path.read_bytes() for path in (tmp_path / "set").glob("*.svg")}
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_where_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder or not mode & os.W_OK)
+    assert main(["report", str(folder), "--format", "csv"]) == 2
+    assert "cannot be written; try: --output FOLDER" in capsys.readouterr().err
+
+
+def test_a_job_summary_that_nobody_reads_is_no_wait(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "summary")
+    with pytest.raises(OSError, match="No such device or address"):
+        ci_notice(folder, {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary")})

@@ -88,7 +88,7 @@ class DockerBackend(EngineBackend, Backend):
         try:
             with engine_errors(f"engine at {endpoint}"):
                 version, info = self.api.version(), self.api.info()
-            _require_docker(version, info, endpoint)
+            require_docker(version, info, endpoint)
         except BackendError as error:
             missing_tls = place.certificates is None and error.cause is not Cause.NO_ANSWER and speaks_tls(endpoint)
             cause = Cause.TLS_MISSING if missing_tls else error.cause
@@ -248,7 +248,7 @@ class DockerBackend(EngineBackend, Backend):
             return reap_by_api(api, entry, run_id)
 
 
-def _require_docker(version: Any, info: Any, endpoint: str) -> None:
+def require_docker(version: Any, info: Any, endpoint: str) -> None:
     """Raise BackendError where what somebody answers is not of the form of Docker's (Docker Engine API, info)."""
     shapes = {"Runtimes": dict, "Containerd": dict, "DriverStatus": list}
     if not all(isinstance(one, dict) for one in (version, info)) or not (info.get("OSType") and version.get("Version")):

@@ -1,6 +1,5 @@
 """Names that options take: a misspelt one gets the nearest there is, and a shell completes them."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -39,6 +38,10 @@ class Number(click.IntRange):
     name = "whole number"
 
 
+MOST = 1e9
+"""More seconds than anybody waits for, and still few enough to count in nanoseconds."""
+
+
 class Amount(click.FloatRange):
     """A number, with decimals or without, from a least one on; neither "nan" nor "inf", which Python reads as such."""
 
@@ -47,7 +50,7 @@ class Amount(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number."""
         number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
+        if not number < MOST:
             self.fail(f"{value!r} is no number that can be reached; leave the option out for no limit", param, ctx)
         return number
 

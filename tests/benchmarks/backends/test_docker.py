@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from envbench.backend import Unusable
-from envbench.backends.docker import DockerBackend
+from envbench.backends.docker import DockerBackend, require_docker
 from envbench.backends.shared import docker_place, engine_api
+from envbench.errors import BackendError
 from envbench.errors.causes import Cause
 from envbench.settings import Settings
 from envbench.traces.journal import Journal
@@ -143,7 +144,7 @@ def test_an_unknown_host_is_no_engine_to_start(ask: Ask) -> None:
 
 NO_ADDRESSES = (
     *("/run/docker.sock", "nonsense", "tcp://", "tcp://host", "tcp://host:port", "tcp://[::1", "tcp://h:99999"),
-    *("foo://x", "unix://", "unix:/run/docker.sock", "fd://"),
+    *("npipe:////./pipe/docker_engine", "foo://x", "unix://", "unix:/run/docker.sock", "fd://"),
 )
 
 
@@ -217,3 +218,20 @@ def test_without_its_module_it_is_not_installed(tmp_path: Path) -> None:
         [sys.executable, "-c", WITHOUT_MODULE], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "not installed pip install 'envinspect[bench]'\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "info"),
+    [
+        ({"Version": "1"}, {}),
+        ({}, {"OSType": "linux"}),
+        ([], {"OSType": "linux"}),
+        ({"Version": "1"}, []),
+        ({"Version": "1"}, {"OSType": "linux", "Runtimes": ["runc"]}),
+        ({"Version": "1"}, {"OSType": "linux", "Containerd": "no"}),
+    ],
+)
+def test_an_answer_of_another_form_is_not_dockers(version: object, info: object) -> None:
+    with pytest.raises(BackendError, match="engine at x: it"):
+        require_docker(version, info, "x")
+    require_docker({"Version": "1"}, {"OSType": "linux", "Runtimes": None}, "x")

@@ -426,3 +426,18 @@ def test_what_a_library_of_the_reports_raises_costs_no_rows(use_fake, out, monke
     assert "RuntimeError: no latex; try: mend that, then envbench report" in said
     assert "unexpected" not in said
     assert run_json(out)["exit_code"] == 0
+
+
+def test_of_many_parallel_starts_an_interrupted_run_begins_no_further_one(use_fake, out):
+    from concurrent.futures import ThreadPoolExecutor
+
+    ended = threading.Event()
+    rooms = ThreadPoolExecutor(1)
+    session = object.__new__(Session)
+    session._rooms = rooms
+    session.backends = {}
+    rooms.submit(ended.wait, 0.5)
+    waiting = rooms.submit(ended.set)
+    with pytest.raises(AttributeError):  # What follows needs a whole session.
+        session.close("interrupted", 130)
+    assert waiting.cancelled()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from envbench.errors import UsageError
 from envbench.surroundings.folders import cache_folder, make_private, state_folders
 
 
@@ -69,3 +70,13 @@ def test_a_home_that_may_not_be_looked_into_gives_way(monkeypatch, fallback):
         assert state_folders()[0] == fallback / f"envbench-state-of-{os.geteuid()}"
     monkeypatch.setenv("XDG_STATE_HOME", "/tmp/" + "a" * 300)
     assert state_folders()[0] == Path("/tmp", "a" * 300, "envbench"), "which is said where it is made"
+
+
+def test_without_any_place_for_temporary_files_the_way_out_is_told(monkeypatch):
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(UsageError, match="no folder for temporary files") as error:
+        state_folders()
+    assert "TMPDIR" in error.value.remedy

@@ -1,6 +1,8 @@
 """What is looked up is what is run: one absolute path on the user's PATH, which children get too."""
 
+import errno
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,3 +84,22 @@ def test_a_program_that_says_nothing_of_itself_is_reported_in_our_words(folder, 
 
 def test_what_a_program_says_of_itself_is_returned(folder):
     assert answer_of((folder / "sayer",), "").startswith(bytes(folder / "sayer"))
+
+
+@pytest.mark.parametrize(
+    ("error", "helps"),
+    [
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "ulimit -u"),
+        (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/dev/null"), "mknod -m 666 /dev/null c 1 3"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "sayer"), "apt install sayer"),
+    ],
+)
+def test_what_keeps_a_program_from_starting_is_what_is_mended(error, helps, monkeypatch):
+    def refused(*_words, **_more):
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", refused)
+    with pytest.raises(BackendError) as told:
+        answer_of(("sayer",), "apt install sayer")
+    assert helps in told.value.remedy

@@ -80,3 +80,13 @@ def test_a_machine_without_a_boot_sector_boots_linux_each_time(trial: Trial, tri
     for _ in range(2):
         trial({**PC, "machine": "microvm"})
     assert tried == ["kernel", "kernel"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "remedy"), [({"machines": ("x",)}, "another --machine, or none"), ({}, "apt install --reinstall")]
+)
+def test_what_was_asked_for_is_what_to_change_where_no_guest_starts(asked, remedy, tmp_path):
+    settings = Settings("0123456789ab", tmp_path, tmp_path, **asked)
+    journal = Journal("0123456789ab", tmp_path)
+    assert QemuBackend(settings, journal)._otherwise().startswith(remedy)
+    journal.close()
