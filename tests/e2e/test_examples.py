@@ -51,7 +51,9 @@ class Job:
         done = subprocess.run(
             words, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False, timeout=280
         )
-        assert done.returncode in ENDINGS, f"{script}\n{done.returncode}: {done.stdout}\n{done.stderr}"
+        # Against a run of minutes ago, a machine may really have become slower: held is that it is asked and written.
+        endings = ENDINGS | {5} if "--baseline" in script else ENDINGS
+        assert done.returncode in endings, f"{script}\n{done.returncode}: {done.stdout}\n{done.stderr}"
         return done
 
     def has(self, name: str) -> Path:
