@@ -134,6 +134,13 @@ END
 [ "${1:-}" = platforms ] || ! offered docker-buildx || [ -x /usr/libexec/docker/cli-plugins/docker-buildx ] ||
   apt_install docker-buildx >/dev/null 2>&1 || missing docker-buildx "apt-get install docker-buildx failed"
 [ "${1:-}" = platforms ] || engine nft nftables
+# Vagrant with its libvirt provider, which brings no program, and what libvirt gives its networks' machines addresses by.
+if [ "${1:-}" != platforms ] && offered vagrant-libvirt; then
+  engine vagrant vagrant
+  engine dnsmasq dnsmasq-base
+  [ -e /usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json ] || apt_install vagrant-libvirt >/dev/null 2>&1 ||
+    missing vagrant-libvirt "apt-get install vagrant-libvirt failed"
+fi
 [ "${1:-}" = platforms ] || while read -r program package; do
   unpacked "$program" "$package" </dev/null
 done <<END

@@ -36,11 +36,16 @@ def _another(cache_dir: Path) -> Iterator[Got]:
     yield "another release's userland", userland_tree(cache_dir, "another")
 
 
+def _login(cache_dir: Path) -> Iterator[Got]:
+    yield "vagrant: userland of its machine", userland_tree(cache_dir, "login")
+
+
 ARTEFACTS: Mapping[str, Callable[[Path], Iterator[Got]]] = {
     "kernel": _kernel,
     "distro": _whole_system("distro"),
     "service": _whole_system("service"),
     "another": _another,
+    "vagrant": _login,
     "foreign": fetch_foreign,
 }
 
@@ -53,8 +58,8 @@ def fetch(what: tuple[str, ...]) -> None:
 
     All of it comes from the distribution's packages and goes into the user's cache; nothing is installed, no image
     registry is asked. What is there already is not fetched again. Without an argument: all. The userlands (distro,
-    service, and another: a slim one of another release) are built by root, with mmdebstrap. Exit code 4 if some of it
-    could not be had.
+    service, another: a slim one of another release, vagrant: distro with an SSH server) are built by root, with
+    mmdebstrap. Exit code 4 if some of it could not be had.
     """
     failed = 0
     for name in ARTEFACTS if not what or "all" in what else dict.fromkeys(what):

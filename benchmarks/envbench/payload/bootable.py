@@ -21,6 +21,7 @@ SECTOR_BYTES = 512
 BOOT_FIRST_SECTOR = 2048
 """Partitions begin at 1 MiB, where every partitioning tool of today puts the first."""
 BOOT_SECTORS = 64 * 2048
+ROOT_FIRST_SECTOR = BOOT_FIRST_SECTOR + BOOT_SECTORS
 ROOT_WORDS = "envbench_root=/dev/vda2"
 """Where the initramfs finds the root: a word that the kernel does not know becomes part of init's environment."""
 
@@ -89,6 +90,18 @@ def partition_table(boot_sector: bytes, partitions: Sequence[tuple[int, int, int
     return boot_sector[:440].ljust(446, b"\0") + entries.ljust(64, b"\0") + b"\x55\xaa"
 
 
+def put_file(disk: Path, source: Path, inside: str) -> None:
+    """Write a file, and the folder that it lies in, into the root filesystem of such a disk; it is root's.
+
+    Raises BackendError where it is not there then: debugfs(8) ends with 0 whatever happens.
+    """
+    place = f"{disk}?offset={ROOT_FIRST_SECTOR * SECTOR_BYTES}"
+    for words in (f"mkdir {Path(inside).parent}", f'write "{source}" {inside}'):
+        _run(["debugfs", "-w", "-R", words, place])
+    if _run(["debugfs", "-R", f"cat {inside}", place]) != source.read_text("utf-8"):
+        raise BackendError(f"{source.name} could not be written into {disk.name}", remedy="apt install e2fsprogs")
+
+
 def _boot_partition(folder: Path, loaders: Loaders, kernel: Path, initrd: bytes, words: str) -> Path:
     image = folder / "boot.img"
     # -H: the sectors before the partition, which a FAT's boot sector must know.
@@ -112,24 +125,25 @@ def _boot_partition(folder: Path, loaders: Loaders, kernel: Path, initrd: bytes,
 
 def _join(disk: Path, boot_sector: Path, boot: Path, root: Path) -> None:
     """Write the disk: first sector, boot partition, root filesystem; holes stay holes."""
-    root_first = BOOT_FIRST_SECTOR + BOOT_SECTORS
     partitions = (
         (ACTIVE, EFI_SYSTEM, BOOT_FIRST_SECTOR, BOOT_SECTORS),
-        (0, LINUX, root_first, root.stat().st_size // SECTOR_BYTES),
+        (0, LINUX, ROOT_FIRST_SECTOR, root.stat().st_size // SECTOR_BYTES),
     )
     disk.write_bytes(partition_table(boot_sector.read_bytes(), partitions))
-    for part, first in ((boot, BOOT_FIRST_SECTOR), (root, root_first)):
+    for part, first in ((boot, BOOT_FIRST_SECTOR), (root, ROOT_FIRST_SECTOR)):
         _run(["dd", f"if={part}", f"of={disk}", "bs=1M", f"seek={first // 2048}", "conv=sparse,notrunc", "status=none"])
     with disk.open("r+b") as file:
-        file.truncate(root_first * SECTOR_BYTES + root.stat().st_size)
+        file.truncate(ROOT_FIRST_SECTOR * SECTOR_BYTES + root.stat().st_size)
 
 
-def _run(command: Sequence[object]) -> None:
+def _run(command: Sequence[object]) -> str:
+    """Return what a tool said. Raises BackendError where it cannot be started or fails."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as error:
-        raise BackendError(f"{words[0]}: {error.strerror}", remedy="apt install syslinux mtools") from error
+        raise BackendError(f"{words[0]}: {error.strerror}", remedy="apt install syslinux mtools e2fsprogs") from error
     if done.returncode != 0:
         said = " ".join((done.stderr.strip() or done.stdout.strip() or "no message").split())
         raise BackendError(f"{words[0]} failed: {said}", remedy="--boot kernel")
+    return done.stdout

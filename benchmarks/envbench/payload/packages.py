@@ -70,6 +70,29 @@ class Apt:
         return subprocess.run(words, capture_output=True, text=True, check=False, env=_environment(self)).stdout
 
 
+def unpack_onto(tree: Path, packages: Sequence[str], grew: Grew = tell_grown) -> None:
+    """Download packages, and what they need that a Debian tree has not installed, and unpack all of it there.
+
+    None of it is configured. Raises BackendError where one cannot be had.
+    """
+    with tempfile.TemporaryDirectory(prefix="envbench-packages-") as scratch:
+        lacking = ("install", "--download-only", "--yes", "--no-install-recommends", "--quiet")
+        places = (
+            f"Dir::State::status={tree}/var/lib/dpkg/status",
+            f"Dir::Cache::archives={scratch}/",
+            "Dir::Cache::pkgcache=",
+            "Dir::Cache::srcpkgcache=",
+            "Debug::NoLocking=true",
+            "APT::Sandbox::User=",
+        )
+        options = (word for place in places for word in ("-o", place))
+        Path(scratch, "partial").mkdir()
+        with growing(f"download of {packages[0]}", Path(scratch), grew):
+            _run(["apt-get", *lacking, *options, *packages], Apt())
+        for archive in sorted(Path(scratch).glob("*.deb")):
+            _run(["dpkg-deb", "--extract", str(archive), str(tree)], Apt())
+
+
 def kernel_parts(depends: str) -> tuple[str, ...]:
     """Return the packages with a part of a kernel in the output of `apt-cache depends`."""
     return tuple(_KERNEL_PART.findall(depends))

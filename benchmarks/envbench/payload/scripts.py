@@ -122,6 +122,15 @@ IPv6AcceptRA=no
 """
 """systemd.network(5): what a machine with one card and a DHCP server needs."""
 
+LOGIN_UNIT = """\
+[Unit]
+Description=SSH server for whoever has a key of root's
+
+[Service]
+ExecStartPre=/usr/bin/dropbearkey -t ecdsa -f /run/dropbear-key
+ExecStart=/usr/sbin/dropbear -F -E -s -r /run/dropbear-key
+"""
+
 SERVE_SCRIPT = """\
 #!/bin/sh
 # As entry points of images do: takes what came by the environment, then becomes the service.

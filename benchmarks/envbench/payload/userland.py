@@ -2,7 +2,8 @@
 
 `distro` is a whole Debian (or Ubuntu): containers take its tree as their image, machines a disk of it with systemd as
 init, where a unit ordered after the default target says the ready line. `service` is nginx in a slim image, without an
-init, and the `distro` disk with nginx on it. `another` is a slim userland of the distribution's other release.
+init, and the `distro` disk with nginx on it. `another` is a slim userland of the distribution's other release. `login`
+is `distro` with an SSH server.
 """
 
 import fcntl
@@ -26,8 +27,9 @@ from envbench.payload.entries import Entry
 from envbench.payload.growth import Grew, growing, size_of_tree, tell_grown
 from envbench.payload.initramfs import cpio
 from envbench.payload.modules import module_chain
-from envbench.payload.packages import ANOTHER_RELEASE
+from envbench.payload.packages import ANOTHER_RELEASE, require_apt, unpack_onto
 from envbench.payload.scripts import (
+    LOGIN_UNIT,
     MARKER_SCRIPT,
     MARKER_UNIT,
     NETWORK,
@@ -96,11 +98,14 @@ class Userland:
     """Folders that its service writes to: where the root is read-only each needs a file system of its own."""
     another: bool = False
     """Of another release of the distribution, not of this machine's."""
+    onto: str = ""
+    """The userland onto a copy of which the packages are unpacked, not installed; "": one is bootstrapped of them."""
 
     @property
     def key(self) -> str:
         """Return what changes with anything that the tree is made of."""
-        parts = (self.packages, self.programs, self.files, self.links, self.slim, BUILT_AT)
+        parts: tuple[object, ...] = (self.packages, self.programs, self.files, self.links, self.slim, BUILT_AT)
+        parts += (USERLANDS[self.onto].key,) if self.onto else ()
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
 
 
@@ -136,6 +141,17 @@ USERLANDS: dict[str, Userland] = {
         {},
         slim=True,
         another=True,
+    ),
+    "login": Userland(
+        ("dropbear-bin",),
+        {},
+        {f"{_UNITS}/envbench-login.service": LOGIN_UNIT},
+        {
+            f"{_UNITS}/multi-user.target.wants/envbench-login.service": "../envbench-login.service",
+            # It powers off a machine that has no second disk with words to run.
+            f"{_UNITS}/envbench-marker.service": "/dev/null",
+        },
+        onto="distro",
     ),
 }
 IMAGES = {"distro": "distro", "service": "service"}
@@ -175,9 +191,15 @@ def userland_tree(
         if not tree.exists():
             # Built beside its place and renamed: a broken bootstrap never looks like a whole one.
             with tempfile.TemporaryDirectory(prefix=".bootstrap-", dir=folder) as scratch:
-                made = Path(scratch, "tree")
-                _bootstrap(_bootstrap_command_here(made, USERLANDS[name]), made, name, say, grew)
-                _add_payload(made, USERLANDS[name])
+                made, userland = Path(scratch, "tree"), USERLANDS[name]
+                if userland.onto:
+                    base = userland_tree(cache_dir, userland.onto, say, offline=offline, grew=grew)
+                    # Hard links: what is unpacked onto the copy, or removed from it, does not reach the tree.
+                    _run(["cp", "--archive", "--link", str(base), str(made)])
+                    unpack_onto(made, userland.packages, grew)
+                else:
+                    _bootstrap(_bootstrap_command_here(made, userland), made, name, say, grew)
+                _add_payload(made, userland)
                 (folder / "packages.txt").write_text(_installed(made))
                 made.rename(tree)
     return tree
@@ -231,7 +253,13 @@ def require_userland(cache_dir: Path, name: str, *, offline: bool = False) -> No
         return
     if offline:
         raise BackendError(f"no {name} userland in {cache_dir}, and --offline", remedy="sudo envbench fetch, once")
-    _bootstrap_command_here(Path("tree"), USERLANDS[name])
+    onto = USERLANDS[name].onto
+    if onto:
+        require_apt()
+        _require_root()
+        require_userland(cache_dir, onto)
+    else:
+        _bootstrap_command_here(Path("tree"), USERLANDS[name])
 
 
 def bootstrap_command(target: Path, codename: str, userland: Userland) -> list[str] | None:
@@ -256,10 +284,14 @@ def _bootstrap_command_here(target: Path, userland: Userland) -> list[str]:
     command = bootstrap_command(target, codename, userland) if codename else None
     if command is None:
         raise BackendError("a whole userland needs mmdebstrap on Debian or Ubuntu", remedy="apt install mmdebstrap")
+    _require_root()
+    return command
+
+
+def _require_root() -> None:
     if os.geteuid() != 0:
         remedy = "sudo envbench fetch, once (it stays in that user's cache)"
         raise BackendError("a whole userland is bootstrapped by root", remedy=remedy)
-    return command
 
 
 def _bootstrap(command: Sequence[str], tree: Path, name: str, say: Say, grew: Grew) -> None:
@@ -289,6 +321,7 @@ def _add_payload(tree: Path, userland: Userland) -> None:
     for name, text in {**userland.programs, **userland.files}.items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
         path.write_text(text)
         path.chmod(0o755 if name in userland.programs else 0o644)
     for name, target in userland.links.items():

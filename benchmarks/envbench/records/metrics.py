@@ -264,7 +264,7 @@ METRICS: Mapping[str, Metric] = {
         _NS,
         "plain start without a manager",
         "request to an engine of the run's own, not to its cluster mode, until the ready line is in the log of the "
-        "container",
+        "container; request to libvirt until the machine lets a login by SSH in",
         "lower",
         sampled=True,
     ),
@@ -273,7 +273,8 @@ METRICS: Mapping[str, Metric] = {
         _NS,
         "start by a manager",
         "request to the manager, on the same engine as plain_ready, until the ready line is in the log of the "
-        "container that it started; detail names the manager",
+        "container that it started; a machine of the same disk: until Vagrant, which waits for a login by SSH, "
+        "returns; detail names the manager",
         "lower",
         sampled=True,
     ),

@@ -145,6 +145,7 @@ _ORDER = (
     Kind.CONTAINER,
     Kind.NETWORK,
     Kind.VOLUME,
+    Kind.POOL,
     Kind.IMAGE,
     Kind.HANDLER,
     Kind.MOUNT,

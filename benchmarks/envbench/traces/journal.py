@@ -33,6 +33,7 @@ class Kind(StrEnum):
     DOMAIN = "domain"
     NETWORK = "network"
     VOLUME = "volume"
+    POOL = "storage pool"
     PROCESS = "process"
     CGROUP = "cgroup"
     MOUNT = "mount"

@@ -207,11 +207,11 @@ CLAIMS = (
         "containers keeps a declared number of them running on the hosts of a cluster. Launchers on one host, clients "
         "of a runtime and debuggers are none: Docker Compose, nerdctl, crictl "
         "(https://kubernetes.io/docs/tasks/debug/debug-cluster/crictl/).",
-        scope="Tried are a service of one task of Docker Swarm, in an engine of the run's own (no quick run does), "
-        "and libvirt where it is a backend of the run. Managers that were only found may not work; that none is found "
-        "here shows nothing. Vagrant is not tried: it waits for a login by SSH, and the run's guests have no server "
-        "for it. Kubernetes is not tried: the cluster of a kubeconfig has other users. OpenStack and the rest are "
-        "judged by the literature.",
+        scope="Tried are a service of one task of Docker Swarm, in an engine of the run's own, a machine of "
+        "Vagrant's, by its libvirt provider and of a box of the run's own, where that provider and the system's "
+        "libvirt are there (no quick run tries either), and libvirt where it is a backend of the run. Managers that "
+        "were only found may not work; that none is found here shows nothing. Kubernetes is not tried: the cluster of "
+        "a kubeconfig has other users. OpenStack and the rest are judged by the literature.",
         reading="True as examples. KubeVirt runs VMs under Kubernetes, and OpenStack Zun runs "
         "containers, so the split is not strict.",
         by_references=Verdict.RIGHT,

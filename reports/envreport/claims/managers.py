@@ -6,7 +6,7 @@ from envbench.records.metrics import words
 from envbench.records.phases import Experiment, counted
 from envreport import units
 from envreport.claims.model import Finding, Need, Outcome
-from envreport.claims.rules import C, V, find
+from envreport.claims.rules import C, V, accelerator_of, find
 from envreport.claims.verdict import Answer, Limit, LimitKind, TcgBias, Weighed
 from envreport.results import Results, Series
 
@@ -29,7 +29,7 @@ class Managers:
         """Return the test in words."""
         return (
             f"{' and '.join(words(each) for each in FOUND)}, at least one each; tried are those that got an instance "
-            f"ready: a service ({words(MANAGED)} beside {words(PLAIN)}), a machine of libvirt's"
+            f"ready: a service, a machine by Vagrant ({words(MANAGED)} beside {words(PLAIN)}), a machine of libvirt's"
         )
 
     def needs(self) -> tuple[Need, ...]:
@@ -38,7 +38,7 @@ class Managers:
 
     def judge(self, results: Results) -> Outcome:
         """Compare each count with 0; tell those that were tried from those that were only found."""
-        tried = [_managed(results, each) for each in find(results, K, MANAGED, C)]
+        tried = [_managed(results, each) for each in find(results, K, MANAGED, (*C, *V))]
         machines = [each for each in find(results, K, STARTED, V) if each.key.backend == LIBVIRT]
         tried += [_machine(machines)] if machines else []
         found = [_counted(each) for metric in FOUND for each in results.find(K, metric)]
@@ -58,7 +58,7 @@ def _limit(tried: int, found: int) -> Limit:
 
 
 def _managed(results: Results, managed: Series) -> Finding:
-    """Say what a service's start took beside a plain one on the same engine; that it got ready is the answer."""
+    """Say what a manager's start took beside a plain one on the same engine; that it got ready is the answer."""
     from envreport.statistics import estimates
 
     plain = results.series.get(managed.key._replace(phase=PLAIN))
@@ -69,7 +69,9 @@ def _managed(results: Results, managed: Series) -> Finding:
         for each, median in medians
     )
     note = "; ".join(managed.details[:1])
-    return Finding(Answer.HOLDS, managed.key.label, text, len(managed.values), None, note, tuple(e.key for e in here))
+    keys = tuple(each.key for each in here)
+    accelerator = accelerator_of(results, managed)
+    return Finding(Answer.HOLDS, managed.key.label, text, len(managed.values), accelerator, note, keys)
 
 
 def _machine(machines: list[Series]) -> Finding:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from envbench.errors import BackendError, StartTimeoutError
-from envbench.experiments.kernel import managers, swarm
+from envbench.experiments.kernel import managers, swarm, vagrant
 from envbench.experiments.kernel.swarm import _Starts
 from envbench.experiments.shared import own_engine as door
 from envbench.experiments.shared.own_engine import own_engine
@@ -170,6 +170,7 @@ class Bench:
 def test_a_quick_run_tries_no_manager(monkeypatch: pytest.MonkeyPatch, quick: bool, expected: tuple[int, str]) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(swarm, "run", lambda _bench: "Docker Swarm 1.0")
+    monkeypatch.setattr(vagrant, "run", lambda _bench: "Vagrant 1.0")
     bench: Any = Bench(quick=quick)
     managers.run(bench)
     assert bench.rows["managers.container"] == expected

@@ -12,7 +12,7 @@ from envbench.settings import WHOLE_SYSTEMS, Settings
 
 def test_every_whole_system_has_an_image_and_a_machine() -> None:
     assert set(IMAGES) == set(MACHINES) == set(WHOLE_SYSTEMS)
-    assert {*IMAGES.values(), *MACHINES.values(), "another"} == set(USERLANDS)
+    assert {*IMAGES.values(), *MACHINES.values(), "another", "login"} == set(USERLANDS)
 
 
 def test_the_services_image_has_no_init_and_its_machine_is_the_distro_with_it() -> None:

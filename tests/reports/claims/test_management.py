@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.reports.claims.known import cases, check_known_answer
 from tests.reports.claims.known.management import KNOWN, SERVICE, exported, ran_here
-from tests.reports.claims.known.rows import MIB, E, both, seen
+from tests.reports.claims.known.rows import MIB, E, S, around, both, seen, series
 
 from envreport.claims import BY_ID, Verdict, judge
 
@@ -72,6 +72,18 @@ def test_a_machine_of_libvirts_is_a_manager_that_was_tried(rows: Any) -> None:
     counts = seen(E.KERNEL, "host", managers__vm=1, managers__container=1)
     both(SERVICE, counts, seen(E.KERNEL, "libvirt", kernel_equals_host=0))(rows)
     assert judge(BY_ID["managers"], rows.results()).label == "supported by 2 examples tried"
+
+
+def test_a_machine_by_vagrant_stands_beside_the_same_disk_without_it(rows: Any) -> None:
+    machine = both(
+        series(E.KERNEL, "managed_ready", libvirt=around(9 * S)), series(E.KERNEL, "plain_ready", libvirt=around(3 * S))
+    )
+    both(SERVICE, machine, seen(E.KERNEL, "host", managers__vm=3, managers__container=1))(rows)
+    found = judge(BY_ID["managers"], rows.results())
+    assert found.label == "supported by 2 examples tried, 2 found and not tried"
+    figure = found.findings[1].figure
+    assert figure.startswith("start by a manager: median 9 s ")
+    assert "against plain start without a manager: median 3 s" in figure
 
 
 def test_a_machine_that_no_manager_keeps_is_none(rows: Any) -> None:

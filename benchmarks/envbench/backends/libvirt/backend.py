@@ -33,6 +33,7 @@ from envbench.backends.libvirt.connection import (
 from envbench.backends.libvirt.daemons import daemons_of
 from envbench.backends.libvirt.domain import domain_xml
 from envbench.backends.libvirt.removal import domain_log, end_domain, remove_domain
+from envbench.backends.libvirt.transient import names_of, remove_transient
 from envbench.backends.shared.sight import nonce_file, unseen
 from envbench.backends.vm.backend import STOP_WORD, VMM_DEADLINE_S, VmBackend, machine_folder
 from envbench.backends.vm.emulator import Emulator
@@ -156,7 +157,9 @@ class LibvirtBackend(VmBackend):
     libraries: ClassVar[tuple[str, ...]] = ("libvirt-python",)
     variant_keys: ClassVar[frozenset[str]] = VM_KEYS | {"uri"}
     leftover_commands: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "domain": ("virsh", "--quiet", "list", "--all", "--name")
+        "domain": ("virsh", "--quiet", "list", "--all", "--name"),
+        "network": ("virsh", "--quiet", "net-list", "--all", "--name"),
+        "storage pool": ("virsh", "--quiet", "pool-list", "--all", "--name"),
     }
     leftover_folders: ClassVar[tuple[Path, ...]] = (Path("/run/libvirt/qemu"), Path("/var/log/libvirt/qemu"))
     """Where the system's daemon notes running domains, and keeps their logs; both outlive a daemon that is killed."""
@@ -198,14 +201,17 @@ class LibvirtBackend(VmBackend):
         return tuple(found)
 
     def remaining(self) -> tuple[str, ...]:
-        """Return the domains of the run and their logs. Raises BackendError where a daemon may not be asked."""
+        """Return the domains of the run and their logs, its networks and storage pools.
+
+        Raises BackendError where a daemon may not be asked.
+        """
         run_id, found = self._settings.run_id, []
         for uri in self._uris:
             logs = domain_log(uri, f"*{run_id}*")
             found += [f"log {path}" for path in logs.parent.glob(logs.name)]
             with contextlib.suppress(NoDaemonError), connected(uri) as connection:
-                names = (domain.name() for domain in connection.listAllDomains())
-                found += [f"domain {name}" for name in names if run_id in name]
+                names = (f"domain {domain.name()}" for domain in connection.listAllDomains())
+                found += [name for name in (*names, *names_of(connection)) if run_id in name]
         return tuple(found)
 
     def close(self) -> None:
@@ -218,7 +224,9 @@ class LibvirtBackend(VmBackend):
 
     @classmethod
     def reap(cls, entry: Entry, run_id: str) -> bool:
-        """Remove a journalled domain of a dead run. Raises BackendError."""
+        """Remove a journalled domain, network or storage pool of a dead run. Raises BackendError."""
+        if entry.kind in (Kind.NETWORK, Kind.POOL):
+            return remove_transient(entry.kind, entry.facts["uri"], entry.name)
         return remove_domain(entry.facts["uri"], entry.name, run_id)
 
     def _facts(self) -> dict[str, str]:
@@ -243,8 +251,12 @@ class LibvirtBackend(VmBackend):
         """Return what all starts of a variant share, copied to where libvirt's QEMU can read it."""
         return self._readable_recipe(self._place(variant), super()._recipe(settings, variant))
 
+    def uri_of(self, variant: Mapping[str, str]) -> str:
+        """Return the connection that a variant's machines are started over."""
+        return variant.get("uri", self._uris[0])
+
     def _place(self, variant: Mapping[str, str]) -> _Place:
-        uri = variant.get("uri", self._uris[0])
+        uri = self.uri_of(variant)
         if uri not in self._places:
             connection = open_connection(uri)
             models, user, group = qemu_ids(connection)

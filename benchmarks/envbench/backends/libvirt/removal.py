@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -59,9 +60,11 @@ def end_domain(connection: Any, name: str, run_id: str) -> bool:
     while True:
         try:
             domain = connection.lookupByName(name)
-            if run_id not in domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, METADATA_NAMESPACE):
+            if not any(run_id in words for words in _words_of(domain)):
                 raise BackendError(f"domain {name} does not carry the run's id {run_id}; left alone")
             was_there = True
+            if domain.isPersistent():
+                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
             domain.destroy()
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
@@ -72,6 +75,20 @@ def end_domain(connection: Any, name: str, run_id: str) -> bool:
                 with translated(libvirt, what=f"domain {name}"):
                     raise
             sleep(0.02)
+
+
+def _words_of(domain: Any) -> Iterator[str]:
+    """Yield what a domain says of whose it is: in our own metadata, or in the description that a manager gives it."""
+    libvirt = load_libvirt()
+    for kind, place in (
+        (libvirt.VIR_DOMAIN_METADATA_ELEMENT, METADATA_NAMESPACE),
+        (libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None),
+    ):
+        try:
+            yield domain.metadata(kind, place)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+                raise
 
 
 def _remove_orphan(uri: str, name: str, run_id: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from envbench.experiments.kernel import swarm
+from envbench.experiments.kernel import swarm, vagrant
 from envbench.experiments.shared.engine_cli import engine_cli
 from envbench.records.phases import Experiment
 from envbench.run.bench import Bench
@@ -32,9 +32,13 @@ def installed(names: dict[str, str], which: Callable[[str], object] = find_progr
 
 
 def run(bench: Bench) -> None:
-    """Try a manager of containers; write how many of each kind there are, with their names."""
+    """Try one manager of each kind; write how many of each kind there are, with their names."""
     containers = installed(CONTAINER_MANAGERS)
     machines = installed(VM_MANAGERS)
+    with bench.attempt(Experiment.KERNEL, "a machine by Vagrant"):
+        if not bench.quick:
+            tried = f"{vagrant.run(bench)} (tried)"
+            machines = [tried if name == VM_MANAGERS["vagrant"] else name for name in machines]
     if not find_program("virsh") and any(one.configuration.backend == "libvirt" for one in bench.vms()):
         machines.append("libvirt")
     built_in: list[str] = []
