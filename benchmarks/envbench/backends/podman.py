@@ -19,6 +19,7 @@ from envbench.backends.shared.child import STORE, Child, output_pipe, run_comman
 from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import FETCHED
 from envbench.backends.shared.engine_causes import sdk_problem
+from envbench.backends.shared.sockets import is_listened_on
 from envbench.backends.shared.users_image import EngineImage
 from envbench.errors import BackendError, CommandError, EnvbenchError, without_passwords
 from envbench.errors.causes import Cause, remedy_for
@@ -62,7 +63,7 @@ class Service:
             os.close(writer)
         self._output = reader
         deadline_ns = monotonic_ns() + int(SERVICE_DEADLINE_S * NS_PER_S)
-        while not socket.exists():
+        while not is_listened_on(socket):
             if self.child.wait(monotonic_ns()) or monotonic_ns() > deadline_ns:
                 words = self._last_words()
                 self.close()

@@ -1,12 +1,17 @@
 """What rootless Podman leaves running for the user's next command: ended where the run began it, else never touched."""
 
 import shutil
+import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from envbench.backends.podman import end_lingering, is_on_loopback, its_store
+from envbench.backends.podman import Service, end_lingering, is_on_loopback, its_store
 from envbench.backends.shared.child import users_environment
+from envbench.errors import BackendError
+from envbench.settings import Settings
 
 
 @pytest.fixture
@@ -70,3 +75,33 @@ def test_commands_go_to_the_users_store_and_a_clean_up_to_the_runs():
 )
 def test_tls_is_left_out_on_the_loopback_alone(image, on_loopback):
     assert is_on_loopback(image) is on_loopback
+
+
+LATE = """#!{python}
+import socket, sys, time
+with socket.socket(socket.AF_UNIX) as late:
+    late.bind(sys.argv[-1].removeprefix("unix://"))
+    time.sleep(0.3)
+    late.listen()
+    time.sleep(60)
+"""
+
+
+def test_a_service_is_up_once_it_takes_connections_and_not_when_its_socket_is_there(tmp_path):
+    podman = tmp_path / "podman"
+    podman.write_text(LATE.format(python=sys.executable))
+    podman.chmod(0o755)
+    service = Service(podman, tmp_path / "socket", Path("/runc"), Settings("0123456789ab", tmp_path, tmp_path))
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "socket"))
+    finally:
+        service.close()
+
+
+def test_a_service_that_ends_at_once_is_said_with_its_last_words(tmp_path):
+    podman = tmp_path / "podman"
+    podman.write_text("#!/bin/sh\necho no cgroups >&2\nexit 125\n")
+    podman.chmod(0o755)
+    with pytest.raises(BackendError, match="did not come up: no cgroups"):
+        Service(podman, tmp_path / "socket", Path("/runc"), Settings("0123456789ab", tmp_path, tmp_path))

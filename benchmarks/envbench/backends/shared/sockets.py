@@ -42,6 +42,18 @@ def socket_problem(path: Path, place: str, **words: str) -> Unusable | None:
     return None
 
 
+def is_listened_on(path: Path) -> bool:
+    """Return whether a connection to a unix socket is taken.
+
+    The file is there from bind(2) on, and connections are refused until listen(2).
+    """
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(CONNECT_DEADLINE_S)
+        client.connect(os.fspath(path))
+        return True
+    return False
+
+
 def group_of_socket(path: Path) -> str:
     """Return the group whose members may use a socket, "" where there is none or it cannot be seen (unix(7))."""
     with contextlib.suppress(OSError, KeyError):
