@@ -26,6 +26,7 @@ UNLIMITED_BYTES = 1 << 60
 DIGITS_LIMIT = 64
 OF_EVERY_GROUP = ("cgroup.procs", "cgroup.controllers", "tasks")
 """Files by which a folder is a group that can be seen, whatever controllers it has (the last is only v1's)."""
+_CONTROLLERS = "/proc/cgroups"
 UP = ".."
 LXCFS = "fuse.lxcfs"
 _LXCFS_FOLDER = "/cgroup/"
@@ -65,13 +66,15 @@ class Levels(Record):
 
     `version` is 0 where no hierarchy has the controller. `folders` are the levels that can be seen, the process's own
     first. `hidden` says why the own group is not among them, and is "" where it is. `whole` is true where the levels
-    reach up to the root of the hierarchy, so that none is out of sight.
+    reach up to the root of the hierarchy, so that none is out of sight. `unused` says why nothing can set a limit at
+    all, and is "" where something can.
     """
 
     version: int
     folders: tuple[str, ...]
     hidden: str
     whole: bool
+    unused: str = ""
 
 
 class Finding(Record):
@@ -113,7 +116,20 @@ class ControlGroups:
                 mounts = [mount for mount in self._mounts if mount.fstype == "cgroup2"]
                 return self._levels(2, membership, mounts)
         why = "/proc/self/cgroup cannot be read" if self._membership_denied else "/proc/self/cgroup names no group"
-        return Levels(0, (), why, whole=False)
+        unused = self._unused(controller)
+        return Levels(0, (), "" if unused else why, bool(unused), unused)
+
+    def _unused(self, controller: str) -> str:
+        """Say that no hierarchy has a controller, "" where that is not told.
+
+        The kernel lists the hierarchy of each (man 7 cgroups): 0 is version 2's, which would stand among the groups of
+        this process if it were in use, and also that of a controller that was switched off at boot.
+        """
+        for line in self._facts.str_or(_CONTROLLERS).splitlines() if self._memberships else ():
+            name, hierarchy, *_ = [*line.split(), "", ""]
+            if name == controller and hierarchy == "0":
+                return f"none: no hierarchy has the controller {name} ({_CONTROLLERS})"
+        return ""
 
     def _levels(self, version: int, membership: Membership, mounts: Sequence[Mount]) -> Levels:
         if not mounts:
@@ -215,6 +231,8 @@ class ControlGroups:
         quota = self._read(folder, "cpu.cfs_quota_us", whole)
         if quota.limit is None:
             return quota
+        if not quota.limit.value:
+            return quota.replace(limit=None)  # no quota can be 0; a kernel of Red Hat's shows the unset one so (RHEL 6)
         period = self.text(f"{folder}/cpu.cfs_period_us")
         found = ratio(f"{quota.limit.text} {period}")
         if found is None:
@@ -246,12 +264,13 @@ def _finding(levels: Levels, read: Sequence[_Level]) -> Finding:
     if denied:
         why = f"limits of its control group cannot be seen from here: {denied[0]}"
         return Finding(State.NOT_VISIBLE, None, seen, why)
-    if not seen:
+    if not seen and not levels.unused:
         where = levels.folders[0] if levels.folders else "the control groups"
         why = f"limits of its control group cannot be seen from here: nothing of it is in {where}"
         return Finding(State.NOT_VISIBLE, None, 0, why)
     if levels.whole:
-        return Finding(State.NONE_VISIBLE, None, seen, f"none on its {count}, all of them seen")
+        why = levels.unused or f"none on its {count}, all of them seen"
+        return Finding(State.NONE_VISIBLE, None, seen, why)
     return Finding(State.NONE_VISIBLE, None, seen, f"none on the {count} that can be seen from here")
 
 

@@ -24,6 +24,9 @@ _ONLINE = "/sys/devices/system/cpu/online"
 _MEMINFO = "/proc/meminfo"
 _LIMITS = "/proc/self/limits"
 _STATUS = "/proc/self/status"
+_KERNELS_OWN = ("/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max")
+"""What bounds the number of processes and threads beside control groups; of numbers there are no more than the last
+says, since Linux 6.14 in this PID namespace (man 5 proc_sys_kernel)."""
 _MASK_DIGITS_LIMIT = 2048
 """8192 CPUs, the most that Linux knows (arch/x86/Kconfig, NR_CPUS)."""
 
@@ -238,11 +241,13 @@ def _swap(
 
 
 def _processes(facts: Facts, groups: ControlGroups) -> Block:
-    path = "/proc/sys/kernel/threads-max"
-    kernel = whole(facts.str_or(path))
     found = groups.find("pids", "pids.max", "pids.max", whole)
     limit = found.limit
-    pids, because = (None, _why_unknown(facts, path)) if kernel is None else (int(kernel), path)
+    pids, because = None, _why_unknown(facts, _KERNELS_OWN[0])
+    for path in _KERNELS_OWN:
+        kernel = _integer(whole(facts.str_or(path)))
+        if kernel is not None and (pids is None or kernel < pids):
+            pids, because = kernel, path
     if limit is not None and (pids is None or limit.value < pids):
         pids, because = int(limit.value), limit.because
     elif found.state is State.NOT_VISIBLE:

@@ -21,7 +21,7 @@ class Runtime(Record):
     `levels` is what it reads of the control groups' quota: "none", "own" (the own group only) or "all" (walking up);
     `versions` are the cgroup versions it reads it from. `outermost`: of all levels it takes the last one that
     sets a quota, not the tightest. `round_up` says which way a broken number goes; `least` is the smallest count that
-    a quota can bring it to.
+    a quota can bring it to, and 0 where a quota below one CPU counts as none.
     """
 
     id: str
@@ -41,7 +41,8 @@ RUNTIMES = (
     Runtime("go", "Go GOMAXPROCS", "1.25", "own", (1, 2), True, 2, "https://go.dev/doc/go1.25#container-aware-gomaxprocs"),
     Runtime("jvm", "JVM availableProcessors()", "24", "all", (1, 2), True, 1, "https://bugs.openjdk.org/browse/JDK-8322420"),
     Runtime("jvm-before-24", "JVM availableProcessors()", "11", "own", (1, 2), True, 1, "https://bugs.openjdk.org/browse/JDK-8146115"),
-    Runtime("node", "Node.js os.availableParallelism()", "22.17 (libuv 1.51)", "all", (2,), False, 1, _LIBUV, True),
+    Runtime("node", "Node.js os.availableParallelism()", "libuv 1.52", "all", (2,), False, 1, _LIBUV, True),
+    Runtime("node-libuv-1-51", "Node.js os.availableParallelism()", "libuv 1.51", "all", (2,), False, 0, _LIBUV, True),
     Runtime("dotnet", ".NET Environment.ProcessorCount", "6", "own", (1, 2), True, 1, "https://github.com/dotnet/runtime/blob/main/src/coreclr/pal/src/misc/cgroup.cpp"),
     Runtime("python", "Python os.process_cpu_count()", "3.13", "none", (), True, 1, "https://docs.python.org/3/library/os.html#os.process_cpu_count"),
     Runtime("rust", "Rust available_parallelism()", "1.64", "all", (1, 2), False, 1, "https://doc.rust-lang.org/std/thread/fn.available_parallelism.html"),
@@ -83,5 +84,5 @@ def runtimes(allowed: int | None, quotas: Quotas, levels: Levels) -> list[dict[s
 def _count(runtime: Runtime, allowed: int | None, quota: float | None) -> int | None:
     if allowed is None or quota is None:
         return allowed
-    rounded = math.ceil(quota) if runtime.round_up else math.floor(quota)
-    return min(allowed, max(runtime.least, rounded))
+    rounded = max(runtime.least, math.ceil(quota) if runtime.round_up else math.floor(quota))
+    return min(allowed, rounded or allowed)

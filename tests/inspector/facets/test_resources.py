@@ -180,12 +180,96 @@ OWN = Levels(2, ("/sys/fs/cgroup",), "", whole=False)
 @pytest.mark.parametrize(
     ("allowed", "quota", "own", "counts"),
     [
-        (8, None, None, {"go": 8, "jvm": 8, "jvm-before-24": 8, "node": 8, "dotnet": 8, "python": 8, "rust": 8}),
-        (8, 0.1, 0.1, {"go": 2, "jvm": 1, "jvm-before-24": 1, "node": 1, "dotnet": 1, "python": 8, "rust": 1}),
-        (8, 2.1, 2.1, {"go": 3, "jvm": 3, "jvm-before-24": 3, "node": 2, "dotnet": 3, "python": 8, "rust": 2}),
-        (8, 2.0, None, {"go": 8, "jvm": 2, "jvm-before-24": 8, "node": 2, "dotnet": 8, "python": 8, "rust": 2}),
-        (1, 0.5, 0.5, {"go": 1, "jvm": 1, "jvm-before-24": 1, "node": 1, "dotnet": 1, "python": 1, "rust": 1}),
-        (4, 16.0, 16.0, {"go": 4, "jvm": 4, "jvm-before-24": 4, "node": 4, "dotnet": 4, "python": 4, "rust": 4}),
+        (
+            8,
+            None,
+            None,
+            {
+                "go": 8,
+                "jvm": 8,
+                "jvm-before-24": 8,
+                "node": 8,
+                "node-libuv-1-51": 8,
+                "dotnet": 8,
+                "python": 8,
+                "rust": 8,
+            },
+        ),
+        (
+            8,
+            0.1,
+            0.1,
+            {
+                "go": 2,
+                "jvm": 1,
+                "jvm-before-24": 1,
+                "node": 1,
+                "node-libuv-1-51": 8,
+                "dotnet": 1,
+                "python": 8,
+                "rust": 1,
+            },
+        ),
+        (
+            8,
+            2.1,
+            2.1,
+            {
+                "go": 3,
+                "jvm": 3,
+                "jvm-before-24": 3,
+                "node": 2,
+                "node-libuv-1-51": 2,
+                "dotnet": 3,
+                "python": 8,
+                "rust": 2,
+            },
+        ),
+        (
+            8,
+            2.0,
+            None,
+            {
+                "go": 8,
+                "jvm": 2,
+                "jvm-before-24": 8,
+                "node": 2,
+                "node-libuv-1-51": 2,
+                "dotnet": 8,
+                "python": 8,
+                "rust": 2,
+            },
+        ),
+        (
+            1,
+            0.5,
+            0.5,
+            {
+                "go": 1,
+                "jvm": 1,
+                "jvm-before-24": 1,
+                "node": 1,
+                "node-libuv-1-51": 1,
+                "dotnet": 1,
+                "python": 1,
+                "rust": 1,
+            },
+        ),
+        (
+            4,
+            16.0,
+            16.0,
+            {
+                "go": 4,
+                "jvm": 4,
+                "jvm-before-24": 4,
+                "node": 4,
+                "node-libuv-1-51": 4,
+                "dotnet": 4,
+                "python": 4,
+                "rust": 4,
+            },
+        ),
     ],
 )
 def test_what_runtimes_make_of_it(allowed: int, quota: float | None, own: float | None, counts: dict[str, int]) -> None:
@@ -216,6 +300,34 @@ def test_node_reads_no_quota_of_version_1() -> None:
     """libuv looks for the file at a path that no system has."""
     found = {one["id"]: one["cpus"] for one in runtimes(8, Quotas(2.0, 2.0, 2.0), OWN.replace(version=1))}
     assert (found["node"], found["rust"], found["go"]) == (8, 2, 2)
+
+
+def test_a_quota_below_one_cpu_is_none_to_the_node_of_before() -> None:
+    """libuv 1.51 rounds it down to 0, which it takes for no quota; 1.52 makes it 1 (ChangeLog, "limit < period")."""
+    found = {one["id"]: (one["cpus"], one["throttled"]) for one in runtimes(8, Quotas(0.5, 0.5, 0.5), OWN)}
+    assert (found["node"], found["node-libuv-1-51"]) == ((1, False), (8, True))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "pids", "because"),
+    [
+        ({"pid_max": "32768"}, 32768, "/proc/sys/kernel/pid_max"),
+        ({"pid_max": "4194304"}, 60000, "/proc/sys/kernel/threads-max"),
+        ({"pid_max": "32768", "threads-max": ""}, 32768, "/proc/sys/kernel/pid_max"),
+        ({"threads-max": ""}, None, "/proc/sys/kernel/threads-max is empty or not understood"),
+    ],
+)
+def test_the_highest_process_number_bounds_the_processes(
+    numbers: dict[str, str], pids: int | None, because: str
+) -> None:
+    files = v2(**{"/a/pids.max": "max"}) | {f"/proc/sys/kernel/{name}": text for name, text in numbers.items()}
+    block = resources_block(system(files))
+    assert (block["pids"], block["pids_because"]) == (pids, because)
+
+
+def test_a_group_sets_fewer_processes_than_the_kernel() -> None:
+    files = v2(**{"/a/pids.max": "64"}) | {"/proc/sys/kernel/pid_max": "32768"}
+    assert resources_block(system(files))["pids"] == 64
 
 
 ABOVE_THE_MOUNT = {
