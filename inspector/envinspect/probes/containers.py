@@ -76,8 +76,8 @@ def probe_containers(facts: Facts) -> Iterator[Evidence | Unknown]:
         name = own_kernel[-1].id
     else:
         name = _name(levels[-1]) if levels else None
-        if name == "podman" and facts.derived(in_pod):
-            name = "cri-o"  # the same storage and the same files; Podman's own pods lie below no kubelet
+        if name == "podman" and facts.derived(in_pod) and not _is_named_by_path(facts, levels[-1], name):
+            name = "cri-o"  # the same storage and the same files, but a group of another name
     depth = max(len(levels) - 1, 0)
     left_over, cgroup_source = facts.derived(is_left_over), facts.derived(cgroups).source
     if left_over and all(trace.evidence.source == cgroup_source for traces in levels for trace in traces):
@@ -93,6 +93,12 @@ def probe_containers(facts: Facts) -> Iterator[Evidence | Unknown]:
                 yield _believed(trace, here or trace.id, number)
     yield from _marked(facts, name, depth)
     yield from _isolated(facts, depth)
+
+
+def _is_named_by_path(facts: Facts, traces: list[Trace], name: str) -> bool:
+    """Say whether it is the control group that bears an engine's name."""
+    source = facts.derived(cgroups).source
+    return any(trace.id == name and trace.evidence.source == source for trace in traces)
 
 
 def _isolated(facts: Facts, depth: int) -> Iterator[Evidence | Unknown]:

@@ -54,7 +54,9 @@ def on_whole_disk(root: Mount | None) -> bool:
     """Say whether / is a block device's file system as a machine boots from it, not a folder of one and no overlay."""
     if root is None or not root.source.startswith("/dev/") or root.fstype not in _DISK_FILESYSTEMS:
         return False
-    if root.source.startswith(("/dev/mapper/docker-", "/dev/loop", "/dev/fuse", "/dev/ploop")) or chain_in(root.root):
+    if root.source.startswith(("/dev/mapper/docker-", "/dev/loop", "/dev/fuse", "/dev/ploop")):
+        return False
+    if any(map(chain_in, (root.root, *_layer_folders(root)))):
         return False
     if root.root in {"", "/"}:
         return True
@@ -154,8 +156,11 @@ def is_of_pod(mount: Mount) -> bool:
 def _layer_folders(mount: Mount) -> tuple[str, ...]:
     """Return the folders of an overlay: writable ones first, of the lower ones the topmost and the bottom one.
 
-    Who mounts it layer by layer leaves an option for each (docs.kernel.org/filesystems/overlayfs, "lowerdir+").
+    Who mounts it layer by layer leaves an option for each (docs.kernel.org/filesystems/overlayfs, "lowerdir+"). Of
+    btrfs it is the subvolume, which stands in /proc/mounts too, where the root within the file system does not.
     """
+    if mount.fstype == "btrfs":
+        return (mount.option("subvol"),)
     if "overlay" not in mount.fstype:
         return ()
     lower = mount.all_of("lowerdir+") or mount.option("lowerdir").split(":")

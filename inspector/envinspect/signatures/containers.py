@@ -150,6 +150,8 @@ STORAGE: tuple[Storage, ...] = (
     Storage(("docker", "volumes"), "docker", _MOBY_STORAGE),
     Storage(("overlay2", _ID), "docker", _MOBY_STORAGE),
     Storage(("overlay2", "l"), "docker", _MOBY_STORAGE),
+    # Docker's and Podman's driver alike, wherever the storage was moved to (Synology's is called @docker).
+    Storage(("btrfs", "subvolumes", _ID), "container", "https://docs.docker.com/engine/storage/drivers/btrfs-driver/"),
     Storage(("docker", "*", "overlay2"), "docker", "https://docs.docker.com/engine/security/userns-remap/"),
     Storage(("containers", "storage", "overlay"), "podman", _STORAGE),
     Storage(("containers", "storage", "vfs"), "podman", _STORAGE),
