@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from envbench.backend import Backend, EngineProgram, Unusable, Usable
 from envbench.backends.shared.docker_place import DockerPlace, configuration_folder, find_docker
 from envbench.backends.shared.engine_api import EngineBackend
-from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api
+from envbench.backends.shared.engine_calls import api_client, engine_errors, reap_by_api, whole_answers
 from envbench.backends.shared.engine_causes import address_problem, sdk_problem, speaks_tls
 from envbench.backends.shared.engine_instance import EngineInstance
 from envbench.backends.shared.sockets import socket_problem
@@ -64,6 +64,7 @@ class DockerBackend(EngineBackend, Backend):
         """Return the folder of certificates that the engine asks for."""
         return self.place.certificates
 
+    @whole_answers()
     def check(self) -> Usable | Unusable:
         """Find out by doing: an engine of this machine answers, and a container gets ready with its runtimes."""
         return sdk_problem() or self._reachable() or self._answers()

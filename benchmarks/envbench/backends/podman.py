@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from envbench.backend import Backend, EngineProgram, Instance, Unusable, Usable, Workload, unusable
 from envbench.backends.shared.child import STORE, Child, output_pipe, run_command, users_environment
 from envbench.backends.shared.engine_api import EngineBackend
-from envbench.backends.shared.engine_calls import FETCHED
+from envbench.backends.shared.engine_calls import FETCHED, whole_answers
 from envbench.backends.shared.engine_causes import sdk_problem
 from envbench.backends.shared.sockets import is_listened_on
 from envbench.backends.shared.users_image import EngineImage
@@ -280,6 +280,7 @@ class PodmanBackend(Backend):
         self._runtimes = {name: path for name in settings.runtimes or RUNTIMES if (path := find_program(name))}
         self._works: tuple[str, ...] = ()
 
+    @whole_answers()
     def check(self) -> Usable | Unusable:
         """Find out by doing: for each runtime, a service, the payload's image and one container that gets ready."""
         problem = sdk_problem()

@@ -2,13 +2,16 @@
 
 import contextlib
 import io
+import json
 import os
+import re
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +37,14 @@ REMOVAL_PATIENCE_S = 60.0
 INTERRUPTED_PATIENCE_S = 5.0
 """How long a create whose caller was killed may still go on in the engine."""
 
+NO_LOGINS = Path(__file__).with_name("no_logins")
+"""A folder whose config.json is empty, for the SDK; being a part of the package, it is never made nor left behind."""
+
 _ENVIRONMENT_LOCK = Lock()
 _deadline_s: ContextVar[float | None] = ContextVar("deadline_s", default=None)
 """Longest wait for an answer in the block that this thread is in, None: as long as its client waits."""
+_whole: ContextVar[bool] = ContextVar("whole", default=False)
+"""Whether the wait is for the whole answer, and not for each piece of it."""
 
 
 @contextlib.contextmanager
@@ -53,6 +61,8 @@ def engine_errors(what: str, deadline_s: float | None = None) -> Iterator[None]:
         yield
     except APIError as error:
         raise BackendError(f"{what}: the engine refuses: {_words(error.explanation or error)}") from error
+    except json.JSONDecodeError as error:
+        raise BackendError(f"{what}: what answers is no engine: {_words(error)}", cause=Cause.BROKEN) from error
     except (DockerException, RequestException, OSError) as error:
         cause = cause_of(error)
         if cause is Cause.NO_ANSWER:
@@ -62,8 +72,51 @@ def engine_errors(what: str, deadline_s: float | None = None) -> Iterator[None]:
         _deadline_s.reset(before)
 
 
+@contextlib.contextmanager
+def whole_answers() -> Iterator[None]:
+    """Have the longest wait in the block be one for the whole answer: an engine may say a byte now and then, for ever.
+
+    It costs a thread for each call, so that starts, which are timed, do without it.
+    """
+    before = _whole.set(True)
+    try:
+        yield
+    finally:
+        _whole.reset(before)
+
+
 def _words(error: object) -> str:
     return " ".join(str(error).split())[:400]
+
+
+def _answer_within(deadline_s: float, ask: Callable[[], Any]) -> Any:
+    """Return the response that `ask` gives, read to its end. Raises requests' ReadTimeout where that takes longer.
+
+    The thread that still waits is left behind: nothing but the engine's next byte can wake it, and it ends with that.
+    """
+    from requests.exceptions import ReadTimeout
+
+    answer: futures.Future[Any] = futures.Future()
+    deadline_ns = monotonic_ns() + int(deadline_s * NS_PER_S)
+
+    def read() -> None:
+        try:
+            response, pieces = ask(), []
+            for piece in response.iter_content(1 << 16):
+                pieces.append(piece)
+                if monotonic_ns() > deadline_ns:
+                    response.close()
+                    return
+            response._content = b"".join(pieces)  # noqa: SLF001 -- what `content` keeps of a body that was read
+            answer.set_result(response)
+        except BaseException as error:  # noqa: BLE001 -- raised again by who asked
+            answer.set_exception(error)
+
+    Thread(target=read, daemon=True).start()
+    futures.wait([answer], deadline_s)
+    if not answer.done():
+        raise ReadTimeout(f"no whole answer within {deadline_s:g} s")
+    return answer.result()
 
 
 def api_client(endpoint: str, timeout_s: int, certificates: Path | None = None) -> "APIClient":
@@ -82,19 +135,33 @@ def api_client(endpoint: str, timeout_s: int, certificates: Path | None = None) 
             return super().get_connection(SOCKET_URL, proxies)
 
     class Client(APIClient):
-        """The SDK's client, but for two things of its HTTP library's."""
+        """The SDK's client, but for two things of its HTTP library's, and an engine that says what is no version."""
 
         def send(self, request: Any, **kwargs: Any) -> Any:
             """Wait as long as the block says that this call is made in; the client's own wait is all threads'."""
             within_s = _deadline_s.get()
-            return super().send(request, **(kwargs if within_s is None else {**kwargs, "timeout": within_s}))
+            options = kwargs if within_s is None else {**kwargs, "timeout": within_s}
+            if kwargs.get("stream") or not _whole.get():
+                return super().send(request, **options)
+            ask = partial(super().send, request, **{**options, "stream": True})
+            return _answer_within(within_s or self.timeout, ask)
+
+        def _retrieve_server_version(self) -> str:
+            said: Any = self.version(api_version=False)
+            version = said.get("ApiVersion") if isinstance(said, dict) else None
+            if not isinstance(version, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+)+", version):
+                words = f"engine at {endpoint}: the version of its API is {version!r}, which is no number"
+                raise BackendError(
+                    words, remedy=remedy_for(Cause.BROKEN, "docker", endpoint=endpoint), cause=Cause.BROKEN
+                )
+            return version
 
         def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
             # A bundle of the user's for the web (REQUESTS_CA_BUNDLE) would outdo the engine's own.
             chosen = self.verify if verify is None else verify
             return super().merge_environment_settings(url, proxies, stream, chosen, cert)
 
-    with engine_errors(f"engine at {endpoint}"), _without_users_configuration():
+    with engine_errors(f"engine at {endpoint}"), whole_answers(), _without_users_configuration():
         tls = certificates is not None and TLSConfig(
             client_cert=(str(certificates / "cert.pem"), str(certificates / "key.pem")),
             ca_cert=str(certificates / "ca.pem"),
@@ -115,10 +182,9 @@ def _without_users_configuration() -> Iterator[None]:
     The user's own holds logins, which are not needed, and the SDK raises all kinds of errors at one of an unexpected
     form.
     """
-    with _ENVIRONMENT_LOCK, tempfile.TemporaryDirectory(prefix="envbench-docker-") as folder:
+    with _ENVIRONMENT_LOCK:
         before = os.environ.get("DOCKER_CONFIG")
-        Path(folder, "config.json").write_text("{}", "ascii")
-        os.environ["DOCKER_CONFIG"] = folder
+        os.environ["DOCKER_CONFIG"] = os.fspath(NO_LOGINS)
         try:
             yield
         finally:

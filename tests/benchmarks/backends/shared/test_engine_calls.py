@@ -1,19 +1,26 @@
 """How long an engine may take: to answer, for a start and for all else; and to remove what it removes already."""
 
+import contextlib
 import json
+import os
+import re
 import socketserver
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from envbench.backend import Unusable
 from envbench.backends.docker import DockerBackend
-from envbench.backends.shared import engine_calls
+from envbench.backends.shared import engine_api, engine_calls
 from envbench.backends.shared.engine_calls import api_client, engine_errors, remove_container
 from envbench.errors import BackendError, StartTimeoutError
+from envbench.errors.causes import Cause
 from envbench.settings import Settings
 from envbench.traces.journal import Journal
 
@@ -39,6 +46,17 @@ class _Slow(BaseHTTPRequestHandler):
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     def handle_error(self, request: object, client_address: object) -> None: ...
+
+
+@contextlib.contextmanager
+def _served(folder: Path, handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
+    """Have an engine at engine.sock in a folder; what it still says when the block ends is not waited for."""
+    with _Server(str(folder / "engine.sock"), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        yield
+        server.shutdown()
+        server.block_on_close = False
 
 
 @pytest.fixture
@@ -68,6 +86,109 @@ def test_what_belongs_to_a_start_ends_with_the_starts_deadline(backend: DockerBa
     assert time.monotonic() - begun < SLOW_S
     with engine_errors("removing"):
         assert api.info() == {}, "the start's deadline is over with the start"
+
+
+class _Trickling(_Slow):
+    """An engine that says a byte now and then and never ends, in its header or in its body."""
+
+    header = True
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/version") and not self.header:
+            super().do_GET()
+            return
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX: " if self.header else b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(200):  # 10 s: nobody waits for it once the test is over
+                self.wfile.write(b" ")
+                time.sleep(0.05)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_an_answer_that_trickles_is_given_up_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: bool
+) -> None:
+    """Each byte begins the wait of a read anew."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    monkeypatch.setattr(engine_api, "ANSWER_DEADLINE_S", 1)
+    journal, begun = Journal("run"), time.monotonic()
+    with _served(tmp_path, type("Handler", (_Trickling,), {"header": header})):
+        answer = DockerBackend(Settings("run", tmp_path, tmp_path), journal).check()
+        took_s = time.monotonic() - begun
+    journal.close()
+    assert isinstance(answer, Unusable)
+    assert answer.cause is Cause.NO_ANSWER
+    assert took_s < 5
+
+
+class _Endless(_Slow):
+    """An engine whose answer is fast and has no end."""
+
+    broken = threading.Event()
+
+    def do_GET(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while True:
+                self.wfile.write(b" " * 65536)
+        except OSError:
+            self.broken.set()
+
+
+def test_an_answer_without_end_is_not_read_on(tmp_path: Path) -> None:
+    with _served(tmp_path, _Endless), pytest.raises(StartTimeoutError, match="does not answer in time"):
+        api_client(f"unix://{tmp_path}/engine.sock", 1)
+    assert _Endless.broken.wait(10), "nobody reads what nobody waits for"
+
+
+class _Saying(_Slow):
+    """An engine that has another version of its API, and keeps what lies in TMPDIR meanwhile."""
+
+    body = b""
+    seen: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.seen.extend(map(str, Path(tempfile.gettempdir()).iterdir()))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"ApiVersion": "latest"}', "the version of its API is 'latest', which is no number"),
+        (b'{"ApiVersion": "1."}', "the version of its API is '1.', which is no number"),
+        (b'{"ApiVersion": 1.41}', "the version of its API is 1.41, which is no number"),
+        (b'{"ApiVersion": ""}', "the version of its API is '', which is no number"),
+        (b"{}", "the version of its API is None, which is no number"),
+        (b"[]", "the version of its API is None, which is no number"),
+        (b"<html>", "what answers is no engine"),
+    ],
+)
+def test_what_is_no_version_is_said_with_who_said_it(tmp_path: Path, body: bytes, said: str) -> None:
+    handler = type("Handler", (_Saying,), {"body": body})
+    with _served(tmp_path, handler), pytest.raises(BackendError, match=re.escape(said)) as error:
+        api_client(f"unix://{tmp_path}/engine.sock", 5)
+    assert str(error.value).startswith(f"engine at unix://{tmp_path}/engine.sock: ")
+    assert error.value.cause is Cause.BROKEN
+
+
+def test_a_connection_makes_no_file_that_a_killed_run_could_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it read the user's configuration: the SDK raises all kinds of errors at one of an unexpected form."""
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "config.json").write_text('{"proxies": [], "auths": 1, "HttpHeaders": "no"}')
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    handler = type("Handler", (_Saying,), {"body": b'{"ApiVersion": "1.41"}', "seen": []})
+    with _served(tmp_path, handler):
+        api_client(f"unix://{tmp_path}/engine.sock", 5).close()
+    assert not handler.seen  # type: ignore[attr-defined]
+    assert os.environ["DOCKER_CONFIG"] == str(tmp_path)
 
 
 class _Removing(_Slow):
