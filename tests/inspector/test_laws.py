@@ -134,6 +134,31 @@ def test_a_refused_file_makes_no_layer(name: str, denied: set[str], layers: list
     assert undecided <= set(after.undecided)
 
 
+@pytest.mark.parametrize(
+    ("name", "denied", "lost"),
+    [
+        ("bare-metal-gce-as-user", "/proc/cpuinfo", "kvm"),
+        ("xen-dom0-in-virtualbox", "/proc/xen/capabilities", "xen"),
+        ("openvz-host", "/proc/bc", "openvz"),
+    ],
+)
+def test_a_refused_file_makes_no_guest_of_a_host(name: str, denied: str, lost: str) -> None:
+    """What tells the host from its guests was refused: the name of neither is said, and none is a plain no."""
+    facts, before, _ = _read(name)
+    after = _without(facts, frozenset({denied}), cpu=False)
+    assert not holds(before, lost)
+    assert not holds(after, lost)
+    assert open_question(after, lost)
+    assert not after.bare_metal
+
+
+def test_a_cpu_that_may_not_be_asked_makes_no_virtual_machine_of_a_clouds_whole_one() -> None:
+    facts, _, _ = _read("bare-metal-gce")
+    after = _without(facts, frozenset({"/proc/cpuinfo"}), cpu=True)
+    assert after.layers == ()
+    assert open_question(after, "vm")
+
+
 CPU_SAYS_REAL = frozenset({"qemu-bit-off"})
 """A VMM that takes the hypervisor's bit from its CPU is told by its devices alone: where ACPI's tables, which are
 root's on every machine, and the PCI bus are denied, nothing is left but a CPU that says that it is a real one."""

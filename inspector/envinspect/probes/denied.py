@@ -85,6 +85,9 @@ GAPS: tuple[Gap, ...] = (
     Gap("/run/docker.pid", "whether Docker runs here", (Kind.ROLE,), ("docker-host",)),
     Gap("/run/cloud-init/cloud-id", "the cloud that cloud-init found at boot", (Kind.VM, Kind.CLOUD)),
     Gap("/proc/1/environ", "whether a container manager announced itself to PID 1", (Kind.CONTAINER,), _MANAGER_IDS),
+    Gap(
+        "/proc/bc", "whether this is OpenVZ's host or a guest", (Kind.CONTAINER,), ("openvz",), shows=(Kind.CONTAINER,)
+    ),
     Gap("/run/host/container-manager", "which manager made the container", (Kind.CONTAINER, Kind.SANDBOX)),
     Gap("/run/systemd/container", "which manager made the container", (Kind.WSL, Kind.CONTAINER)),
     Gap("/.flatpak-info", "whether Flatpak made the sandbox", (Kind.SANDBOX,), ("flatpak",)),

@@ -6,7 +6,7 @@ BIOS structure.
 
 from __future__ import annotations
 
-from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength
+from envinspect.model import Denied, Evidence, Found, Kind, Origin, Strength, Unknown
 from envinspect.model.facts import Facts
 from envinspect.signatures.cpuid import REAL_CPU_NAMES
 from envinspect.sources.cpu import cpuinfo, flags
@@ -34,6 +34,7 @@ FIELDS = (
 )
 ROOT_ONLY_FIELDS = ("product_serial", "product_uuid")
 BIOS_STRUCTURE = "/sys/firmware/dmi/entries/0-0/raw"
+_CPUINFO = "/proc/cpuinfo"
 VM_BIT_REFERENCE = "https://www.dmtf.org/sites/default/files/standards/documents/DSP0134_3.7.0.pdf"
 
 # Virtual PC shows the same maker and product as Hyper-V; its versions are these (imVirt), and it sets no hypervisor bit
@@ -61,7 +62,7 @@ def strings(facts: Facts) -> dict[str, str]:
     return found
 
 
-def probe_dmi(facts: Facts) -> Iterator[Evidence]:
+def probe_dmi(facts: Facts) -> Iterator[Evidence | Unknown]:
     """Yield one piece of evidence per row whose conditions hold."""
     folder = folder_of(facts)
     if not folder:
@@ -72,8 +73,16 @@ def probe_dmi(facts: Facts) -> Iterator[Evidence]:
     texts = strings(facts)
     fields = {field: text.casefold() for field, text in texts.items()}
     for row in ROWS:
-        if row.holds(fields) and not (row in MAYBE_WHOLE_ROWS and _cpu_denies_hypervisor(facts)):
-            yield _evidence(row, folder, texts, _id_of(row, fields, facts))
+        if not row.holds(fields):
+            continue
+        piece = _evidence(row, folder, texts, _id_of(row, fields, facts))
+        error = _cpu_is_refused(facts) if row in MAYBE_WHOLE_ROWS else ""
+        if error:
+            told = "whether this is a whole machine of the cloud's or a virtual one"
+            yield Unknown(_CPUINFO, error, told, shows=(Kind.VM,))
+            yield piece.replace(strength=Strength.HINT)
+        elif row not in MAYBE_WHOLE_ROWS or not _cpu_denies_hypervisor(facts):
+            yield piece
     for row in CLOUD_ROWS:
         if row.holds(fields):
             yield _evidence(row, folder, texts, row.id)
@@ -141,6 +150,14 @@ def _cpu_denies_hypervisor(facts: Facts) -> bool:
     listed, shown = facts.derived(cpuinfo), flags(facts.derived(cpuinfo))
     told = bool(shown) and listed.get("vendor_id") in REAL_CPU_NAMES and not facts.uname.release.startswith("2.")
     return told and "hypervisor" not in shown
+
+
+def _cpu_is_refused(facts: Facts) -> str:
+    """Return how the CPU's word and the kernel's list of its flags were refused, "" where one of them was read."""
+    readings = (facts.cpuid(1), facts.text(_CPUINFO))
+    if any(isinstance(reading, Found) for reading in readings):
+        return ""
+    return next((each.error for each in readings if isinstance(each, Denied) and each.refused), "")
 
 
 def _cpu_shows_hypervisor(facts: Facts) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model import Denied, Evidence, Found, Kind, Strength
 from envinspect.model.facts import Facts
 from envinspect.probes.mounts import evidence_of_mount, filesystem_rows
 from envinspect.sources.mounts import Mount, mount_table
@@ -67,7 +67,8 @@ def _openvz(facts: Facts) -> Iterator[Evidence]:
         yield _piece("openvz", Strength.PROOF, "/proc/self/status", f"envID: {guest}", _OPENVZ)
     if not isinstance(facts.stat("/proc/vz"), Found) or isinstance(facts.stat("/proc/lve"), Found):
         return
-    if not isinstance(facts.stat("/proc/bc"), Found):
+    host = facts.stat("/proc/bc")
+    if not isinstance(host, Found) and not (isinstance(host, Denied) and host.refused):
         yield _piece("openvz", Strength.PROOF, "/proc/vz", "present, and /proc/bc is not", _OPENVZ)
         if (
             isinstance(facts.stat("/etc/virtuozzo-release"), Found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from envinspect.model import Evidence, Found, Kind, Strength
+from envinspect.model import Denied, Evidence, Found, Kind, Strength, Unknown
 from envinspect.model.facts import Facts
+from envinspect.probes.namespaces import namespaces
 from envinspect.signatures.cpuid import SIGNATURES
 
 TYPE_CHECKING = False
@@ -22,12 +23,36 @@ FEATURES_REFERENCE = "https://xenbits.xen.org/docs/unstable/hypercall/x86_64/inc
 BUS = "/sys/bus/xen/devices"
 XENBUS_REFERENCE = "https://wiki.xenproject.org/wiki/XenBus"
 DOM0_FEATURE = 1 << 11
+_FOLDER = "/proc/xen"
+_TOLD = "whether this is a guest of Xen's or its control domain"
 _XEN_SIGNATURE = "XenVMMXenVMM"
 _CPUID_BASE = 0x4000_0000
 
 
-def probe_xen(facts: Facts) -> Iterator[Evidence]:
-    """Yield the control domain as a role, any other domain as a layer."""
+def probe_xen(facts: Facts) -> Iterator[Evidence | Unknown]:
+    """Yield the control domain as a role, any other domain as a layer; which of the two may not be told."""
+    error = _hides_control(facts)
+    for piece in _domain(facts):
+        hidden = error and piece.kind is Kind.VM and piece.source in {TYPE, UUID, _FOLDER}
+        yield piece.replace(strength=Strength.HINT) if hidden else piece
+        if hidden:
+            yield Unknown(CAPABILITIES, error, _TOLD, names=(Kind.ROLE,), ids=("xen-dom0",), shows=(Kind.VM,))
+
+
+def _hides_control(facts: Facts) -> str:
+    """Return why it cannot be told whether this is the control domain, "" where it can.
+
+    What tells it was refused; or a container has a /proc of its own, where Xen's folder is empty on either.
+    """
+    readings = [facts.text(path) for path in (FEATURES, CAPABILITIES)]
+    if any(isinstance(reading, Found) for reading in readings):
+        return ""
+    refused = next((each.error for each in readings if isinstance(each, Denied) and each.refused), "")
+    apart = "pid" in facts.derived(namespaces).others and not isinstance(facts.text(TYPE), Found)
+    return refused or ("absent" if apart else "")
+
+
+def _domain(facts: Facts) -> Iterator[Evidence]:
     kind_of_hypervisor = facts.text(TYPE)
     features = _number(facts.str_or(FEATURES))
     capabilities = facts.str_or(CAPABILITIES)
@@ -47,10 +72,10 @@ def probe_xen(facts: Facts) -> Iterator[Evidence]:
     elif isinstance(kind_of_hypervisor, Found) and kind_of_hypervisor.value:
         named = kind_of_hypervisor.value[:80]
         yield Evidence(Kind.VM, "vm", Strength.STRONG, TYPE, named, SYSFS_REFERENCE)
-    elif facts.exists("/proc/xen"):
+    elif facts.exists(_FOLDER):
         # A guest with hardware's help sees Xen's own CPUID: where another's is there, this is a PV guest inside it.
         depth = 1 if another_owns_cpuid(facts) else 0
-        yield Evidence(Kind.VM, "xen", Strength.STRONG, "/proc/xen", "present", SYSFS_REFERENCE, depth)
+        yield Evidence(Kind.VM, "xen", Strength.STRONG, _FOLDER, "present", SYSFS_REFERENCE, depth)
     if "XEN PV" in facts.str_or(MELTDOWN):
         depth, details = (1 if another_owns_cpuid(facts) else 0), (("mode", "pv"),)
         observed = "XEN PV detected"
