@@ -84,7 +84,7 @@ def _by_other_signs(facts: Facts, place: Place, own: Stat, first: Reading[Stat])
     """Look for what tells a changed root where PID 1's root is the same, or cannot be read."""
     table = facts.derived(mount_table)
     observed = _by_mounts(facts, table, own.dev, own.ino)
-    if observed and (place.state == NO_MOUNT or not isinstance(first, Found)):
+    if observed and (place.state == NO_MOUNT or (place.state != SAME and not isinstance(first, Found))):
         yield Evidence(Kind.CHROOT, "chroot", Strength.STRONG, table.source, observed, _MOUNTINFO)
     elif not table.mounts and proc_is_empty(facts):
         told = "whether this is a chroot, a sandbox or a container: nothing of /proc is here"
@@ -137,7 +137,7 @@ def _by_mounts(facts: Facts, table: MountTable, dev: int, ino: int) -> str:
         return f"no mount on /, which is inode {ino}"
     if not table.mounts and facts.uname.sysname and proc_is_empty(facts) and is_folder_of_disk(dev, ino):
         return f"no /proc, and / is inode {ino} of a disk" if _is_no_sandbox(facts) else ""
-    if root is None or root.root in {"", "/"} or on_whole_disk(root) or chain_in(root.root):
+    if root is None or root.root in {"", "/"} or not is_moved(root) or chain_in(root.root):
         return ""
     if "mnt" in facts.derived(namespaces).initial:
         return f"/ is {root.root} of its file system, in the host's own mount namespace"
