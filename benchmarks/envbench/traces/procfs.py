@@ -109,9 +109,11 @@ def children_of(pid: int) -> tuple[int, ...]:
     The kernel keeps them by the thread that started them (proc_pid_children(5)), and any thread of a Go program may.
     """
     found: list[int] = []
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # the thread ended meanwhile: its children are another's of the process now
-            found += map(int, listed.read_text("ascii").split())
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/task") as threads:
+        for thread in threads:
+            # One that ended meanwhile: its children are another's of the process now.
+            with contextlib.suppress(OSError):
+                found += map(int, Path(thread.path, "children").read_text("ascii").split())
     return tuple(found)
 
 
