@@ -156,6 +156,17 @@ def test_without_a_home_to_write_to_a_run_ends_well_and_leaves_nothing(
     assert [path for path in temp.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.engine("process")
+@pytest.mark.parametrize("backend", ["process", "runc", "crun", "podman"])
+def test_a_folder_of_the_users_that_is_not_there_is_not_made(backend: str, envbench, tmp_path: Path) -> None:
+    """crun, asked for its version alone, makes one in XDG_RUNTIME_DIR."""
+    nowhere = str(tmp_path / "nowhere")
+    places = {"HOME": nowhere} if backend == "podman" else {"HOME": nowhere, "XDG_RUNTIME_DIR": nowhere}
+    done = envbench("{}", "doctor", "--backend", backend, XDG_STATE_HOME=None, TMPDIR=str(tmp_path), **places)
+    assert done.returncode in {0, 3}, done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.engine("namespaces")
 def test_a_home_on_a_full_disk_gives_way_to_the_place_for_temporary_files(
     envbench, tmp_path: Path, engine_missing: Callable[[str], None]

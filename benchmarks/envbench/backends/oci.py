@@ -119,7 +119,7 @@ class OciBackend(Backend):
         if self.settings.images:
             return Unusable("a bare OCI runtime has no images", "leave --image out, or leave this backend out")
         try:
-            version = run_command((self.program_path, "--version"), self.settings.run_id, "asking for its version")
+            version = self.run("--version")
             self.prepare({})
             try_start(self.start, {}, CHECK_DEADLINE_S)
         except BackendError as error:
@@ -182,10 +182,13 @@ class OciBackend(Backend):
             self._cgroup_number = 0
 
     def run(self, *words: str) -> str:
-        """Run one command of the runtime to its end. Raises BackendError with its last words."""
-        return run_command(
-            (self.program_path, *self.global_options(), *words), self.settings.run_id, f"{self.name} {words[0]}"
-        )
+        """Run one command of the runtime to its end. Raises BackendError with its last words.
+
+        Also asked for its version it is told where its state lies, and nothing of the user's: crun makes a folder for
+        it else, in XDG_RUNTIME_DIR or /run.
+        """
+        argv: tuple[str | Path, ...] = (self.program_path, *self.global_options(), *words)
+        return run_command(argv, self.settings.run_id, f"{self.name} {words[0]}", theirs={})
 
     def delete_by_force(self, name: str) -> None:
         """Kill and delete a container that may never have come to be. Raises BackendError where it is still there."""
@@ -218,6 +221,7 @@ class OciBackend(Backend):
             (require_program(cls.program, cls.install), *options, "delete", "--force", entry.name),
             run_id,
             f"deleting {entry.name}",
+            theirs={},
         )
         return True
 

@@ -47,8 +47,21 @@ def _usual(variable: str, below_home: str) -> Path | None:
         home = Path.home()
     except RuntimeError:  # No HOME, and no entry for this user in the system's list of users.
         return None
-    # A relative HOME would be another folder wherever the next command, which is to clean up, is run.
-    return home / below_home / "envbench" if home.is_absolute() else None
+    # A relative HOME would be another folder wherever the next command, which is to clean up, is run. One that is not
+    # there (/nonexistent, of users who are to have none) is not for us to make.
+    if not home.is_absolute() or not _is_there(home):
+        return None
+    return home / below_home / "envbench"
+
+
+def _is_there(home: Path) -> bool:
+    try:
+        home.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _can_be_written(folder: Path) -> bool:

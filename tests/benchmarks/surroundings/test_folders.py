@@ -38,6 +38,13 @@ def test_a_home_that_cannot_be_written_gives_way_to_a_folder_of_this_users_own(h
     assert cache_folder().parent == fallback
 
 
+def test_a_home_that_is_not_there_is_not_made(tmp_path, monkeypatch, fallback):
+    """Users who are to have no home have one that is not there: root could make it, and did."""
+    monkeypatch.setenv("HOME", str(tmp_path / "nonexistent"))
+    assert state_folders() == (fallback / f"envbench-state-of-{os.geteuid()}",)
+    assert cache_folder().parent == fallback
+
+
 def test_a_user_whom_the_system_does_not_know_and_who_has_no_home(monkeypatch, fallback):
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home")))
