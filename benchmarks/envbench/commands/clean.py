@@ -65,12 +65,14 @@ def _list(run_id: str | None) -> None:
         Standing.ALIVE: "is running",
         Standing.ELSEWHERE: "ran in another container or on another machine",
     }
-    for journal in found_journals():
-        if run_id in (None, journal.run_id):
-            if journal.standing is Standing.UNREADABLE:
-                click.echo(f"{Left(journal.run_id, unreadable=journal.path)}")
-            for entry in journal.entries:
-                click.echo(f"{journal.run_id} ({words[journal.standing]}): {entry.kind} {entry.name}")
+    journals = [journal for journal in found_journals() if run_id in (None, journal.run_id)]
+    if not journals:
+        click.echo("nothing was left behind: there is no journal of a run")
+    for journal in journals:
+        if journal.standing is Standing.UNREADABLE:
+            click.echo(f"{Left(journal.run_id, unreadable=journal.path)}")
+        for entry in journal.entries:
+            click.echo(f"{journal.run_id} ({words[journal.standing]}): {entry.kind} {entry.name}")
 
 
 def _line(one: Reaped) -> str:

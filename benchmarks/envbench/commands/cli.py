@@ -106,7 +106,7 @@ class LazyGroup(click.Group):
         "auto_envvar_prefix": "ENVBENCH",
     },
 )
-@click.version_option(__version__, prog_name="envbench")
+@click.version_option(__version__, prog_name="envbench", message="%(prog)s %(version)s")
 def cli() -> None:
     """Time containers against virtual machines on this very machine, and judge what is said about them.
 
@@ -131,7 +131,10 @@ def _run(words: Sequence[str]) -> int:
             _require_extra()
             result = cli.main(list(words), prog_name="envbench", standalone_mode=False)
     except click.ClickException as error:
-        _complain(_usage_line(error, words))
+        if words:
+            _complain(_usage_line(error, words))
+        else:
+            click.echo(error.format_message(), err=True)  # no command at all: the whole help
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted")

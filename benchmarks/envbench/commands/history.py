@@ -33,6 +33,7 @@ FORMS = ("text", "json", "csv", "html", "otava")
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
     help="Only runs from this day on (UTC): where a new level has been accepted.",
 )
 @click.option(

@@ -67,7 +67,7 @@ SIZE_S, WHOLE_SYSTEM_SIZE_S = 1.0, 7.0
 @click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Results folder of an earlier run.")
 @click.option("--max-regression", type=Ratio(), help="Fail if slower than the baseline by more than this, e.g. 10%.")
 @format_option
-@click.option("--dry-run", "dry", is_flag=True, help="Print the schedule and measure nothing.")
+@click.option("--dry-run", "dry", is_flag=True, help="Print the schedule of what is here already; download and measure nothing.")
 @common_options
 def startup(dry: bool, **options: Any) -> None:
     """Time containers and VMs from the request to the payload's first word, and then until they are removed.
@@ -207,7 +207,7 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
     try:
         with deferred():
             journal = Journal(run_id)
-        settings = make_settings(run_id, make_work_dir(run_id, journal), options)
+        settings = replace(make_settings(run_id, make_work_dir(run_id, journal), options), offline=True)
         for profile, name in _scheduled(plan):
             folder = settings.work_dir / profile
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -231,4 +231,5 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
         raise NoUsableBackendError("no backend can run here", remedy="envbench doctor")
     click.echo(f"seed {plan.seed}; at most {plan.budget_s:g} s; precision {plan.precision_ratio or 'not asked'}")
     for number, warmup, configuration in dry_run(configurations, plan):
-        click.echo(f"round {number + 1:>3}{' warm-up' if warmup else '':<8} {configuration}")
+        whole = configuration.profile if configuration.profile in plans.WHOLE_SYSTEMS else ""
+        click.echo(f"round {number + 1:>3}{' warm-up' if warmup else '':<8} {whole:<8}{configuration}".rstrip())

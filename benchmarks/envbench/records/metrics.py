@@ -939,6 +939,14 @@ class Stamp:
     unless: str = ""
     """A stamp that measures the same thing better: where that one exists, this one does not count."""
 
+    def sentence(self, above: int, starts: int, highest: float) -> str:
+        """Return what a person is told where `above` of `starts` starts began above the limit, at most at `highest`."""
+        limit, most = (
+            f"{value:.0%}".replace("%", " %") if self.unit is _RATIO else f"{value:.3g}"
+            for value in (self.calm, highest)
+        )
+        return f"noisy machine: {self.words} was above {limit} before {above} of {starts} starts (up to {most})"
+
 
 STAMPS: Mapping[str, Stamp] = {
     "load1": Stamp(

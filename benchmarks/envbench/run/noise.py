@@ -107,8 +107,7 @@ class NoiseWatch:
         found = [
             Caution(
                 noise_code(name),
-                f"noisy machine: {STAMPS[name].words} was above {STAMPS[name].calm:g} before {count} of {self._count} "
-                f"starts (up to {self._worst[name]:.2f})",
+                STAMPS[name].sentence(count, self._count, self._worst[name]),
                 STAMPS[name].advice,
             )
             for name, count in self._noisy.items()

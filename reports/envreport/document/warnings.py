@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from envbench.records.metrics import NOISE_CODES, noise_code
-from envbench.records.phases import Experiment, Phase, Unit, counted
+from envbench.records.phases import Experiment, Phase, counted
 from envbench.records.samples import Sample
 from envreport.document.model import Caution
 from envreport.results import Results, Series, backends
@@ -71,13 +71,8 @@ def screen(series: Series, name: str) -> Iterator[Caution]:
 def noise_warnings(stamps: Mapping[str, Sequence[Sample]]) -> Iterator[Caution]:
     """Yield a warning for each kind of stamp that was above its limit before too many starts."""
     for each in noise_of(stamps):
-        highest = percent(each.highest) if each.stamp.unit is Unit.RATIO else f"{each.highest:.3g}"
-        yield Caution(
-            noise_code(each.name),
-            f"noisy machine: {each.stamp.words} was above its limit before {each.above} of {each.starts} "
-            f"starts (up to {highest})",
-            each.stamp.advice,
-        )
+        said = each.stamp.sentence(each.above, each.starts, each.highest)
+        yield Caution(noise_code(each.name), said, each.stamp.advice)
 
 
 def run_warnings(results: Results) -> Iterator[Caution]:

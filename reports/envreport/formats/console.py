@@ -80,7 +80,7 @@ def verdict_lines(document: ReportDocument, columns: int) -> Iterator[Text]:
             if each.verdict is verdict:
                 yield from _verdict(each, columns)
     counts = Counter(each.verdict for each in document.judgements)
-    rest = ", ".join(
+    rest = "; ".join(
         f"{counts[verdict]} {verdict.words}" for verdict in Verdict if verdict not in MEASURED and counts[verdict]
     )
     if rest:
