@@ -67,7 +67,9 @@ SIZE_S, WHOLE_SYSTEM_SIZE_S = 1.0, 7.0
 @click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Results folder of an earlier run.")
 @click.option("--max-regression", type=Ratio(), help="Fail if slower than the baseline by more than this, e.g. 10%.")
 @format_option
-@click.option("--dry-run", "dry", is_flag=True, help="Print the schedule of what is here already; download and measure nothing.")
+@click.option(
+    "--dry-run", "dry", is_flag=True, help="Print the schedule of what is here already; download and measure nothing."
+)
 @common_options
 def startup(dry: bool, **options: Any) -> None:
     """Time containers and VMs from the request to the payload's first word, and then until they are removed.

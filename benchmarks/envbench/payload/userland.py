@@ -252,7 +252,9 @@ def require_userland(cache_dir: Path, name: str, *, offline: bool = False) -> No
     if is_cached(cache_dir, name):
         return
     if offline:
-        raise BackendError(f"no {name} userland in {cache_dir}, and nothing may be downloaded", remedy=f"envbench fetch {name}, as root")
+        raise BackendError(
+            f"no {name} userland in {cache_dir}, and nothing may be downloaded", remedy=f"sudo envbench fetch {name}"
+        )
     onto = USERLANDS[name].onto
     if onto:
         require_apt()
