@@ -67,7 +67,7 @@ def _list(run_id: str | None) -> None:
     }
     journals = [journal for journal in found_journals() if run_id in (None, journal.run_id)]
     if not journals:
-        click.echo("nothing was left behind: there is no journal of a run")
+        click.echo("nothing was left behind")
     for journal in journals:
         if journal.standing is Standing.UNREADABLE:
             click.echo(f"{Left(journal.run_id, unreadable=journal.path)}")

@@ -942,7 +942,7 @@ class Stamp:
     def sentence(self, above: int, starts: int, highest: float) -> str:
         """Return what a person is told where `above` of `starts` starts began above the limit, at most at `highest`."""
         limit, most = (
-            f"{value:.0%}".replace("%", " %") if self.unit is _RATIO else f"{value:.3g}"
+            f"{value:.0%}".replace("%", " %") if self.unit is _RATIO else f"{value:,.0f}"
             for value in (self.calm, highest)
         )
         return f"noisy machine: {self.words} was above {limit} before {above} of {starts} starts (up to {most})"

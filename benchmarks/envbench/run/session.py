@@ -94,6 +94,22 @@ def make_work_dir(run_id: str, journal: Journal) -> Path:
         ) from error
 
 
+def own_left_out(settings: Settings, configurations: Collection[Configuration]) -> str:
+    """Return the user's own images, disks or kernels where none of what will be started is one of them, "" else.
+
+    Of several, those that are left out have their line and the others go on.
+    """
+    wanted = (
+        (settings.images, settings.image_of, BackendKind.CONTAINER),
+        (settings.disks, settings.disk_of, BackendKind.VM),
+        (settings.kernels, settings.kernel_of, BackendKind.VM),
+    )
+    for own, started_by, kind in wanted:
+        if own and not any(load(one.backend).kind is kind and started_by(one.variant) for one in configurations):
+            return ", ".join(map(str, own))
+    return ""
+
+
 class Session:
     """A run that is under way. Use as a context manager; leaving it cleans up and finishes run.json.
 
@@ -148,9 +164,11 @@ class Session:
             for caution in ignored:
                 self._say(f"{caution.message}; {caution.advice}")
         self.record.save()
-        if not self.prepared:
+        own = own_left_out(self.settings, self.configurations())
+        if own or not self.prepared:
+            what = f"nothing here starts {own}" if own and self.prepared else "no backend can run here"
             reasons = [f"{one.name}: {one.reason} (try: {one.remedy})" for one in self.record.run.backends.skipped]
-            raise NoUsableBackendError(f"no backend can run here: {'; '.join(reasons)}", remedy="envbench doctor")
+            raise NoUsableBackendError(f"{what}: {'; '.join(reasons)}", remedy="envbench doctor")
 
     def change_plan(self, **changed: Any) -> None:
         """Change the plan to what the backends that were found call for."""

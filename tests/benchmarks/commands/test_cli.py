@@ -6,6 +6,7 @@ import pytest
 
 from envbench.backends.wsl import wsl_version
 from envbench.commands.cli import main
+from envinspect.version import __version__
 
 
 @pytest.mark.parametrize(("word", "meant"), [("strtup", "startup"), ("memry", "memory"), ("doctr", "doctor")])
@@ -17,6 +18,27 @@ def test_a_misspelt_command_gets_the_nearest_name(word: str, meant: str, capsys:
 def test_a_word_like_no_command_gets_no_guess(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["xyzzy"]) == 2
     assert capsys.readouterr().err == "envbench: no command 'xyzzy'; try: envbench --help\n"
+
+
+def test_no_command_at_all_gets_the_whole_help_in_its_own_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("Usage: envbench [OPTIONS] COMMAND")
+    assert len(said.err.splitlines()) > 20
+
+
+def test_the_version_is_told_as_envinspect_tells_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"envbench {__version__}\n"
+
+
+def test_a_list_of_nothing_left_behind_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert main(["clean", "--dry-run"]) == 0
+    assert capsys.readouterr() == ("nothing was left behind\n", "")
 
 
 @pytest.mark.parametrize(

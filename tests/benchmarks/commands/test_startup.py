@@ -218,6 +218,21 @@ def test_a_dry_run_prints_the_schedule_and_measures_nothing(use_fake, tmp_path, 
     assert all("start" not in fake.log for fake in use_fake())
 
 
+def test_a_dry_run_downloads_nothing(use_fake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["startup", "--dry-run", "--backend", "process", "--runs", "2"]) == 0
+    assert [fake.settings.offline for fake in use_fake()] == [True]
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_an_image_that_nothing_starts_is_no_run(use_fake, out, more, capsys):
+    """Whatever else takes part: the user wanted to know of the image."""
+    words = ["startup", "--backend", "process", "--image", "app:1", "--runs", "1", "--output", str(out), *more]
+    assert main(words) == 3
+    assert "nothing here starts app:1" in capsys.readouterr().err
+    assert all("start" not in fake.log for fake in use_fake())
+
+
 def test_a_dry_run_removes_what_checks_made_and_one_that_fails_does_not_end_it(use_fake, tmp_path, capsys, monkeypatch):
     from tests.benchmarks.conftest import FakeBackend
 
