@@ -10,7 +10,7 @@ from envbench import settings as plans
 from envbench.commands.defaults import Configured
 from envbench.commands.experiments import max_option, note_skips, run_experiments
 from envbench.commands.measuring import run_and_report
-from envbench.commands.names import Amount, Listed, claim_names, nearest
+from envbench.commands.names import Amount, Listed, Place, claim_names, nearest
 from envbench.commands.options import common_options, format_option, make_plan
 from envbench.commands.startup import time_starts, whole_systems_budget_s
 from envbench.errors import UsageError
@@ -46,7 +46,7 @@ STARTUP = "startup"
     type=Amount(0, min_open=True),
     help=f"Seconds that the timed starts may take (default: {plans.DEFAULT_BUDGET_S:g}; quick: {QUICK_BUDGET_S:g}).",
 )
-@click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
+@click.option("--claims-file", type=Place(), help="TOML file with claims of your own.")
 @max_option
 @format_option
 @common_options

@@ -2,11 +2,11 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from envbench.commands.names import Place
 from envbench.errors import UsageError, one_line
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -19,7 +19,7 @@ def debug_option(command: _Command) -> _Command:
 
 def folder_argument(*, nargs: int = 1) -> Callable[[_Command], _Command]:
     """Return a decorator that adds the results folders as argument `folder`, or `folders` for any number."""
-    kind = click.Path(path_type=Path, exists=True, file_okay=False)
+    kind = Place(exists=True, file_okay=False)
     name = "folder" if nargs == 1 else "folders"
     return click.argument(name, nargs=nargs, type=kind, required=True)
 

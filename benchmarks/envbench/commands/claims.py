@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, refused
-from envbench.commands.names import Listed, claim_names, nearest
+from envbench.commands.names import Listed, Place, claim_names, nearest
 from envbench.errors import UsageError
 
 
@@ -14,10 +14,10 @@ from envbench.errors import UsageError
 @click.option(
     "--results",
     "folder",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=Place(exists=True, file_okay=False),
     help="Results folder with the evidence (default, for one claim: the newest run under results/).",
 )
-@click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
+@click.option("--claims-file", type=Place(), help="TOML file with claims of your own.")
 @click.option("--markdown", is_flag=True, help="Print the table as docs/claims.md has it.")
 @debug_option
 def claims(claim_id: str | None, folder: Path | None, claims_file: Path | None, markdown: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, refused
+from envbench.commands.names import Address, Place
 from envbench.errors import EnvbenchError, UsageError, advice, one_line, without_passwords
 
 
@@ -53,8 +54,10 @@ def put_into(folder: Path, into: str, labels: tuple[str, ...]) -> str:
 
 
 @click.command(epilog="Example: envbench collect results/* --into dataset/ --label instance_type=c6a.xlarge")
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--into", required=True, metavar="DATASET", help="A folder, or an address such as s3://BUCKET/PATH.")
+@click.argument("folders", nargs=-1, required=True, type=Place())
+@click.option(
+    "--into", type=Address(), required=True, metavar="DATASET", help="A folder, or an address such as s3://BUCKET/PATH."
+)
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="What these runs share (repeatable).")
 @debug_option
 def collect(folders: tuple[Path, ...], into: str, labels: tuple[str, ...]) -> None:

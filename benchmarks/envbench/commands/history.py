@@ -9,7 +9,7 @@ import click
 
 from envbench.commands.arguments import debug_option, refused
 from envbench.commands.collect import read_labels
-from envbench.commands.names import OneOf
+from envbench.commands.names import OneOf, Place
 from envbench.errors import GateFailedError, GateInconclusiveError, UsageError
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ FORMS = ("text", "json", "csv", "html", "otava")
     help="Output (default: as the name of --output ends, else text); html: a page that opens offline; "
     "otava: a CSV file for Apache Otava, of the runs since the last cut.",
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file, in place of stdout."
-)
+@click.option("--output", type=Place(dir_okay=False), help="Write into this file, in place of stdout.")
 @debug_option
 def history(
     dataset: str,

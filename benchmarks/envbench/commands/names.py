@@ -1,6 +1,7 @@
 """Names that options take: a misspelt one gets the nearest there is, and a shell completes them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,6 +54,31 @@ class Amount(click.FloatRange):
         if not number < MOST:
             self.fail(f"{value!r} is no number that can be reached; leave the option out for no limit", param, ctx)
         return number
+
+
+class Place(click.Path):
+    """A path; "" is none, as an unset variable of a script's gives it, and would be the current folder."""
+
+    def __init__(self, **rules: Any) -> None:
+        super().__init__(path_type=Path, **rules)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if not str(value):
+            self.fail("an empty path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Address(click.ParamType[str]):
+    """Where a dataset is: a folder, or an address of a store; "" is none."""
+
+    name = "dataset"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address as it was given."""
+        if not value:
+            self.fail("an empty address", param, ctx)
+        return str(value)
 
 
 class Line(click.ParamType[str]):

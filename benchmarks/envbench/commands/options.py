@@ -13,7 +13,18 @@ import click
 from envbench import settings as plans
 from envbench.backends import BACKENDS
 from envbench.commands.arguments import debug_option
-from envbench.commands.names import FORMAT_NAMES, Amount, Line, Listed, Number, OneOf, format_names, nearest
+from envbench.commands.names import (
+    FORMAT_NAMES,
+    Address,
+    Amount,
+    Line,
+    Listed,
+    Number,
+    OneOf,
+    Place,
+    format_names,
+    nearest,
+)
 from envbench.commands.run_options import (
     fixed_ports,
     once_each,
@@ -111,7 +122,7 @@ NETWORKS = ("none", "bridge")
 ACCELERATORS = ("kvm", "tcg")
 BOOTS = ("kernel", "disk", "floor")
 FIRMWARES = ("bios", "uefi")
-_EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
+_EXISTING_FILE = Place(exists=True, dir_okay=False, readable=True, resolve_path=True)
 
 
 def _own(
@@ -136,11 +147,12 @@ _GROUPS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--output",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=Place(file_okay=False),
         help="Folder for the results (default: results/RUN_ID).",
     ),
     click.option(
         "--into",
+        type=Address(),
         metavar="DATASET",
         help="Put the run into this dataset as well (a folder, or an address such as s3://BUCKET/PATH).",
     ),

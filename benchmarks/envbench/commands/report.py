@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from envbench.commands.arguments import debug_option, folder_argument, refused
+from envbench.commands.names import Place
 from envbench.commands.options import format_option
 from envbench.errors import UsageError
 
@@ -17,12 +18,10 @@ from envbench.errors import UsageError
 @folder_argument(nargs=-1)
 @format_option
 @click.option("--parquet", is_flag=True, help="Write samples and summary as Parquet, too.")
-@click.option("--claims-file", type=click.Path(path_type=Path), help="TOML file with claims of your own.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="Earlier run: say what changed since.")
+@click.option("--claims-file", type=Place(), help="TOML file with claims of your own.")
+@click.option("--baseline", type=Place(), help="Earlier run: say what changed since.")
 @click.option("--include-host", is_flag=True, help="Show host name, user name and paths.")
-@click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into (default: the last run's)."
-)
+@click.option("--output", type=Place(file_okay=False), help="Folder to write into (default: the last run's).")
 @click.option("--open", "open_", is_flag=True, help="Open the HTML report in a browser.")
 @debug_option
 def report(

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +14,7 @@ from envbench.backends import BACKENDS, load
 from envbench.commands.defaults import Configured
 from envbench.commands.gating import read_gates
 from envbench.commands.measuring import run_and_report
-from envbench.commands.names import Amount, Line, Number
+from envbench.commands.names import Amount, Line, Number, Place
 from envbench.commands.options import Ratio, common_options, format_option, make_plan, make_settings, own_names
 from envbench.errors import EnvbenchError, LeftBehindError, NoUsableBackendError, advice, one_line
 from envbench.experiments.kernel import experiment as kernel
@@ -64,7 +63,7 @@ SIZE_S, WHOLE_SYSTEM_SIZE_S = 1.0, 7.0
     metavar="EXPRESSION",
     help="Fail if this is true, e.g. 'docker.ready.p95 > 2s' (repeatable).",
 )
-@click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Results folder of an earlier run.")
+@click.option("--baseline", type=Place(exists=True), help="Results folder of an earlier run.")
 @click.option("--max-regression", type=Ratio(), help="Fail if slower than the baseline by more than this, e.g. 10%.")
 @format_option
 @click.option(

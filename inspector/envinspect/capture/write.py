@@ -33,6 +33,8 @@ def write_capture(facts: Facts, out: str, *, tool: str, captured_at: datetime, r
 
     Raises CaptureError where `out` is there already or cannot be written; then nothing of it is left.
     """
+    if not out:  # An unset variable of a script's, which would be the current folder.
+        raise CaptureError("a capture needs a name, and an empty one was given", remedy="envinspect capture NAME")
     if os.path.lexists(out):
         raise CaptureError(f"{shown(out)} is there already", remedy="a new name")
     files = _files(facts, tool, captured_at, redaction)

@@ -1,5 +1,7 @@
 """Wrong names get the nearest right one, a shell completes the right ones, and the help lists them."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.shell_completion import ShellComplete
@@ -84,3 +86,23 @@ def test_no_choice_of_ours_leaves_a_misspelt_name_without_help():
         assert command is not None
         for param in command.params:
             assert isinstance(param.type, OneOf) or not isinstance(param.type, click.Choice), f"{name} {param.name}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"{name} --output" for name in ("startup", "memory", "report .", "history .")),
+        *(f"{name} --claims-file" for name in ("report", "claims", "all")),
+        *("startup --baseline", "startup --disk", "startup --kernel", "startup --into", "collect . --into"),
+        *("report", "compare", "collect --into x"),
+    ],
+)
+def test_an_empty_path_is_refused_and_not_taken_for_the_current_folder(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*words.split(), ""]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "an empty path" in said.err or "an empty address" in said.err
+    assert list(tmp_path.iterdir()) == []

@@ -141,6 +141,13 @@ def test_an_existing_name_is_not_overwritten(tmp_path: Path) -> None:
     assert out.read_text() == "mine"
 
 
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CaptureError, match="needs a name"):
+        write_capture(asked(), "", tool="test", captured_at=WHEN, redaction=None)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["capture", "capture.tar.gz"])
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def full(*_: object) -> None:
