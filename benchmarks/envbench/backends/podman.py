@@ -32,7 +32,8 @@ from envbench.traces.journal import Entry, Journal
 from envbench.traces.procfs import command_line, marked_processes, pids_named
 from envbench.traces.removal import end_process
 
-SERVICE_DEADLINE_S = 20.0
+SERVICE_DEADLINE_S = 30.0
+"""Longest wait for a service to take connections, and then for its first answer: an emulated machine takes 10 s."""
 LIBPOD_VERSION = "4.0.0"
 """The oldest version of Podman's own API that is asked for."""
 RUNTIMES = ("crun", "runc")
@@ -125,6 +126,7 @@ class RuntimeEngine(EngineBackend):
     """Podman with one OCI runtime: its API takes no runtime for a container, so each has a service of its own."""
 
     name: ClassVar[str] = "podman"
+    first_answer_s: ClassVar[int] = int(SERVICE_DEADLINE_S)  # Its service has just been started, and sets itself up.
     health_remedy: ClassVar[str] = (
         "--ready exec:COMMAND, or podman build --format docker (OCI images keep no HEALTHCHECK)"
     )

@@ -15,7 +15,8 @@ import pytest
 
 from envbench.backend import Unusable
 from envbench.backends.docker import DockerBackend, require_docker
-from envbench.backends.shared import docker_place, engine_api
+from envbench.backends.shared import docker_place
+from envbench.backends.shared.engine_api import EngineBackend
 from envbench.errors import BackendError
 from envbench.errors.causes import Cause
 from envbench.settings import Settings
@@ -28,7 +29,7 @@ Ask = Callable[..., Unusable]
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
     """Ask the backend with this environment why it cannot be used."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(engine_api, "ANSWER_DEADLINE_S", 1)
+    monkeypatch.setattr(EngineBackend, "first_answer_s", 1)
     for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))

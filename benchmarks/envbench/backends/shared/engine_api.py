@@ -59,6 +59,8 @@ class EngineBackend:
     name: ClassVar[str]
     publishes_ports: ClassVar[bool] = True
     pulls_images: ClassVar[bool] = True
+    first_answer_s: ClassVar[int] = ANSWER_DEADLINE_S
+    """Longest wait for the answer to the first question."""
     image_prefix = "envbench-payload"
     health_remedy: ClassVar[str] = "--ready exec:COMMAND, or a HEALTHCHECK line where the image is built"
 
@@ -78,7 +80,7 @@ class EngineBackend:
     def api(self) -> "APIClient":
         """Return the client, connected when it is first asked for. Raises BackendError where it cannot connect."""
         if self._api is None:
-            self._api = api_client(self.endpoint(), ANSWER_DEADLINE_S, self.certificates())
+            self._api = api_client(self.endpoint(), self.first_answer_s, self.certificates())
         return self._api
 
     def start(self, workload: Workload, variant: Mapping[str, str], mark: MarkCallback) -> EngineInstance:

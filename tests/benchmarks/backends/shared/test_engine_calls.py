@@ -17,7 +17,8 @@ import pytest
 
 from envbench.backend import Unusable
 from envbench.backends.docker import DockerBackend
-from envbench.backends.shared import engine_api, engine_calls
+from envbench.backends.shared import engine_calls
+from envbench.backends.shared.engine_api import EngineBackend
 from envbench.backends.shared.engine_calls import api_client, engine_errors, remove_container
 from envbench.errors import BackendError, StartTimeoutError
 from envbench.errors.causes import Cause
@@ -111,7 +112,7 @@ def test_an_answer_that_trickles_is_given_up_in_time(
     """Each byte begins the wait of a read anew."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
-    monkeypatch.setattr(engine_api, "ANSWER_DEADLINE_S", 1)
+    monkeypatch.setattr(EngineBackend, "first_answer_s", 1)
     journal, begun = Journal("run"), time.monotonic()
     with _served(tmp_path, type("Handler", (_Trickling,), {"header": header})):
         answer = DockerBackend(Settings("run", tmp_path, tmp_path), journal).check()
