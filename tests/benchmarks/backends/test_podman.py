@@ -11,7 +11,7 @@ import pytest
 from envbench.backends.podman import Service, end_lingering, is_on_loopback, its_store
 from envbench.backends.shared.child import users_environment
 from envbench.errors import BackendError
-from envbench.settings import Settings
+from envbench.settings import Settings, new_run_id
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_service_is_up_once_it_takes_connections_and_not_when_its_socket_is_th
     podman = tmp_path / "podman"
     podman.write_text(LATE.format(python=sys.executable))
     podman.chmod(0o755)
-    service = Service(podman, tmp_path / "socket", Path("/runc"), Settings("0123456789ab", tmp_path, tmp_path))
+    service = Service(podman, tmp_path / "socket", Path("/runc"), Settings(new_run_id(), tmp_path, tmp_path))
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(tmp_path / "socket"))
@@ -104,4 +104,4 @@ def test_a_service_that_ends_at_once_is_said_with_its_last_words(tmp_path):
     podman.write_text("#!/bin/sh\necho no cgroups >&2\nexit 125\n")
     podman.chmod(0o755)
     with pytest.raises(BackendError, match="did not come up: no cgroups"):
-        Service(podman, tmp_path / "socket", Path("/runc"), Settings("0123456789ab", tmp_path, tmp_path))
+        Service(podman, tmp_path / "socket", Path("/runc"), Settings(new_run_id(), tmp_path, tmp_path))
