@@ -27,7 +27,7 @@ from envbench.run.opening import close_backend, open_backend
 from envbench.run.progress import Reporter
 from envbench.run.reaper import clear_away
 from envbench.run.scheduler import Scheduler, Tally, dry_run
-from envbench.run.session import Session, make_work_dir, own_left_out, settings_for, titled
+from envbench.run.session import Session, make_work_dir, nothing_to_start, settings_for, titled
 from envbench.settings import Configuration, Plan, new_run_id, profile_of
 from envbench.surroundings.clock import NS_PER_S
 from envbench.traces.journal import Journal
@@ -228,10 +228,9 @@ def print_schedule(plan: Plan, options: Mapping[str, Any]) -> None:
             left = clear_away(journal)
     if left:
         raise LeftBehindError(f"left behind, and why: {'; '.join(left)}", remedy="envbench clean")
-    left_out = own_left_out(settings, configurations)
-    if left_out or not configurations:
-        what = f"nothing here starts {left_out}" if left_out and configurations else "no backend can run here"
-        raise NoUsableBackendError(what, remedy="envbench doctor")
+    missing = nothing_to_start(settings, configurations)
+    if missing:
+        raise NoUsableBackendError(missing, remedy="envbench doctor")
     click.echo(f"seed {plan.seed}; at most {plan.budget_s:g} s; precision {plan.precision_ratio or 'not asked'}")
     for number, warmup, configuration in dry_run(configurations, plan):
         whole = configuration.profile if configuration.profile in plans.WHOLE_SYSTEMS else ""

@@ -110,6 +110,14 @@ def own_left_out(settings: Settings, configurations: Collection[Configuration]) 
     return ""
 
 
+def nothing_to_start(settings: Settings, configurations: Collection[Configuration]) -> str:
+    """Return what is missing where a run would measure nothing, or nothing of the user's own; "" where it would."""
+    if not configurations:
+        return "no backend can run here"
+    own = own_left_out(settings, configurations)
+    return own and f"nothing here starts {own}"
+
+
 class Session:
     """A run that is under way. Use as a context manager; leaving it cleans up and finishes run.json.
 
@@ -164,11 +172,10 @@ class Session:
             for caution in ignored:
                 self._say(f"{caution.message}; {caution.advice}")
         self.record.save()
-        own = own_left_out(self.settings, self.configurations())
-        if own or not self.prepared:
-            what = f"nothing here starts {own}" if own and self.prepared else "no backend can run here"
+        missing = nothing_to_start(self.settings, [one.configuration for one in self.prepared])
+        if missing:
             reasons = [f"{one.name}: {one.reason} (try: {one.remedy})" for one in self.record.run.backends.skipped]
-            raise NoUsableBackendError(f"{what}: {'; '.join(reasons)}", remedy="envbench doctor")
+            raise NoUsableBackendError(f"{missing}: {'; '.join(reasons)}", remedy="envbench doctor")
 
     def change_plan(self, **changed: Any) -> None:
         """Change the plan to what the backends that were found call for."""
